@@ -1,0 +1,121 @@
+# A stress test for image classifiers. `make help` lists the verbs; params/<study>/ says what a study is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+MAKEFLAGS += --no-builtin-rules
+
+STUDY   ?= phantom
+OUTPUTS ?= outputs
+VENV    ?= .venv
+PYTHON  ?= python3
+JOBS    ?= 2
+MAKEFLAGS += --jobs=$(JOBS)
+
+STUDIES := $(sort $(notdir $(patsubst %/study.mk,%,$(wildcard params/*/study.mk))))
+ifeq ($(filter $(STUDY),$(STUDIES)),)
+$(error there is no study "$(STUDY)"; there are: $(STUDIES))
+endif
+include params/$(STUDY)/study.mk
+
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+export PYTHONPATH := $(CURDIR)
+export PYTHONHASHSEED := 0
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+ifdef DATA
+export CIFAR100_ROOT := $(abspath $(DATA))
+endif
+
+P     := params/$(STUDY)
+OUT   := $(OUTPUTS)/$(STUDY)
+RUNS  := $(foreach arm,$(ARMS),$(foreach seed,$(SEEDS),$(OUT)/$(arm)/seed-$(seed)/train.ipynb))
+VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
+
+# What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
+EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
+VIEW_LIB   := $(filter-out $(EXPORT_LIB),$(wildcard lib/*.py lib/*.mplstyle))
+TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cutmix.py data.py execute.py machine.py model.py params.py \
+              phantom*.py predict.py randomness.py record.py runs.py train.py yamls.py))
+
+comma := ,
+list   = [$(subst $(subst ,, ),$(comma),$(strip $(1)))]
+files  = $(addprefix -f ,$(wildcard $(1)))
+STUDY_VALUES := -p study $(STUDY) -p outputs '$(OUTPUTS)'
+VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' -p seeds '$(call list,$(SEEDS))'
+
+.PHONY: help
+help: ## this list
+	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2]"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+
+# --- environment: done means that the lock's content is installed, whatever the files' times say
+STAMP := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
+.PHONY: setup
+setup: $(STAMP) ## the environment: .venv from the lock (2 min, 6 GB)
+$(STAMP):
+	@test -x $(RUN) || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Python 3.11 to 3.13 is needed, $(PYTHON) is another; name one: make PYTHON=python3.12" >&2; exit 1; }
+	test -x $(RUN) || $(PYTHON) -m venv '$(VENV)'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	rm -f '$(VENV)'/.lock-* && touch '$@'
+
+# --- the study
+.PHONY: report
+report: $(OUT)/report.html $(OUT)/report.pdf ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 45 min)
+
+.PHONY: train
+train: $(RUNS) ## only train the study's arms
+
+arm_of  = $(firstword $(subst /, ,$(1)))
+seed_of = $(patsubst seed-%,%,$(notdir $(1)))
+$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP)
+	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
+	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
+
+$(OUT)/02_failures.ipynb: $(RUNS) $(wildcard $(P)/cases.yaml)
+$(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
+$(OUT)/05_report.ipynb: $(VIEWS)
+stage_of = $(lastword $(subst _, ,$(1)))
+$(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(P)/$$(call stage_of,$$*).yaml) | $(STAMP)
+	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
+
+$(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
+	@$(RUN) -m lib.export $< --html '$@'
+$(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
+	@$(RUN) -m lib.export $< --pdf '$@'
+
+# --- work with the notebooks
+.PHONY: lab
+lab: $(STAMP) ## explore in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+.PHONY: refresh
+refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
+	$(MAKE) train STUDY=smoke
+	for run in $$(cd '$(OUTPUTS)/smoke' && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
+	  (cd '$(OUTPUTS)/smoke'/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
+	$(RUN) -m lib.refresh notebooks/0*.ipynb
+
+# --- checks
+.PHONY: test
+test: $(STAMP) ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks (8 min)
+	$(RUN) -m pytest tests
+	$(MAKE) nbval
+
+.PHONY: nbval
+nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
+	rm -rf '$(OUTPUTS)/smoke'
+	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
+
+.PHONY: lock
+lock: ## for authors: requirements.txt from requirements.in (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
+
+# --- away with it
+.PHONY: clean distclean
+clean: ## delete the study's results
+	rm -rf '$(OUT)'
+distclean: ## delete all results and the environment; data/ stays
+	find '$(OUTPUTS)' -mindepth 1 ! -name README.md -delete; rm -rf '$(VENV)'

@@ -1,0 +1,64 @@
+"""What happens to a batch between memory and the network. Each split gets its own transform, and a run proves it."""
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lib import randomness
+
+PADDING = 4
+
+
+def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
+    """uint8 (N, 3, h, w) to float32 with zero mean and unit deviation per channel; `mean` and `std` in 0..1."""
+    mean, std = (torch.tensor(values, dtype=torch.float32, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
+    return (images.float() / 255 - mean) / std
+
+
+def draw(seed: int, epoch: int, index: np.ndarray, augment: bool) -> torch.Tensor | None:
+    """(N, 3) whole numbers: top offset 0..8, left offset 0..8, flip 0..1, for image `index` in that epoch.
+
+    None when the arm trains without augmentation.
+    """
+    if not augment:
+        return None
+    bits = randomness.bits(randomness.key(seed, epoch, 1), index)
+    side = np.uint64(2 * PADDING + 1)
+    low = np.uint64(0x7FFFFFFF)  # separate bit ranges; the bias of the remainder is under 2 to the minus 28
+    columns = (bits & low) % side, ((bits >> np.uint64(31)) & low) % side, bits >> np.uint64(63)
+    return torch.from_numpy(np.stack(columns, 1).astype(np.int64))
+
+
+def crop_and_flip(images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Shift each image by its own offsets after zero padding of 4 pixels, and flip it left to right where drawn.
+
+    images: uint8 (N, 3, h, w); draws: (N, 3) from `draw`. The input is not changed.
+    """
+    count, channels, height, width = images.shape
+    rows = draws[:, 0, None] + torch.arange(height, device=images.device)  # (N, h)
+    columns = torch.arange(width, device=images.device).expand(count, width)
+    columns = draws[:, 1, None] + torch.where(draws[:, 2, None] == 1, columns.flip(1), columns)  # (N, w)
+    padded = F.pad(images, (PADDING,) * 4).flatten(2)  # (N, 3, (h + 8) (w + 8))
+    place = rows[:, :, None] * (width + 2 * PADDING) + columns[:, None, :]  # (N, h, w)
+    return padded.gather(2, place.view(count, 1, -1).expand(-1, channels, -1)).view_as(images)
+
+
+def training_batch(images: torch.Tensor, draws: torch.Tensor | None, mean, std) -> torch.Tensor:
+    """A batch as training sees it: cropped and flipped when there are draws, then normalised."""
+    return normalise(images if draws is None else crop_and_flip(images, draws), mean, std)
+
+
+def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]:
+    """Read the first images of each split twice, as two epochs would; return the share that differs between readings.
+
+    Uses the functions that training and prediction use: near 1 for an augmented train split, exactly 0 for val and test.
+    """
+    def training(epoch):
+        split = splits.train.first(size)
+        return training_batch(split.images, draw(seed, epoch, split.index, augment), splits.mean, splits.std)
+
+    def prediction(split):
+        return normalise(split.first(size).images, splits.mean, splits.std)
+
+    readings = {"train": (training(0), training(1)), "val": (prediction(splits.val), prediction(splits.val)),
+                "test": (prediction(splits.test), prediction(splits.test))}
+    return {name: (one != two).flatten(1).any(1).double().mean().item() for name, (one, two) in readings.items()}

@@ -1,0 +1,148 @@
+"""Does a confidence of 0.8 mean right eight times in ten, and are the wrong answers the less confident ones?"""
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+
+from lib.compare import classes, finite, flags, same_length, whole
+
+TEMPERATURE_BOUNDS = (0.01, 100.0)  # fit_temperature never leaves them
+
+
+def _table(name: str, scores, **limits) -> np.ndarray:
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"{name}: got shape {scores.shape}; allowed: (images, classes), neither of them 0")
+    return finite(name, scores, **limits)
+
+
+def _labelled(name: str, scores, labels, **limits) -> tuple[np.ndarray, np.ndarray]:
+    scores = _table(name, scores, **limits)  # (N, K)
+    _, labels = same_length(**{name: scores[:, 0], "labels": labels})
+    return scores, classes("labels", labels, below=scores.shape[1])
+
+
+def _probabilities(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
+    probabilities, labels = _labelled("probabilities", probabilities, labels, low=-1e-6, high=1 + 1e-6)
+    sums = probabilities.sum(axis=1)
+    if np.abs(sums - 1).max() > 1e-3:  # wide enough for float16
+        raise ValueError(f"probabilities: got rows that sum to {sums.min():g} to {sums.max():g}; allowed: 1")
+    return np.clip(probabilities, 0, 1), labels
+
+
+def softmax(logits, temperature: float = 1.0) -> np.ndarray:
+    """Class probabilities (N, K), float64, of logits (N, K) divided by the temperature.
+
+    Raises ValueError for logits that are not finite and for a temperature that is not above 0.
+    """
+    return np.exp(_log_softmax(_table("logits", logits), temperature))
+
+
+def _log_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature: got {temperature}; allowed: finite numbers above 0")
+    logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def negative_log_likelihood(logits, labels, temperature: float = 1.0) -> float:
+    """Mean of -log p(label) in nats, from *logits* (N, K), where no probability can round to 0."""
+    logits, labels = _labelled("logits", logits, labels)
+    return float(-_log_softmax(logits, temperature)[np.arange(len(labels)), labels].mean())
+
+
+def brier_score(probabilities, labels) -> float:
+    """Mean over images of the squared error summed over the classes, 0 to 2, from probabilities (N, K) (Brier 1950)."""
+    probabilities, labels = _probabilities(probabilities, labels)
+    target = np.arange(probabilities.shape[1]) == labels[:, None]
+    return float(np.square(probabilities - target).sum(axis=1).mean())
+
+
+def fit_temperature(logits, labels) -> float:
+    """The temperature with the lowest negative log-likelihood (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+
+    The likelihood is convex in 1/T, so the zero of its slope is the minimum. Where there is none inside
+    TEMPERATURE_BOUNDS (every image right, say) the nearer bound is returned; logits with no signal give 1.
+    """
+    logits, labels = _labelled("logits", logits, labels)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    own = logits[np.arange(len(labels)), labels].mean()
+
+    def slope(inverse):
+        weights = np.exp(logits * inverse)
+        return ((weights * logits).sum(axis=1) / weights.sum(axis=1)).mean() - own
+
+    hottest, coldest = 1 / TEMPERATURE_BOUNDS[1], 1 / TEMPERATURE_BOUNDS[0]
+    if not logits.any():
+        return 1.0
+    if slope(hottest) >= 0:
+        return TEMPERATURE_BOUNDS[1]
+    if slope(coldest) <= 0:
+        return TEMPERATURE_BOUNDS[0]
+    return float(1 / brentq(slope, hottest, coldest, xtol=1e-12))
+
+
+def _binned(confidence: np.ndarray, correct: np.ndarray, bins: int, equal_mass: bool):
+    """Edges (bins + 1,) and per bin (bins,): images, summed confidence, right answers; bins are (low, high]."""
+    inner = np.arange(1, whole("bins", bins)) / bins
+    if equal_mass:  # edges are confidences that occur, so equal confidences share a bin
+        last = (np.arange(1, bins) * len(confidence) + bins - 1) // bins - 1
+        inner = np.sort(confidence)[last]
+    index = np.searchsorted(inner, confidence, side="left")
+    sums = [np.bincount(index, weights, minlength=bins) for weights in (None, confidence, correct)]
+    return np.concatenate(([0.0], inner, [1.0])), *sums
+
+
+def calibration_error(confidence, correct, bins: int = 15, equal_mass: bool = False) -> float:
+    """Image-weighted mean gap, 0 to 1, between confidence and accuracy in a bin; from confidence (N,), correct (N,)."""
+    confidence, correct = same_length(confidence=confidence, correct=correct)
+    confidence, correct = finite("confidence", confidence, 0, 1), flags("correct", correct)
+    _, _, expected, right = _binned(confidence, correct, bins, equal_mass)
+    return float(np.abs(right - expected).sum() / len(correct))
+
+
+def expected_calibration_error(probabilities, labels, bins: int = 15, equal_mass: bool = False) -> float:
+    """Top-class calibration error, 0 to 1 (Guo et al. 2017); equal_mass: bins of equal count (Nixon et al. 2019).
+
+    From probabilities (N, K), labels (N,); `calibration_error` is the same, and quicker to bootstrap, from (N,) arrays.
+    """
+    probabilities, labels = _probabilities(probabilities, labels)
+    return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins, equal_mass)
+
+
+def classwise_calibration_error(probabilities, labels, bins: int = 15) -> float:
+    """Mean over the K classes of the calibration error of p(class), 0 to 1 (Kull et al. 2019, arXiv:1910.12656)."""
+    probabilities, labels = _probabilities(probabilities, labels)
+    is_class = np.arange(probabilities.shape[1]) == labels[:, None]
+    return float(np.mean([calibration_error(p, hit, bins) for p, hit in zip(probabilities.T, is_class.T)]))
+
+
+def reliability(confidence, correct, bins: int = 15, equal_mass: bool = False) -> pd.DataFrame:
+    """One row a bin (low, high]: low, high, count, mean confidence, accuracy; NaN in empty bins."""
+    confidence, correct = same_length(confidence=confidence, correct=correct)
+    confidence, correct = finite("confidence", confidence, 0, 1), flags("correct", correct)
+    edges, count, expected, right = _binned(confidence, correct, bins, equal_mass)
+    images = np.where(count, count, np.nan)
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count,
+                         "confidence": expected / images, "accuracy": right / images})
+
+
+def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
+    """Share of images accepted and share of errors among them, at each distinct confidence, highest first.
+
+    Equal confidences are one block, accepted together: no threshold can part them.
+    """
+    confidence, correct = same_length(confidence=confidence, correct=correct)
+    confidence, correct = finite("confidence", confidence), flags("correct", correct)
+    order = np.argsort(-confidence, kind="stable")
+    block_end = np.append(np.diff(confidence[order]) != 0, True)
+    accepted = np.flatnonzero(block_end) + 1
+    return accepted / len(correct), np.cumsum(~correct[order])[block_end] / accepted
+
+
+def aurc(confidence, correct) -> float:
+    """Area under the risk-coverage curve, 0 to 1, lower is better (Geifman et al. 2019, arXiv:1805.08206).
+
+    The mean over images of the risk when that image's confidence is the threshold.
+    """
+    coverage, risk = risk_coverage(confidence, correct)
+    return float(np.sum(risk * np.diff(coverage, prepend=0.0)))

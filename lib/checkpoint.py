@@ -1,0 +1,47 @@
+"""Checkpoints of an unfinished run: written whole, checked when read, the previous one kept."""
+import hashlib
+import io
+import pickle
+from pathlib import Path
+
+import torch
+
+from lib import runs
+
+NAMES = ("checkpoint.pt", "checkpoint-previous.pt")
+
+
+def write(folder: Path, content: dict) -> None:
+    """Keep `content` (tensors, numbers, text) as the newest checkpoint; the one before it becomes the previous one."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    payload = buffer.getvalue()
+    newest, previous = (folder / name for name in NAMES)
+    if newest.is_file():
+        newest.replace(previous)
+    runs.write_bytes(newest, hashlib.sha256(payload).digest() + payload)
+
+
+def read(folder: Path, key: str) -> dict | None:
+    """The newest checkpoint that is whole and belongs to `key`, or None. Damaged ones are named and passed over."""
+    for name in NAMES:
+        path = folder / name
+        if not path.is_file():
+            continue
+        content = path.read_bytes()
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            print(f"{path}: damaged, passed over")
+            continue
+        try:
+            checkpoint = torch.load(io.BytesIO(content[32:]), weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            print(f"{path}: refused ({type(error).__name__}), passed over")
+            continue
+        if checkpoint.get("key") == key:
+            return checkpoint
+    return None
+
+
+def remove(folder: Path) -> None:
+    for name in NAMES:
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""Run one notebook with papermill: parameters checked before, the result under its name only if it succeeded.
+
+    python -m lib.execute NOTEBOOK OUTPUT [-f FILE]... [-p NAME VALUE]...
+
+Files and values are laid over one another in the order they are given; later ones win.
+"""
+import argparse
+import ast
+import fcntl
+import logging
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("REPORT_HEADLESS", "1")
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
+
+import nbformat  # noqa: E402
+import papermill  # noqa: E402  (reads the environment above)
+from papermill.exceptions import PapermillExecutionError  # noqa: E402
+from traitlets.config import Config  # noqa: E402
+
+from lib import runs  # noqa: E402
+from lib.params import check  # noqa: E402
+from lib.yamls import ParameterError, parse_yaml, read_yaml  # noqa: E402
+
+
+class _Prefixed:
+    """A stream that puts the run's name before each line, so that runs side by side can be told apart."""
+
+    def __init__(self, prefix: str):
+        self.prefix = prefix
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines():
+            print(f"{self.prefix}  {line}", flush=True)
+
+    def flush(self) -> None:
+        pass
+
+
+@contextmanager
+def locked(path: Path):
+    """Hold `path` as a lock; raises ArtefactError that names the holder. The lock dies with its holder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise runs.ArtefactError(f"{path.parent}: being written by another process ({file.read().strip()})") from None
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {os.uname().nodename}")
+        file.flush()
+        yield
+
+
+def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]:
+    """The parameters of all files and values, and where each came from."""
+    layers = [(str(path), read_yaml(path)) for path in files]
+    layers += [(f"-p {name}", {name: parse_yaml(value, f"-p {name}")}) for name, value in values]
+    merged = {name: value for _, layer in layers for name, value in layer.items()}
+    return merged, {name: source for source, layer in layers for name in layer}
+
+
+def defaults(notebook) -> dict:
+    """The literals of a notebook's `parameters` cell."""
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if "parameters" in cell.metadata.get("tags", [])]
+    return {line.targets[0].id: ast.literal_eval(line.value) for cell in cells for line in ast.parse(cell.source).body}
+
+
+def execute(notebook: Path, output: Path, files=(), values=()) -> float:
+    """Run `notebook` from the project's folder and leave it at `output`; returns seconds.
+
+    On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises ParameterError, ArtefactError or
+    PapermillExecutionError.
+    """
+    stage = notebook.stem.split("_", 1)[1]
+    given, origin = gather(files, values)
+    checked = check(stage, {**defaults(notebook), **given}, origin)
+    part = output.with_suffix(".part.ipynb")
+    began = time.monotonic()
+    with locked(output.parent / f".{output.stem}.lock"):
+        name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (f"/{checked.seed}" if stage == "train" else "")
+        papermill.execute_notebook(
+            str(notebook), str(part), parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
+            cwd=str(runs.ROOT), progress_bar=False, log_output=False, stdout_file=_Prefixed(name) if stage == "train" else None,
+            coalesce_streams=True, config=Config({"KernelManager": {"transport_encryption": "auto"}}))
+        with open(part, "rb") as file:
+            runs.write_bytes(output, file.read())
+        part.unlink()
+    return time.monotonic() - began
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("-f", dest="files", action="append", default=[], metavar="FILE")
+    parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
+    arguments = parser.parse_args()
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    try:
+        seconds = execute(**vars(arguments))
+    except PapermillExecutionError as error:
+        print(f"{arguments.notebook}: {error.ename}: {error.evalue}\nThe notebook as far as it came: "
+              f"{arguments.output.with_suffix('.part.ipynb')}", file=sys.stderr)
+        return 1
+    except (ParameterError, runs.ArtefactError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{arguments.output}: {seconds:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

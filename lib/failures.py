@@ -1,0 +1,104 @@
+"""Which test images a run gets wrong, and with what confidence."""
+import io
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lib import runs
+from lib.calibration import softmax
+from lib.yamls import ParameterError, read_yaml
+
+
+def test_table(run, splits) -> pd.DataFrame:
+    """One row a test image: position in the split, id, classes, confidence, correct, superclasses, planted cause.
+
+    Confidence is the largest softmax probability, margin its distance to the second, whose class is `runner_up`.
+    `cause` is the phantom's planted cause, absent for other data.
+    """
+    probabilities = softmax(run.test.logits)
+    order = np.argsort(-probabilities, 1, kind="stable")[:, :2]
+    top = np.take_along_axis(probabilities, order, 1)
+    labels, predicted = run.test.labels, run.test.predicted
+    names, groups = np.array(splits.class_names), np.array(splits.superclass_names)
+    table = pd.DataFrame({
+        "position": np.arange(len(labels)), "id": run.test.index, "true": names[labels], "predicted": names[predicted],
+        "runner_up": names[order[:, 1]], "confidence": top[:, 0],
+        "true_probability": probabilities[np.arange(len(labels)), labels], "margin": top[:, 0] - top[:, 1],
+        "correct": predicted == labels, "true_superclass": groups[splits.superclass[labels]],
+        "predicted_superclass": groups[splits.superclass[predicted]]})
+    if splits.test.planted is not None:
+        table["cause"] = splits.test.planted["cause"].to_numpy()
+    return table
+
+
+def errors(table: pd.DataFrame) -> pd.DataFrame:
+    """The wrong predictions of a test table, most confident first; equal confidences by id."""
+    return table[~table["correct"]].sort_values(["confidence", "id"], ascending=[False, True])
+
+
+def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.DataFrame:
+    """Errors made with at least each confidence: one row a level, one column an arm."""
+    return pd.DataFrame({arm: [int((table["confidence"] >= level).sum()) for level in levels]
+                         for arm, table in errors_of_arm.items()}, index=pd.Index(levels, name="confidence at least"))
+
+
+def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
+    """The `count` most confident errors, at most one for each pair of true and predicted class, `without` some ids."""
+    ranked = table[~table["id"].isin(list(without))]
+    return ranked.drop_duplicates(["true", "predicted"]).head(count)
+
+
+def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
+    """The named cases of a study: id and hypothesis, one row each; empty when `path` is "" (none are named).
+
+    Raises ParameterError for an id that is not in the test split or a case without a hypothesis.
+    """
+    if not path:
+        return pd.DataFrame({"id": pd.Series(dtype=int), "hypothesis": pd.Series(dtype=str)})
+    cases = read_yaml(runs.ROOT / path).get("cases")
+    if not isinstance(cases, list) or not all(isinstance(case, dict) and {"id", "hypothesis"} <= set(case) for case in cases):
+        raise ParameterError(f"{path}: expected 'cases:' with an id and a hypothesis each")
+    absent = [case["id"] for case in cases if case["id"] not in set(test_index.tolist())]
+    if absent:
+        raise ParameterError(f"{path}: no test image has id {', '.join(map(str, absent))}")
+    return pd.DataFrame([{"id": case["id"], "hypothesis": str(case["hypothesis"])} for case in cases])
+
+
+def selection(table: pd.DataFrame, cases: pd.DataFrame, mined: int) -> pd.DataFrame:
+    """The images that the study looks at: the named cases first, then the mined errors. `why` says which is which."""
+    named = cases.merge(table, on="id", how="left").assign(why="named")
+    found = mine(errors(table), mined, without=cases["id"]).assign(why="mined", hypothesis="")
+    return pd.concat([named, found], ignore_index=True) if len(named) else found.reset_index(drop=True)
+
+
+def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
+    """The selected images with what is thought to be wrong with them; the phantom's planted cause, where there is one."""
+    columns = ["id", "true", "predicted", "confidence", "why", "hypothesis"] + (["cause"] if "cause" in selection else [])
+    return selection[columns].replace({"hypothesis": {"": None}}).rename(columns={"cause": "planted cause"})
+
+
+def read_selection(folder) -> pd.DataFrame:
+    """The images that the failures stage selected (tables/selection.csv)."""
+    content = runs.read_bytes(folder / "tables" / "selection.csv")
+    return pd.read_csv(io.BytesIO(content), keep_default_na=False).astype({"correct": bool})
+
+
+def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Tensor]:
+    """The true class of each selected image, and the class to hold against it: the predicted one if it is wrong, else the
+    runner-up. Two int64 tensors (N,)."""
+    number = {name: place for place, name in enumerate(splits.class_names)}
+    against = selection["predicted"].where(~selection["correct"], selection["runner_up"])
+    return torch.tensor([number[name] for name in selection["true"]]), torch.tensor([number[name] for name in against])
+
+
+def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, causes: pd.DataFrame | None) -> dict:
+    """What the report says about failures, by name."""
+    arms = {}
+    for arm, table in tables.items():
+        wrong = errors(table)
+        within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) else None
+        arms[arm] = {"errors": len(wrong), "within_superclass": within}
+    named = selection[selection["why"] == "named"]
+    return {"before": before, "arms": arms, "test_images": len(tables[before]), "selected": len(selection), "named": len(named),
+            "named_right": int(named["correct"].sum()), "causes": None if causes is None else causes.to_dict("records")}

@@ -1,0 +1,92 @@
+"""Figures and tables as a study keeps them: a picture for people, the data beside it, and what a report shows again."""
+import base64
+import html
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import display
+
+from lib import runs
+
+PIXELS_PER_INCH = 192  # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
+
+
+def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.DataFrame | None = None, vector: bool = True) -> None:
+    """Keep a figure as <folder>/figures/<name>.png (and .svg), and display it.
+
+    caption: Markdown; alt: what the figure says, for those who cannot see it, required; data: the numbers drawn;
+    vector: False for pictures. Raises ValueError without an alt text.
+    """
+    if not alt.strip():
+        raise ValueError(f"figure {name}: an alt text is required")
+    place = Path(folder) / "figures"
+    width, height = figure.get_size_inches()
+    metadata = {"alt": alt, "caption": caption, "label": f"fig-{name}", "width": round(width * 96), "height": round(height * 96)}
+    if data is not None:
+        metadata["table"] = as_html(data)
+    png = _rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+    bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"<Figure: {alt}>"}
+    runs.write_bytes(place / f"{name}.png", png)
+    if vector:
+        svg = _rendered(figure, "svg", metadata={"Date": None, "Creator": None})
+        bundle["image/svg+xml"] = svg.decode()
+        runs.write_bytes(place / f"{name}.svg", svg)
+    plt.close(figure)
+    _keep(place / f"{name}.json", bundle, {kind: metadata for kind in bundle if kind.startswith("image/")})
+
+
+def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: dict | None = None, shown: int | None = None) -> None:
+    """Keep a table as <folder>/tables/<name>.csv, in full precision, and display its first `shown` rows (None: all).
+
+    formats: column to a format such as "{:.1%}" or a function.
+    """
+    place = Path(folder) / "tables"
+    runs.write_table(place / f"{name}.csv", table)
+    bundle = {"text/html": as_html(table.head(shown) if shown else table, formats), "text/plain": f"<Table: {len(table)} rows>"}
+    _keep(place / f"{name}.json", bundle, {"text/html": {"caption": caption, "label": f"tab-{name}"}})
+
+
+def replay(folder, kind: str, name: str) -> None:
+    """Display a kept figure or table again; `kind` is "figures" or "tables". Raises ArtefactError if it was never made."""
+    kept = runs.read_json(Path(folder) / kind / f"{name}.json")
+    display(kept["data"], raw=True, metadata=kept["metadata"])
+
+
+def exists(folder, kind: str, name: str) -> bool:
+    return (Path(folder) / kind / f"{name}.json").is_file()
+
+
+def _keep(path: Path, bundle: dict, metadata: dict) -> None:
+    runs.write_json(path, {"data": bundle, "metadata": metadata})
+    display(bundle, raw=True, metadata=metadata)
+
+
+def _rendered(figure, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+def as_html(table: pd.DataFrame, formats: dict | None = None) -> str:
+    """A plain HTML table without its index, every cell escaped."""
+    shown = pd.DataFrame({column: [_cell(value, (formats or {}).get(column)) for value in table[column]] for column in table})
+    shown.columns = [str(column).replace("_", " ") for column in shown.columns]
+    return shown.to_html(index=False, escape=True, border=0)
+
+
+def _cell(value, form) -> str:
+    if value is None or value is pd.NA or value != value:
+        return "–"
+    if callable(form):
+        return form(value)
+    if form:
+        return form.format(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def escape(text: str) -> str:
+    """Text that is safe inside Markdown and HTML: names and hypotheses come from outside."""
+    text = html.escape(str(text))
+    return "".join("\\" + character if character in "\\`*_{}[]$#|~" else character for character in text)

@@ -1,0 +1,57 @@
+"""The machine a run is made on: device, arithmetic, determinism, and the record of all three."""
+import os
+import platform
+from importlib.metadata import version
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "papermill", "nbconvert", "nbval")
+
+
+def choose_device(name: str) -> torch.device:
+    """"auto" takes CUDA, then MPS, then the CPU. Raises ValueError for a device that is not there."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, there in available.items() if there)
+    if not available[name]:
+        raise ValueError(f"device: {name} was asked for and is not available; here are {', '.join(d for d in available if available[d])}")
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """"auto" takes bf16 where the device computes it natively, else fp32. Raises ValueError where bf16 cannot run."""
+    native = {"cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+              "cpu": torch.cpu._is_avx512_bf16_supported, "mps": lambda: False}[device.type]()
+    if name == "bf16" and device.type == "cuda" and not native:
+        raise ValueError("precision: this GPU has no bf16 arithmetic; use fp32 or auto")
+    return name if name != "auto" else "bf16" if native else "fp32"
+
+
+def set_deterministic(threads: int) -> None:
+    """Same build, device and thread count: same bits. Sums of one and of two threads differ, so the count is fixed."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by older CUDA builds
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def fingerprint(device: torch.device, precision: str) -> dict:
+    """What must be equal for two runs with one seed to be equal bit for bit."""
+    return {"torch": torch.__version__, "device": device.type,
+            "device_name": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
+            "instruction_set": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads(),
+            "precision": precision, "layout": "channels_last"}
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

@@ -1,0 +1,130 @@
+"""Parameters of every stage: declared once, checked before anything runs, and again inside the notebook."""
+import difflib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
+
+from lib.yamls import ParameterError
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
+Count = Annotated[StrictInt, Field(ge=1)]
+
+
+class Stage(BaseModel):
+    """What every notebook takes. `outputs` is the folder of all studies, relative to the project or absolute."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    study: Name
+    outputs: Annotated[str, Field(min_length=1)]
+
+
+class Train(Stage):
+    """One run: one arm, one seed. Sizes of 0 mean "as the data set has them"."""
+
+    arm: Name
+    seed: Seed
+    data: Literal["phantom", "cifar100"]
+    data_seed: Seed
+    train_size: Annotated[StrictInt, Field(ge=0)]
+    val_size: Annotated[StrictInt, Field(ge=0)]
+    test_size: Annotated[StrictInt, Field(ge=0)]
+    width: Annotated[StrictInt, Field(ge=1, le=512)]
+    epochs: Count
+    milestones: list[Count]
+    batch_size: Annotated[StrictInt, Field(ge=2)]
+    learning_rate: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    augment: StrictBool
+    cutmix_probability: Share
+    cutmix_alpha: Positive
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    precision: Literal["auto", "bf16", "fp32"]
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    threads: Count
+
+    @model_validator(mode="after")
+    def _milestones_inside(self):
+        if self.milestones != sorted(set(self.milestones)) or any(m >= self.epochs for m in self.milestones):
+            raise ValueError(f"milestones must rise and lie before the last epoch ({self.epochs}), got {self.milestones}")
+        return self
+
+
+class View(Stage):
+    """What the stages after training take: `runs` is the folder that holds <arm>/seed-<n>.
+
+    `before` is the arm whose failures are looked at, `after` the one that is held against it.
+    """
+
+    runs: Annotated[str, Field(min_length=1)]
+    arms: Annotated[list[Name], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    before: Name
+    after: Name
+
+    @model_validator(mode="after")
+    def _two_known_arms(self):
+        unknown = [arm for arm in (self.before, self.after) if arm not in self.arms]
+        if unknown or self.before == self.after:
+            raise ValueError(f"before and after must be two of the arms ({', '.join(self.arms)}), got {self.before} and {self.after}")
+        return self
+
+
+class Failures(View):
+    """`cases` maps ids of test images to hypotheses; `mined` is how many more errors are drawn."""
+
+    mined: Annotated[StrictInt, Field(ge=0, le=100)]
+    cases: str
+
+
+class Gradcam(View):
+    layer: Literal["layer1", "layer2", "layer3", "layer4"]
+    shown: Annotated[StrictInt, Field(ge=1, le=20)]
+
+
+class Compare(View):
+    confidence_levels: Annotated[list[Share], Field(min_length=1)]
+    reject_below: Share
+    bootstrap_draws: Annotated[StrictInt, Field(ge=100, le=100_000)]
+
+
+class Report(View):
+    title: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+STAGES = {"train": Train, "failures": Failures, "gradcam": Gradcam, "compare": Compare, "report": Report}
+
+
+def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
+    """The stage's parameters, checked; raises ParameterError with one line for every mistake.
+
+    `origin` says where each value came from, for the message.
+    """
+    model, origin = STAGES[stage], origin or {}
+    try:
+        return model.model_validate({str(key): value for key, value in values.items()})
+    except ValidationError as error:
+        lines = [_line(model, item, origin) for item in error.errors(include_url=False)]
+        raise ParameterError("\n".join(lines)) from None
+
+
+def _line(model, item: dict, origin: dict) -> str:
+    name = str(item["loc"][0]) if item["loc"] else ""
+    where = ".".join(map(str, item["loc"]))
+    source = f"{origin.get(name, 'parameters')}: " + (f"{where}: " if where else "")
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, model.model_fields, 1)
+        return source + "unknown parameter" + (f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(model.model_fields)}")
+    if item["type"] == "missing":
+        return f"parameters: {where}: missing, every parameter must be set"
+    message = item["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return source + message + (f" (got {item['input']!r})" if where else "")
+
+
+def from_notebook(stage: str, names: dict) -> Stage:
+    """The parameters that a notebook's `parameters` cell set, taken from its `globals()` and checked."""
+    return check(stage, {name: names[name] for name in STAGES[stage].model_fields if name in names})

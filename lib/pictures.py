@@ -1,0 +1,64 @@
+"""Figures made of 32x32 pictures, drawn by whole pixels, and of maps laid over them."""
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+
+MAP_COLOURS = "RdBu_r"  # red raises the logit, blue lowers it, white does neither
+
+
+def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, below: float = 0.0):
+    """A figure of picture axes `cell` inches wide, `above` inches apart for titles. Returns (figure, axes (rows, columns))."""
+    gap = 0.12
+    width, height = left + columns * (cell + gap), rows * (cell + above) + below
+    figure = plt.figure(figsize=(width, height))
+    axes = np.empty((rows, columns), dtype=object)
+    for row, column in np.ndindex(rows, columns):
+        bottom = height - (row + 1) * (cell + above)
+        axes[row, column] = figure.add_axes((( left + column * (cell + gap)) / width, bottom / height, cell / width, cell / height))
+        axes[row, column].set_axis_off()
+    return figure, axes
+
+
+def picture(axis, image: np.ndarray, title: str = "") -> None:
+    """Draw one (3, h, w) uint8 or (h, w, 3) float image with its pixels as squares."""
+    axis.imshow(image.transpose(1, 2, 0) if image.shape[0] == 3 else image, interpolation="none")
+    axis.set_title(title, fontsize=6.5, pad=3, linespacing=1.15)
+
+
+def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
+    """A map in logits over a grey image (3, H, W): (H, W, 3) in 0..1; each cell of the map stays a square.
+
+    `limit` is the logit at which the colour is full; the same for all maps of a figure.
+    """
+    grey = image.mean(0) / 255
+    height, width = grey.shape
+    cells = raw.repeat(height // raw.shape[0], 0).repeat(width // raw.shape[1], 1)
+    colour = plt.get_cmap(MAP_COLOURS)(Normalize(-limit, limit)(cells))[..., :3]
+    strength = 0.25 + 0.5 * np.clip(np.abs(cells) / limit, 0, 1)[..., None]
+    return np.clip((1 - strength) * grey[..., None] + strength * colour, 0, 1)
+
+
+def failures(images: np.ndarray, titles: list[str], columns: int = 6):
+    """A grid of pictures (N, 3, h, w) with a title each."""
+    rows = -(-len(images) // columns)
+    figure, axes = grid(rows, min(columns, len(images)), cell=1.0, above=0.5)
+    for axis, image, title in zip(axes.flat, images, titles):
+        picture(axis, image, title)
+    return figure
+
+
+def maps(images: np.ndarray, raw: np.ndarray, picture_titles: list[str], map_titles: list[list[str]], unit: str):
+    """Rows of a picture and its maps on one scale, with a colour bar. images: (N, 3, H, W); raw: (N, M, h, w), in logits."""
+    limit = float(np.abs(raw).max()) or 1.0
+    figure, axes = grid(len(images), 1 + raw.shape[1], cell=1.0, above=0.42, below=0.5)
+    for row, image, row_maps, title, titles in zip(axes, images, raw, picture_titles, map_titles):
+        picture(row[0], image, title)
+        for axis, one, map_title in zip(row[1:], row_maps, titles):
+            picture(axis, overlay(image, one, limit), map_title)
+    width, height = figure.get_size_inches()
+    bar = figure.add_axes((1.12 / width, 0.3 / height, (raw.shape[1] * 1.12 - 0.12) / width, 0.08 / height))
+    figure.colorbar(ScalarMappable(Normalize(-limit, limit), MAP_COLOURS), cax=bar, orientation="horizontal", label=unit)
+    bar.tick_params(labelsize=6, length=2)
+    bar.xaxis.label.set_size(7)
+    return figure

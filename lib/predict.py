@@ -1,0 +1,107 @@
+"""From a finished run back to numbers: its record, its stored predictions, its network."""
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from lib import runs
+from lib.augment import normalise
+from lib.model import resnet18
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """index, labels: int64 (N,); logits: float32 (N, classes)."""
+
+    index: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+
+    @property
+    def predicted(self) -> np.ndarray:
+        return self.logits.argmax(1)
+
+    @property
+    def correct(self) -> np.ndarray:
+        return self.predicted == self.labels
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: `info` is run.json, `history` has one row an epoch."""
+
+    path: Path
+    info: dict
+    history: pd.DataFrame
+    val: Predictions
+    test: Predictions
+
+
+def load_run(path) -> Run:
+    """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
+    path = Path(path)
+    info = runs.read_json(path / "run.json")
+    arrays = runs.read_arrays(path / "predictions.npz", info["sha256"]["predictions.npz"])
+    runs.read_bytes(path / "history.csv", info["sha256"]["history.csv"])
+    splits = {}
+    for split in ("val", "test"):
+        logits = arrays[f"{split}_logits"].astype(np.float32)
+        if not np.isfinite(logits).all():
+            raise runs.ArtefactError(f"{path / 'predictions.npz'}: {split} logits that are not finite; the run diverged")
+        splits[split] = Predictions(arrays[f"{split}_index"], arrays[f"{split}_labels"], logits)
+    return Run(path, info, pd.read_csv(path / "history.csv"), **splits)
+
+
+def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, Run]]:
+    """All runs of a study, runs[arm][seed], from `folder` (relative to the project or absolute).
+
+    Raises ArtefactError if one is missing or was made from other data than the first.
+    """
+    loaded = {arm: {seed: load_run(runs.ROOT / folder / arm / f"seed-{seed}") for seed in seeds} for arm in arms}
+    everything = [run for of_arm in loaded.values() for run in of_arm.values()]
+    for run in everything:
+        if run.info["data_digest"] != everything[0].info["data_digest"]:
+            raise runs.ArtefactError(f"{run.path}: made from other data than {everything[0].path}")
+    return loaded
+
+
+def load_model(run: Run, classes: int) -> nn.Module:
+    """The trained network of a run, in eval mode, float32."""
+    model = resnet18(classes, run.info["params"]["width"])
+    weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
+    model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
+    return model.eval()
+
+
+def fold_batch_norm(model: nn.Module) -> nn.Module:
+    """A copy for prediction, every BatchNorm folded into the convolution before it; the same function in eval mode."""
+    model = copy.deepcopy(model).eval()
+    for module in list(model.modules()):
+        for number in ("1", "2"):
+            if isinstance(getattr(module, f"bn{number}", None), nn.BatchNorm2d):
+                setattr(module, f"conv{number}", fuse_conv_bn_eval(getattr(module, f"conv{number}"), getattr(module, f"bn{number}")))
+                setattr(module, f"bn{number}", nn.Identity())
+        if isinstance(getattr(module, "downsample", None), nn.Sequential):
+            module.downsample = fuse_conv_bn_eval(*module.downsample)
+    return model
+
+
+@torch.inference_mode()
+def logits(model: nn.Module, images: torch.Tensor, mean, std, precision: str = "fp32", batch_size: int = 250) -> np.ndarray:
+    """Logits of uint8 images (N, 3, h, w) on the model's device: float32 (N, classes), in eval mode.
+
+    precision: "fp32", or "bf16" for autocast.
+    """
+    device = next(model.parameters()).device
+    folded = fold_batch_norm(model).to(memory_format=torch.channels_last)
+    parts = []
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        for batch in images.split(batch_size):
+            batch = normalise(batch.to(device), mean, std).contiguous(memory_format=torch.channels_last)
+            parts.append(folded(batch).float())
+    return torch.cat(parts).cpu().numpy()

@@ -1,0 +1,66 @@
+"""Where a study's numbers come from: its parameters, machines, versions, seconds."""
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+SAME = ("arm", "seed", "study", "outputs", "threads", "device", "precision")  # not what makes an arm
+
+
+def differences(runs_of_arms: dict) -> dict[str, str]:
+    """How each arm's parameters differ from the first arm's, as text."""
+    parameters = {arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()}
+    first = next(iter(parameters.values()))
+    texts = {}
+    for arm, values in parameters.items():
+        changed = [f"{name.replace('_', ' ')} {values[name]} (else {first[name]})" for name in values
+                   if name not in SAME and values[name] != first.get(name)]
+        texts[arm] = ", ".join(changed) or ("the reference" if values is first else "the same parameters as the first arm")
+    return texts
+
+
+def study_numbers(runs_of_arms: dict, splits) -> dict:
+    """What the prose needs to say what was done, from the runs' records."""
+    first = {arm: next(iter(of_seeds.values())) for arm, of_seeds in runs_of_arms.items()}
+    run = next(iter(first.values()))
+    recipe = {name: run.info["params"][name] for name in
+              ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")}
+    return recipe | {
+        "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}[splits.name], "classes": len(splits.class_names),
+        "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")}, "data_digest": splits.digest,
+        "parameters": run.info["parameters"], "seeds": sorted(next(iter(runs_of_arms.values()))),
+        "differences": differences(runs_of_arms),
+        "proof": {arm: one.info["share_that_differs_between_two_readings"] for arm, one in first.items()},
+        "mean_lambda": {arm: one.info["mean_lambda"] for arm, one in first.items()},
+        "label_smoothing": {arm: one.info["params"]["label_smoothing"] for arm, one in first.items()}}
+
+
+def runs_table(runs_of_arms: dict) -> pd.DataFrame:
+    """One row a run: where and when it was trained, and how long that took."""
+    return pd.DataFrame([{
+        "arm": arm, "seed": seed, "finished": run.info["finished"].replace("T", " ").removesuffix("+00:00") + " UTC", "commit": run.info["commit"],
+        "device": run.info["fingerprint"]["device_name"], "threads": run.info["fingerprint"]["threads"],
+        "precision": run.info["fingerprint"]["precision"], "training, s": run.info["training_seconds"]}
+        for arm, of_seeds in runs_of_arms.items() for seed, run in of_seeds.items()])
+
+
+def stages_table(study: Path) -> pd.DataFrame:
+    """Seconds of each executed notebook of the study."""
+    rows = []
+    for path in sorted(study.glob("0*.ipynb")):
+        duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
+        if duration is not None and not path.name.endswith(".part.ipynb"):
+            rows.append({"stage": path.stem, "seconds": duration})
+    return pd.DataFrame(rows, columns=["stage", "seconds"])
+
+
+def parameters_table(runs_of_arms: dict) -> pd.DataFrame:
+    """Every training parameter, a row each; one column an arm."""
+    columns = {arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()}
+    names = [name for name in next(iter(columns.values())) if name not in ("study", "outputs", "arm", "seed")]
+    return pd.DataFrame([{"parameter": name, **{arm: str(values.get(name)) for arm, values in columns.items()}} for name in names])
+
+
+def versions_text(runs_of_arms: dict) -> str:
+    versions = next(iter(next(iter(runs_of_arms.values())).values())).info["versions"]
+    return ", ".join(f"{name} {number}" for name, number in versions.items())

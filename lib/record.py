@@ -1,0 +1,68 @@
+"""The record of a run: what it is known by, and the files it leaves."""
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pandas as pd
+
+from lib import checkpoint, machine, predict, runs, train
+
+# The code that decides a run's bits: a change here, and only here, makes a finished run out of date.
+CODE = ("augment.py", "cutmix.py", "data.py", "model.py", "phantom*.py", "predict.py", "randomness.py", "train.py")
+NOT_CONTENT = {"study", "outputs", "arm", "device", "precision"}  # names and places; the choices made stand in the fingerprint
+
+
+def folder(params) -> Path:
+    """outputs/<study>/<arm>/seed-<n>, whose place is the project unless `outputs` is absolute."""
+    return runs.ROOT / params.outputs / params.study / params.arm / f"seed-{params.seed}"
+
+
+def key(params, data_digest: str, fingerprint: dict) -> str:
+    """What a run's bits depend on: parameters, data, code, machine."""
+    code = {path.name: runs.sha256_of(path) for name in CODE for path in sorted((runs.ROOT / "lib").glob(name))}
+    content = {name: value for name, value in params.model_dump().items() if name not in NOT_CONTENT}
+    return runs.digest({"params": content, "data": data_digest, "code": code, "fingerprint": fingerprint})
+
+
+def finished(path: Path, run_key: str) -> predict.Run | None:
+    """The run in that folder, if it was finished under the same key and its files are whole."""
+    try:
+        run = predict.load_run(path)
+        runs.read_bytes(path / "model.safetensors", run.info["sha256"]["model.safetensors"])
+        return run if run.info["key"] == run_key else None
+    except (runs.ArtefactError, KeyError):
+        return None
+
+
+def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
+    """Measure the last epoch's network on all splits, once, write the run's files, and read them back.
+
+    run.json comes last: a folder without it holds no finished run.
+    """
+    params, splits = state.params, state.splits
+    logits = {name: predict.logits(state.model, getattr(splits, name).images, splits.mean, splits.std) for name in ("val", "test")}
+    train_loss, train_accuracy = train.measure(state, splits.train)
+    arrays = {f"{name}_{what}": value for name, split in (("val", splits.val), ("test", splits.test)) for what, value in
+              (("index", split.index), ("labels", split.labels.numpy()), ("logits", logits[name]))}
+    history = pd.DataFrame(state.history)
+    runs.write_arrays(state.folder / "predictions.npz", **arrays)
+    runs.write_weights(state.folder / "model.safetensors", state.model)
+    runs.write_table(state.folder / "history.csv", history)
+    mixed, accuracy = int(history["mixed_batches"].sum()), {name: _accuracy(arrays, name) for name in ("val", "test")}
+    info = {
+        "params": params.model_dump(), "key": state.key, "data_digest": splits.digest, "classes": len(splits.class_names),
+        "parameters": sum(p.numel() for p in state.model.parameters()),
+        "train_accuracy": train_accuracy, "train_loss": train_loss,
+        "val_accuracy": accuracy["val"], "test_accuracy": accuracy["test"],
+        "share_that_differs_between_two_readings": proof,
+        "mixed_batches": mixed, "mean_lambda": history["lambda_sum"].sum() / mixed if mixed else None,
+        "training_seconds": history["seconds"].sum(), "fingerprint": fingerprint, "versions": machine.versions(),
+        "commit": runs.commit(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "sha256": {name: runs.sha256_of(state.folder / name) for name in ("model.safetensors", "history.csv", "predictions.npz")},
+    }
+    runs.write_json(state.folder / "run.json", info)
+    checkpoint.remove(state.folder)
+    return predict.load_run(state.folder)
+
+
+def _accuracy(arrays: dict, name: str) -> float:
+    return float((arrays[f"{name}_logits"].argmax(1) == arrays[f"{name}_labels"]).mean())

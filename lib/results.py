@@ -1,0 +1,36 @@
+"""The numbers of a study, by name: each stage writes its own, the report reads them all."""
+import math
+from pathlib import Path
+
+import numpy as np
+
+from lib import runs
+
+STAGES = ("failures", "gradcam", "compare")
+
+
+def folder(params) -> Path:
+    """outputs/<study>, whose place is the project unless `outputs` is absolute."""
+    return runs.ROOT / params.outputs / params.study
+
+
+def plain(value):
+    """`value` as JSON can hold it: NumPy and NaN become numbers and null."""
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write(study: Path, stage: str, numbers: dict) -> None:
+    runs.write_json(study / "results" / f"{stage}.json", plain(numbers))
+
+
+def collect(study: Path, extra: dict) -> dict:
+    """Join the stages' numbers with `extra` into results.json and return them."""
+    everything = {stage: runs.read_json(study / "results" / f"{stage}.json") for stage in STAGES} | plain(extra)
+    runs.write_json(study / "results.json", everything)
+    return everything

@@ -1,0 +1,134 @@
+"""Artefacts on disk: everything appears whole or not at all, and what is read back is what was written."""
+import contextlib
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class ArtefactError(RuntimeError):
+    """A file that cannot be written, or that is not what its record says."""
+
+
+@contextlib.contextmanager
+def atomic_write(path):
+    """Open `path` for binary writing; the file appears under its name only when the block ends without an error.
+
+    Written beside its place, flushed to the disk and renamed. Raises ArtefactError when the disk refuses;
+    the previous file is then untouched.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ArtefactError(f"{path}: not a regular file, refusing to replace it")
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ArtefactError(f"{path}: {os.strerror(error.errno or 0)}; nothing was replaced") from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_bytes(path, content: bytes) -> None:
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def write_json(path, content: dict) -> None:
+    """Write strict JSON (no NaN), keys in the given order."""
+    write_bytes(path, (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def write_table(path, table: pd.DataFrame, index: bool = False) -> None:
+    write_bytes(path, table.to_csv(index=index, lineterminator="\n").encode())
+
+
+def write_arrays(path, **arrays: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_weights(path, model) -> None:
+    """Save a model's parameters and buffers as safetensors."""
+    write_bytes(path, save({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}))
+
+
+def read_bytes(path, sha256: str | None = None) -> bytes:
+    """The content of a file; raises ArtefactError if it is missing or its SHA-256 is not the recorded one."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"{path}: {os.strerror(error.errno)}") from None
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise ArtefactError(f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
+                            "delete its folder to make it again")
+    return content
+
+
+def read_json(path) -> dict:
+    try:
+        return json.loads(read_bytes(path))
+    except ValueError:
+        raise ArtefactError(f"{path}: not valid JSON") from None
+
+
+def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(read_bytes(path, sha256)), allow_pickle=False) as archive:
+            return dict(archive)
+    except (ValueError, OSError, EOFError) as error:
+        raise ArtefactError(f"{path}: not a readable array file ({error})") from None
+
+
+def read_weights(path, sha256: str | None = None) -> dict:
+    try:
+        return load(read_bytes(path, sha256))
+    except SafetensorError as error:
+        raise ArtefactError(f"{path}: not a readable weight file ({error})") from None
+
+
+def sha256_of(path) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def digest(content) -> str:
+    """SHA-256 of anything that JSON can hold, the same for the same content."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def commit() -> str:
+    """The project's git commit, with "+changes" when files differ from it; "unknown" outside a checkout."""
+    def git(*arguments):
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD").strip() + ("+changes" if git("status", "--porcelain", "-uno").strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

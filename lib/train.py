@@ -1,0 +1,181 @@
+"""Training: the recipe, one epoch at a time. The sample stream is a function of (seed, epoch, step) alone."""
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lib import augment, checkpoint, predict, randomness
+from lib.cutmix import cutmix
+from lib.data import Splits
+from lib.model import resnet18
+
+CLEAN_TRAIN_IMAGES = 5_000
+CHECKPOINT_SECONDS = 60
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot go on."""
+
+
+@dataclass
+class State:
+    """A run in progress: `epoch` epochs are finished, and `step` steps of the one after."""
+
+    params: object  # lib.params.Train
+    splits: Splits
+    folder: Path
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    device: torch.device
+    precision: str
+    key: str
+    epoch: int = 0
+    step: int = 0
+    totals: torch.Tensor = None
+    history: list[dict] = field(default_factory=list)
+    seconds: float = 0.0  # of the current epoch, before the last interruption
+    saved: float = field(default_factory=time.monotonic)
+
+
+def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
+    """The learning rate of epoch 0, 1, ...: divided by 10 once `milestone` epochs are finished."""
+    return initial * 0.1 ** sum(epoch >= milestone for milestone in milestones)
+
+
+def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
+    """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes from params.seed.
+
+    Raises ValueError when CutMix is asked for with fewer than two classes.
+    """
+    if params.cutmix_probability and len(splits.class_names) < 2:
+        raise ValueError("cutmix_probability: CutMix needs at least two classes")
+    torch.manual_seed(params.seed)
+    model = resnet18(len(splits.class_names), params.width).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
+    state = State(params, splits, Path(folder), model, optimizer, device, precision, key)
+    reset_totals(state)
+    found = checkpoint.read(state.folder, key)
+    if found:
+        model.load_state_dict(found["model"])
+        optimizer.load_state_dict(found["optimizer"])
+        state.epoch, state.step, state.history = found["epoch"], found["step"], found["history"]
+        state.totals, state.seconds = found["totals"].to(device), found["seconds"]
+    return state
+
+
+def reset_totals(state: State) -> None:
+    """Loss, right answers and images of the stream, sum of lambda and number of mixed batches: all on the device."""
+    state.totals = torch.zeros(5, dtype=torch.float64 if state.device.type != "mps" else torch.float32, device=state.device)
+    state.step, state.seconds = 0, 0.0
+
+
+def mixed_loss(outputs: torch.Tensor, labels: torch.Tensor, partner_labels: torch.Tensor, lam: float, smoothing: float):
+    """lam CE(own label) + (1 - lam) CE(partner's label), label smoothing in both; mean over the batch."""
+    own = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
+    return own if lam == 1 else lam * own + (1 - lam) * F.cross_entropy(outputs, partner_labels, label_smoothing=smoothing)
+
+
+def mix(images, labels, params, step: int):
+    """CutMix with the arm's probability; a function of (seed, step). Returns (images, labels, partner_labels, lam)."""
+    generator = torch.Generator().manual_seed(randomness.key(params.seed, step, 2) >> 1)
+    if torch.rand((), generator=generator).item() >= params.cutmix_probability:
+        return images, labels, labels, 1.0
+    return cutmix(images, labels, params.cutmix_alpha, generator)
+
+
+def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
+    """One update on normalised images (N, 3, h, w); `step` counts from the start of the run."""
+    params = state.params
+    images, labels, partner_labels, lam = mix(images, labels, params, step)
+    with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
+        outputs = state.model(images.contiguous(memory_format=torch.channels_last))
+    outputs = outputs.float()
+    loss = mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
+    if state.device.type == "cpu" and not torch.isfinite(loss):
+        raise TrainingError(f"the loss is {loss.item()} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
+                            f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    state.optimizer.step()
+    with torch.no_grad():
+        guess = outputs.argmax(1)
+        right = lam * (guess == labels).sum() + (1 - lam) * (guess == partner_labels).sum()
+        state.totals += torch.stack([loss * len(labels), right, torch.full_like(loss, len(labels)),
+                                     torch.full_like(loss, lam if lam < 1 else 0), torch.full_like(loss, lam < 1)]).to(state.totals)
+
+
+def train_epoch(state: State, progress=iter) -> dict:
+    """Run the epoch's remaining steps; the last, smaller batch is kept. `progress` wraps the list of steps (tqdm, say).
+
+    Returns the row's first half: epoch (from 1), learning rate, loss and accuracy on the training stream (augmented and
+    mixed images, in train mode: under CutMix a right answer counts by its share), seconds, images per second.
+    """
+    params, split, began = state.params, state.splits.train, time.monotonic()
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(state.epoch, params.learning_rate, params.milestones)
+    state.model.train()
+    order = randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split))
+    draws = augment.draw(params.seed, state.epoch, split.index, params.augment)
+    batches = np.split(order, range(params.batch_size, len(order), params.batch_size))
+    for batch in progress(batches[state.step:]):
+        batch = torch.from_numpy(batch)
+        images = split.images[batch].to(state.device)
+        images = augment.training_batch(images, None if draws is None else draws[batch].to(state.device),
+                                        state.splits.mean, state.splits.std)
+        train_step(state, images, split.labels[batch].to(state.device), state.epoch * len(batches) + state.step)
+        state.step += 1
+        if time.monotonic() - state.saved > CHECKPOINT_SECONDS and state.step < len(batches):
+            state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
+            save(state)
+    return _row(state, state.seconds + time.monotonic() - began)
+
+
+def _row(state: State, seconds: float) -> dict:
+    loss, right, images, lam, mixed = state.totals.tolist()
+    if not np.isfinite(loss):
+        raise TrainingError(f"the loss is not finite in epoch {state.epoch + 1}; try a smaller learning_rate")
+    return {"epoch": state.epoch + 1, "learning_rate": state.optimizer.param_groups[0]["lr"], "stream_loss": loss / images,
+            "stream_accuracy": right / images, "mixed_batches": int(mixed), "lambda_sum": lam, "seconds": seconds,
+            "images_per_second": images / seconds}
+
+
+def measure(state: State, split) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy on a split's clean images, in eval mode."""
+    logits = torch.from_numpy(predict.logits(state.model, split.images, state.splits.mean, state.splits.std, state.precision))
+    return F.cross_entropy(logits, split.labels).item(), (logits.argmax(1) == split.labels).double().mean().item()
+
+
+def evaluate(state: State) -> dict:
+    """The row's second half: loss and accuracy on up to 5,000 clean train images (always the same) and on val."""
+    row = {}
+    for name, split in (("train", state.splits.train.first(CLEAN_TRAIN_IMAGES)), ("val", state.splits.val)):
+        row[f"{name}_loss"], row[f"{name}_accuracy"] = measure(state, split)
+    return row
+
+
+def finish_epoch(state: State, row: dict) -> None:
+    """Append the epoch's row to the history and move on; a checkpoint is due after a minute."""
+    state.history.append(row)
+    state.epoch += 1
+    reset_totals(state)
+    if time.monotonic() - state.saved > CHECKPOINT_SECONDS:
+        save(state)
+
+
+def save(state: State) -> None:
+    """Write a checkpoint from which `start` continues with the same bits."""
+    checkpoint.write(state.folder, {
+        "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history, "totals": state.totals.cpu(),
+        "seconds": state.seconds, "model": state.model.state_dict(), "optimizer": state.optimizer.state_dict()})
+    state.saved = time.monotonic()
+
+
+def epoch_line(row: dict, epochs: int) -> str:
+    """One line for a log: where the run stands."""
+    left = (epochs - row["epoch"]) * row["seconds"]
+    return (f"epoch {row['epoch']}/{epochs}  stream loss {row['stream_loss']:.3f}  train {row['train_accuracy']:.1%}  "
+            f"val {row['val_accuracy']:.1%}  lr {row['learning_rate']:g}  {row['images_per_second']:.0f} images/s  "
+            f"{row['seconds']:.0f} s, about {left / 60:.0f} min left")

@@ -1,0 +1,95 @@
+"""HTML tables rewritten as Typst tables."""
+import re
+
+from bs4 import BeautifulSoup, NavigableString
+
+from lib.export_tables import columns_of, grid, header_rows, is_numeric, span, text_of
+
+TEXT_WIDTH_EM = 50  # width of the PDF's text in ems of table text; only a first guess, the template measures
+LONG_TEXT = 26      # a column with longer text is wrapped
+COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
+
+
+def css_of(style: str) -> dict[str, str]:
+    pairs = (declaration.partition(":") for declaration in style.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if value}
+
+
+def literal(text: str) -> str:
+    """A Typst string: data inside it cannot be read as markup."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def typst_colour(css: dict[str, str], name: str) -> str | None:
+    """`rgb("#ff0000")` for a colour of Styler, which writes hexadecimal or a name."""
+    from matplotlib.colors import CSS4_COLORS
+    value = CSS4_COLORS.get(css.get(name, "").lower(), css.get(name, ""))
+    return f'rgb("{value}")' if COLOUR.fullmatch(value) else None
+
+
+def typst_content(node, save_image) -> list[str]:
+    """Typst expressions for what is inside a cell: text, small pictures, line breaks."""
+    parts = []
+    for child in node.children:
+        if type(child) is NavigableString:
+            text = re.sub(r"\s+", " ", child)
+            # a place to break after every 20 characters of what has none, such as a checksum
+            parts.append(literal(re.sub(r"(\S{20})(?=\S{20})", "\\1\u200b", text)) if text.strip() else '" "')
+        elif child.name == "img" and str(child.get("src", "")).startswith("data:image/"):
+            width = str(child.get("width", "32"))
+            pixels = int(width) if width.isdigit() else 32
+            parts.append(f"cell-image({literal(save_image(child['src']))}, "
+                         f"{literal(child.get('alt') or 'Picture')}, {pixels})")
+        elif child.name == "br":
+            parts.append("linebreak()")
+        elif child.name:
+            parts += typst_content(child, save_image)
+    return parts
+
+
+def typst_cell(cell, in_head: bool, numeric: bool, rules: dict, save_image) -> str:
+    css = {**css_of(cell.get("style", "")), **rules.get(cell.get("id", ""), {})}
+    arguments = [f"{name}: {span(cell, name)}" for name in ("colspan", "rowspan") if span(cell, name) > 1]
+    if span(cell) > 1:
+        arguments.append("align: center")
+    elif numeric:
+        arguments.append("align: right")
+    if fill := typst_colour(css, "background-color"):
+        arguments.append(f"fill: {fill}")
+    content = " + ".join(typst_content(cell, save_image)).strip() or '""'
+    colour = typst_colour(css, "color")
+    style = [f"fill: {colour}"] * bool(colour)
+    if in_head or css.get("font-weight") in ("bold", "600", "700"):
+        style.append('weight: "semibold"')
+    content = f"text({', '.join([*style, f'[#({content})]'])})" if style else f"[#({content})]"
+    return f"table.cell({', '.join([*arguments, content])})" if arguments else content
+
+
+def column_widths(columns: list[list]) -> str:
+    """Widths in ems for columns of long text, `auto` for the others."""
+    longest = [max((len(text_of(cell)) for cell in cells), default=0) for cells in columns]
+    rest = TEXT_WIDTH_EM - sum(0.55 * length + 1 for length in longest if length <= LONG_TEXT)
+    long = sum(length for length in longest if length > LONG_TEXT)
+    widths = [f"{min(0.5 * length + 1, max(rest * length / long, 10)):.1f}em" if length > LONG_TEXT else "auto"
+              for length in longest]
+    return f"({', '.join(widths)},)"
+
+
+def typst_table(html: str, save_image) -> tuple[str, int]:
+    """The first table of `html`, Styler's colours included, as Typst code, and its number of rows.
+
+    save_image: gives the file name under which a data URI can be read.
+    """
+    soup = BeautifulSoup(html, "html.parser")
+    rules = {}
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", "\n".join(tag.get_text() for tag in soup("style"))):
+        for name in re.findall(r"#([\w-]+)\s*(?:,|$)", selectors.strip()):
+            rules.setdefault(name, {}).update(css_of(body))
+    head = len(header_rows(soup.table))
+    width, rows = grid(soup.table)
+    columns = columns_of(rows[head:], width)
+    numeric = [is_numeric(cells) for cells in columns]
+    lines = [", ".join(typst_cell(cell, number < head, numeric[start], rules, save_image) for start, cell in row)
+             for number, row in enumerate(rows)]
+    code = f"fit-table({column_widths(columns_of(rows, width))}, table.header({', '.join(lines[:head])}),\n  "
+    return code + ",\n  ".join(line for line in lines[head:] if line) + ")", len(rows)

@@ -1,0 +1,2 @@
+ARMS  := baseline cutmix
+SEEDS := 42

@@ -1,0 +1,3 @@
+# The notebooks' own defaults; an arm file says only what the arm changes.
+ARMS  := baseline cutmix
+SEEDS := 0
