@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from lib.compare import classes, finite, flags, same_length, whole
+from lib.checks import classes, finite, flags, same_length, whole
 
 TEMPERATURE_BOUNDS = (0.01, 100.0)  # fit_temperature never leaves them
 

@@ -1,29 +1,16 @@
 """Data sets as uint8 tensors in memory: CIFAR-100 from the official files, or the built-in phantom."""
 import hashlib
-import io
-import os
-import pickle
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
 from lib import phantom, randomness
-from lib.runs import ROOT
+from lib.cifar100 import DataError, read
 
-SHA256 = {
-    "train": "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b",
-    "test": "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864",
-    "meta": "a5d4786345c961390f865e93b434dbd5c6904ce880667e0cb888c97d449f28b9",
-}
 CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
-
-
-class DataError(RuntimeError):
-    """Data that is missing, damaged or not what a run was made from."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +92,7 @@ def _phantom(sizes: dict[str, int], seed: int):
 
 
 def _cifar100(root, seed: int):
-    folder = cifar100_folder(root)
-    train, test, meta = (_official(folder / name, SHA256[name]) for name in ("train", "test", "meta"))
+    train, test, meta = read(root)
     superclass = np.zeros(100, dtype=np.int64)
     superclass[np.array(test["fine_labels"])] = test["coarse_labels"]
     order = randomness.permutation(randomness.key(seed), 50_000)
@@ -119,40 +105,6 @@ def _cifar100(root, seed: int):
 def _select(official: dict, index: np.ndarray) -> Split:
     images = torch.from_numpy(official["data"].reshape(-1, 3, 32, 32)[index])
     return Split(images, torch.tensor(official["fine_labels"])[index], index)
-
-
-def cifar100_folder(root=None) -> Path:
-    """The folder of the official files; downloaded by torchvision when it is absent. Raises DataError."""
-    root = Path(root or os.environ.get("CIFAR100_ROOT") or ROOT / "data")
-    folder = root / "cifar-100-python"
-    missing = [name for name in SHA256 if not (folder / name).is_file()]
-    if missing:
-        from torchvision.datasets import CIFAR100
-        try:
-            CIFAR100(str(root), download=True)
-        except Exception as error:  # whatever the network, the disk or the archive did: the user's way out is the same
-            raise DataError(f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be downloaded "
-                            f"({type(error).__name__}). Put the official files train, test and meta there, or name their "
-                            "parent folder with DATA=; the study 'phantom' needs no download.") from None
-    return folder
-
-
-class _ClosedUnpickler(pickle.Unpickler):
-    """Rebuilds arrays, and nothing else: an official file needs only these three names."""
-
-    def find_class(self, module: str, name: str):
-        allowed = {("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-                   ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
-        if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"asks for {module}.{name}")
-        return allowed[module, name]
-
-
-def _official(path: Path, sha256: str) -> dict:
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download it again")
-    return _ClosedUnpickler(io.BytesIO(content), encoding="latin1").load()
 
 
 def _statistics(images: torch.Tensor):

@@ -7,7 +7,7 @@ import pandas as pd
 from lib import checkpoint, machine, predict, runs, train
 
 # The code that decides a run's bits: a change here, and only here, makes a finished run out of date.
-CODE = ("augment.py", "cutmix.py", "data.py", "model.py", "phantom*.py", "predict.py", "randomness.py", "train.py")
+CODE = ("augment.py", "cifar100.py", "cutmix.py", "data.py", "model.py", "phantom*.py", "predict.py", "randomness.py", "recipe.py", "train.py")
 NOT_CONTENT = {"study", "outputs", "arm", "device", "precision"}  # names and places; the choices made stand in the fingerprint
 
 

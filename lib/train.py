@@ -7,8 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, predict, randomness
-from lib.cutmix import cutmix
+from lib import augment, checkpoint, predict, randomness, recipe
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -32,17 +31,14 @@ class State:
     device: torch.device
     precision: str
     key: str
+    images: torch.Tensor  # the training split, whole, on the device
+    labels: torch.Tensor
     epoch: int = 0
     step: int = 0
     totals: torch.Tensor = None
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0  # of the current epoch, before the last interruption
     saved: float = field(default_factory=time.monotonic)
-
-
-def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
-    """The learning rate of epoch 0, 1, ...: divided by 10 once `milestone` epochs are finished."""
-    return initial * 0.1 ** sum(epoch >= milestone for milestone in milestones)
 
 
 def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
@@ -55,7 +51,8 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     torch.manual_seed(params.seed)
     model = resnet18(len(splits.class_names), params.width).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
-    state = State(params, splits, Path(folder), model, optimizer, device, precision, key)
+    images, labels = splits.train.images.to(device), splits.train.labels.to(device)
+    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels)
     reset_totals(state)
     found = checkpoint.read(state.folder, key)
     if found:
@@ -72,28 +69,14 @@ def reset_totals(state: State) -> None:
     state.step, state.seconds = 0, 0.0
 
 
-def mixed_loss(outputs: torch.Tensor, labels: torch.Tensor, partner_labels: torch.Tensor, lam: float, smoothing: float):
-    """lam CE(own label) + (1 - lam) CE(partner's label), label smoothing in both; mean over the batch."""
-    own = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
-    return own if lam == 1 else lam * own + (1 - lam) * F.cross_entropy(outputs, partner_labels, label_smoothing=smoothing)
-
-
-def mix(images, labels, params, step: int):
-    """CutMix with the arm's probability; a function of (seed, step). Returns (images, labels, partner_labels, lam)."""
-    generator = torch.Generator().manual_seed(randomness.key(params.seed, step, 2) >> 1)
-    if torch.rand((), generator=generator).item() >= params.cutmix_probability:
-        return images, labels, labels, 1.0
-    return cutmix(images, labels, params.cutmix_alpha, generator)
-
-
 def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
     """One update on normalised images (N, 3, h, w); `step` counts from the start of the run."""
     params = state.params
-    images, labels, partner_labels, lam = mix(images, labels, params, step)
+    images, labels, partner_labels, lam = recipe.mix(images, labels, params, step)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
         outputs = state.model(images.contiguous(memory_format=torch.channels_last))
     outputs = outputs.float()
-    loss = mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
+    loss = recipe.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
     if state.device.type == "cpu" and not torch.isfinite(loss):
         raise TrainingError(f"the loss is {loss.item()} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
                             f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
@@ -115,17 +98,15 @@ def train_epoch(state: State, progress=iter) -> dict:
     """
     params, split, began = state.params, state.splits.train, time.monotonic()
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state.epoch, params.learning_rate, params.milestones)
+        group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
-    order = randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split))
+    order = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split))).to(state.device)
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment)
-    batches = np.split(order, range(params.batch_size, len(order), params.batch_size))
+    draws = None if draws is None else draws.to(state.device)
+    batches = order.split(params.batch_size)
     for batch in progress(batches[state.step:]):
-        batch = torch.from_numpy(batch)
-        images = split.images[batch].to(state.device)
-        images = augment.training_batch(images, None if draws is None else draws[batch].to(state.device),
-                                        state.splits.mean, state.splits.std)
-        train_step(state, images, split.labels[batch].to(state.device), state.epoch * len(batches) + state.step)
+        images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
+        train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
         state.step += 1
         if time.monotonic() - state.saved > CHECKPOINT_SECONDS and state.step < len(batches):
             state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()

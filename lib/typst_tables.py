@@ -3,10 +3,10 @@ import re
 
 from bs4 import BeautifulSoup, NavigableString
 
-from lib.export_tables import columns_of, grid, header_rows, is_numeric, span, text_of
+from lib.export_tables import LONG_TEXT, columns_of, grid, header_rows, kinds_of, span, text_of
 
 TEXT_WIDTH_EM = 50  # width of the PDF's text in ems of table text; only a first guess, the template measures
-LONG_TEXT = 26      # a column with longer text is wrapped
+CHARACTER_EM, PADDING_EM = 0.52, 1.2
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 
@@ -65,14 +65,24 @@ def typst_cell(cell, in_head: bool, numeric: bool, rules: dict, save_image) -> s
     return f"table.cell({', '.join([*arguments, content])})" if arguments else content
 
 
-def column_widths(columns: list[list]) -> str:
-    """Widths in ems for columns of long text, `auto` for the others."""
-    longest = [max((len(text_of(cell)) for cell in cells), default=0) for cells in columns]
-    rest = TEXT_WIDTH_EM - sum(0.55 * length + 1 for length in longest if length <= LONG_TEXT)
-    long = sum(length for length in longest if length > LONG_TEXT)
-    widths = [f"{min(0.5 * length + 1, max(rest * length / long, 10)):.1f}em" if length > LONG_TEXT else "auto"
-              for length in longest]
-    return f"({', '.join(widths)},)"
+def column_widths(head: list[list], body: list[list]) -> str:
+    """Widths in ems for columns of long text, and in a crowded table for those with longer heads; else `auto`."""
+    longest = [max(map(len, map(text_of, cells)), default=0) for cells in body]
+    headings = [max(map(len, map(text_of, cells)), default=0) for cells in head]
+    words = [max((len(word) for cell in cells for word in text_of(cell).split()), default=0) for cells in head]
+    natural = [max(pair) * CHARACTER_EM + PADDING_EM for pair in zip(longest, headings)]
+    needed = [max(pair) * CHARACTER_EM + PADDING_EM for pair in zip(longest, words)]
+    crowded = sum(natural) > TEXT_WIDTH_EM
+    is_long = [length > LONG_TEXT for length in longest]
+    rest = TEXT_WIDTH_EM - sum(width for width, long in zip(needed, is_long) if not long)
+    total = sum(length for length, long in zip(longest, is_long) if long)
+    widths = []
+    for column, long in enumerate(is_long):
+        if long:
+            widths.append(min(natural[column], max(rest * longest[column] / total, 10)))
+        else:
+            widths.append(needed[column] if crowded and headings[column] > longest[column] else None)
+    return "(" + "".join(f"{width:.1f}em, " if width else "auto, " for width in widths) + ")"
 
 
 def typst_table(html: str, save_image) -> tuple[str, int]:
@@ -88,8 +98,8 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     head = len(header_rows(soup.table))
     width, rows = grid(soup.table)
     columns = columns_of(rows[head:], width)
-    numeric = [is_numeric(cells) for cells in columns]
+    numeric = [kind == "number" for kind in kinds_of(columns)]
     lines = [", ".join(typst_cell(cell, number < head, numeric[start], rules, save_image) for start, cell in row)
              for number, row in enumerate(rows)]
-    code = f"fit-table({column_widths(columns_of(rows, width))}, table.header({', '.join(lines[:head])}),\n  "
+    code = f"fit-table({column_widths(columns_of(rows[:head], width), columns)}, table.header({', '.join(lines[:head])}),\n  "
     return code + ",\n  ".join(line for line in lines[head:] if line) + ")", len(rows)

@@ -1,0 +1,103 @@
+"""The report as one HTML file: no script, nothing loaded from anywhere, formulas as MathML."""
+import re
+
+import bleach
+from bleach.css_sanitizer import ALLOWED_CSS_PROPERTIES, CSSSanitizer
+from bs4 import BeautifulSoup
+from nbconvert.exporters.html import HTMLExporter
+from pygments.formatters import HtmlFormatter
+from traitlets import default
+from traitlets.config import Config
+
+from lib.export import HIDDEN, PrepareReport
+from lib.export_markdown import ALLOWED_TAGS, TEMPLATES
+from lib.export_tables import tidy_table
+
+MATH_TAGS = frozenset("""math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror mpadded
+    mphantom menclose msub msup msubsup munder mover munderover mmultiscripts mprescripts mtable mtr mtd""".split())
+MATH_ATTRIBUTES = frozenset("""accent accentunder columnalign columnspacing display displaystyle encoding fence form
+    height depth linebreak linethickness lspace mathcolor mathvariant maxsize minsize movablelimits notation rowspacing
+    rspace scriptlevel separator stretchy symmetric tabindex width xmlns""".split())
+ATTRIBUTES = {"a": {"href", "title", "role"}, "img": {"alt", "height", "width", "title"}, "details": {"open"}, "div": {"tabindex"},
+              "ol": {"start", "type"}, "col": {"span"}, "section": {"role"},
+              "td": {"colspan", "rowspan", "headers"}, "th": {"colspan", "rowspan", "scope", "headers"}}
+EVERYWHERE = {"class", "dir", "id", "lang", "style"}
+DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
+
+
+def is_safe(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute may stay: no handlers, no picture from elsewhere, no other document in a link."""
+    if tag == "img" and name == "src":
+        return bool(DATA_PICTURE.match(value))
+    if name == "href" and value.strip().lower().startswith("data:"):
+        return False
+    return name in EVERYWHERE or name in ATTRIBUTES.get(tag, ()) or tag in MATH_TAGS and name in MATH_ATTRIBUTES
+
+
+CLEANER = bleach.Cleaner(
+    tags=ALLOWED_TAGS | MATH_TAGS, attributes=is_safe, protocols={"http", "https", "mailto", "data"},
+    css_sanitizer=CSSSanitizer(allowed_css_properties=ALLOWED_CSS_PROPERTIES | {"image-rendering"}))
+
+
+def safe_html(text: str) -> str:
+    """Converted Markdown without anything that runs or loads."""
+    return CLEANER.clean(text)
+
+
+def safe_css(text: str) -> str:
+    """A Styler's rules: declarations only, and dark text on a cell's colour, which is chosen for a white page."""
+    rules = []
+    for selector, body in re.findall(r"([^{}@<]+)\{([^{}]*)\}", text):
+        body = CLEANER.css_sanitizer.sanitize_css(body)
+        if "background-color:" in body and not re.search(r"(?<!-)color:", body):
+            body += "color: #111;"
+        rules.append(f"{selector.strip()} {{{body}}}")
+    return "\n".join(rules)
+
+
+def report_table(text: str) -> str:
+    """The tables of an output, safe and tidied, after the rules of their Styler."""
+    soup = BeautifulSoup(text, "html.parser")
+    styles = [safe_css(style.extract().get_text()) for style in soup("style")]
+    soup = BeautifulSoup(CLEANER.clean(str(soup)), "html.parser")
+    for table in soup("table"):
+        tidy_table(table)
+    return "".join(f"<style>{style}</style>" for style in styles if style) + str(soup)
+
+
+def only_text(text: str) -> str:
+    return BeautifulSoup(text, "html.parser").get_text()
+
+
+class ReportHTML(HTMLExporter):
+    """Notebook to a single HTML file that opens without a network."""
+
+    export_from_notebook = "Report (HTML)"
+
+    @default("template_name")
+    def _template_name_default(self):
+        return "report"
+
+    @default("extra_template_basedirs")
+    def _extra_template_basedirs_default(self):
+        return [str(TEMPLATES)]
+
+    @property
+    def default_config(self):
+        config = super().default_config.copy()
+        config.merge(Config({"TagRemovePreprocessor": HIDDEN, "CoalesceStreamsPreprocessor": {"enabled": True}}))
+        return config
+
+    def _init_preprocessors(self):
+        super()._init_preprocessors()
+        self.register_preprocessor(PrepareReport(target="html", parent=self), enabled=True)
+
+    def default_filters(self):
+        yield from super().default_filters()
+        yield from {"safe_html": safe_html, "report_table": report_table, "only_text": only_text}.items()
+
+    def from_notebook_node(self, nb, resources=None, **kwargs):
+        colours = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "lightbulb"))
+        css = (TEMPLATES / "report" / "static" / "report.css").read_text(encoding="utf-8")
+        css += "{}\n@media screen and (prefers-color-scheme: dark) {{{}}}".format(*colours)
+        return super().from_notebook_node(nb, {**(resources or {}), "report_css": css}, **kwargs)

@@ -1,0 +1,141 @@
+"""The report as a tagged PDF (PDF/UA-1): Markdown through pandoc, everything set by Typst."""
+import base64
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import matplotlib
+import typst
+from nbconvert.exporters import Exporter
+from traitlets import default
+from traitlets.config import Config
+
+from lib.export import HIDDEN, PrepareReport
+from lib.export_markdown import TEMPLATES, ReportError
+from lib.typst_tables import literal, typst_table
+
+SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
+STANDARD = "ua-1"
+ROWS_KEPT_TOGETHER = 16  # a table with fewer rows moves to the next page as a whole
+TYPST_LABEL = re.compile(r"[\w.:-]+")
+
+
+class Pictures:
+    """The pictures of a report as files that Typst can read; equal pictures are one file."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def save(self, content: bytes, kind: str) -> str:
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}.{SUFFIXES.get(kind, 'png')}"
+        (self.folder / name).write_bytes(content)
+        return name
+
+    def save_uri(self, uri: str) -> str:
+        head, _, content = uri.partition(",")
+        kind = head.removeprefix("data:").partition(";")[0]
+        encoded = head.endswith(";base64")
+        return self.save(base64.b64decode(content) if encoded else unquote_to_bytes(content), kind)
+
+    def save_output(self, content: str, kind: str) -> str:
+        return self.save(content.encode() if kind == "image/svg+xml" else base64.b64decode(content), kind)
+
+
+def typst_markdown(text: str, pictures: Pictures) -> str:
+    """Converted Markdown; pictures inside it become files."""
+    return re.sub(r'(#markdown-image\()"(data:image/[^"]*)"',
+                  lambda found: found[1] + literal(pictures.save_uri(found[2])), text)
+
+
+def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
+    """`body` with its caption and label."""
+    if not details.get("caption"):
+        return f"#block(breakable: {str(breakable).lower()}, {body})"
+    label = details["label"] if TYPST_LABEL.fullmatch(details["label"]) else ""
+    caption = f"#caption-name[{details['name']}.] {details['caption']}"
+    code = f"#figure(kind: {kind}, caption: [{caption}], {body})" + f" <{label}>" * bool(label)
+    return f"#[#show figure: set block(breakable: true)\n{code}]" if breakable else code
+
+
+def typst_output(output, pictures: Pictures, log) -> str:
+    """One output as Typst code."""
+    if output.output_type == "stream":
+        return f"#raw(block: true, {literal(output.text)})"
+    (kind, content), details = next(iter(output.data.items())), output.metadata
+    if kind == "text/markdown":
+        return typst_markdown(content, pictures)
+    if kind == "text/html":
+        table, rows = typst_table(content, pictures.save_uri)
+        return typst_figure(table, "table", details, rows > ROWS_KEPT_TOGETHER)
+    if kind == "text/plain":
+        return f"#raw(block: true, {literal(content)})"
+    if not details.get("alt"):
+        log.warning("%s has no alternative text", details.get("name", "a figure without caption"))
+    size = ", ".join(f"{name}: {float(details[name]) * 0.75:g}pt" for name in ("width", "height") if details.get(name))
+    alt = literal(details.get("alt") or details.get("name") or "Figure")
+    image = f"fit-image({literal(pictures.save_output(content, kind))}, {alt}{', ' * bool(size)}{size})"
+    return typst_figure(image, "image", details, breakable=False)
+
+
+def typst_source(notebook, pictures: Pictures, log) -> str:
+    """The whole report as Typst code, template included."""
+    subtitle = literal(str(notebook.metadata.get("subtitle") or ""))
+    parts = [(TEMPLATES / "report.typ").read_text(encoding="utf-8"),
+             f"#show: report.with(title: [{notebook.metadata['title']}], subtitle: {subtitle})"]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(typst_markdown(cell.source, pictures))
+        parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
+    return "\n\n".join(parts) + "\n"
+
+
+def compile_pdf(source: str, folder: Path, log) -> bytes:
+    """`source` as PDF bytes, the same for the same SOURCE_DATE_EPOCH on every machine: no system font is read."""
+    (folder / "report.typ").write_text(source, encoding="utf-8")
+    # Matplotlib's DejaVu fonts cover letters that Typst's own fonts lack
+    fonts = [os.path.join(matplotlib.get_data_path(), "fonts", "ttf")]
+    compiler = typst.Compiler(ignore_system_fonts=True, font_paths=fonts, root=str(folder), input=str(folder / "report.typ"))
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    options = {"format": "pdf", "timestamp": int(epoch) if epoch else None}
+    try:
+        pdf, warnings = compiler.compile_with_warnings(pdf_standards=[STANDARD], **options)
+    except typst.TypstError as problem:
+        # one letter without a glyph breaks the standard, but should not cost the report
+        log.warning("the PDF does not meet %s: %s", STANDARD, problem.message)
+        try:
+            pdf, warnings = compiler.compile_with_warnings(**options)
+        except typst.TypstError as error:
+            raise ReportError(f"Typst: {error.message}") from error
+    for warning in warnings:
+        log.warning("Typst: %s", warning.message)
+    return pdf
+
+
+class ReportPDF(Exporter):
+    """Notebook to a tagged PDF without LaTeX or a browser."""
+
+    export_from_notebook = "Report (PDF)"
+    output_mimetype = "application/pdf"
+
+    @default("file_extension")
+    def _file_extension_default(self):
+        return ".pdf"
+
+    @property
+    def default_config(self):
+        config = Config({"TagRemovePreprocessor": HIDDEN, "CoalesceStreamsPreprocessor": {"enabled": True}})
+        config.merge(super().default_config)
+        return config
+
+    def _init_preprocessors(self):
+        super()._init_preprocessors()
+        self.register_preprocessor(PrepareReport(target="typst", parent=self), enabled=True)
+
+    def from_notebook_node(self, nb, resources=None, **kwargs):
+        notebook, resources = super().from_notebook_node(nb, resources, **kwargs)
+        with tempfile.TemporaryDirectory() as folder:
+            source = typst_source(notebook, Pictures(Path(folder)), self.log)
+            return compile_pdf(source, Path(folder), self.log), resources

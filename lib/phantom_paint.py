@@ -1,0 +1,88 @@
+"""Paints the phantom's scenes, without noise, in integers: a background, perhaps a second object, the main object."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib import phantom_shapes, phantom_textures
+from lib.phantom_random import draw
+
+CAUSE_SECOND, CAUSE_ALIKE = 2, 3
+SIZES = (208, 337)  # nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
+SMALL, LARGE = (208, 233), (272, 297)  # main and second object of a second_object picture
+HAZE = 92  # of 128: how strongly the second object shows, since it stands behind
+ALIKE_SIZES = (184, 241)
+ALIKE_OWN = (74, 89)  # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
+_LEVELS = np.array([52, 124, 196])  # three brightnesses, dealt out to background, main and second object
+_DEALS = np.array([(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Noise-free layers of n pictures."""
+
+    picture: np.ndarray  # (n, 3, 32, 32) int16, 0..255
+    background: np.ndarray  # (n, 3, 32, 32) int16, the same without objects
+    main: np.ndarray  # (n, 32, 32) int16, how much of each pixel the main object covers, 0..128
+    second: np.ndarray  # (n, 32, 32) int16, the same of the second object
+
+
+def scene(key, object_class, cause, cause_class, texture) -> Scene:
+    """The scenes of n pictures from their random keys (n,), uint64, and their plan: int arrays (n,), see lib.phantom."""
+    n = len(key)
+    alike, double = cause == CAUSE_ALIKE, cause == CAUSE_SECOND
+    size = np.where(alike, draw(key, 20, *ALIKE_SIZES), np.where(double, draw(key, 21, *SMALL), draw(key, 22, *SIZES)))
+    scale = phantom_shapes.box_sizes()
+    size = size * scale[object_class] >> 8
+    large = draw(key, 23, *LARGE) * scale[np.where(double, cause_class, 0)] >> 8
+    corner = draw(key, 24, 0, 2), draw(key, 25, 0, 2)  # with a second object, the main one keeps to a corner
+    boxes, second_boxes = [], []  # top, left, height, width
+    extents, seconds = [], []
+    for axis in (0, 1):
+        extent = size * draw(key, 30 + axis, 90, 101) // 100
+        room = 512 - extent
+        free = room * draw(key, 32 + axis, 0, 257) // 256
+        near = room * draw(key, 34 + axis, 0, 33) // 256
+        boxes.append(np.where(double, np.where(corner[axis] == 0, near, room - near), free))
+        extents.append(extent)
+        gap = (512 - large) * draw(key, 36 + axis, 0, 65) // 256
+        second_boxes.append(np.where(corner[axis] == 0, 512 - large - gap, gap))
+        seconds.append(large)
+    turn, mirrored = draw(key, 40, 0, len(phantom_shapes.TURNS)), draw(key, 41, 0, 2)
+    main = phantom_shapes.coverage(object_class, turn, mirrored, *boxes, *extents)
+    if alike.any():
+        box = [values[alike] for values in (turn, mirrored, *boxes, *extents)]
+        own = draw(key[alike], 42, *ALIKE_OWN)[:, None, None]
+        partner = phantom_shapes.coverage(object_class[alike] ^ 1, *box)
+        main[alike] = (main[alike] * own + partner * (128 - own)) >> 7
+    second = np.zeros_like(main)
+    if double.any():
+        box = [values[double] for values in (*second_boxes, *seconds)]
+        turns = draw(key[double], 43, 0, len(phantom_shapes.TURNS)), draw(key[double], 44, 0, 2)
+        second[double] = phantom_shapes.coverage(cause_class[double], *turns, *box)
+    deal = _LEVELS[_DEALS[draw(key, 50, 0, 6)]]  # (n, 3)
+    field = np.empty((n, 32, 32), np.int16)
+    for one in np.unique(texture):
+        field[texture == one] = phantom_textures.field(int(one), key[texture == one])
+    contrast = draw(key, 51, 18, 31) * (2 * draw(key, 52, 0, 2) - 1)
+    background = _blend(_colour(key, 60, deal[:, 0] - contrast), _colour(key, 64, deal[:, 0] + contrast), field)
+    picture = _blend(background, _shaded(key, 68, deal[:, 2]), second * HAZE >> 7)
+    return Scene(_blend(picture, _shaded(key, 76, deal[:, 1]), main), background, main, second)
+
+
+def _colour(key, slot, level) -> np.ndarray:
+    """A colour (n, 3, 1, 1), int16, of roughly the given brightness (n,)."""
+    shift = draw(key, slot, -12, 13)
+    channels = [level + shift + draw(key, slot + 1 + channel, -26, 27) for channel in range(3)]
+    return np.stack(channels, 1).clip(0, 255).astype(np.int16)[:, :, None, None]
+
+
+def _shaded(key, slot, level) -> np.ndarray:
+    """An object's surface (n, 3, 32, 32), int16: a colour that brightens evenly across the picture in some direction."""
+    slope = [draw(key, slot + 4 + axis, -10, 11)[:, None, None] for axis in (0, 1)]
+    ramp = (slope[0] * (2 * np.arange(32) - 31)[:, None] + slope[1] * (2 * np.arange(32) - 31)) >> 5
+    return (_colour(key, slot, level) + ramp[:, None].astype(np.int16)).clip(0, 255)
+
+
+def _blend(under: np.ndarray, over: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """`over` laid on `under`, both int16 (n, 3, 32 or 1, 32 or 1), as far as `share` (n, 32, 32) says, 0..128."""
+    return under + ((over - under) * share[:, None] >> 7)

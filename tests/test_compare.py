@@ -1,0 +1,207 @@
+"""Comparisons against statsmodels, enumeration and the coverage that an interval promises."""
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import multinomial
+from statsmodels.stats.contingency_tables import mcnemar as mcnemar_reference
+from statsmodels.stats.multitest import multipletests
+
+from lib.compare import (benjamini_hochberg, churn, difference_of_means, mcnemar, migration, paired_bootstrap,
+                         per_class_change)
+
+
+def pair(corrected, regressed, both_right=5, both_wrong=3):
+    counts = (both_right, corrected, regressed, both_wrong)
+    return np.repeat([True, False, True, False], counts), np.repeat([True, True, False, False], counts)
+
+
+def change(a, b):
+    return b.mean() - a.mean()
+
+
+@pytest.mark.parametrize("corrected, regressed", [(0, 0), (1, 0), (0, 7), (9, 4), (4, 9), (6, 6), (300, 240)])
+def test_mcnemar_is_that_of_statsmodels(corrected, regressed):
+    result = mcnemar(*pair(corrected, regressed))
+    assert result[:2] == (corrected, regressed)
+    expected = mcnemar_reference([[5, regressed], [corrected, 3]], exact=True).pvalue
+    assert result.p_value == pytest.approx(expected if corrected + regressed else 1.0)
+
+
+def test_equal_models_do_not_differ():
+    a, _ = pair(4, 2)
+    assert mcnemar(a, a) == (0, 0, 1.0)
+    assert paired_bootstrap(change, a, a, draws=50) == (0, 0, 0)
+    assert difference_of_means(a, a, draws=50) == (0, 0, 0)
+
+
+def test_multinomial_draws_agree_with_resampled_rows():
+    a, b = pair(60, 30, both_right=200, both_wrong=110)
+    strata = np.random.default_rng(0).integers(4, size=400)
+    for groups in (None, strata):
+        slow = paired_bootstrap(change, a, b, draws=4000, strata=groups)
+        fast = difference_of_means(a, b, draws=40_000, strata=groups)
+        assert slow.estimate == pytest.approx(fast.estimate) == pytest.approx(30 / 400)
+        np.testing.assert_allclose(slow[1:], fast[1:], atol=0.004)  # about four standard errors of the slow one
+
+
+@pytest.mark.parametrize("level, deviations", [(0.95, 1.96), (0.8, 1.2816)])
+def test_the_ends_leave_the_same_share_on_each_side(level, deviations):
+    a, b = pair(600, 600, 2000, 800)
+    estimate, low, high = difference_of_means(a, b, draws=40_000, level=level)
+    error = np.sqrt(1200) / 4000
+    np.testing.assert_allclose([(estimate - low) / error, (high - estimate) / error], deviations, atol=0.06)
+
+
+def test_rows_are_drawn_jointly_and_strata_keep_their_size():
+    values = np.random.default_rng(1).normal(size=(300, 2))
+    assert paired_bootstrap(lambda a, b: (a - b).sum(), values, values.copy(), draws=50) == (0, 0, 0)
+    labels = np.arange(300) % 7
+    fixed = paired_bootstrap(lambda y: np.bincount(y) @ np.arange(7), labels, draws=50, strata=labels)
+    assert fixed.low == fixed.estimate == fixed.high
+    free = paired_bootstrap(lambda y: np.bincount(y) @ np.arange(7), labels, draws=50)
+    assert free.low < free.estimate < free.high
+
+
+def test_stratified_draws_leave_out_the_spread_between_strata():
+    strata = np.repeat([0, 1], 100)
+    a, b = strata == 2, strata == 1  # the change is +1 in one stratum and 0 in the other
+    assert difference_of_means(a, b, draws=50, strata=strata) == (0.5, 0.5, 0.5)
+    assert difference_of_means(a, b, draws=500).high > 0.55
+
+
+def test_the_seed_fixes_the_draws():
+    a, b = pair(30, 20, 100, 50)
+    for interval in (difference_of_means, lambda *arrays, **options: paired_bootstrap(change, *arrays, **options)):
+        first = interval(a, b, draws=200, seed=3)
+        assert first == interval(a, b, draws=200, seed=3)
+        assert len({interval(a, b, draws=200, seed=seed) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize("interval, sets", [
+    (lambda a, b, seed: difference_of_means(a, b, draws=600, seed=seed), 1000),
+    (lambda a, b, seed: paired_bootstrap(change, a, b, draws=300, seed=seed), 300),
+], ids=["multinomial", "rows"])
+def test_bootstrap_covers_the_truth_as_often_as_it_says(interval, sets):
+    generator, covered, excluded = np.random.default_rng(2), 0, 0
+    for seed in range(sets):
+        outcome = generator.choice(4, p=[0.5, 0.2, 0.1, 0.2], size=300)  # true change 0.1
+        _, low, high = interval((outcome == 0) | (outcome == 2), outcome < 2, seed)
+        covered += low <= 0.1 <= high
+        excluded += not low <= 0 <= high
+    noise = 3.5 * np.sqrt(0.05 * 0.95 / sets)
+    assert 0.94 - noise <= covered / sets <= 0.955 + noise
+    assert excluded / sets > 0.8  # 3.2 standard errors away from 0
+
+
+def test_nan_in_a_draw_shows_in_the_interval():
+    result = paired_bootstrap(lambda a: np.nan if a.all() else a.mean(), np.array([True, True, False]), draws=100)
+    assert result.estimate == pytest.approx(2 / 3) and np.isnan(result.low) and np.isnan(result.high)
+
+
+def test_migration_counts():
+    labels = np.zeros(9, dtype=int)
+    a, b = np.array([0, 0, 1, 1, 1, 0, 2, 2, 2]), np.array([0, 0, 0, 0, 0, 3, 2, 3, 2])
+    confidence_a, confidence_b = np.full(9, 0.8), np.array([0.1] * 6 + [0.8, 0.7, 0.9])
+    assert migration(labels, a, b, confidence_a, confidence_b) == {
+        "both_right": 2, "corrected": 3, "regressed": 1, "both_wrong": 3, "net_gain": 2,
+        "both_wrong_less_confident": 1, "both_wrong_less_confident_share": pytest.approx(1 / 3)}
+    nothing_wrong = migration(labels, labels, labels, confidence_a, confidence_b)
+    assert nothing_wrong["both_wrong"] == 0 and nothing_wrong["both_wrong_less_confident_share"] is None
+
+
+def test_per_class_change_row_by_row():
+    generator = np.random.default_rng(4)
+    labels = generator.integers(6, size=500)
+    labels[labels == 4] = 5  # class 4 is left without an image
+    a, b = generator.random(500) < 0.5, generator.random(500) < 0.6 + 0.05 * labels
+    table = per_class_change(labels.astype(np.uint64), a, b, 7)
+    assert table.index.tolist() == list(range(7)) and table.index.name == "class"
+    present = [0, 1, 2, 3, 5]
+    for k in present:
+        own, row = labels == k, table.loc[k]
+        test = mcnemar(a[own], b[own])
+        assert (row.images, row.corrected, row.regressed) == (own.sum(), test.corrected, test.regressed)
+        np.testing.assert_allclose((row.accuracy_a, row.accuracy_b), (a[own].mean(), b[own].mean()))
+        assert row.change == pytest.approx(100 * (b[own].mean() - a[own].mean()))
+        assert row.p_value == pytest.approx(test.p_value) and row.low < row.change < row.high
+    expected = multipletests(table.loc[present, "p_value"], method="fdr_bh")[1]
+    np.testing.assert_allclose(table.loc[present, "p_adjusted"], expected)
+    assert (table.loc[[4, 6], ["images", "corrected", "regressed"]] == 0).all(axis=None)
+    assert table.loc[[4, 6]].drop(columns=["images", "corrected", "regressed"]).isna().all(axis=None)
+
+
+def limits(corrected, regressed, images, level=0.95):
+    a, b = pair(corrected, regressed, images - corrected - regressed, 0)
+    return per_class_change(np.zeros(images, dtype=int), a, b, 1, level).loc[0, ["low", "high"]].to_numpy() / 100
+
+
+def test_paired_limits_by_hand():
+    # Bonett and Price: (15 + 1) / 102 - (5 + 1) / 102 +- 1.959964 * sqrt((22 / 102 - (10 / 102) ** 2) / 102)
+    np.testing.assert_allclose(limits(15, 5, 100), [0.098039 - 0.088097, 0.098039 + 0.088097], atol=2e-6)
+    np.testing.assert_allclose(limits(5, 15, 100), -limits(15, 5, 100)[::-1])
+    assert limits(0, 0, 100)[0] < 0 < limits(0, 0, 100)[1]  # no change seen is not proof of no change
+    assert np.all(np.abs(limits(3, 0, 3)) <= 1)
+
+
+@pytest.mark.parametrize("up, down, most", [(0.05, 0.05, 0.995), (0.2, 0.1, 0.965), (0.3, 0.02, 0.965)])
+def test_paired_limits_cover_the_truth_exactly_enumerated(up, down, most):
+    images, covered = 30, 0.0
+    for corrected, regressed in product(range(images + 1), repeat=2):
+        if corrected + regressed <= images and max(corrected, regressed) < 24:  # the rest has probability below 1e-6
+            weight = multinomial.pmf([corrected, regressed, images - corrected - regressed], images,
+                                     [up, down, 1 - up - down])
+            if weight > 1e-7:
+                low, high = limits(corrected, regressed, images)
+                covered += weight * (low <= up - down <= high)
+    assert 0.94 <= covered <= most
+
+
+def test_benjamini_hochberg_is_that_of_statsmodels_and_passes_nan():
+    p_values = np.random.default_rng(5).random(40) ** 2
+    p_values[7] = p_values[3]
+    np.testing.assert_allclose(benjamini_hochberg(p_values), multipletests(p_values, method="fdr_bh")[1])
+    with_nan = np.insert(p_values, [0, 20], np.nan)
+    adjusted = benjamini_hochberg(with_nan)
+    np.testing.assert_allclose(adjusted[~np.isnan(with_nan)], multipletests(p_values, method="fdr_bh")[1])
+    assert np.isnan(adjusted[np.isnan(with_nan)]).all() and np.isnan(adjusted).sum() == 2
+    assert np.isnan(benjamini_hochberg([np.nan])).all()
+
+
+def test_churn_counts_changed_predictions():
+    assert churn([1, 2, 3, 4], [1, 2, 0, 5]) == 0.5
+    assert churn(np.array([1, 2], dtype=np.uint8), np.array([1, 2])) == 0
+
+
+def test_inputs_are_left_as_they_were():
+    labels, p_values = np.array([0, 1, 1]), np.array([0.5, 0.01, np.nan])
+    a, b = np.array([True, False, True]), np.array([True, True, False])
+    copies = [array.copy() for array in (labels, p_values, a, b)]
+    per_class_change(labels, a, b, 2), benjamini_hochberg(p_values), difference_of_means(a, b, draws=5)
+    for array, copy in zip((labels, p_values, a, b), copies):
+        np.testing.assert_array_equal(array, copy)
+
+
+T, F, HALF = [True], [False], [0.5]
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: mcnemar(T, [True, False]), r"shapes: got correct_a \(1,\), correct_b \(2,\)"),
+    (lambda: mcnemar([], []), r"shapes: got correct_a \(0,\)"),
+    (lambda: mcnemar([0.5], T), "correct_a: got float64 values other than 0 and 1"),
+    (lambda: paired_bootstrap(np.mean, [1, 2], [1]), r"shapes: got array 0 \(2,\), array 1 \(1,\)"),
+    (lambda: paired_bootstrap(np.mean, [1, 2], draws=0), "draws: got 0"),
+    (lambda: paired_bootstrap(np.mean, [1, 2], level=95), "level: got 95"),
+    (lambda: paired_bootstrap(np.mean, [1, 2], strata=[0]), r"shapes: got rows \(2,\), strata \(1,\)"),
+    (lambda: difference_of_means(T, F, draws=-1), "draws: got -1"),
+    (lambda: migration([0], [0], [0.0], HALF, HALF), "predicted_b: got float64"),
+    (lambda: migration([0], [0], [0], HALF, [np.nan]), "confidence_b: got 1 of 1 values that are not finite"),
+    (lambda: per_class_change([3], T, F, 3), "labels: got 3 to 3; allowed: integers from 0 to 2"),
+    (lambda: per_class_change([0], T, F, 1, level=0), "level: got 0"),
+    (lambda: benjamini_hochberg([0.5, 1.5]), "p_values: got 0.5 to 1.5"),
+    (lambda: churn([1], [1, 2]), "shapes: got predicted_a"),
+])
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call()
+    assert "allowed" in str(error.value) and "\n" not in str(error.value)
