@@ -37,7 +37,7 @@ def read(folder: Path, key: str) -> dict | None:
         except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
             print(f"{path}: refused ({type(error).__name__}), passed over")
             continue
-        if checkpoint.get("key") == key:
+        if isinstance(checkpoint, dict) and checkpoint.get("key") == key:
             return checkpoint
     return None
 

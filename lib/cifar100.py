@@ -54,7 +54,13 @@ class _ClosedUnpickler(pickle.Unpickler):
 
 
 def official(path: Path, sha256: str) -> dict:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download it again")
-    return _ClosedUnpickler(io.BytesIO(content), encoding="latin1").load()
+    try:
+        return _ClosedUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{path}: refused, it {error}") from None

@@ -19,6 +19,7 @@ HIDDEN = {"enabled": True, "remove_cell_tags": {"remove-cell", "parameters", "in
 SHOWN_FIRST = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/latex", "text/plain")
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+LABEL = re.compile(r"[A-Za-z][\w-]*", re.A)
 FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
 
@@ -66,6 +67,8 @@ def number_captions(notebook) -> dict[str, str]:
         counts[kind] += 1
         output.metadata["name"] = f"{kind} {counts[kind]}"
         label = output.metadata.setdefault("label", output.metadata["name"].lower().replace(" ", "-"))
+        if not LABEL.fullmatch(label):
+            raise ReportError(f'{output.metadata["name"]}: a label has letters, digits, - and _ only, not "{label}"')
         if label in references:
             raise ReportError(f'{references[label]} and {output.metadata["name"]} have the same label "{label}"')
         references[label] = output.metadata["name"]

@@ -18,8 +18,8 @@ MATH_TAGS = frozenset("""math semantics annotation mrow mi mn mo ms mtext mspace
 MATH_ATTRIBUTES = frozenset("""accent accentunder columnalign columnspacing display displaystyle encoding fence form
     height depth linebreak linethickness lspace mathcolor mathvariant maxsize minsize movablelimits notation rowspacing
     rspace scriptlevel separator stretchy symmetric tabindex width xmlns""".split())
-ATTRIBUTES = {"a": {"href", "title", "role"}, "img": {"alt", "height", "width", "title"}, "details": {"open"}, "div": {"tabindex"},
-              "ol": {"start", "type"}, "col": {"span"}, "section": {"role"},
+ATTRIBUTES = {"a": {"href", "title", "role"}, "img": {"alt", "height", "width", "title"}, "details": {"open"},
+              "div": {"tabindex"}, "ol": {"start", "type"}, "col": {"span"}, "section": {"role"},
               "td": {"colspan", "rowspan", "headers"}, "th": {"colspan", "rowspan", "scope", "headers"}}
 EVERYWHERE = {"class", "dir", "id", "lang", "style"}
 DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")

@@ -20,7 +20,6 @@ from lib.typst_tables import literal, typst_table
 SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 STANDARD = "ua-1"
 ROWS_KEPT_TOGETHER = 16  # a table with fewer rows moves to the next page as a whole
-TYPST_LABEL = re.compile(r"[\w.:-]+")
 
 
 class Pictures:
@@ -54,9 +53,8 @@ def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
     """`body` with its caption and label."""
     if not details.get("caption"):
         return f"#block(breakable: {str(breakable).lower()}, {body})"
-    label = details["label"] if TYPST_LABEL.fullmatch(details["label"]) else ""
     caption = f"#caption-name[{details['name']}.] {details['caption']}"
-    code = f"#figure(kind: {kind}, caption: [{caption}], {body})" + f" <{label}>" * bool(label)
+    code = f"#figure(kind: {kind}, caption: [{caption}], {body}) <{details['label']}>"
     return f"#[#show figure: set block(breakable: true)\n{code}]" if breakable else code
 
 
@@ -97,7 +95,8 @@ def compile_pdf(source: str, folder: Path, log) -> bytes:
     (folder / "report.typ").write_text(source, encoding="utf-8")
     # Matplotlib's DejaVu fonts cover letters that Typst's own fonts lack
     fonts = [os.path.join(matplotlib.get_data_path(), "fonts", "ttf")]
-    compiler = typst.Compiler(ignore_system_fonts=True, font_paths=fonts, root=str(folder), input=str(folder / "report.typ"))
+    compiler = typst.Compiler(ignore_system_fonts=True, font_paths=fonts, root=str(folder),
+                              input=str(folder / "report.typ"))
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     options = {"format": "pdf", "timestamp": int(epoch) if epoch else None}
     try:

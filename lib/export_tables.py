@@ -62,8 +62,9 @@ def is_numeric(cells: list) -> bool:
 
 def kinds_of(columns: list[list]) -> list[str]:
     """For each column "number" (kept right), "short" (kept on one line) or "long" (wrapped)."""
-    return ["number" if is_numeric(cells) else
-            "long" if max((len(text_of(cell)) for cell in cells), default=0) > LONG_TEXT else "short" for cells in columns]
+    longest = [max((len(text_of(cell)) for cell in cells), default=0) for cells in columns]
+    return ["number" if is_numeric(cells) else "long" if length > LONG_TEXT else "short"
+            for cells, length in zip(columns, longest)]
 
 
 def tidy_table(table) -> None:

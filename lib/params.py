@@ -2,23 +2,24 @@
 import difflib
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lib.yamls import ParameterError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
-Count = Annotated[StrictInt, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Stage(BaseModel):
     """What every notebook takes. `outputs` is the folder of all studies, relative to the project or absolute."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     study: Name
-    outputs: Annotated[str, Field(min_length=1)]
+    outputs: Place
 
 
 class Train(Stage):
@@ -28,17 +29,17 @@ class Train(Stage):
     seed: Seed
     data: Literal["phantom", "cifar100"]
     data_seed: Seed
-    train_size: Annotated[StrictInt, Field(ge=0)]
-    val_size: Annotated[StrictInt, Field(ge=0)]
-    test_size: Annotated[StrictInt, Field(ge=0)]
-    width: Annotated[StrictInt, Field(ge=1, le=512)]
+    train_size: Annotated[int, Field(ge=0)]
+    val_size: Annotated[int, Field(ge=0)]
+    test_size: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=1, le=512)]
     epochs: Count
     milestones: list[Count]
-    batch_size: Annotated[StrictInt, Field(ge=2)]
+    batch_size: Annotated[int, Field(ge=2)]
     learning_rate: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
-    augment: StrictBool
+    augment: bool
     cutmix_probability: Share
     cutmix_alpha: Positive
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
@@ -46,11 +47,13 @@ class Train(Stage):
     device: Literal["auto", "cpu", "cuda", "mps"]
     threads: Count
 
-    @model_validator(mode="after")
-    def _milestones_inside(self):
-        if self.milestones != sorted(set(self.milestones)) or any(m >= self.epochs for m in self.milestones):
-            raise ValueError(f"milestones must rise and lie before the last epoch ({self.epochs}), got {self.milestones}")
-        return self
+    @field_validator("milestones")
+    @classmethod
+    def _milestones_inside(cls, milestones, info):
+        epochs = info.data.get("epochs", float("inf"))  # absent when it is itself wrong
+        if milestones != sorted(set(milestones)) or any(milestone >= epochs for milestone in milestones):
+            raise ValueError(f"must rise and lie before the last epoch ({epochs})")
+        return milestones
 
 
 class View(Stage):
@@ -59,36 +62,37 @@ class View(Stage):
     `before` is the arm whose failures are looked at, `after` the one that is held against it.
     """
 
-    runs: Annotated[str, Field(min_length=1)]
+    runs: Place
     arms: Annotated[list[Name], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     before: Name
     after: Name
 
-    @model_validator(mode="after")
-    def _two_known_arms(self):
-        unknown = [arm for arm in (self.before, self.after) if arm not in self.arms]
-        if unknown or self.before == self.after:
-            raise ValueError(f"before and after must be two of the arms ({', '.join(self.arms)}), got {self.before} and {self.after}")
-        return self
+    @field_validator("before", "after")
+    @classmethod
+    def _two_known_arms(cls, arm, info):
+        arms = info.data.get("arms", [arm])  # absent when they are themselves wrong
+        if arm not in arms or arm == info.data.get("before"):
+            raise ValueError(f"before and after must be two of the arms ({', '.join(arms)})")
+        return arm
 
 
 class Failures(View):
     """`cases` maps ids of test images to hypotheses; `mined` is how many more errors are drawn."""
 
-    mined: Annotated[StrictInt, Field(ge=0, le=100)]
+    mined: Annotated[int, Field(ge=0, le=100)]
     cases: str
 
 
 class Gradcam(View):
     layer: Literal["layer1", "layer2", "layer3", "layer4"]
-    shown: Annotated[StrictInt, Field(ge=1, le=20)]
+    shown: Annotated[int, Field(ge=1, le=20)]
 
 
 class Compare(View):
     confidence_levels: Annotated[list[Share], Field(min_length=1)]
     reject_below: Share
-    bootstrap_draws: Annotated[StrictInt, Field(ge=100, le=100_000)]
+    bootstrap_draws: Annotated[int, Field(ge=100, le=100_000)]
 
 
 class Report(View):
@@ -103,7 +107,7 @@ def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
 
     `origin` says where each value came from, for the message.
     """
-    model, origin = STAGES[stage], origin or {}
+    model, origin = STAGES[stage], {str(key): source for key, source in (origin or {}).items()}
     try:
         return model.model_validate({str(key): value for key, value in values.items()})
     except ValidationError as error:

@@ -6,13 +6,14 @@ import numpy as np
 from lib import phantom_shapes, phantom_textures
 from lib.phantom_random import draw
 
-CAUSE_SECOND, CAUSE_ALIKE = 2, 3
+CAUSE_SECOND, CAUSE_ALIKE, CAUSE_LABEL = 2, 3, 4
 SIZES = (208, 337)  # nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
 SMALL, LARGE = (208, 233), (272, 297)  # main and second object of a second_object picture
+CLARITY = (52, 129)  # of 128: how strongly the object of an ordinary or background picture stands out
 HAZE = 92  # of 128: how strongly the second object shows, since it stands behind
 ALIKE_SIZES = (184, 241)
 ALIKE_OWN = (74, 89)  # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
-_LEVELS = np.array([52, 124, 196])  # three brightnesses, dealt out to background, main and second object
+_LEVELS = np.array([46, 124, 202])  # three brightnesses, dealt out to background, main and second object
 _DEALS = np.array([(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
 
 
@@ -66,7 +67,9 @@ def scene(key, object_class, cause, cause_class, texture) -> Scene:
     contrast = draw(key, 51, 18, 31) * (2 * draw(key, 52, 0, 2) - 1)
     background = _blend(_colour(key, 60, deal[:, 0] - contrast), _colour(key, 64, deal[:, 0] + contrast), field)
     picture = _blend(background, _shaded(key, 68, deal[:, 2]), second * HAZE >> 7)
-    return Scene(_blend(picture, _shaded(key, 76, deal[:, 1]), main), background, main, second)
+    clarity = np.where(alike | double | (cause == CAUSE_LABEL), 128, draw(key, 53, *CLARITY)).astype(np.int16)
+    picture = _blend(picture, _shaded(key, 76, deal[:, 1]), main * clarity[:, None, None] >> 7)
+    return Scene(picture, background, main, second)
 
 
 def _colour(key, slot, level) -> np.ndarray:

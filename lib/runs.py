@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -29,10 +28,10 @@ def atomic_write(path):
     the previous file is then untouched.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
-        raise ArtefactError(f"{path}: not a regular file, refusing to replace it")
     temporary = None
     try:
+        if path.exists() and not path.is_file():
+            raise ArtefactError(f"{path}: not a regular file, refusing to replace it")
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
@@ -45,7 +44,7 @@ def atomic_write(path):
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise ArtefactError(f"{path}: {os.strerror(error.errno or 0)}; nothing was replaced") from error
+            raise ArtefactError(f"{path}: {error.strerror or error}; nothing was replaced") from error
         raise
 
 
@@ -94,16 +93,20 @@ def read_bytes(path, sha256: str | None = None) -> bytes:
 
 def read_json(path) -> dict:
     try:
-        return json.loads(read_bytes(path))
-    except ValueError:
+        content = json.loads(read_bytes(path))
+    except (ValueError, RecursionError):
         raise ArtefactError(f"{path}: not valid JSON") from None
+    if not isinstance(content, dict):
+        raise ArtefactError(f"{path}: expected names and values, found {type(content).__name__}")
+    return content
 
 
 def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
+    content = read_bytes(path, sha256)
     try:
-        with np.load(io.BytesIO(read_bytes(path, sha256)), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return dict(archive)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # NumPy, zipfile and zlib have many words for a damaged archive
         raise ArtefactError(f"{path}: not a readable array file ({error})") from None
 
 

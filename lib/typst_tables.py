@@ -101,5 +101,6 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     numeric = [kind == "number" for kind in kinds_of(columns)]
     lines = [", ".join(typst_cell(cell, number < head, numeric[start], rules, save_image) for start, cell in row)
              for number, row in enumerate(rows)]
-    code = f"fit-table({column_widths(columns_of(rows[:head], width), columns)}, table.header({', '.join(lines[:head])}),\n  "
-    return code + ",\n  ".join(line for line in lines[head:] if line) + ")", len(rows)
+    widths = column_widths(columns_of(rows[:head], width), columns)
+    header = f"table.header({', '.join(lines[:head])})"
+    return f"fit-table({', '.join([widths, header, *filter(None, lines[head:])])})", len(rows)

@@ -9,19 +9,22 @@ class ParameterError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads 1e-3 as a number, leaves dates as text and refuses a key given twice."""
+    """Safe YAML with decimal numbers only (1e-3 is one; 010, 1:30 and dates are text), which refuses a key given twice."""
 
 
-_Loader.yaml_implicit_resolvers = {first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
+_KINDS = ("timestamp", "int", "float")
+_Loader.yaml_implicit_resolvers = {first: [rule for rule in rules if rule[0].rsplit(":")[-1] not in _KINDS]
                                    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float",
-                              re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9_]*)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(
+    r"^[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(inf|Inf|INF))$|^\.(nan|NaN|NAN)$"),
+    list("-+.0123456789"))
 
 
 def _mapping(loader, node):
     pairs = [(loader.construct_object(key, deep=True), loader.construct_object(value, deep=True)) for key, value in node.value]
     names = [key for key, _ in pairs]
-    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    twice = [f"{name} (line {key.start_mark.line + 1})" for i, (name, (key, _)) in enumerate(zip(names, node.value)) if name in names[:i]]
     if twice:
         raise ParameterError(f"{', '.join(twice)}: given twice")
     return dict(pairs)
@@ -36,7 +39,7 @@ def parse_yaml(text: str, source: str):
         return yaml.load(text, _Loader)
     except ParameterError as error:
         raise ParameterError(f"{source}: {error}") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # PyYAML's, of bad tags
         raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
 
 

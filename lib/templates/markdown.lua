@@ -1,5 +1,5 @@
 -- Markdown to HTML or Typst, all pieces of a report in one process: `pandoc lua markdown.lua < request.json`.
--- Request: target ("html" or "typst"), pieces (text, inline), references (label -> "Figure 3"), tags (HTML that may stay).
+-- Request: target ("html" or "typst"), pieces (text, inline), references (label -> "Figure 3"), tags (HTML to keep).
 -- Answer: pieces (converted text) and headings (level, id, number, text), or a message and exit status 1.
 -- Headings are numbered here and links are checked here, so both formats agree.
 
@@ -63,7 +63,8 @@ local function Header(heading)
   heading.attr = pandoc.Attr(unique_id(pandoc.utils.stringify(heading.content)))
   heading.level = html and depth + 1 or depth
   local unlinked = heading.content:walk({Link = function(link) return link.content end})
-  table.insert(headings, {level = depth, id = heading.identifier, number = number, text = write({pandoc.Plain(unlinked)})})
+  local text = write({pandoc.Plain(unlinked)})
+  table.insert(headings, {level = depth, id = heading.identifier, number = number, text = text})
   if html then heading.content:insert(1, raw('<span class="number">' .. number .. '</span> ')) end
   return heading
 end
@@ -94,7 +95,8 @@ local function Image(image)
   end
   if html then return image end
   local width = tonumber((image.attributes.width or ''):match('^%d+')) or 'none'
-  return raw('#markdown-image("' .. image.src .. '", ' .. literal(alt ~= '' and alt or 'Picture') .. ', ' .. width .. ');')
+  local arguments = {literal(image.src), literal(alt ~= '' and alt or 'Picture'), width}
+  return raw('#markdown-image(' .. table.concat(arguments, ', ') .. ');')
 end
 
 local function CodeBlock(block)
@@ -109,7 +111,7 @@ local function Table(block)
 end
 
 local function is_allowed(text)
-  for tag in text:gmatch('<%s*/?%s*([%a][^%s/>]*)') do
+  for tag in text:gsub('<!%-%-.-%-%->', ''):gmatch('<%s*/?%s*([%a][^%s/>]*)') do
     if not allowed[tag:lower()] then return false end
   end
   return true
@@ -137,7 +139,10 @@ for position, piece in ipairs(request.pieces) do
   if piece.inline then blocks = pandoc.Blocks({pandoc.Plain(pandoc.utils.blocks_to_inlines(blocks))}) end
   local text = write(blocks:walk(filter))
   -- footnotes are numbered from 1 in every piece: keep their ids apart
-  if html then text = text:gsub('(["#])(fnr?e?f?)(%d+)"', '%1%2' .. position .. '-%3"') end
+  if html then
+    text = text:gsub('(["#])(fnr?e?f?)(%d+)"', '%1%2' .. position .. '-%3"')
+    text = text:gsub('id="footnotes"', 'id="footnotes-' .. position .. '"')
+  end
   converted[position] = text
 end
 for _, label in ipairs(link_targets) do

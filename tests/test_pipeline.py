@@ -1,0 +1,125 @@
+"""The Makefile, end to end, on a copy of the project in a folder whose name has blanks and letters beyond ASCII."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pypdf
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt")
+
+
+def make(project, *arguments, **environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))}
+    command = ["make", "-C", str(project), f"VENV={Path(sys.prefix)}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=clean | environment, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a b é")
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        copy(ROOT / part, folder / part)
+    stamp = subprocess.run(f"cksum < {ROOT.as_posix()!r}/requirements.txt", shell=True, capture_output=True, text=True).stdout.split()[0]
+    (Path(sys.prefix) / f".lock-{stamp}").touch()  # the environment that runs this test is the one to use
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(project):
+    """The smoke study, made from nothing."""
+    result = make(project, "report", "STUDY=smoke")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return project / "outputs" / "smoke"
+
+
+def test_the_report_says_what_the_study_found(finished):
+    results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    accuracy = results["compare"]["arms"]["baseline"]["test_accuracy"]["mean"]
+    pages = "".join(page.extract_text() for page in pypdf.PdfReader(finished / "report.pdf").pages)
+    html = (finished / "report.html").read_text(encoding="utf-8")
+    for text in (" ".join(pages.split()), html):
+        assert f"{accuracy:.1%}" in text and "Smoke run on the phantom" in text
+        assert all(f"Figure {number}" in text for number in range(1, 11)) and "Table 4" in text
+
+
+def test_every_run_and_stage_left_what_it_promises(finished):
+    for arm in ("baseline", "cutmix"):
+        names = {path.name for path in (finished / arm / "seed-0").iterdir() if not path.name.startswith(".")}
+        assert names >= {"train.ipynb", "model.safetensors", "history.csv", "predictions.npz", "run.json"}
+    assert not list(finished.rglob("*.part.ipynb")) + list(finished.rglob("*.tmp")) + list(finished.rglob("checkpoint*"))
+    record = json.loads((finished / "cutmix" / "seed-0" / "run.json").read_text(encoding="utf-8"))
+    assert record["share_that_differs_between_two_readings"]["val"] == 0 < record["share_that_differs_between_two_readings"]["train"]
+    assert record["mixed_batches"] > 0 and 0 < record["mean_lambda"] < 1
+
+
+def test_a_second_make_does_nothing(finished, project):
+    assert make(project, "-q", "report", "STUDY=smoke").returncode == 0
+
+
+@pytest.mark.parametrize("changed, reruns, spares", [
+    ("lib/plots.py", "04_compare", "01_train"), ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
+    ("lib/train.py", "01_train", None), ("params/smoke/arms/cutmix.yaml", "-p arm cutmix", "-p arm baseline"),
+    ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"), ("requirements.txt", None, "01_train")])
+def test_a_change_reruns_what_depends_on_it(finished, project, changed, reruns, spares):
+    plan = make(project, "-n", "report", "STUDY=smoke", "-W", changed).stdout.replace("'", "")
+    assert reruns is None or reruns in plan
+    assert spares is None or spares not in plan
+
+
+def test_a_failed_stage_stops_with_its_notebook_kept(finished, project):
+    notebook = project / "notebooks" / "04_compare.ipynb"
+    good = notebook.read_bytes()
+    broken = nbformat.reads(good.decode(), as_version=4)
+    broken.cells[-1].source = "raise RuntimeError('the disk is on fire')"
+    nbformat.write(broken, notebook)
+    try:
+        result = make(project, "report", "STUDY=smoke")
+        assert result.returncode != 0
+        assert "the disk is on fire" in result.stderr and "Traceback" not in result.stderr
+        assert (finished / "04_compare.part.ipynb").exists()
+        assert make(project, "-q", "report", "STUDY=smoke").returncode == 1  # still not done
+    finally:
+        notebook.write_bytes(good)
+
+
+@pytest.mark.parametrize("line, said", [
+    ("epocs: 3", "did you mean 'epochs'"), ("epochs: three", "epochs: "), ("learning_rate: -1", "learning_rate: "),
+    ("epochs: 2\nepochs: 3", "given twice"), ("milestones: [9]", "milestones must rise")])
+def test_bad_parameters_are_one_clear_line(project, line, said):
+    study = project / "params" / "broken"
+    shutil.copytree(project / "params" / "smoke", study, dirs_exist_ok=True)
+    (study / "arms" / "cutmix.yaml").write_text(line + "\n", encoding="utf-8")
+    result = make(project, "outputs/broken/cutmix/seed-0/train.ipynb", "STUDY=broken")
+    assert result.returncode != 0
+    message = [text for text in result.stderr.splitlines() if not text.startswith("make")]
+    assert len(message) == 1 and said in message[0] and "cutmix.yaml" in message[0], result.stderr
+    assert not (project / "outputs" / "broken" / "cutmix" / "seed-0" / "train.ipynb").exists()
+
+
+def test_an_unknown_study_is_named_with_those_there_are(project):
+    result = make(project, "report", "STUDY=nope")
+    assert result.returncode != 0 and '"nope"' in result.stderr and "phantom" in result.stderr
+
+
+def test_missing_data_offline_is_one_clear_line(project, tmp_path):
+    nowhere = "http://127.0.0.1:9"  # refused at once: as offline as it gets
+    result = make(project, "train", "STUDY=cifar100-small", f"DATA={tmp_path}", "JOBS=1",
+                  http_proxy=nowhere, https_proxy=nowhere, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere)
+    assert result.returncode != 0
+    assert "cifar-100-python" in result.stderr and "train, test, meta" in result.stderr and "phantom" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list((project / "outputs" / "cifar100-small").rglob("run.json"))
+
+
+def test_help_is_the_default_and_lists_every_verb(project):
+    result = make(project)
+    assert result.returncode == 0
+    for verb in ("report", "test", "lab", "clean", "distclean"):
+        assert f"\n  {verb} " in result.stdout

@@ -1,0 +1,135 @@
+"""Training against a plain loop: torchvision's network, torch's scheduler and loss, batches cut by hand."""
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18 as torchvision_resnet18
+from torchvision.transforms import v2
+
+from lib import augment, data, randomness, recipe, train
+from lib.params import Train
+
+SETTINGS = dict(
+    study="test", outputs="unused", arm="test", seed=3, data="phantom", data_seed=0, train_size=24, val_size=20, test_size=20, width=64,
+    epochs=2, milestones=[1], batch_size=10, learning_rate=0.002, momentum=0.9, weight_decay=5e-3, augment=False,
+    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return data.load("phantom", sizes={"train": 24, "val": 20, "test": 20}, seed=0)
+
+
+def started(splits, folder, **changes):
+    torch.set_num_threads(1)
+    return train.start(Train(**SETTINGS | changes), splits, folder, torch.device("cpu"), "fp32", key="none")
+
+
+def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
+    """In double precision and with small steps, where rounding stays rounding: large ones are chaotic within an epoch."""
+    single = augment.normalise
+    monkeypatch.setattr(augment, "normalise", lambda *arguments: single(*arguments).double())
+    state = started(splits, tmp_path)
+    state.model.double()
+    theirs = torchvision_resnet18(num_classes=20).double()
+    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False).double(), nn.Identity()
+    theirs.load_state_dict(state.model.state_dict())
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.002, momentum=0.9, weight_decay=5e-3)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1])
+    loss_of = nn.CrossEntropyLoss(label_smoothing=0.1)
+    images = (splits.train.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(splits.std).view(3, 1, 1)
+    images = images.double()
+    for epoch in range(2):
+        row = train.train_epoch(state)
+        train.finish_epoch(state, row)
+        theirs.train()
+        order, total = randomness.permutation(randomness.key(3, epoch, 0), 24), 0.0
+        for batch in (order[:10], order[10:20], order[20:]):  # the last, smaller batch is kept
+            loss = loss_of(theirs(images[batch]), splits.train.labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(batch)
+        assert row["learning_rate"] == pytest.approx(scheduler.get_last_lr()[0])
+        assert row["stream_loss"] == pytest.approx(total / 24, rel=1e-6)
+        scheduler.step()
+    for name, tensor in theirs.state_dict().items():
+        torch.testing.assert_close(state.model.state_dict()[name], tensor, rtol=1e-6, atol=1e-7, msg=name)
+
+
+def test_learning_rate_is_that_of_multi_step_lr():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [25, 40])
+    for epoch in range(50):
+        assert recipe.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(scheduler.get_last_lr()[0]), epoch
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize("lam", [1.0, 0.7, 0.0])
+def test_mixed_loss_is_cross_entropy_with_torchvisions_soft_labels(lam):
+    generator = torch.Generator().manual_seed(0)
+    outputs, labels = torch.randn(8, 5, generator=generator), torch.arange(8) % 5
+    partner = labels.roll(1)
+    soft = lam * nn.functional.one_hot(labels, 5) + (1 - lam) * nn.functional.one_hot(partner, 5)
+    expected = nn.CrossEntropyLoss(label_smoothing=0.1)(outputs, soft)
+    assert recipe.mixed_loss(outputs, labels, partner, lam, 0.1).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_mixed_labels_are_those_of_torchvisions_cutmix_for_the_same_box():
+    """v2.CutMix pairs each image with the one before it; its soft label must be our two labels and lambda."""
+    images, labels = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 1, 32, 32), torch.arange(4)
+    torch.manual_seed(1)
+    mixed, soft = v2.CutMix(num_classes=4)(images, labels)
+    for image, target, own in zip(mixed, soft, labels):
+        assert target[own].item() == pytest.approx((image == own).float().mean().item(), abs=1e-6)
+
+
+def test_cutmix_happens_at_its_probability_and_depends_on_seed_and_step_alone():
+    params = Train(**SETTINGS | {"cutmix_probability": 0.5})
+    images, labels = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
+    lams = [recipe.mix(images, labels, params, step)[3] for step in range(600)]
+    mixed = np.mean([lam < 1 for lam in lams])  # a box can also be clipped to nothing, rarely
+    assert mixed == pytest.approx(0.5, abs=0.07)
+    assert lams == [recipe.mix(images, labels, params, step)[3] for step in range(600)]
+    never = Train(**SETTINGS | {"cutmix_probability": 0.0})
+    always = Train(**SETTINGS | {"cutmix_probability": 1.0})
+    assert all(recipe.mix(images, labels, never, step)[3] == 1 for step in range(50))
+    assert np.mean([recipe.mix(images, labels, always, step)[3] < 1 for step in range(50)]) > 0.9
+
+
+def test_stream_accuracy_counts_right_answers_by_their_share(splits, tmp_path):
+    state = started(splits, tmp_path, width=2, cutmix_probability=1.0)
+    with torch.no_grad():  # a network that always answers class 4
+        state.model.fc.weight.zero_()
+        state.model.fc.bias.copy_(20 * nn.functional.one_hot(torch.tensor(4), 20))
+    state.params = state.params.model_copy(update={"learning_rate": 1e-12})
+    labels, step_shares = splits.train.labels, []
+    order = torch.from_numpy(randomness.permutation(randomness.key(3, 0, 0), 24))
+    for step, batch in enumerate(order.split(10)):
+        _, own, partner, lam = recipe.mix(torch.zeros(len(batch), 3, 32, 32), labels[batch], state.params, step)
+        step_shares.append((lam * (own == 4) + (1 - lam) * (partner == 4)).sum().item())
+    row = train.train_epoch(state)
+    assert row["stream_accuracy"] == pytest.approx(sum(step_shares) / 24, abs=1e-6)
+    assert row["mixed_batches"] == 3
+
+
+def test_evaluation_uses_clean_images_in_eval_mode(splits, tmp_path):
+    state = started(splits, tmp_path, width=2, augment=True)
+    train.finish_epoch(state, train.train_epoch(state))
+    row = train.evaluate(state)
+    model = state.model.eval()
+    for name, split in (("train", splits.train), ("val", splits.val)):
+        images = (split.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(splits.std).view(3, 1, 1)
+        with torch.no_grad():
+            outputs = model(images)
+        assert row[f"{name}_loss"] == pytest.approx(nn.functional.cross_entropy(outputs, split.labels).item(), rel=1e-4)
+        assert row[f"{name}_accuracy"] == pytest.approx((outputs.argmax(1) == split.labels).float().mean().item(), abs=1e-6)
+
+
+def test_cutmix_with_one_class_is_refused(splits, tmp_path):
+    one = dataclasses.replace(splits, class_names=["only"])
+    with pytest.raises(ValueError, match="at least two classes"):
+        started(one, tmp_path, cutmix_probability=0.5)
