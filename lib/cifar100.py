@@ -63,4 +63,4 @@ def official(path: Path, sha256: str) -> dict:
     try:
         return _ClosedUnpickler(io.BytesIO(content), encoding="latin1").load()
     except pickle.UnpicklingError as error:
-        raise DataError(f"{path}: refused, it {error}") from None
+        raise DataError(f"{path}: refused ({error})") from None

@@ -19,6 +19,7 @@ os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's war
 
 import nbformat  # noqa: E402
 import papermill  # noqa: E402  (reads the environment above)
+from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
@@ -44,8 +45,12 @@ class _Prefixed:
 @contextmanager
 def locked(path: Path):
     """Hold `path` as a lock; raises ArtefactError that names the holder. The lock dies with its holder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+", encoding="utf-8")
+    except OSError as error:
+        raise runs.ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -74,8 +79,8 @@ def defaults(notebook) -> dict:
 def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     """Run `notebook` from the project's folder and leave it at `output`; returns seconds.
 
-    On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises ParameterError, ArtefactError or
-    PapermillExecutionError.
+    On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises ParameterError, ArtefactError,
+    PapermillExecutionError, DeadKernelError or OSError.
     """
     stage = notebook.stem.split("_", 1)[1]
     given, origin = gather(files, values)
@@ -85,7 +90,8 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     with locked(output.parent / f".{output.stem}.lock"):
         name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (f"/{checked.seed}" if stage == "train" else "")
         papermill.execute_notebook(
-            str(notebook), str(part), parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),  # papermill formats its paths
+            parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
             cwd=str(runs.ROOT), progress_bar=False, log_output=False, stdout_file=_Prefixed(name) if stage == "train" else None,
             coalesce_streams=True, config=Config({"KernelManager": {"transport_encryption": "auto"}}))
         with open(part, "rb") as file:
@@ -104,11 +110,12 @@ def main() -> int:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         seconds = execute(**vars(arguments))
-    except PapermillExecutionError as error:
-        print(f"{arguments.notebook}: {error.ename}: {error.evalue}\nThe notebook as far as it came: "
-              f"{arguments.output.with_suffix('.part.ipynb')}", file=sys.stderr)
+    except (PapermillExecutionError, DeadKernelError) as error:
+        what = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else f"{error}; was it out of memory?"
+        print(f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",
+              file=sys.stderr)
         return 1
-    except (ParameterError, runs.ArtefactError) as error:
+    except (ParameterError, runs.ArtefactError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{arguments.output}: {seconds:.0f} s", flush=True)

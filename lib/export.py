@@ -11,14 +11,13 @@ from pathlib import Path
 from nbconvert.preprocessors import Preprocessor
 from traitlets import Unicode
 
-from lib.export_markdown import ReportError, convert_markdown, jupyter_markdown
+from lib.export_markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown
 from lib.runs import atomic_write
 
 HIDDEN = {"enabled": True, "remove_cell_tags": {"remove-cell", "parameters", "injected-parameters"},
           "remove_input_tags": {"remove-input"}, "remove_all_outputs_tags": {"remove-output"}}
 SHOWN_FIRST = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/latex", "text/plain")
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 LABEL = re.compile(r"[A-Za-z][\w-]*", re.A)
 FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
@@ -39,8 +38,10 @@ def simplify(output, cell_number: int):
     kind = next((kind for kind in SHOWN_FIRST if kind in output.data), None)
     if kind is None:
         return None
-    content, details = output.data[kind], output.metadata.get(kind) or {}
-    if kind == "text/plain":
+    content, details = output.data[kind], dict(output.metadata.get(kind) or {})
+    if "alt" in details:
+        details["alt"] = CONTROL.sub("", details["alt"])
+    if kind.startswith("text/"):
         content = plain_text(content)
     if kind == "text/latex" or kind == "text/html" and "<table" not in content:
         kind, content = "text/markdown", re.sub(r"\n\s*\n", "\n", content)
@@ -49,11 +50,11 @@ def simplify(output, cell_number: int):
 
 
 def take_title(notebook) -> None:
-    """Move the heading that opens the notebook into its metadata; a title already there wins."""
-    first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
-    heading = first and FIRST_HEADING.match(first.source)
-    if heading:
-        first.source = first.source[heading.end():]
+    """Move the heading that opens the prose into the notebook's metadata; a title already there wins."""
+    prose = ((container, key) for container, key, inline, _ in markdown_places(notebook) if not inline)
+    container, key = next(prose, ({"": ""}, ""))
+    if heading := FIRST_HEADING.match(container[key]):
+        container[key] = container[key][heading.end():]
     notebook.metadata["title"] = notebook.metadata.get("title") or (heading[1] if heading else "Report")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pypandoc
 
 TEMPLATES = Path(__file__).with_name("templates")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # no font has them, and PDF/UA-1 forbids what cannot be shown
 # HTML that prose and tables may hold. Everything else is shown as the text it is.
 ALLOWED_TAGS = frozenset("""a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em
     figcaption figure h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary
@@ -32,6 +33,7 @@ def convert_markdown(pieces: list[dict], references: dict[str, str], target: str
 
 def jupyter_markdown(text: str, attachments: dict) -> str:
     """`text` with what Jupyter accepts and pandoc does not: bare LaTeX environments, pasted pictures."""
+    text = CONTROL.sub("", text)
     for name, bundle in attachments.items():
         kind, content = next(iter(bundle.items()))
         text = text.replace(f"](attachment:{name})", f"](data:{kind};base64,{content})")

@@ -19,7 +19,7 @@ from lib.typst_tables import literal, typst_table
 
 SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 STANDARD = "ua-1"
-ROWS_KEPT_TOGETHER = 16  # a table with fewer rows moves to the next page as a whole
+ROWS_KEPT_TOGETHER = 24  # a table with fewer rows moves to the next page as a whole
 
 
 class Pictures:

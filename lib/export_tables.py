@@ -57,7 +57,7 @@ def columns_of(rows, width: int) -> list[list]:
 
 def is_numeric(cells: list) -> bool:
     return bool(cells) and all(cell.name == "td" and not cell.find("img") and NUMBER.fullmatch(text_of(cell))
-                               for cell in cells) and any(text_of(cell) for cell in cells)
+                               for cell in cells) and any(re.search(r"\d", text_of(cell)) for cell in cells)
 
 
 def kinds_of(columns: list[list]) -> list[str]:

@@ -92,7 +92,14 @@ def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Ten
     return torch.tensor([number[name] for name in selection["true"]]), torch.tensor([number[name] for name in against])
 
 
-def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, causes: pd.DataFrame | None) -> dict:
+def chance_within_superclass(superclass: np.ndarray) -> float:
+    """Share of errors inside the true superclass if a wrong class were drawn at random, averaged over the classes (K,)."""
+    siblings = np.bincount(superclass)[superclass] - 1
+    return float(np.mean(siblings / max(len(superclass) - 1, 1)))
+
+
+def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, superclass: np.ndarray,
+            causes: pd.DataFrame | None) -> dict:
     """What the report says about failures, by name."""
     arms = {}
     for arm, table in tables.items():
@@ -100,5 +107,5 @@ def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: st
         within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) else None
         arms[arm] = {"errors": len(wrong), "within_superclass": within}
     named = selection[selection["why"] == "named"]
-    return {"before": before, "arms": arms, "test_images": len(tables[before]), "selected": len(selection), "named": len(named),
+    return {"before": before, "arms": arms, "chance_within_superclass": chance_within_superclass(superclass), "test_images": len(tables[before]), "selected": len(selection), "named": len(named),
             "named_right": int(named["correct"].sum()), "causes": None if causes is None else causes.to_dict("records")}

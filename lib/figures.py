@@ -1,6 +1,5 @@
 """Figures and tables as a study keeps them: a picture for people, the data beside it, and what a report shows again."""
 import base64
-import html
 import io
 from pathlib import Path
 
@@ -84,9 +83,3 @@ def _cell(value, form) -> str:
     if form:
         return form.format(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def escape(text: str) -> str:
-    """Text that is safe inside Markdown and HTML: names and hypotheses come from outside."""
-    text = html.escape(str(text))
-    return "".join("\\" + character if character in "\\`*_{}[]$#|~" else character for character in text)

@@ -52,7 +52,7 @@ class Train(Stage):
     def _milestones_inside(cls, milestones, info):
         epochs = info.data.get("epochs", float("inf"))  # absent when it is itself wrong
         if milestones != sorted(set(milestones)) or any(milestone >= epochs for milestone in milestones):
-            raise ValueError(f"must rise and lie before the last epoch ({epochs})")
+            raise ValueError(f"milestones must rise and lie before the last epoch ({epochs})")
         return milestones
 
 

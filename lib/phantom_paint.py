@@ -9,8 +9,8 @@ from lib.phantom_random import draw
 CAUSE_SECOND, CAUSE_ALIKE, CAUSE_LABEL = 2, 3, 4
 SIZES = (208, 337)  # nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
 SMALL, LARGE = (208, 233), (272, 297)  # main and second object of a second_object picture
-CLARITY = (52, 129)  # of 128: how strongly the object of an ordinary or background picture stands out
-HAZE = 92  # of 128: how strongly the second object shows, since it stands behind
+CLARITY = (72, 129)  # of 128: how opaque the object is; less than 128 in ordinary and background pictures alone
+HAZE = 84  # of 128: how strongly the second object shows, since it stands behind
 ALIKE_SIZES = (184, 241)
 ALIKE_OWN = (74, 89)  # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
 _LEVELS = np.array([46, 124, 202])  # three brightnesses, dealt out to background, main and second object
@@ -28,48 +28,52 @@ class Scene:
 
 
 def scene(key, object_class, cause, cause_class, texture) -> Scene:
-    """The scenes of n pictures from their random keys (n,), uint64, and their plan: int arrays (n,), see lib.phantom."""
-    n = len(key)
+    """The scenes of n pictures from their random keys (n,), uint64, and their plan, int arrays (n,) of lib.phantom."""
     alike, double = cause == CAUSE_ALIKE, cause == CAUSE_SECOND
-    size = np.where(alike, draw(key, 20, *ALIKE_SIZES), np.where(double, draw(key, 21, *SMALL), draw(key, 22, *SIZES)))
-    scale = phantom_shapes.box_sizes()
-    size = size * scale[object_class] >> 8
-    large = draw(key, 23, *LARGE) * scale[np.where(double, cause_class, 0)] >> 8
-    corner = draw(key, 24, 0, 2), draw(key, 25, 0, 2)  # with a second object, the main one keeps to a corner
-    boxes, second_boxes = [], []  # top, left, height, width
-    extents, seconds = [], []
-    for axis in (0, 1):
-        extent = size * draw(key, 30 + axis, 90, 101) // 100
-        room = 512 - extent
-        free = room * draw(key, 32 + axis, 0, 257) // 256
-        near = room * draw(key, 34 + axis, 0, 33) // 256
-        boxes.append(np.where(double, np.where(corner[axis] == 0, near, room - near), free))
-        extents.append(extent)
-        gap = (512 - large) * draw(key, 36 + axis, 0, 65) // 256
-        second_boxes.append(np.where(corner[axis] == 0, 512 - large - gap, gap))
-        seconds.append(large)
-    turn, mirrored = draw(key, 40, 0, len(phantom_shapes.TURNS)), draw(key, 41, 0, 2)
-    main = phantom_shapes.coverage(object_class, turn, mirrored, *boxes, *extents)
+    box, second_box = _boxes(key, object_class, np.where(double, cause_class, 0), alike, double)
+    pose = draw(key, 40, 0, len(phantom_shapes.TURNS)), draw(key, 41, 0, 2)
+    main = phantom_shapes.coverage(object_class, *pose, *box)
     if alike.any():
-        box = [values[alike] for values in (turn, mirrored, *boxes, *extents)]
         own = draw(key[alike], 42, *ALIKE_OWN)[:, None, None]
-        partner = phantom_shapes.coverage(object_class[alike] ^ 1, *box)
+        partner = phantom_shapes.coverage(object_class[alike] ^ 1, *(values[alike] for values in (*pose, *box)))
         main[alike] = (main[alike] * own + partner * (128 - own)) >> 7
     second = np.zeros_like(main)
     if double.any():
-        box = [values[double] for values in (*second_boxes, *seconds)]
-        turns = draw(key[double], 43, 0, len(phantom_shapes.TURNS)), draw(key[double], 44, 0, 2)
-        second[double] = phantom_shapes.coverage(cause_class[double], *turns, *box)
-    deal = _LEVELS[_DEALS[draw(key, 50, 0, 6)]]  # (n, 3)
-    field = np.empty((n, 32, 32), np.int16)
+        pose = draw(key[double], 43, 0, len(phantom_shapes.TURNS)), draw(key[double], 44, 0, 2)
+        second[double] = phantom_shapes.coverage(cause_class[double], *pose, *(values[double] for values in second_box))
+    field = np.empty((len(key), 32, 32), np.int16)
     for one in np.unique(texture):
         field[texture == one] = phantom_textures.field(int(one), key[texture == one])
+    level = _LEVELS[_DEALS[draw(key, 50, 0, 6)]]  # (n, 3): of the background, the main and the second object
     contrast = draw(key, 51, 18, 31) * (2 * draw(key, 52, 0, 2) - 1)
-    background = _blend(_colour(key, 60, deal[:, 0] - contrast), _colour(key, 64, deal[:, 0] + contrast), field)
-    picture = _blend(background, _shaded(key, 68, deal[:, 2]), second * HAZE >> 7)
+    background = _blend(_colour(key, 60, level[:, 0] - contrast), _colour(key, 64, level[:, 0] + contrast), field)
+    picture = _blend(background, _shaded(key, 68, level[:, 2]), second * HAZE >> 7)
     clarity = np.where(alike | double | (cause == CAUSE_LABEL), 128, draw(key, 53, *CLARITY)).astype(np.int16)
-    picture = _blend(picture, _shaded(key, 76, deal[:, 1]), main * clarity[:, None, None] >> 7)
+    picture = _blend(picture, _shaded(key, 76, level[:, 1]), main * clarity[:, None, None] >> 7)
     return Scene(picture, background, main, second)
+
+
+def _boxes(key, main_class, second_class, alike, double) -> tuple[list, list]:
+    """The boxes (top, left, height, width), int64 (n,), in sixteenths of a pixel, of the main and the second object.
+
+    With a second object (`double`) the main one keeps to a corner and the second to the opposite one.
+    """
+    size = np.where(double, draw(key, 21, *SMALL), draw(key, 22, *SIZES))
+    size = np.where(alike, draw(key, 20, *ALIKE_SIZES), size)
+    scale = phantom_shapes.box_sizes()
+    size, large = size * scale[main_class] >> 8, draw(key, 23, *LARGE) * scale[second_class] >> 8
+    starts, extents, second_starts = [], [], []
+    for axis in (0, 1):
+        extent = size * draw(key, 30 + axis, 90, 101) // 100
+        room, second_room = 512 - extent, 512 - large
+        first_corner = draw(key, 24 + axis, 0, 2) == 0
+        near = room * draw(key, 34 + axis, 0, 33) // 256
+        inside = np.where(first_corner, near, room - near)
+        starts.append(np.where(double, inside, room * draw(key, 32 + axis, 0, 257) // 256))
+        gap = second_room * draw(key, 36 + axis, 0, 65) // 256
+        second_starts.append(np.where(first_corner, second_room - gap, gap))
+        extents.append(extent)
+    return starts + extents, second_starts + [large, large]
 
 
 def _colour(key, slot, level) -> np.ndarray:
@@ -80,7 +84,7 @@ def _colour(key, slot, level) -> np.ndarray:
 
 
 def _shaded(key, slot, level) -> np.ndarray:
-    """An object's surface (n, 3, 32, 32), int16: a colour that brightens evenly across the picture in some direction."""
+    """An object's surface (n, 3, 32, 32), int16: a colour that brightens evenly across the picture in one direction."""
     slope = [draw(key, slot + 4 + axis, -10, 11)[:, None, None] for axis in (0, 1)]
     ramp = (slope[0] * (2 * np.arange(32) - 31)[:, None] + slope[1] * (2 * np.arange(32) - 31)) >> 5
     return (_colour(key, slot, level) + ramp[:, None].astype(np.int16)).clip(0, 255)

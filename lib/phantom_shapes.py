@@ -8,7 +8,7 @@ from math import isqrt
 import numpy as np
 
 GRID = 96  # cells a side of a template; the shapes below are in units of half a cell, -95..95, y down
-TURNS = ((1024, 0), (1020, 89), (1020, -89), (1008, 178), (1008, -178))  # 1024 cos, 1024 sin of 0, 5, -5, 10, -10 degrees
+TURNS = ((1024, 0), (1020, 89), (1020, -89), (1008, 178), (1008, -178))  # 1024 (cos, sin) of 0, 5, -5, 10, -10 degrees
 
 
 def _box(x, y, left, top, right, bottom):
@@ -34,7 +34,8 @@ def _pairs(x, y):
     cup = _wedge(x, y, -64, 70, 60, 40)
     handle = _ball(x, y, 54, -8, 42) & ~_ball(x, y, 54, -8, 18)
     bottle = _box(x, y, -40, -14, 40, 88) | _box(x, y, -15, -88, 15, -14)
-    car = _box(x, y, -88, -4, 88, 36) | _wedge(x, y, -44, -4, 40, 58) | _ball(x, y, -50, 40, 24) | _ball(x, y, 50, 40, 24)
+    wheels = _ball(x, y, -50, 40, 24) | _ball(x, y, 50, 40, 24)
+    car = _box(x, y, -88, -4, 88, 36) | _wedge(x, y, -44, -4, 40, 58) | wheels
     fish = (x + 18) ** 2 * 9 + y**2 * 25 <= 9 * 70**2
     fish |= (x >= 30) & (x <= 88) & (np.abs(y) * 2 <= x - 8)
     triangle = _wedge(x, y, -80, 72, 0, 88)
@@ -73,9 +74,13 @@ def templates() -> tuple[tuple[str, ...], np.ndarray]:
 
 @cache
 def box_sizes() -> np.ndarray:
-    """How large each class's box must be, in 256ths (class,), int64, for all pairs to cover the same area (of a plain shape)."""
+    """Factors (class,), int64, in 256ths, that make a box of nominal size large enough for its shape.
+
+    Then the plain shape of every pair covers two fifths of the nominal square; both of a pair have one factor, so that
+    size does not give the class away.
+    """
     areas = [int(templates()[1][label // 2 * 2, 0, -1, -1]) for label in range(len(templates()[0]))]
-    return np.array([isqrt(256 * 256 * 2 * GRID * GRID // (5 * area)) for area in areas])  # two fifths of the nominal box
+    return np.array([isqrt(256 * 256 * 2 * GRID * GRID // (5 * area)) for area in areas], np.int64)
 
 
 def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:

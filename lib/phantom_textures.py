@@ -50,7 +50,8 @@ def field(texture: int, keys: np.ndarray) -> np.ndarray:
         value = (y // 4 + x // 4) % 2 * 80 + (lattice(keys, 210, y // 4, x // 4) >> 3) + 8
     elif name == "planks":  # boards with dark seams and grain along them
         board = y // 7
-        value = np.where(y % 7 == 0, 0, 50 + (lattice(keys, 210, board, 0 * x) >> 2) % 32 + (lattice(keys, 211, y, x // 6) >> 3))
+        tone = 50 + (lattice(keys, 210, board, 0 * x) >> 2) % 32 + (lattice(keys, 211, y, x // 6) >> 3)
+        value = np.where(y % 7 == 0, 0, tone)
     elif name == "lattice":  # thin wires crossing on both diagonals
         value = np.where(((x + y) % 8 == 0) | ((x - y + 64) % 8 == 0), 128, 16)
     elif name == "zigzag":  # steep folds, set side by side

@@ -7,6 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from lib.wording import readable
+
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 WIDTH = 6.9  # inches, a page's measure
@@ -41,6 +43,7 @@ def training_curves(history: pd.DataFrame, milestones, axes=None):
 def confidence_histograms(tables: dict[str, pd.DataFrame], axes=None):
     """Confidence of wrong and of right predictions, each arm one outline; `tables` holds every test image of an arm."""
     axes = plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")[1] if axes is None else axes
+    tables = {readable(arm): table for arm, table in tables.items()}
     everything = pd.concat([table.assign(arm=arm) for arm, table in tables.items()], ignore_index=True)
     for axis, right in zip(axes, (False, True)):
         sns.histplot(everything[everything["correct"] == right], x="confidence", hue="arm", hue_order=list(tables), bins=20,
@@ -56,7 +59,8 @@ def confidence_histograms(tables: dict[str, pd.DataFrame], axes=None):
 def errors_by_threshold(counts: pd.DataFrame, ax=None):
     """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts written on them."""
     ax = plt.subplots(figsize=(WIDTH, 2.3), layout="constrained")[1] if ax is None else ax
-    long = counts.rename(index=lambda level: f"≥ {level:.0%}").reset_index().melt(counts.index.name, var_name="arm", value_name="errors")
+    counts = counts.rename(columns=readable, index=lambda level: f"≥ {level:.0%}")
+    long = counts.reset_index().melt(counts.index.name, var_name="arm", value_name="errors")
     sns.barplot(long, x=counts.index.name, y="errors", hue="arm", palette=colours(counts.columns), ax=ax, width=0.75)
     for bars in ax.containers:
         ax.bar_label(bars, fontsize=6.5, padding=1)
@@ -79,9 +83,9 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
         axis.hlines(place, panel["low"], panel["high"], color=colour, linewidth=1)
         axis.scatter(panel["change"], place, c=colour, s=9, zorder=3)
         axis.axvline(0, color="black", linewidth=0.7)
-        axis.set_yticks(place, panel.index, fontsize=6 if len(ranked) > 25 else 7)
+        axis.set_yticks(place, panel.index.map(readable), fontsize=6 if len(ranked) > 25 else 7)
         axis.set_ylim(len(panel) - 0.3, -0.7)
-        axis.set_xlabel(f"accuracy of {arms[1]} minus {arms[0]}, points")
+        axis.set_xlabel(f"{readable(arms[1])} minus {readable(arms[0])}, points")
         axis.grid(axis="y", visible=False)
     return axes
 
@@ -90,7 +94,7 @@ def risk_coverage(curves: dict[str, tuple], ax=None):
     """Share of errors among the accepted against the share accepted; curves: arm to (coverage, risk)."""
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1] if ax is None else ax
     for arm, colour in colours(curves).items():
-        ax.plot(*curves[arm], color=colour, label=arm)
+        ax.plot(*curves[arm], color=colour, label=readable(arm))
     ax.set(xlabel="coverage: share of test images accepted", ylabel="risk: errors among them", xlim=(0, 1), ylim=(0, None))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, 0))
@@ -107,7 +111,7 @@ def reliability(tables: dict[str, pd.DataFrame], axes=None):
         upper.plot([0, 1], [0, 1], color="#777777", linewidth=0.7)
         upper.plot(table["confidence"], table["accuracy"], "o-", color=colour, markersize=3)
         lower.bar(table["low"], table["count"], table["high"] - table["low"], align="edge", color=colour, alpha=0.5)
-        upper.set(title=arm, ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        upper.set(title=readable(arm), ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
         lower.set(xlabel="confidence", ylabel="images")
         for axis in (upper.yaxis, lower.xaxis):
             axis.set_major_formatter(PercentFormatter(1, 0))

@@ -1,16 +1,12 @@
 """From a finished run back to numbers: its record, its stored predictions, its network."""
-import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lib import runs
-from lib.augment import normalise
 from lib.model import resnet18
 
 
@@ -76,32 +72,3 @@ def load_model(run: Run, classes: int) -> nn.Module:
     weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
     model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
     return model.eval()
-
-
-def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy for prediction, every BatchNorm folded into the convolution before it; the same function in eval mode."""
-    model = copy.deepcopy(model).eval()
-    for module in list(model.modules()):
-        for number in ("1", "2"):
-            if isinstance(getattr(module, f"bn{number}", None), nn.BatchNorm2d):
-                setattr(module, f"conv{number}", fuse_conv_bn_eval(getattr(module, f"conv{number}"), getattr(module, f"bn{number}")))
-                setattr(module, f"bn{number}", nn.Identity())
-        if isinstance(getattr(module, "downsample", None), nn.Sequential):
-            module.downsample = fuse_conv_bn_eval(*module.downsample)
-    return model
-
-
-@torch.inference_mode()
-def logits(model: nn.Module, images: torch.Tensor, mean, std, precision: str = "fp32", batch_size: int = 250) -> np.ndarray:
-    """Logits of uint8 images (N, 3, h, w) on the model's device: float32 (N, classes), in eval mode.
-
-    precision: "fp32", or "bf16" for autocast.
-    """
-    device = next(model.parameters()).device
-    folded = fold_batch_norm(model).to(memory_format=torch.channels_last)
-    parts = []
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        for batch in images.split(batch_size):
-            batch = normalise(batch.to(device), mean, std).contiguous(memory_format=torch.channels_last)
-            parts.append(folded(batch).float())
-    return torch.cat(parts).cpu().numpy()

@@ -1,8 +1,8 @@
 """Counter-based randomness: every draw is a function of what it is for, so there is no state to save or to share."""
 import numpy as np
 
-_INCREMENT = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
+INCREMENT = 0x9E3779B97F4A7C15
+MASK = (1 << 64) - 1
 
 
 def mix(values: np.ndarray) -> np.ndarray:
@@ -18,14 +18,14 @@ def key(*counters: int) -> int:
     """One 64-bit key from whole numbers such as (seed, epoch, purpose); order matters."""
     state = 0
     for counter in counters:
-        word = np.array([(state + _INCREMENT + counter) & _MASK], dtype=np.uint64)
+        word = np.array([(state + INCREMENT + counter) & MASK], dtype=np.uint64)
         state = int(mix(word)[0])
     return state
 
 
 def bits(stream: int, index: np.ndarray) -> np.ndarray:
     """64 random bits for each whole number in `index`, of the stream that `key` made."""
-    counters = np.asarray(index).astype(np.uint64) * np.uint64(_INCREMENT) + np.uint64(stream)
+    counters = np.asarray(index).astype(np.uint64) * np.uint64(INCREMENT) + np.uint64(stream)
     return mix(mix(counters) ^ np.uint64(stream))
 
 

@@ -38,8 +38,8 @@ def arm_numbers(of_seeds: dict) -> dict:
 ARM_ROWS = {  # name in run_numbers: (row of the table, how it is written)
     "test_accuracy": ("Test accuracy", "{:.1%}"), "errors": ("Test errors", "{:.0f}"),
     "train_accuracy": ("Train accuracy, clean images, eval mode", "{:.1%}"), "val_accuracy": ("Validation accuracy", "{:.1%}"),
-    "train_val_gap": ("Train–validation gap, points", "{:.1f}"), "errors_ge_90": ("Errors at ≥ 90 % confidence", "{:.0f}"),
-    "errors_ge_99": ("Errors at ≥ 99 % confidence", "{:.0f}"), "confidence_on_errors": ("Mean confidence on errors", "{:.1%}"),
+    "train_val_gap": ("Train–validation gap, points", "{:.1f}"), "errors_ge_90": ("Errors at ≥ 90% confidence", "{:.0f}"),
+    "errors_ge_99": ("Errors at ≥ 99% confidence", "{:.0f}"), "confidence_on_errors": ("Mean confidence on errors", "{:.1%}"),
     "confidence_on_right": ("Mean confidence on right predictions", "{:.1%}"),
     "ece": ("Expected calibration error", "{:.3f}"), "temperature": ("Temperature, fitted on validation", "{:.2f}"),
     "ece_scaled": ("Expected calibration error after scaling", "{:.3f}"), "nll": ("Negative log-likelihood, nats", "{:.3f}"),
@@ -96,7 +96,7 @@ def cases_before_after(selection: pd.DataFrame, tables: dict[str, pd.DataFrame])
 
 
 def by_cause(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The phantom's images by planted cause: how many, and each arm's accuracy with its 95 % interval."""
+    """The phantom's images by planted cause: how many, and each arm's accuracy with its 95% interval."""
     rows = []
     for cause, of_cause in next(iter(tables.values())).groupby("cause", sort=False):
         row = {"planted cause": cause, "test images": len(of_cause)}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, predict, randomness, recipe
+from lib import augment, checkpoint, inference, randomness, recipe
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -125,7 +125,7 @@ def _row(state: State, seconds: float) -> dict:
 
 def measure(state: State, split) -> tuple[float, float]:
     """Mean cross-entropy and accuracy on a split's clean images, in eval mode."""
-    logits = torch.from_numpy(predict.logits(state.model, split.images, state.splits.mean, state.splits.std, state.precision))
+    logits = torch.from_numpy(inference.logits(state.model, split.images, state.splits.mean, state.splits.std, state.precision))
     return F.cross_entropy(logits, split.labels).item(), (logits.argmax(1) == split.labels).double().mean().item()
 
 

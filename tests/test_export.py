@@ -15,7 +15,7 @@ from lib.export_html import ReportHTML
 from lib.export_pdf import ReportPDF
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" height="40"/></svg>'
-HOSTILE = ('<script>alert(1)</script><img src=x onerror=alert(2)> #eval("1") $x$ "quoted" \\back\\slash */ // '
+HOSTILE = ('<script>alert(1)</script><img src=x onerror=alert(2)> #eval("1") $x$ "quoted" \\new\\slash */ // '
            "<fig-one> @you שלום مرحبا " + "long " * 60)
 
 
@@ -177,11 +177,23 @@ def test_hostile_text_is_shown_as_text_in_pdf():
                     figure("fig-one", escaped(HOSTILE), HOSTILE),
                     table("tab-one", rows(["n"], [html_escaped(HOSTILE)]), escaped(HOSTILE)), HOSTILE, subtitle=HOSTILE)
     text = pdf_text(reader)
-    start = '<img src=x onerror=alert(2)> #eval("1") $x$ "quoted" \\back\\slash */ // <fig-one> @you'
+    start = '<img src=x onerror=alert(2)> #eval("1") $x$ "quoted" \\new\\slash */ // <fig-one> @you'
     assert all(f"{before} <script>alert(1)</script>{start}" in text for before in ("Figure 1.", "Table 1."))
     assert text.count(start) >= 5
     assert ("Figure", HOSTILE) in [(tag.strip("/"), alt) for tag, alt in structure(reader)]
     assert reader.metadata.title.startswith("<script>alert(1)</script>")
+
+
+@pytest.mark.parametrize("cell", [
+    table("tab-one", rows(["a"], ["x\x00\x07y"]), "Bell\x07"), figure("fig-one", alt="Bell\x07"),
+    table("tab-one", "<table></table>"), table("tab-one", rows(["only", "a head"])),
+    table("tab-one", "<table><tr><td>no head</td></tr></table>"),
+    table("tab-one", rows(["a", "b"], ["x" * 300, "1"])), figure("fig-one", width=600, height=3000),
+    code(display({"image/png": png()})), code(printed("\x00")), v4.new_raw_cell("#raw")])
+def test_pdf_keeps_its_standard_and_its_page_for_odd_content(cell):
+    reader = to_pdf("# Title", cell)
+    assert b"pdfuaid" in reader.trailer["/Root"]["/Metadata"].get_data()
+    assert len(reader.pages) == 1 and "Contents" not in pdf_text(reader)
 
 
 def test_raw_html_in_pdf_is_read_or_shown():
@@ -204,6 +216,15 @@ def test_html_is_one_accessible_page():
     assert all(block["tabindex"] == "0" for block in page(class_="scroll"))
     assert page.find("figure").img["src"].startswith("data:image/svg+xml;base64,")
     assert len(page("h1")) == 1 and len({tag["id"] for tag in page(id=True)}) == len(page(id=True))
+
+
+def test_title_may_come_from_an_output():
+    cells = [code(source="removed", tags=["remove-cell"]), code(display({"text/markdown": "# Built *title*\n\nProse."})),
+             "## First"]
+    page, reader = to_html(*cells), to_pdf(*cells)
+    assert (page.title.get_text(), reader.metadata.title) == ("Built title", "Built title")
+    assert [heading.get_text() for heading in page(["h1", "h2"])] == ["Built title", "1 First"]
+    assert "Prose." in page.main.get_text() and [entry.title for entry in reader.outline] == ["1 First"]
 
 
 def test_code_is_folded_in_html_and_absent_in_pdf_and_hidden_cells_are_in_neither():
@@ -265,6 +286,13 @@ def test_long_tables_repeat_their_header_in_pdf_and_wide_ones_stay_on_the_page()
 
     reader.pages[-1].extract_text(visitor_text=remember)
     assert max(starts) < 595 - 70
+
+
+@pytest.mark.parametrize("lines", [34, 35, 36])
+def test_caption_of_a_long_table_stays_with_its_rows_in_pdf(lines):
+    long = rows(["identity", "value"], *([f"row{number}", "1.5"] for number in range(60)))
+    reader = to_pdf("# Title", "\n\n".join(["A line."] * lines), table("tab-long", long))
+    assert "row0" in next(page.extract_text() for page in reader.pages if "Table 1." in page.extract_text())
 
 
 def test_same_notebook_gives_the_same_bytes(monkeypatch):

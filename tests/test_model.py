@@ -4,7 +4,7 @@ from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from lib.model import resnet18
-from lib.predict import fold_batch_norm, logits
+from lib.inference import fold_batch_norm, logits
 
 
 def reference(num_classes: int) -> nn.Module:

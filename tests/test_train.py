@@ -13,7 +13,7 @@ from lib.params import Train
 
 SETTINGS = dict(
     study="test", outputs="unused", arm="test", seed=3, data="phantom", data_seed=0, train_size=24, val_size=20, test_size=20, width=64,
-    epochs=2, milestones=[1], batch_size=10, learning_rate=0.002, momentum=0.9, weight_decay=5e-3, augment=False,
+    epochs=2, milestones=[1], batch_size=10, learning_rate=0.002, momentum=0.9, weight_decay=0.5, augment=False,
     cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
 
 
@@ -28,7 +28,13 @@ def started(splits, folder, **changes):
 
 
 def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
-    """In double precision and with small steps, where rounding stays rounding: large ones are chaotic within an epoch."""
+    """In double precision, with small steps and noise for images, where rounding stays rounding.
+
+    Large steps are chaotic within an epoch, and so are images with plain areas: a channel that is constant over a batch
+    makes BatchNorm's gradient steep.
+    """
+    noise = torch.randint(256, (24, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    splits = dataclasses.replace(splits, train=dataclasses.replace(splits.train, images=noise))
     single = augment.normalise
     monkeypatch.setattr(augment, "normalise", lambda *arguments: single(*arguments).double())
     state = started(splits, tmp_path)
@@ -36,7 +42,7 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
     theirs = torchvision_resnet18(num_classes=20).double()
     theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False).double(), nn.Identity()
     theirs.load_state_dict(state.model.state_dict())
-    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.002, momentum=0.9, weight_decay=5e-3)
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.002, momentum=0.9, weight_decay=0.5)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1])
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.1)
     images = (splits.train.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(splits.std).view(3, 1, 1)
@@ -53,10 +59,10 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
             optimizer.step()
             total += loss.item() * len(batch)
         assert row["learning_rate"] == pytest.approx(scheduler.get_last_lr()[0])
-        assert row["stream_loss"] == pytest.approx(total / 24, rel=1e-6)
+        assert row["stream_loss"] == pytest.approx(total / 24, rel=1e-5)
         scheduler.step()
     for name, tensor in theirs.state_dict().items():
-        torch.testing.assert_close(state.model.state_dict()[name], tensor, rtol=1e-6, atol=1e-7, msg=name)
+        torch.testing.assert_close(state.model.state_dict()[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_learning_rate_is_that_of_multi_step_lr():

@@ -1,0 +1,62 @@
+"""How names and numbers are written in prose, captions and legends."""
+import html
+
+
+def readable(name: str) -> str:
+    """A class or arm name as prose wants it: "oak_tree" is "oak tree", "cutmix_only" is "CutMix only"."""
+    words = str(name).replace("_", " ").split()
+    return " ".join("CutMix" if word == "cutmix" else word for word in words)
+
+
+def escape(text: str) -> str:
+    """Text that is safe inside Markdown and HTML: names and hypotheses come from outside."""
+    text = html.escape(str(text))
+    return "".join("\\" + character if character in "\\`*_{}[]$#|~" else character for character in text)
+
+
+def name(text: str) -> str:
+    """A readable name that is safe in Markdown."""
+    return escape(readable(text))
+
+
+def start(text: str) -> str:
+    """The same with a capital, for the start of a sentence."""
+    text = name(text)
+    return text[:1].upper() + text[1:]
+
+
+def shorten(text: str, length: int = 15) -> str:
+    """A readable name that fits over a picture; matplotlib reads $ as mathematics, so it is escaped."""
+    text = readable(text)
+    return (text if len(text) <= length else text[:length - 1] + "…").replace("$", r"\$")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    return f"{share:.{digits}%}"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, the minus as typography has it."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return signed(100 * share)
+
+
+def interval(low: str, high: str) -> str:
+    return f"95% interval {low} to {high}"
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(items: list[str]) -> str:
+    """"a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,0 +1,291 @@
+"""A run that was killed, anywhere, ends with the bits of an undisturbed one; a record that does not fit is not used."""
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lib import checkpoint, data, record, runs, train
+from lib.params import Train
+
+SETTINGS = dict(
+    study="test", arm="both", seed=5, data="phantom", data_seed=0, train_size=90, val_size=40, test_size=40, width=2,
+    epochs=3, milestones=[2], batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True,
+    cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
+STEPS = 5  # an epoch's; the last has 10 images
+FINGERPRINT = {"torch": torch.__version__, "threads": 1}
+CLOCKS = {"seconds", "images_per_second"}
+FORKS = multiprocessing.get_context("forkserver")  # torch is imported once, in a process that starts no threads
+FORKS.set_forkserver_preload(["lib.record", "pytest", "torch._dynamo"])  # the last is what an optimizer imports
+
+
+def started(outputs, **changes):
+    torch.set_num_threads(1)
+    params = Train(**SETTINGS | {"outputs": str(outputs)} | changes)
+    splits = data.load("phantom", sizes={"train": 90, "val": 40, "test": 40}, seed=0)
+    key = record.key(params, splits.digest, FINGERPRINT)
+    return train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", key)
+
+
+def finish(state, steps_of=lambda state, steps: steps, after_epoch=lambda state: None):
+    """What the notebook does with a started run."""
+    for _ in range(state.params.epochs - state.epoch):
+        row = train.train_epoch(state, progress=lambda steps: steps_of(state, steps))
+        train.finish_epoch(state, row | train.evaluate(state))
+        after_epoch(state)
+    return state
+
+
+def weights(state):
+    """SHA-256 of all weights and buffers."""
+    total = hashlib.sha256()
+    for name, tensor in state.model.state_dict().items():
+        total.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def numbers(state):
+    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in state.history]
+
+
+def kill_self(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_run(outputs, moment, epoch, step):
+    """Train with a checkpoint after every step, until the process kills itself; runs in a process of its own."""
+    train.CHECKPOINT_SECONDS = 0
+    state = started(outputs)
+    here = lambda: (state.epoch, state.step) == (epoch, step)  # noqa: E731
+    real = {"fsync": os.fsync, "replace": os.replace}
+
+    def steps_of(state, steps):
+        for batch in steps:
+            yield batch
+            if moment == "step" and here():
+                kill_self()
+
+    def renamed(source, target):
+        names = {"set aside": "checkpoint-previous.pt", "rename": "checkpoint.pt"}
+        if here() and Path(target).name == names[moment]:
+            kill_self()
+        real["replace"](source, target)
+
+    if moment == "write":
+        os.fsync = lambda file: kill_self() if here() else real["fsync"](file)
+    elif moment in ("set aside", "rename"):
+        os.replace = renamed
+    finish(state, steps_of, lambda state: kill_self() if moment == "epoch" and state.epoch == epoch else None)
+
+
+def kill_at(outputs, moment, epoch, step):
+    process = FORKS.Process(target=killed_run, args=(outputs, moment, epoch, step))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return finish(started(tmp_path_factory.mktemp("undisturbed")))
+
+
+def same_bits(state, undisturbed):
+    return weights(state) == weights(undisturbed) and numbers(state) == numbers(undisturbed)
+
+
+# --- kill -9
+
+@pytest.mark.parametrize("moment, epoch, step, resumes", [
+    ("step", 1, 1, (1, 1)), ("step", 1, 3, (1, 3)), ("step", 1, STEPS, (1, STEPS - 1)), ("step", 2, 2, (2, 2)),
+    ("epoch", 1, 0, (1, 0)), ("epoch", 3, 0, (3, 0)),
+    ("write", 1, 3, (1, 2)), ("set aside", 1, 3, (1, 2)), ("rename", 1, 3, (1, 2)), ("rename", 0, 1, (0, 0))])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, undisturbed, moment, epoch, step, resumes):
+    kill_at(tmp_path, moment, epoch, step)
+    state = started(tmp_path)
+    assert (state.epoch, state.step) == resumes
+    assert same_bits(finish(state), undisturbed)
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path, undisturbed):
+    for epoch, step in ((0, 2), (1, 1), (1, 4), (2, 3)):
+        kill_at(tmp_path, "step", epoch, step)
+    assert same_bits(finish(started(tmp_path)), undisturbed)
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "flipped"])
+def test_a_damaged_checkpoint_costs_a_step_and_no_bit(tmp_path, undisturbed, how, capsys):
+    kill_at(tmp_path, "step", 1, 3)
+    newest, = tmp_path.rglob("checkpoint.pt")
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes({"truncated": content[:len(content) // 2], "empty": b"", "flipped": bytes(content)}[how])
+    state = started(tmp_path)
+    assert (state.epoch, state.step) == (1, 2) and f"{newest}: damaged, passed over" in capsys.readouterr().out
+    assert same_bits(finish(state), undisturbed)
+
+
+def test_without_any_whole_checkpoint_the_run_starts_anew(tmp_path, undisturbed):
+    kill_at(tmp_path, "step", 1, 3)
+    for path in tmp_path.rglob("checkpoint*.pt"):
+        path.write_bytes(b"")
+    state = started(tmp_path)
+    assert (state.epoch, state.step) == (0, 0)
+    assert same_bits(finish(state), undisturbed)
+
+
+def test_a_checkpoint_of_other_parameters_is_not_used(tmp_path):
+    kill_at(tmp_path, "step", 1, 3)
+    other = started(tmp_path, learning_rate=0.04)
+    assert (other.epoch, other.step, other.history) == (0, 0, []) and not any(other.optimizer.state.values())
+    assert started(tmp_path).step == 3
+
+
+# --- repetition
+
+def test_one_seed_is_one_result_and_another_seed_another(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0)  # writing checkpoints changes nothing either
+    torch.rand(7)  # nor does what others draw
+    assert same_bits(finish(started(tmp_path / "again")), undisturbed)
+    other = finish(started(tmp_path / "other", seed=6))
+    assert weights(other) != weights(undisturbed) and numbers(other) != numbers(undisturbed)
+
+
+def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(tmp_path, undisturbed, monkeypatch):
+    assert not list(undisturbed.folder.glob("checkpoint*"))
+    state, written = started(tmp_path), []
+    monkeypatch.setattr(checkpoint, "write", lambda folder, content: written.append(content["step"]))
+    clock = iter(range(0, 10_000, 25))  # every look at the clock finds it 25 s on
+    monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
+    state.saved = next(clock)
+    train.train_epoch(state)
+    assert written == [2]  # begun at 25 s; after the steps it is 50, then 75 s
+
+
+# --- a loss that is not finite
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path):
+    state, seen = started(tmp_path, learning_rate=1e38), []
+
+    def steps_of(steps):
+        for batch in steps:
+            seen.append({name: value.detach().clone() for name, value in state.model.named_parameters()})
+            yield batch
+
+    with pytest.raises(train.TrainingError) as caught:
+        train.train_epoch(state, progress=steps_of)
+    assert len(seen) == state.step + 1 == 2
+    message = str(caught.value)
+    assert "in epoch 1, step 2, at learning rate 1e+38" in message and ("nan" in message or "inf" in message)
+    assert all(torch.equal(value, seen[-1][name]) for name, value in state.model.named_parameters())
+    assert not all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])  # the first step was made
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_an_epochs_row_is_never_made_of_a_loss_that_is_not_finite(tmp_path, loss):
+    state = started(tmp_path)
+    state.totals[:3] = torch.tensor([loss, 1, 10])
+    with pytest.raises(train.TrainingError, match="not finite in epoch 1"):
+        train._row(state, 1.0)
+
+
+# --- the record
+
+@pytest.fixture(scope="module")
+def published(undisturbed):
+    undisturbed.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.write(undisturbed.folder, {"key": undisturbed.key})
+    return record.publish(undisturbed, FINGERPRINT, {"train": 1.0, "val": 0.0, "test": 0.0})
+
+
+@pytest.fixture
+def copy(published, tmp_path):
+    return Path(shutil.copytree(published.path, tmp_path / "seed-5"))
+
+
+def test_a_published_run_is_read_back_whole(published, undisturbed, copy):
+    run = record.finished(copy, undisturbed.key)
+    assert run.info == published.info and [row["epoch"] for row in undisturbed.history] == run.history["epoch"].tolist()
+    assert {path.name for path in copy.iterdir()} == {"history.csv", "model.safetensors", "predictions.npz", "run.json"}
+    for split in ("val", "test"):
+        assert np.array_equal(getattr(run, split).labels, getattr(undisturbed.splits, split).labels.numpy())
+        assert run.info[f"{split}_accuracy"] == pytest.approx(getattr(run, split).correct.mean())
+    for name, tensor in runs.read_weights(copy / "model.safetensors").items():
+        assert torch.equal(tensor, undisturbed.model.state_dict()[name]), name
+    assert run.info["mixed_batches"] == sum(row["mixed_batches"] for row in undisturbed.history) > 0
+    assert 0 < run.info["mean_lambda"] < 1
+
+
+@pytest.mark.parametrize("name", ["run.json", "history.csv", "model.safetensors", "predictions.npz"])
+@pytest.mark.parametrize("how", ["missing", "cut", "changed"])
+def test_a_run_with_a_file_that_is_not_its_own_is_not_finished(copy, undisturbed, name, how):
+    content = (copy / name).read_bytes()
+    if how == "missing":
+        (copy / name).unlink()
+    elif how == "cut":
+        (copy / name).write_bytes(content[:-3])
+    else:
+        (copy / name).write_bytes(content.replace(b'"sha256"', b'"sha255"') if name == "run.json" else content + b"\n")
+    assert record.finished(copy, undisturbed.key) is None
+
+
+def test_a_run_of_another_key_is_not_finished(copy, undisturbed):
+    assert record.finished(copy, undisturbed.key) is not None
+    assert record.finished(copy, "0" * 64) is None
+
+
+def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undisturbed, monkeypatch):
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0)
+    state = finish(started(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            record.publish(state, FINGERPRINT, {})
+    assert record.finished(state.folder, state.key) is None
+    again = started(tmp_path)
+    assert again.epoch == 3
+    record.publish(finish(again), FINGERPRINT, {})
+    assert record.finished(again.folder, again.key) is not None and same_bits(again, undisturbed)
+
+
+CHANGES = dict(
+    seed=6, data="cifar100", data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
+    batch_size=21, learning_rate=0.06, momentum=0.8, weight_decay=1e-4, augment=False, cutmix_probability=0.4,
+    cutmix_alpha=2.0, label_smoothing=0.2, threads=2)
+NAMES = dict(study="other", outputs="elsewhere", arm="other", device="auto", precision="auto")
+
+
+def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_else():
+    base = Train(**SETTINGS, outputs="x")
+    assert set(CHANGES) | set(NAMES) == set(Train.model_fields)
+    key = record.key(base, "d", FINGERPRINT)
+
+    def with_each(changes):
+        return [record.key(base.model_copy(update={name: value}), "d", FINGERPRINT) for name, value in changes.items()]
+
+    others = with_each(CHANGES)
+    others += [record.key(base, "e", FINGERPRINT), record.key(base, "d", FINGERPRINT | {"threads": 2})]
+    assert len({key, *others}) == 1 + len(others)
+    assert set(with_each(NAMES)) == {key}
+
+
+def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path, monkeypatch):
+    shutil.copytree(runs.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    assert record.key(base, "d", {}) == real
+    for name in ("train", "model", "cutmix", "augment", "recipe", "randomness", "data", "cifar100", "predict", "phantom",
+                 "phantom_paint"):
+        path = tmp_path / "lib" / f"{name}.py"
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        assert record.key(base, "d", {}) != real, name
+        path.write_bytes(before)
+    for name in ("plots", "captions", "export"):
+        (tmp_path / "lib" / f"{name}.py").write_bytes(b"")
+    assert record.key(base, "d", {}) == real
