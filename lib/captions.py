@@ -3,8 +3,7 @@ import pandas as pd
 
 from lib.wording import listed, name, percent, plural, readable, shorten, signed
 
-REJECTION_FORMATS = {"threshold": "{:.0%}", "coverage": "{:.1%}", "selective_risk": "{:.2%}", "risk_low": "{:.2%}",
-                     "risk_high": "{:.2%}"}
+CLASS_FORMATS = {column: readable for column in ("true", "predicted", "planted cause")}
 UNIT = "contribution of a cell to the logit"
 
 
@@ -126,5 +125,10 @@ def cases(before: str, after: str) -> str:
 
 
 def rejection() -> str:
-    return ("Accepting only predictions with at least the given confidence: the share accepted, the errors among them, and their "
-            "share with its 95% interval.")
+    return ("Accepting only predictions with at least the given confidence: coverage is the share accepted, risk the share of errors "
+            "among them with its 95% Clopper–Pearson interval.")
+
+
+def case_formats(before: str, after: str) -> dict:
+    return CLASS_FORMATS | {f"{arm} {what}": form for arm in (before, after)
+                            for what, form in (("predicts", readable), ("confidence", "{:.1%}"))}

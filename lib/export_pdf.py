@@ -54,7 +54,9 @@ def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
     if not details.get("caption"):
         return f"#block(breakable: {str(breakable).lower()}, {body})"
     caption = f"#caption-name[{details['name']}.] {details['caption']}"
-    code = f"#figure(kind: {kind}, caption: [{caption}], {body}) <{details['label']}>"
+    # pictures float to the head or foot of a page, so that a tall one leaves no hole in the text before it
+    placement = "auto" if kind == "image" else "none"
+    code = f"#figure(kind: {kind}, placement: {placement}, caption: [{caption}], {body}) <{details['label']}>"
     return f"#[#show figure: set block(breakable: true)\n{code}]" if breakable else code
 
 
@@ -87,7 +89,9 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
         if cell.cell_type == "markdown":
             parts.append(typst_markdown(cell.source, pictures))
         parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
-    return "\n\n".join(parts) + "\n"
+    source = "\n\n".join(parts) + "\n"
+    # What stands before the first section is the summary: it goes above the contents, as on a paper's first page
+    return re.sub(r"^(?==+ )", "#contents\n\n", source, count=1, flags=re.M)
 
 
 def compile_pdf(source: str, folder: Path, log) -> bytes:

@@ -8,6 +8,7 @@ import pandas as pd
 from IPython.display import display
 
 from lib import runs
+from lib.wording import readable
 
 PIXELS_PER_INCH = 192  # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
 
@@ -36,14 +37,14 @@ def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.Data
     _keep(place / f"{name}.json", bundle, {kind: metadata for kind in bundle if kind.startswith("image/")})
 
 
-def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: dict | None = None, shown: int | None = None) -> None:
-    """Keep a table as <folder>/tables/<name>.csv, in full precision, and display its first `shown` rows (None: all).
+def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: dict | None = None, view: pd.DataFrame | None = None) -> None:
+    """Keep a table as <folder>/tables/<name>.csv, in full precision, and display it, or `view` in its place.
 
     formats: column to a format such as "{:.1%}" or a function.
     """
     place = Path(folder) / "tables"
     runs.write_table(place / f"{name}.csv", table)
-    bundle = {"text/html": as_html(table.head(shown) if shown else table, formats), "text/plain": f"<Table: {len(table)} rows>"}
+    bundle = {"text/html": as_html(table if view is None else view, formats), "text/plain": f"<Table: {len(table)} rows>"}
     _keep(place / f"{name}.json", bundle, {"text/html": {"caption": caption, "label": f"tab-{name}"}})
 
 
@@ -71,7 +72,7 @@ def _rendered(figure, kind: str, **options) -> bytes:
 def as_html(table: pd.DataFrame, formats: dict | None = None) -> str:
     """A plain HTML table without its index, every cell escaped."""
     shown = pd.DataFrame({column: [_cell(value, (formats or {}).get(column)) for value in table[column]] for column in table})
-    shown.columns = [str(column).replace("_", " ") for column in shown.columns]
+    shown.columns = [readable(column) for column in shown.columns]
     return shown.to_html(index=False, escape=True, border=0)
 
 

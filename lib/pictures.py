@@ -9,13 +9,13 @@ MAP_COLOURS = "RdBu_r"  # red raises the logit, blue lowers it, white does neith
 
 def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, below: float = 0.0):
     """A figure of picture axes `cell` inches wide, `above` inches apart for titles. Returns (figure, axes (rows, columns))."""
-    gap = 0.12
+    gap = 0.125  # inches: 24 of 192 pixels
     width, height = left + columns * (cell + gap), rows * (cell + above) + below
     figure = plt.figure(figsize=(width, height))
     axes = np.empty((rows, columns), dtype=object)
     for row, column in np.ndindex(rows, columns):
         bottom = height - (row + 1) * (cell + above)
-        axes[row, column] = figure.add_axes((( left + column * (cell + gap)) / width, bottom / height, cell / width, cell / height))
+        axes[row, column] = figure.add_axes(((left + column * (cell + gap)) / width, bottom / height, cell / width, cell / height))
         axes[row, column].set_axis_off()
     return figure, axes
 
@@ -42,22 +42,25 @@ def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
 def failures(images: np.ndarray, titles: list[str], columns: int = 6):
     """A grid of pictures (N, 3, h, w) with a title each."""
     rows = -(-len(images) // columns)
-    figure, axes = grid(rows, min(columns, len(images)), cell=1.0, above=0.5)
+    figure, axes = grid(rows, min(columns, len(images)), cell=1.0, above=0.4375)
     for axis, image, title in zip(axes.flat, images, titles):
         picture(axis, image, title)
     return figure
 
 
 def maps(images: np.ndarray, raw: np.ndarray, picture_titles: list[str], map_titles: list[list[str]], unit: str):
-    """Rows of a picture and its maps on one scale, with a colour bar. images: (N, 3, H, W); raw: (N, M, h, w), in logits."""
-    limit = float(np.abs(raw).max()) or 1.0
-    figure, axes = grid(len(images), 1 + raw.shape[1], cell=1.0, above=0.42, below=0.5)
-    for row, image, row_maps, title, titles in zip(axes, images, raw, picture_titles, map_titles):
-        picture(row[0], image, title)
-        for axis, one, map_title in zip(row[1:], row_maps, titles):
+    """Columns of a picture and its maps below it, on one scale, with a colour bar.
+
+    images: (N, 3, H, W); raw: (N, M, h, w), in logits; map_titles: M titles for each of the N images.
+    """
+    limit = float(np.abs(raw).max(initial=0)) or 1.0
+    figure, axes = grid(1 + raw.shape[1], max(len(images), 2), cell=1.0, above=0.375, below=0.5)
+    for column, image, its_maps, title, titles in zip(axes.T, images, raw, picture_titles, map_titles):
+        picture(column[0], image, title)
+        for axis, one, map_title in zip(column[1:], its_maps, titles):
             picture(axis, overlay(image, one, limit), map_title)
     width, height = figure.get_size_inches()
-    bar = figure.add_axes((1.12 / width, 0.3 / height, (raw.shape[1] * 1.12 - 0.12) / width, 0.08 / height))
+    bar = figure.add_axes((0, 0.3 / height, min(width, 4) / width, 0.08 / height))
     figure.colorbar(ScalarMappable(Normalize(-limit, limit), MAP_COLOURS), cax=bar, orientation="horizontal", label=unit)
     bar.tick_params(labelsize=6, length=2)
     bar.xaxis.label.set_size(7)

@@ -1,5 +1,10 @@
 """The report's sentences, built from results.json and from nothing else. None says more than its interval allows."""
-from lib.wording import escape, interval, listed, name, p_value, percent, plural, points, readable, signed, start
+from lib.wording import count, escape, interval, listed, name, p_value, percent, plural, points, readable, signed, start
+
+
+def see(*labels: str) -> str:
+    """Links to figures and tables, filled with their numbers when the report is rendered."""
+    return listed([f"[](#{label})" for label in labels])
 
 
 def verdict(change: dict) -> str:
@@ -48,10 +53,10 @@ def finding(results: dict) -> str:
 
 
 def seeds(study: dict) -> str:
-    count = len(study["seeds"])
-    if count == 1:
+    number = len(study["seeds"])
+    if number == 1:
         return "Each arm was trained once, with one seed: how much another seed would change is not known from this study."
-    return (f"Each arm was trained with {count} seeds; tables give mean ± standard deviation, and paired tests use seed "
+    return (f"Each arm was trained with {number} seeds; tables give mean ± standard deviation, and paired tests use seed "
             f"{study['seeds'][0]}.")
 
 
@@ -80,7 +85,7 @@ def proof(study: dict) -> str:
 def training(results: dict) -> str:
     sentences = [f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean train images and "
                  f"{percent(numbers['val_accuracy']['mean'])} of the validation images right, a gap of "
-                 f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points."
+                 f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points ({see(f'fig-training-{arm}')})."
                  for arm, numbers in results["compare"]["arms"].items()]
     sentences += [f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
                   for arm, share in results["study"]["mean_lambda"].items() if share is not None]
@@ -98,7 +103,9 @@ def failing(results: dict) -> str:
         right = failures["named_right"]
         text += (f" Of the {plural(failures['named'], 'named case')} it gets {right} right: no failure of this network." if right
                  else f" It gets none of the {plural(failures['named'], 'named case')} right.")
-    return text if failures["selected"] else text + " There is no error to show."
+    if not failures["selected"]:
+        return text + " There is no error to show."
+    return text + f" {see('fig-failures', 'tab-hypotheses')} show what is looked at."
 
 
 def planted(results: dict) -> str:
@@ -108,12 +115,12 @@ def planted(results: dict) -> str:
     shares = {row["planted cause"]: percent(row[f"{arm} accuracy"]) for row in causes}
     plain = f"{shares.pop('none')} where nothing was planted; " if "none" in shares else ""
     return (f"The phantom's images have planted causes, so that accuracy can be told apart by cause: {plain}"
-            + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()]) + ".")
+            + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()]) + f" ({see('tab-causes')}).")
 
 
 def attention(results: dict) -> str:
     cam = results["gradcam"]
-    text = f"The maps have {cam['cells'][0]}×{cam['cells'][1]} cells at {cam['layer']}."
+    text = f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at {cam['layer']}."
     if cam["completeness_error"] is not None:
         text += (" With average pooling and one linear layer behind them, the sum over a map plus the class's bias must equal the "
                  f"logit: the largest deviation is {cam['completeness_error']:.0e} logits.")
@@ -128,7 +135,7 @@ def confidence(results: dict) -> str:
             sentences.append(f"{start(arm)} is {percent(wrong)} confident on average when wrong and {percent(right)} when right.")
         sentences.append(f"A temperature of {numbers['temperature']['mean']:.2f}, fitted on validation, takes its calibration error "
                          f"from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}.")
-    return " ".join([*sentences, smoothing(results["study"])]).strip()
+    return " ".join([*sentences, smoothing(results["study"]), f"See {see('fig-confidence', 'fig-thresholds')}."])
 
 
 def smoothing(study: dict) -> str:
@@ -150,11 +157,12 @@ def moved(results: dict) -> str:
     if counts["both_wrong_less_confident_share"] is not None:
         text += f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is the less confident one"
     beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
-    return text + (f".\n\nOf {classes['tested']} classes {classes['better']} are more accurate in {after}, {classes['worse']} less, "
-                   f"and {classes['equal']} as before. "
-                   + (f"Beyond chance, with 5% false discoveries, {classes['better_beyond_chance']} rise and "
-                      f"{classes['worse_beyond_chance']} fall." if beyond else
-                      "With 5% false discoveries none of these changes is beyond chance."))
+    return text + (f".\n\nOf {classes['tested']} classes {count(classes['better'])} are more accurate in {after}, "
+                   f"{count(classes['worse'])} less, and {count(classes['equal'])} as before. "
+                   + (f"Beyond chance, with 5% false discoveries, {count(classes['better_beyond_chance'])} rise and "
+                      f"{count(classes['worse_beyond_chance'])} fall." if beyond else
+                      "With 5% false discoveries none of these changes is beyond chance.")
+                   + f" See {see('fig-classes')}.")
 
 
 def rejecting(results: dict) -> str:
@@ -165,7 +173,8 @@ def rejecting(results: dict) -> str:
                          f"these are wrong ({interval(percent(row['risk_low']), percent(row['risk_high']))}).")
     return (f"Suppose that predictions below {percent(compare['reject_below'], 0)} confidence are rejected. {' '.join(sentences)} "
             "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
-            "curves can.")
+            f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds, {see('fig-reliability')} what "
+            "confidence is worth as a probability.")
 
 
 def limits(results: dict) -> str:
@@ -181,3 +190,9 @@ def limits(results: dict) -> str:
 def provenance(results: dict, versions: str) -> str:
     return (f"Data digest (SHA-256 of all images and labels in their splits): `{results['study']['data_digest']}`. "
             f"Versions: {escape(versions)}.")
+
+
+def side_by_side(results: dict) -> str:
+    compare = results["compare"]
+    return (f"{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-cases')} and {see('fig-before-after')} the same "
+            "images in both.")

@@ -47,7 +47,7 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
 def stages_table(study: Path) -> pd.DataFrame:
     """Seconds of each executed notebook of the study."""
     rows = []
-    for path in sorted(study.glob("0*.ipynb")):
+    for path in sorted(study.glob("0[2-4]_*.ipynb")):
         duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
         if duration is not None and not path.name.endswith(".part.ipynb"):
             rows.append({"stage": path.stem, "seconds": duration})

@@ -5,6 +5,7 @@ import pandas as pd
 from lib import calibration as cal
 from lib import compare
 from lib.selective import clopper_pearson, rejection_table
+from lib.wording import readable
 
 
 def run_numbers(run) -> dict:
@@ -108,6 +109,15 @@ def by_cause(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("test images", ascending=False, ignore_index=True)
 
 
+def by_cause_view(causes: pd.DataFrame, arms) -> pd.DataFrame:
+    """`by_cause` as it is printed: each accuracy with its interval in one cell."""
+    view = causes[["planted cause", "test images"]].copy()
+    for arm in arms:
+        view[f"{readable(arm)} accuracy (95%)"] = [f"{row[f'{arm} accuracy']:.1%} ({row[f'{arm} low']:.1%} to {row[f'{arm} high']:.1%})"
+                                                    for _, row in causes.iterrows()]
+    return view
+
+
 def class_table(before, after, names: list[str]) -> pd.DataFrame:
     """lib.compare.per_class_change with the classes' names."""
     table = compare.per_class_change(before.test.labels, before.test.correct, after.test.correct, len(names))
@@ -118,6 +128,17 @@ def join_rejection(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The rejection tables of all arms in one, a row for each threshold and arm."""
     joined = pd.concat([table.assign(arm=arm) for arm, table in tables.items()]).sort_values("threshold", kind="stable")
     return joined[["threshold", "arm", "coverage", "errors_accepted", "selective_risk", "risk_low", "risk_high"]].reset_index(drop=True)
+
+
+def rejection_view(joined: pd.DataFrame) -> pd.DataFrame:
+    """`join_rejection` as it is printed: a row a threshold, each arm's coverage, errors and risk side by side."""
+    view = pd.DataFrame({"threshold": [f"{level:.0%}" for level in joined["threshold"].unique()]})
+    for arm, rows in joined.groupby("arm", sort=False):
+        view[f"{readable(arm)} coverage"] = [f"{share:.1%}" for share in rows["coverage"]]
+        view[f"{readable(arm)} errors"] = rows["errors_accepted"].tolist()
+        view[f"{readable(arm)} risk (95%)"] = [None if row.selective_risk != row.selective_risk else
+                                             f"{row.selective_risk:.1%} ({row.risk_low:.1%} to {row.risk_high:.1%})" for row in rows.itertuples()]
+    return view
 
 
 def confidence_of(run) -> np.ndarray:

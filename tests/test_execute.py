@@ -1,4 +1,4 @@
-"""Running a notebook: whole or not there, one writer at a time, a clear line for a failure, no parameter that is code."""
+"""Running a notebook: whole or not there, one writer at a time, one line for a failure, no parameter that is code."""
 import json
 import os
 import subprocess
@@ -106,8 +106,8 @@ def test_only_given_parameters_reach_papermill_checked_and_by_name(tmp_path, no_
 
 @pytest.mark.parametrize("values, says", [
     ([(EVIL, "1")], "unknown parameter"), ([("titel", "x")], "did you mean 'title'"),
-    ([("seeds", "0")], "seeds: input should be a valid list"), ([("study", "../../x")], "-p study: study: string should match"),
-    ([("title", "[1")], "-p title: not valid YAML"),
+    ([("seeds", "0")], "seeds: input should be a valid list"),
+    ([("study", "../../x")], "-p study: study: string should match"), ([("title", "[1")], "-p title: not valid YAML"),
     ([("title", "!!python/object/apply:os.system [touch ran]")], "not valid YAML")])
 def test_bad_parameters_never_reach_papermill(tmp_path, no_kernel, monkeypatch, capfd, values, says):
     monkeypatch.chdir(tmp_path)
