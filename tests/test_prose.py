@@ -1,0 +1,145 @@
+"""Sentences from made-up results: each reads true, and none says more than its interval allows."""
+import copy
+
+import pytest
+
+from lib import prose
+
+
+def entry(mean, sd=None, n=1):
+    return {"mean": mean, "sd": sd, "n": n}
+
+
+def arm(accuracy, errors, ge_90, wrong=0.5, right=0.9):
+    return {"test_accuracy": entry(accuracy), "errors": entry(errors), "errors_ge_90": entry(ge_90), "train_accuracy": entry(0.99),
+            "val_accuracy": entry(0.6), "train_val_gap": entry(0.39), "confidence_on_errors": entry(wrong), "aurc": entry(0.1),
+            "confidence_on_right": entry(right), "ece": entry(0.2), "ece_scaled": entry(0.02), "temperature": entry(1.7)}
+
+
+@pytest.fixture
+def results():
+    return {
+        "study": {"data": "CIFAR-100", "classes": 100, "sizes": {"train": 45000, "val": 5000, "test": 10000}, "width": 64, "epochs": 50,
+                  "milestones": [25, 40], "batch_size": 128, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+                  "parameters": 11220132, "seeds": [42], "differences": {"baseline": "the reference", "cutmix": "augment False"},
+                  "proof": {"baseline": {"train": 0.99, "val": 0, "test": 0}, "cutmix": {"train": 0.98, "val": 0, "test": 0}},
+                  "mean_lambda": {"baseline": None, "cutmix": 0.68}, "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
+                  "data_digest": "0" * 64},
+        "failures": {"before": "baseline", "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}}, "test_images": 10000,
+                     "selected": 8, "named": 5, "named_right": 0, "causes": None, "chance_within_superclass": 4 / 99},
+        "gradcam": {"layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6},
+        "compare": {"before": "baseline", "after": "cutmix", "reject_below": 0.7,
+                    "arms": {"baseline": arm(0.607, 3931, 315), "cutmix": arm(0.757, 2430, 44)},
+                    "seed_accuracy": {"baseline": 0.607, "cutmix": 0.757},
+                    "accuracy_change": {"estimate": 0.15, "low": 0.14, "high": 0.16},
+                    "mcnemar": {"corrected": 1938, "regressed": 437, "p_value": 1e-200},
+                    "aurc_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
+                    "migration": {"corrected": 1938, "regressed": 437, "net_gain": 1501, "both_wrong": 1993,
+                                  "both_wrong_less_confident_share": 0.575},
+                    "classes": {"tested": 100, "better": 98, "worse": 2, "equal": 0, "better_beyond_chance": 60, "worse_beyond_chance": 0},
+                    "rejection": {name: {"coverage": 0.6, "selective_risk": 0.1, "risk_low": 0.09, "risk_high": 0.11}
+                                  for name in ("baseline", "cutmix")}}}
+
+
+ALL = (prose.finding, prose.done, prose.training, prose.failing, prose.planted, prose.attention, prose.confidence, prose.side_by_side,
+       prose.moved, prose.rejecting, prose.limits)
+
+
+def everything(results) -> str:
+    return "\n".join(say(results) for say in ALL)
+
+
+def same(results):
+    """Two copies of one run."""
+    results = copy.deepcopy(results)
+    compare = results["compare"]
+    compare["arms"]["cutmix"], compare["seed_accuracy"]["cutmix"] = compare["arms"]["baseline"], 0.607
+    compare["accuracy_change"] = compare["aurc_change"] = {"estimate": 0.0, "low": 0.0, "high": 0.0}
+    compare["mcnemar"] = {"corrected": 0, "regressed": 0, "p_value": 1.0}
+    compare["migration"] = {"corrected": 0, "regressed": 0, "net_gain": 0, "both_wrong": 3931, "both_wrong_less_confident_share": 0.0}
+    compare["classes"] |= {"better": 0, "worse": 0, "equal": 100, "better_beyond_chance": 0}
+    return results
+
+
+def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
+    text = prose.finding(results)
+    assert "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0" in text
+    assert "315 of its 3931" in text and "44 of its 2430" in text
+    assert "fewer errors in CutMix" in text and "0.100 smaller (95% interval 0.080 to 0.120)" in text
+
+
+def test_a_worse_arm_lowers_it(results):
+    results["compare"]["accuracy_change"] = {"estimate": -0.05, "low": -0.07, "high": -0.03}
+    results["compare"]["aurc_change"] = {"estimate": 0.05, "low": 0.03, "high": 0.07}
+    text = prose.finding(results)
+    assert "CutMix lowers" in text and "−5.0 points" in text and "fewer errors in baseline" in text
+
+
+@pytest.mark.parametrize("low, high", [(-0.01, 0.01), (0.0, 0.02), (-0.02, 0.0)])
+def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
+    results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
+    results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
+    text = prose.finding(results)
+    assert "No difference in test accuracy between baseline and CutMix was found" in text and "Neither of the two" in text
+    assert not any(word in text for word in ("raises", "lowers", "fewer"))
+
+
+def test_two_copies_of_one_run_changed_nothing(results):
+    text = everything(same(results))
+    assert "No difference in test accuracy" in text and "corrects 0 images" in text
+    assert "Of 100 classes none are more accurate in CutMix, none less, and 100 as before" in text
+    assert "none of these changes is beyond chance" in text
+
+
+def test_a_transform_on_the_wrong_split_is_said_aloud(results):
+    assert "no validation or test image did" in prose.done(results)
+    results["study"]["proof"]["cutmix"]["val"] = 0.4
+    assert "**so did validation or test images" in prose.done(results)
+
+
+def test_the_label_smoothing_ceiling_is_that_of_the_arm_and_of_the_classes(results):
+    assert "0.901 in CutMix, with smoothing 0.1" in prose.confidence(results)
+    results["study"]["classes"] = 10
+    assert "0.910" in prose.confidence(results)
+    results["study"]["label_smoothing"]["cutmix"] = 0
+    assert "smoothing" not in prose.confidence(results)
+
+
+def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
+    results["failures"] |= {"selected": 0, "named": 0, "arms": {"baseline": {"errors": 0, "within_superclass": None}}}
+    results["compare"]["arms"]["baseline"] = arm(1.0, 0, 0, wrong=None)
+    results["compare"]["migration"] |= {"both_wrong": 0, "both_wrong_less_confident_share": None}
+    results["compare"]["rejection"]["cutmix"] |= {"coverage": 0.0, "selective_risk": None}
+    text = everything(results)
+    assert "0 of 10,000 test images wrong." in text and "There is no error to show." in text
+    assert "CutMix accepts nothing." in text and "None" not in text and "nan" not in text
+
+
+def test_named_cases_that_are_right_here_are_called_that(results):
+    assert "none of the 5 named cases right" in prose.failing(results)
+    results["failures"]["named_right"] = 2
+    assert "it gets 2 right: no failure of this network" in prose.failing(results)
+
+
+def test_seeds_are_counted(results):
+    assert "trained once, with one seed" in prose.limits(results)
+    results["study"]["seeds"] = [42, 43, 44]
+    assert "3 seeds" in prose.limits(results) and "one seed" not in prose.limits(results)
+
+
+def test_planted_causes_appear_only_where_there_are_any(results):
+    assert prose.planted(results) == ""
+    results["failures"]["causes"] = [{"planted cause": "none", "baseline accuracy": 0.98},
+                                     {"planted cause": "second_object", "baseline accuracy": 0.28}]
+    assert "98.0% where nothing was planted; 28.0% with second object" in prose.planted(results)
+
+
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "#eval(\"1\")", "a_b*c*`d`[e](f)$g$", "x" * 300])
+def test_hostile_arm_names_become_text(results, hostile):
+    compare = results["compare"]
+    compare["after"] = hostile
+    for place in (compare["arms"], compare["seed_accuracy"], compare["rejection"], results["study"]["proof"]):
+        place[hostile] = place.pop("cutmix")
+    text = prose.finding(results)
+    assert "<script" not in text
+    assert all(text[place - 1] == "\\" for place, letter in enumerate(text) if letter in "*`$#" and place)
