@@ -36,7 +36,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
 VIEW_LIB   := $(filter-out $(EXPORT_LIB),$(wildcard lib/*.py lib/*.mplstyle))
-TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py inference.py machine.py model.py params.py \
+TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py inference.py interrupt.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py runs.py train.py yamls.py))
 
 comma := ,
@@ -89,7 +89,7 @@ $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 # --- work with the notebooks
 .PHONY: lab
 lab: $(STAMP) ## explore in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)

@@ -57,6 +57,8 @@ def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 
     Raises ValueError for an unknown name or a size the data set cannot give, DataError for missing or damaged files.
     """
     sizes = {split: size for split, size in (sizes or {}).items() if size}
+    if set(sizes) - set(PHANTOM_SIZES) or any(size < 0 for size in sizes.values()):
+        raise ValueError(f"sizes must be counts of {', '.join(PHANTOM_SIZES)}, got {sizes}")
     if name == "phantom":
         splits, names = _phantom({**PHANTOM_SIZES, **sizes}, seed)
     elif name == "cifar100":

@@ -9,6 +9,7 @@ import ast
 import fcntl
 import logging
 import os
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from lib import runs  # noqa: E402
-from lib.params import check  # noqa: E402
+from lib.params import STAGES, check  # noqa: E402
 from lib.yamls import ParameterError, parse_yaml, read_yaml  # noqa: E402
 
 
@@ -82,12 +83,17 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises ParameterError, ArtefactError,
     PapermillExecutionError, DeadKernelError or OSError.
     """
-    stage = notebook.stem.split("_", 1)[1]
+    stage = notebook.stem.partition("_")[2]
+    if stage not in STAGES or not notebook.is_file():
+        raise ParameterError(f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being {', '.join(STAGES)})")
     given, origin = gather(files, values)
     checked = check(stage, {**defaults(notebook), **given}, origin)
     part = output.with_suffix(".part.ipynb")
     began = time.monotonic()
     with locked(output.parent / f".{output.stem}.lock"):
+        if stage == "train":  # a run's folder is its own: what a killed writer left there is nobody's
+            for left in output.parent.glob(".*.tmp"):
+                left.unlink()
         name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (f"/{checked.seed}" if stage == "train" else "")
         papermill.execute_notebook(
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),  # papermill formats its paths
@@ -108,8 +114,13 @@ def main() -> int:
     parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    # Leaving by an exception lets papermill stop the kernel, and the kernel save its checkpoint.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         seconds = execute(**vars(arguments))
+    except KeyboardInterrupt:
+        print(f"{arguments.output}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
     except (PapermillExecutionError, DeadKernelError) as error:
         what = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else f"{error}; was it out of memory?"
         print(f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",

@@ -49,9 +49,12 @@ def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: di
 
 
 def replay(folder, kind: str, name: str) -> None:
-    """Display a kept figure or table again; `kind` is "figures" or "tables". Raises ArtefactError if it was never made."""
+    """Display a kept figure or table again; `kind` is "figures" or "tables". A plot comes as SVG.
+
+    Raises ArtefactError if it was never made.
+    """
     kept = runs.read_json(Path(folder) / kind / f"{name}.json")
-    display(kept["data"], raw=True, metadata=kept["metadata"])
+    _display(kept, "image/png" if "image/svg+xml" in kept["data"] else None)
 
 
 def exists(folder, kind: str, name: str) -> bool:
@@ -59,8 +62,15 @@ def exists(folder, kind: str, name: str) -> bool:
 
 
 def _keep(path: Path, bundle: dict, metadata: dict) -> None:
-    runs.write_json(path, {"data": bundle, "metadata": metadata})
-    display(bundle, raw=True, metadata=metadata)
+    kept = {"data": bundle, "metadata": metadata}
+    runs.write_json(path, kept)
+    _display(kept, "image/svg+xml")
+
+
+def _display(kept: dict, without: str | None) -> None:
+    """One picture is enough for a notebook, which would otherwise carry each plot twice."""
+    display({kind: content for kind, content in kept["data"].items() if kind != without}, raw=True,
+            metadata={kind: entry for kind, entry in kept["metadata"].items() if kind != without})
 
 
 def _rendered(figure, kind: str, **options) -> bytes:

@@ -38,10 +38,18 @@ class Run:
     test: Predictions
 
 
+def read_record(path) -> dict:
+    """The content of a run.json; raises ArtefactError if it is not what was written."""
+    info = runs.read_json(path)
+    if info.pop("record", None) != runs.digest(info):
+        raise runs.ArtefactError(f"{path}: damaged or changed since it was written; delete its folder to make it again")
+    return info
+
+
 def load_run(path) -> Run:
     """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
     path = Path(path)
-    info = runs.read_json(path / "run.json")
+    info = read_record(path / "run.json")
     arrays = runs.read_arrays(path / "predictions.npz", info["sha256"]["predictions.npz"])
     runs.read_bytes(path / "history.csv", info["sha256"]["history.csv"])
     splits = {}

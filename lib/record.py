@@ -29,7 +29,7 @@ def finished(path: Path, run_key: str) -> predict.Run | None:
         run = predict.load_run(path)
         runs.read_bytes(path / "model.safetensors", run.info["sha256"]["model.safetensors"])
         return run if run.info["key"] == run_key else None
-    except (runs.ArtefactError, KeyError):
+    except runs.ArtefactError:
         return None
 
 
@@ -59,7 +59,7 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
         "commit": runs.commit(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "sha256": {name: runs.sha256_of(state.folder / name) for name in ("model.safetensors", "history.csv", "predictions.npz")},
     }
-    runs.write_json(state.folder / "run.json", info)
+    runs.write_json(state.folder / "run.json", info | {"record": runs.digest(info)})
     checkpoint.remove(state.folder)
     return predict.load_run(state.folder)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from lib import runs
 
@@ -17,6 +18,7 @@ def refresh(path: Path) -> bool:
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
     NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, coalesce_streams=True,
+                   config=Config({"KernelManager": {"transport_encryption": "auto"}}),
                    resources={"metadata": {"path": str(path.parent)}}).execute()
     notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
                          "language_info": {"name": "python"}}
@@ -26,6 +28,6 @@ def refresh(path: Path) -> bool:
 
 
 if __name__ == "__main__":
-    os.environ["REPORT_HEADLESS"] = "1"
+    os.environ |= {"REPORT_HEADLESS": "1", "PYTHONPATH": str(runs.ROOT)}
     for name in sys.argv[1:]:
         print("changed  " if refresh(Path(name)) else "unchanged", name, flush=True)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, inference, randomness, recipe
+from lib import augment, checkpoint, inference, interrupt, randomness, recipe
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -104,13 +104,16 @@ def train_epoch(state: State, progress=iter) -> dict:
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment)
     draws = None if draws is None else draws.to(state.device)
     batches = order.split(params.batch_size)
-    for batch in progress(batches[state.step:]):
-        images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
-        train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
-        state.step += 1
-        if time.monotonic() - state.saved > CHECKPOINT_SECONDS and state.step < len(batches):
-            state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
-            save(state)
+    with interrupt.deferred() as asked_to_stop:
+        for batch in progress(batches[state.step:]):
+            images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
+            train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
+            state.step += 1
+            if asked_to_stop() or time.monotonic() - state.saved > CHECKPOINT_SECONDS:
+                state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
+                save(state)
+            if asked_to_stop():
+                raise TrainingError(f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; saved: the same command goes on there")
     return _row(state, state.seconds + time.monotonic() - began)
 
 

@@ -1,6 +1,7 @@
 """Running a notebook: whole or not there, one writer at a time, one line for a failure, no parameter that is code."""
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -38,7 +39,11 @@ def names(folder):
 
 def run_main(monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", ["lib.execute", *map(str, arguments)])
-    return execute.main()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return execute.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

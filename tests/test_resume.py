@@ -102,7 +102,8 @@ def same_bits(state, undisturbed):
 # --- kill -9
 
 @pytest.mark.parametrize("moment, epoch, step, resumes", [
-    ("step", 1, 1, (1, 1)), ("step", 1, 3, (1, 3)), ("step", 1, STEPS, (1, STEPS - 1)), ("step", 2, 2, (2, 2)),
+    ("step", 1, 1, (1, 1)), ("step", 1, 3, (1, 3)), ("step", 1, STEPS - 1, (1, STEPS - 1)), ("step", 1, STEPS, (1, STEPS)),
+    ("step", 2, 2, (2, 2)),
     ("epoch", 1, 0, (1, 0)), ("epoch", 3, 0, (3, 0)),
     ("write", 1, 3, (1, 2)), ("set aside", 1, 3, (1, 2)), ("rename", 1, 3, (1, 2)), ("rename", 0, 1, (0, 0))])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, undisturbed, moment, epoch, step, resumes):
@@ -156,6 +157,12 @@ def test_one_seed_is_one_result_and_another_seed_another(tmp_path, undisturbed, 
     assert weights(other) != weights(undisturbed) and numbers(other) != numbers(undisturbed)
 
 
+def test_the_seed_decides_the_first_weights_and_every_epoch_mixes_anew(tmp_path, undisturbed):
+    first, same, other = (weights(started(tmp_path / str(number), seed=seed)) for number, seed in enumerate((5, 5, 6)))
+    assert first == same != other
+    assert len({row["lambda_sum"] for row in undisturbed.history}) == 3
+
+
 def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(tmp_path, undisturbed, monkeypatch):
     assert not list(undisturbed.folder.glob("checkpoint*"))
     state, written = started(tmp_path), []
@@ -164,7 +171,7 @@ def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(tmp_path, 
     monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
     state.saved = next(clock)
     train.train_epoch(state)
-    assert written == [2]  # begun at 25 s; after the steps it is 50, then 75 s
+    assert written == [2, 5]  # begun at 25 s; 50 s after a step, 75 s after the second, and so on from there
 
 
 # --- a loss that is not finite
