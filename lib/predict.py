@@ -38,6 +38,11 @@ class Run:
     test: Predictions
 
 
+def write_record(path, info: dict) -> None:
+    """Write run.json with its own checksum."""
+    runs.write_json(path, info | {"record": runs.digest(info)})
+
+
 def read_record(path) -> dict:
     """The content of a run.json; raises ArtefactError if it is not what was written."""
     info = runs.read_json(path)

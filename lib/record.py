@@ -59,7 +59,7 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
         "commit": runs.commit(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "sha256": {name: runs.sha256_of(state.folder / name) for name in ("model.safetensors", "history.csv", "predictions.npz")},
     }
-    runs.write_json(state.folder / "run.json", info | {"record": runs.digest(info)})
+    predict.write_record(state.folder / "run.json", info)
     checkpoint.remove(state.folder)
     return predict.load_run(state.folder)
 

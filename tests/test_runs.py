@@ -310,7 +310,7 @@ def make_run(folder, logits=None):
     runs.write_weights(folder / "model.safetensors", resnet18(3, 1))
     sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in
             ("predictions.npz", "history.csv", "model.safetensors")}
-    runs.write_json(folder / "run.json", {"params": {"width": 1}, "data_digest": "d", "key": "k", "sha256": sums})
+    predict.write_record(folder / "run.json", {"params": {"width": 1}, "data_digest": "d", "key": "k", "sha256": sums})
     return folder
 
 
@@ -354,6 +354,18 @@ def test_a_run_without_its_whole_record_is_no_run(run_folder, how):
         predict.load_run(run_folder)
 
 
+def test_no_flipped_bit_of_a_record_goes_unnoticed(run_folder):
+    path = run_folder / "run.json"
+    content = path.read_bytes()
+    whole = predict.read_record(path)
+    for bit in range(8 * len(content)):
+        path.write_bytes(content[:bit // 8] + bytes([content[bit // 8] ^ (1 << bit % 8)]) + content[bit // 8 + 1:])
+        try:
+            assert predict.read_record(path) == whole, bit  # white space: the record is the same
+        except ArtefactError:
+            pass
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_logits_that_are_not_finite_are_refused(tmp_path, split, value):
@@ -363,9 +375,9 @@ def test_logits_that_are_not_finite_are_refused(tmp_path, split, value):
         arrays = dict(archive)
     arrays[f"{split}_logits"] = logits + np.array([value, 0, 0], np.float32)
     runs.write_arrays(tmp_path / "predictions.npz", **arrays)
-    info = runs.read_json(tmp_path / "run.json")
+    info = predict.read_record(tmp_path / "run.json")
     info["sha256"]["predictions.npz"] = runs.sha256_of(tmp_path / "predictions.npz")
-    runs.write_json(tmp_path / "run.json", info)
+    predict.write_record(tmp_path / "run.json", info)
     with pytest.raises(ArtefactError, match=f"predictions.npz: {split} logits that are not finite"):
         predict.load_run(tmp_path)
 
@@ -374,8 +386,8 @@ def test_runs_of_other_data_are_not_compared(tmp_path):
     for arm in ("a", "b"):
         make_run(tmp_path / arm / "seed-0")
     assert set(predict.load_runs(tmp_path, ["a", "b"], [0])) == {"a", "b"}
-    info = runs.read_json(tmp_path / "b" / "seed-0" / "run.json")
-    runs.write_json(tmp_path / "b" / "seed-0" / "run.json", info | {"data_digest": "another"})
+    info = predict.read_record(tmp_path / "b" / "seed-0" / "run.json")
+    predict.write_record(tmp_path / "b" / "seed-0" / "run.json", info | {"data_digest": "another"})
     with pytest.raises(ArtefactError, match="b/seed-0: made from other data than .*a/seed-0"):
         predict.load_runs(tmp_path, ["a", "b"], [0])
 
