@@ -295,3 +295,21 @@ def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path
     for name in ("plots", "captions", "export", "predict"):
         (tmp_path / "lib" / f"{name}.py").write_bytes(b"")
     assert record.key(base, "d", {}) == real
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_same_bits(tmp_path, undisturbed, number):
+    handler = signal.getsignal(number)
+
+    def asked(state, steps):
+        for place, batch in enumerate(steps):
+            if (state.epoch, place) == (1, 2):
+                os.kill(os.getpid(), number)  # arrives before the step, waits until it is whole
+            yield batch
+
+    with pytest.raises(train.TrainingError, match="stopped on request in epoch 2, after step 3; saved"):
+        finish(started(tmp_path), steps_of=asked)
+    assert signal.getsignal(number) is handler
+    state = started(tmp_path)
+    assert (state.epoch, state.step) == (1, 3)
+    assert weights(finish(state)) == weights(undisturbed) and numbers(state) == numbers(undisturbed)
