@@ -107,5 +107,6 @@ def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: st
         within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) else None
         arms[arm] = {"errors": len(wrong), "within_superclass": within}
     named = selection[selection["why"] == "named"]
-    return {"before": before, "arms": arms, "chance_within_superclass": chance_within_superclass(superclass), "test_images": len(tables[before]), "selected": len(selection), "named": len(named),
-            "named_right": int(named["correct"].sum()), "causes": None if causes is None else causes.to_dict("records")}
+    return {"before": before, "arms": arms, "test_images": len(tables[before]), "selected": len(selection), "named": len(named),
+            "named_right": int(named["correct"].sum()), "chance_within_superclass": chance_within_superclass(superclass),
+            "causes": None if causes is None else causes.to_dict("records")}

@@ -64,7 +64,8 @@ def done(results: dict) -> str:
     """What was trained on what, how, and the proof of each split's transform."""
     study = results["study"]
     sizes, steps = study["sizes"], listed([str(epoch) for epoch in study["milestones"]])
-    rate = f"learning rate {study['learning_rate']:g}" + (f", divided by 10 after {'epochs' if len(study['milestones']) > 1 else 'epoch'} {steps}" if steps else "")
+    epochs = "epoch" if len(study["milestones"]) == 1 else "epochs"
+    rate = f"learning rate {study['learning_rate']:g}" + (f", divided by 10 after {epochs} {steps}" if steps else "")
     arms = "\n".join(f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items())
     return (f"ResNet-18 with a 3×3 stem, no max-pool and {study['width']} channels in its first stage ({study['parameters']:,} "
             f"parameters) was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
