@@ -11,7 +11,9 @@ OUTPUTS ?= outputs
 VENV    ?= .venv
 PYTHON  ?= python3
 JOBS    ?= 2
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(JOBS)
+endif
 
 STUDIES := $(sort $(notdir $(patsubst %/study.mk,%,$(wildcard params/*/study.mk))))
 ifeq ($(filter $(STUDY),$(STUDIES)),)
@@ -35,7 +37,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB),$(wildcard lib/*.py lib/*.mplstyle))
+VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py inference.py interrupt.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py runs.py train.py yamls.py))
 
@@ -74,6 +76,11 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard 
 	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
+# The witness of which runs the stages saw: its name changes with the lists, so that a shorter list reruns them, too.
+WITNESS := $(OUT)/.runs-$(firstword $(shell echo '$(ARMS) $(SEEDS)' | cksum))
+$(WITNESS):
+	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.runs-* && touch '$@'
+$(VIEWS) $(OUT)/05_report.ipynb: $(WITNESS)
 $(OUT)/02_failures.ipynb: $(RUNS) $(wildcard $(P)/cases.yaml)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
 $(OUT)/05_report.ipynb: $(VIEWS)
@@ -93,9 +100,10 @@ lab: $(STAMP) ## explore in JupyterLab
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
-	$(MAKE) train STUDY=smoke
-	for run in $$(cd '$(OUTPUTS)/smoke' && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
-	  (cd '$(OUTPUTS)/smoke'/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
+	rm -rf outputs/smoke
+	$(MAKE) train STUDY=smoke OUTPUTS=outputs
+	for run in $$(cd outputs/smoke && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
+	  (cd outputs/smoke/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
 	$(RUN) -m lib.refresh notebooks/0*.ipynb
 
 # --- checks
@@ -106,7 +114,7 @@ test: $(STAMP) ## unit tests, the pipeline end to end on the smoke study, nbval 
 
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
-	rm -rf '$(OUTPUTS)/smoke'
+	rm -rf outputs/smoke
 	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
 
 .PHONY: lock
@@ -117,5 +125,5 @@ lock: ## for authors: requirements.txt from requirements.in (needs uv)
 .PHONY: clean distclean
 clean: ## delete the study's results
 	rm -rf '$(OUT)'
-distclean: ## delete all results and the environment; data/ stays
-	find '$(OUTPUTS)' -mindepth 1 ! -name README.md -delete; rm -rf '$(VENV)'
+distclean: ## delete the results of all studies and .venv; data/ stays
+	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') .venv

@@ -1,7 +1,7 @@
 """What stands under a figure and what is read aloud in its place; every number comes from the data drawn."""
 import pandas as pd
 
-from lib.wording import listed, name, percent, plural, readable, shorten, signed
+from lib.wording import level, listed, name, percent, plural, readable, shorten, signed
 
 CLASS_FORMATS = {column: readable for column in ("true", "predicted", "planted cause")}
 UNIT = "contribution of a cell to the logit"
@@ -11,7 +11,7 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
     last, steps = history.iloc[-1], listed([str(epoch) for epoch in milestones])
     return {"caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented and, under CutMix, mixed images, "
                        "where a right answer counts by its share. The other curves are measured on clean images in eval mode."
-                       + (f" Dashed: the learning rate is divided by 10 after epoch {steps}." if steps else ""),
+                       + (f" Dashed: the learning rate is divided by 10 after {'epoch' if len(milestones) == 1 else 'epochs'} {steps}." if steps else ""),
             "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(history), 'epoch')}; at the end "
                    f"{percent(last['train_accuracy'])} on clean train images and {percent(last['val_accuracy'])} on validation."}
 
@@ -19,7 +19,7 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
 def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
     named, mined = (int((selection["why"] == why).sum()) for why in ("named", "mined"))
     parts = [f"the {plural(named, 'named case')}"] * (named > 0)
-    parts += [f"the {mined} most confident errors, at most one for a pair of classes"] * (mined > 0)
+    parts += [f"the {plural(mined, 'most confident error')}, at most one for a pair of classes"] * (mined > 0)
     above = "id, true class, predicted class with its confidence" + (", planted cause" if "cause" in selection else "")
     said = "; ".join(f"{readable(row.true)} predicted {readable(row.predicted)} ({percent(row.confidence, 0)})"
                      for row in selection.itertuples())
@@ -36,7 +36,7 @@ def gradcam(selection: pd.DataFrame, layer: str, arm: str) -> dict[str, str]:
 
 def before_after(selection: pd.DataFrame, layer: str, before: str, after: str) -> dict[str, str]:
     return {"caption": f"The same images in {name(before)} and {name(after)}: Grad-CAM at {layer} for the class that {name(before)} "
-                       "predicted and for the true class, all on one scale.",
+                       "predicted (of a right prediction: the runner-up) and for the true class, all on one scale.",
             "alt": f"Rows of a picture and four maps, two of {readable(before)} and two of {readable(after)}, for "
                    f"{plural(len(selection), 'test image')}."}
 
@@ -53,15 +53,16 @@ def confidence(numbers: dict) -> dict[str, str]:
 
 
 def thresholds(counts: pd.DataFrame) -> dict[str, str]:
-    said = "; ".join(f"at least {percent(level, 0)}: " + ", ".join(f"{readable(arm)} {row[arm]}" for arm in counts)
-                     for level, row in counts.iterrows())
+    said = "; ".join(f"at least {level(share)}: " + ", ".join(f"{readable(arm)} {row[arm]}" for arm in counts)
+                     for share, row in counts.iterrows())
     return {"caption": "Test errors made with at least the given confidence.", "alt": f"Counts of errors by confidence. {said}."}
 
 
 def classes(change: pd.DataFrame, before: str, after: str) -> dict[str, str]:
     ranked = change.dropna(subset="change").sort_values("change")
     ends = " to ".join(f"{signed(ranked['change'].iloc[place])} points ({readable(ranked.index[place])})" for place in (0, -1))
-    return {"caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by class, with 95% intervals for paired "
+    ends_only = ", the 100 largest gains and losses" if len(ranked) > 200 else ""
+    return {"caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by class{ends_only}, with 95% intervals for paired "
                        "proportions (Bonett and Price). Coloured: beyond chance after Benjamini–Hochberg over all classes; grey: "
                        "within it.",
             "alt": f"Change of accuracy of {plural(len(ranked), 'class', 'classes')}, from {ends}."}

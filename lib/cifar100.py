@@ -1,4 +1,5 @@
 """The official CIFAR-100 files: found, checked, and read without running the code a pickle may hold."""
+import fcntl
 import hashlib
 import io
 import os
@@ -34,7 +35,11 @@ def find(root=None) -> Path:
     if missing:
         from torchvision.datasets import CIFAR100
         try:
-            CIFAR100(str(root), download=True)
+            root.mkdir(parents=True, exist_ok=True)
+            with open(root / ".download.lock", "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # two arms start at once: the second waits and finds the files
+                if not all((folder / name).is_file() for name in SHA256):
+                    CIFAR100(str(root), download=True)
         except Exception as error:  # whatever the network, the disk or the archive did: the user's way out is the same
             raise DataError(f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be downloaded "
                             f"({type(error).__name__}). Put the official files train, test and meta there, or name their "

@@ -15,7 +15,7 @@ from traitlets.config import Config
 
 from lib.export import HIDDEN, PrepareReport
 from lib.export_markdown import TEMPLATES, ReportError
-from lib.typst_tables import literal, typst_table
+from lib.export_typst_tables import literal, typst_table
 
 SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 STANDARD = "ua-1"

@@ -59,7 +59,10 @@ def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
     cases = read_yaml(runs.ROOT / path).get("cases")
     if not isinstance(cases, list) or not all(isinstance(case, dict) and {"id", "hypothesis"} <= set(case) for case in cases):
         raise ParameterError(f"{path}: expected 'cases:' with an id and a hypothesis each")
-    absent = [case["id"] for case in cases if case["id"] not in set(test_index.tolist())]
+    ids, known = [case["id"] for case in cases], set(test_index.tolist())
+    if not all(type(one) is int for one in ids) or len(set(ids)) < len(ids):
+        raise ParameterError(f"{path}: ids must be whole numbers, each given once, got {ids}")
+    absent = [one for one in ids if one not in known]
     if absent:
         raise ParameterError(f"{path}: no test image has id {', '.join(map(str, absent))}")
     return pd.DataFrame([{"id": case["id"], "hypothesis": str(case["hypothesis"])} for case in cases])

@@ -32,6 +32,7 @@ def set_deterministic(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by older CUDA builds
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.allow_tf32 = False  # or "fp32" on a GPU would mean 10 bits of mantissa
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 

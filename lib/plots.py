@@ -7,10 +7,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.wording import readable
+from lib.wording import level, readable
 
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHOWN_CLASSES = 200  # of more, the ends
 WIDTH = 6.9  # inches, a page's measure
 
 
@@ -59,7 +60,7 @@ def confidence_histograms(tables: dict[str, pd.DataFrame], axes=None):
 def errors_by_threshold(counts: pd.DataFrame, ax=None):
     """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts written on them."""
     ax = plt.subplots(figsize=(WIDTH, 2.3), layout="constrained")[1] if ax is None else ax
-    counts = counts.rename(columns=readable, index=lambda level: f"≥ {level:.0%}")
+    counts = counts.rename(columns=readable, index=lambda share: f"≥ {level(share)}")
     long = counts.reset_index().melt(counts.index.name, var_name="arm", value_name="errors")
     sns.barplot(long, x=counts.index.name, y="errors", hue="arm", palette=colours(counts.columns), ax=ax, width=0.75)
     for bars in ax.containers:
@@ -73,7 +74,9 @@ def errors_by_threshold(counts: pd.DataFrame, ax=None):
 def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
     """Change of accuracy of every class with its interval, largest gain first; `change` is lib.compare's table, in points."""
     ranked = change.sort_values("change", ascending=False)
-    panels = [ranked.iloc[start:start + 50] for start in range(0, len(ranked), 50)][:4]
+    if len(ranked) > SHOWN_CLASSES:
+        ranked = pd.concat([ranked.head(SHOWN_CLASSES // 2), ranked.tail(SHOWN_CLASSES // 2)])
+    panels = [ranked.iloc[start:start + 50] for start in range(0, len(ranked), 50)]
     if axes is None:
         height = 0.6 + 0.145 * max(map(len, panels))
         axes = plt.subplots(1, len(panels), figsize=(WIDTH, height), layout="constrained", sharex=True, squeeze=False)[1][0]

@@ -1,5 +1,5 @@
 """The report's sentences, built from results.json and from nothing else. None says more than its interval allows."""
-from lib.wording import count, escape, interval, listed, name, p_value, percent, plural, points, readable, signed, start
+from lib.wording import count, escape, interval, level, listed, name, p_value, percent, plural, points, readable, signed, start
 
 
 def see(*labels: str) -> str:
@@ -34,10 +34,10 @@ def sure_and_wrong(compare: dict) -> str:
 
 
 def ranking(compare: dict) -> str:
-    """Whether confidence ranks right before wrong better in one of the arms, in one sentence."""
+    """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its share in that."""
     change = compare["aurc_change"]
     if verdict(change) == "none":
-        return (f"Neither of the two was found to be better at telling its errors by their confidence: the areas under the "
+        return (f"Rejecting the least confident predictions was not found to leave fewer errors in either: the areas under the "
                 f"risk–coverage curves differ by {signed(change['estimate'], 3)} "
                 f"({interval(signed(change['low'], 3), signed(change['high'], 3))}).")
     better = compare["after"] if change["high"] < 0 else compare["before"]
@@ -56,8 +56,8 @@ def seeds(study: dict) -> str:
     number = len(study["seeds"])
     if number == 1:
         return "Each arm was trained once, with one seed: how much another seed would change is not known from this study."
-    return (f"Each arm was trained with {number} seeds; tables give mean ± standard deviation, and paired tests use seed "
-            f"{study['seeds'][0]}.")
+    return (f"Each arm was trained with {number} seeds. The table of arms and what is said of training and confidence are means; "
+            f"single images, paired tests and curves are those of seed {study['seeds'][0]}.")
 
 
 def done(results: dict) -> str:
@@ -71,14 +71,14 @@ def done(results: dict) -> str:
             f"parameters) was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
             f"and {sizes['test']:,} test images of {study['classes']} classes. SGD with momentum {study['momentum']:g} and weight "
             f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}. The last epoch's "
-            f"network counts; the test split was read once, at the end. {seeds(study)}\n\nThe arms:\n\n{arms}\n\n{proof(study)}")
+            f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\nThe arms:\n\n{arms}\n\n{proof(study)}")
 
 
 def proof(study: dict) -> str:
     """What two readings of the same images prove about each split's transform."""
     moved = listed([f"{percent(shares['train'])} in {name(arm)}" for arm, shares in study["proof"].items()])
     still = all(shares[split] == 0 for shares in study["proof"].values() for split in ("val", "test"))
-    return (f"Each split has its own transform. Read twice, as two epochs read them, the same train images differed ({moved}); "
+    return (f"The proof of each split's transform: read twice, as two epochs read them, the same train images differed ({moved}); "
             + ("no validation or test image did." if still else
                "**so did validation or test images: their transform is not the intended one.**"))
 
@@ -102,10 +102,11 @@ def failing(results: dict) -> str:
         f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at random).")
     if failures["named"]:
         right = failures["named_right"]
-        text += (f" Of the {plural(failures['named'], 'named case')} it gets {right} right: no failure of this network." if right
-                 else f" It gets none of the {plural(failures['named'], 'named case')} right.")
+        named = plural(failures["named"], "named case")
+        text += (f" {named} {'is' if failures['named'] == 1 else 'are'} looked at besides; it gets {count(right)} of them right"
+                 + (", which is no failure of this network." if right else "."))
     if not failures["selected"]:
-        return text + " There is no error to show."
+        return text if numbers["errors"] else text + " There is no error to show."
     return text + f" {see('fig-failures', 'tab-hypotheses')} show what is looked at."
 
 
@@ -115,7 +116,7 @@ def planted(results: dict) -> str:
         return ""
     shares = {row["planted cause"]: percent(row[f"{arm} accuracy"]) for row in causes}
     plain = f"{shares.pop('none')} where nothing was planted; " if "none" in shares else ""
-    return (f"The phantom's images have planted causes, so that accuracy can be told apart by cause: {plain}"
+    return (f"The phantom's images have planted causes, so that the accuracy of {name(arm)} can be told apart by cause: {plain}"
             + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()]) + f" ({see('tab-causes')}).")
 
 
@@ -172,7 +173,7 @@ def rejecting(results: dict) -> str:
         sentences.append(f"{start(arm)} accepts nothing." if row["selective_risk"] is None else
                          f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and {percent(row['selective_risk'])} of "
                          f"these are wrong ({interval(percent(row['risk_low']), percent(row['risk_high']))}).")
-    return (f"Suppose that predictions below {percent(compare['reject_below'], 0)} confidence are rejected. {' '.join(sentences)} "
+    return (f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
             "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
             f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds, {see('fig-reliability')} what "
             "confidence is worth as a probability.")

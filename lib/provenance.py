@@ -28,7 +28,7 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
     return recipe | {
         "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}[splits.name], "classes": len(splits.class_names),
         "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")}, "data_digest": splits.digest,
-        "parameters": run.info["parameters"], "seeds": sorted(next(iter(runs_of_arms.values()))),
+        "parameters": run.info["parameters"], "seeds": list(next(iter(runs_of_arms.values()))),
         "differences": differences(runs_of_arms),
         "proof": {arm: one.info["share_that_differs_between_two_readings"] for arm, one in first.items()},
         "mean_lambda": {arm: one.info["mean_lambda"] for arm, one in first.items()},

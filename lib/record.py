@@ -7,7 +7,8 @@ import pandas as pd
 from lib import checkpoint, inference, machine, predict, runs, train
 
 # The code that decides a run's bits, but for the data, which have a digest: a change here makes a finished run out of date.
-CODE = ("augment.py", "cutmix.py", "data.py", "inference.py", "model.py", "randomness.py", "recipe.py", "train.py")
+CODE = ("augment.py", "cutmix.py", "data.py", "inference.py", "machine.py", "model.py", "randomness.py",
+        "recipe.py", "record.py", "train.py")
 NOT_CONTENT = {"study", "outputs", "arm", "device", "precision"}  # names and places; the choices made stand in the fingerprint
 
 

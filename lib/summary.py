@@ -5,7 +5,7 @@ import pandas as pd
 from lib import calibration as cal
 from lib import compare
 from lib.selective import clopper_pearson, rejection_table
-from lib.wording import readable
+from lib.wording import level, readable
 
 
 def run_numbers(run) -> dict:
@@ -66,7 +66,7 @@ def arms_table(numbers: dict[str, dict]) -> pd.DataFrame:
 def paired_numbers(before, after, classes: int, draws: int) -> dict:
     """Two runs on the same test images: change of accuracy with its interval, McNemar's test, migration, classes."""
     labels, correct_a, correct_b = before.test.labels, before.test.correct, after.test.correct
-    change = compare.difference_of_means(correct_a, correct_b, draws=draws, strata=labels)
+    change = compare.difference_of_means(correct_a, correct_b, draws=draws)
     confidence = [confidence_of(run) for run in (before, after)]
     per_class = compare.per_class_change(labels, correct_a, correct_b, classes)
     moved = per_class["p_adjusted"] < 0.05
@@ -132,7 +132,7 @@ def join_rejection(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def rejection_view(joined: pd.DataFrame) -> pd.DataFrame:
     """`join_rejection` as it is printed: a row a threshold, each arm's coverage, errors and risk side by side."""
-    view = pd.DataFrame({"threshold": [f"{level:.0%}" for level in joined["threshold"].unique()]})
+    view = pd.DataFrame({"threshold": [level(share) for share in joined["threshold"].unique()]})
     for arm, rows in joined.groupby("arm", sort=False):
         view[f"{readable(arm)} coverage"] = [f"{share:.1%}" for share in rows["coverage"]]
         view[f"{readable(arm)} errors"] = rows["errors_accepted"].tolist()

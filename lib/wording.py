@@ -35,6 +35,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{share:.{digits}%}"
 
 
+def level(share: float) -> str:
+    """A threshold as it was given: 0.995 is "99.5%"."""
+    return f"{100 * share:g}%"
+
+
 def signed(value: float, digits: int = 1) -> str:
     """A number with its sign, the minus as typography has it."""
     return f"{value:+.{digits}f}".replace("-", "−")

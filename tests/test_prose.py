@@ -80,8 +80,8 @@ def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
     results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
     results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
     text = prose.finding(results)
-    assert "No difference in test accuracy between baseline and CutMix was found" in text and "Neither of the two" in text
-    assert not any(word in text for word in ("raises", "lowers", "fewer"))
+    assert "No difference in test accuracy between baseline and CutMix was found" in text and "was not found to leave fewer errors in either" in text
+    assert not any(word in text for word in ("raises", "lowers", "leaves fewer"))
 
 
 def test_two_copies_of_one_run_changed_nothing(results):
@@ -116,9 +116,9 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
 
 
 def test_named_cases_that_are_right_here_are_called_that(results):
-    assert "none of the 5 named cases right" in prose.failing(results)
+    assert "5 named cases are looked at besides; it gets none of them right." in prose.failing(results)
     results["failures"]["named_right"] = 2
-    assert "it gets 2 right: no failure of this network" in prose.failing(results)
+    assert "it gets 2 of them right, which is no failure of this network" in prose.failing(results)
 
 
 def test_seeds_are_counted(results):
