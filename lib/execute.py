@@ -99,7 +99,8 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),  # papermill formats its paths
             parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
             cwd=str(runs.ROOT), progress_bar=False, log_output=False, stdout_file=_Prefixed(name) if stage == "train" else None,
-            coalesce_streams=True, config=Config({"KernelManager": {"transport_encryption": "auto"}}))
+            coalesce_streams=True, config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            extra_arguments=["--IPKernelApp.log_level=50"])  # or a kernel that is being stopped logs that it was
         with open(part, "rb") as file:
             runs.write_bytes(output, file.read())
         part.unlink()
