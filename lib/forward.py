@@ -1,0 +1,24 @@
+"""A network made ready for many forward passes, and the one function that every probe sends its pictures through."""
+import torch
+from torch import nn
+
+from lib.augment import normalise
+from lib.inference import fold_batch_norm
+
+BATCH = 250  # pictures; the fastest on a CPU of those tried
+
+
+def ready(model: nn.Module) -> nn.Module:
+    """A copy for probing: BatchNorm folded, eval mode, channels last, no gradients of weights. Make it once for each network."""
+    return fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
+
+
+def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
+    """Pictures (N, 3, h, w) in levels 0..255, uint8 or float, as the network wants them: normalised, channels last."""
+    return normalise(images, mean, std).contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
+    """Logits (N, classes), float32, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`, on the images' device."""
+    return torch.cat([model(inputs(batch, mean, std)) for batch in images.split(BATCH)])
