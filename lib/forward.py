@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from lib.augment import normalise
+from lib.gradcam import GradCAM
 from lib.inference import fold_batch_norm
 
 BATCH = 250  # pictures; the fastest on a CPU of those tried
@@ -20,5 +21,14 @@ def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
 
 @torch.inference_mode()
 def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
-    """Logits (N, classes), float32, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`, on the images' device."""
-    return torch.cat([model(inputs(batch, mean, std)) for batch in images.split(BATCH)])
+    """Logits (N, classes), float32 on the CPU, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`."""
+    device = next(model.parameters()).device
+    return torch.cat([model(inputs(batch.to(device), mean, std)).cpu() for batch in images.split(BATCH)])
+
+
+def maps(model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std) -> torch.Tensor:
+    """Grad-CAM maps (N, h, w) of one class an image, `targets` (N,), in batches; raw, on the CPU (see lib.gradcam)."""
+    device = next(model.parameters()).device
+    with GradCAM(model, getattr(model, layer)) as cam:
+        return torch.cat([cam.maps(inputs(batch.to(device), mean, std), chosen.to(device)).cpu()
+                          for batch, chosen in zip(images.split(BATCH), targets.split(BATCH))])

@@ -1,0 +1,117 @@
+"""Does a map say what the network uses? Deletion and insertion in its order, and occlusion as a second opinion.
+
+Networks are from `lib.forward.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N, h, w) raw.
+"""
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import t
+from torch import nn
+
+from lib.compare import paired_bootstrap
+from lib.forward import forward
+from lib.interventions import pixels, random_ranks, ranks, replace, windows
+
+class Curves(NamedTuple):
+    """The target's probability after each step, float64 (N, steps + 1): none to all of the cells deleted, or inserted.
+
+    deletion and insertion follow the map, hottest cell first; random is the mean of deletions in random order. Read backwards
+    it is the insertion in random order: what is left after k cells of a random order is itself a random choice.
+    """
+
+    deletion: np.ndarray
+    insertion: np.ndarray
+    random: np.ndarray
+
+
+def curves(model: nn.Module, images: torch.Tensor, maps: torch.Tensor, targets: torch.Tensor, filling: torch.Tensor, mean, std,
+           keys, steps: int = 16, draws: int = 1, seed: int = 0) -> Curves:
+    """Deletion and insertion of class `targets` (N,) (Petsiuk et al. 2018, https://arxiv.org/abs/1806.07421), cell by cell.
+
+    filling: what a deleted cell shows, from `lib.interventions.fill`; keys, seed: of the random orders, see there.
+    Costs (steps - 1) (2 + draws) + 2 forward passes an image. Raises ValueError unless `steps` divides the cells of a map.
+    """
+    cells = maps.shape[1:].numel()
+    if steps < 1 or cells % steps:
+        raise ValueError(f"steps: got {steps}; allowed: divisors of {cells}, the cells of a map")
+
+    def probability(pictures):
+        return forward(model, pictures, mean, std).softmax(1).gather(1, targets[:, None])[:, 0].double()
+
+    def removal(order):
+        inner = [probability(replace(images, pixels(order < cells * step // steps, images.shape[-1]), filling))
+                 for step in range(1, steps)]
+        return torch.stack([whole, *inner, empty], 1).numpy()  # (N, steps + 1)
+
+    whole, empty = probability(images), probability(filling)
+    of_map = ranks(maps)
+    random = [removal(order) for order in random_ranks(keys, *maps.shape[1:], draws, seed)]
+    return Curves(removal(of_map), removal(cells - 1 - of_map)[:, ::-1], np.mean(random, axis=0))
+
+
+def area(curve: np.ndarray) -> np.ndarray:
+    """Areas under curves (N, steps + 1), 0 to 1, by the trapezoid rule over the share of cells: (N,)."""
+    return np.trapezoid(curve, dx=1 / (curve.shape[1] - 1), axis=1)
+
+
+def summary(found: Curves, seed: int = 0) -> dict:
+    """Mean areas in the map's order and in random order, and their paired difference with a bootstrap interval over images.
+
+    A faithful map has a smaller deletion area than random order (difference below 0) and a larger insertion area. Without
+    images both are None.
+    """
+    random, numbers = area(found.random), {"images": len(found.random), "steps": found.random.shape[1] - 1}
+    if not len(random):
+        return numbers | {"deletion": None, "insertion": None}
+    for name in ("deletion", "insertion"):
+        of_map = area(getattr(found, name))
+        difference = paired_bootstrap(np.mean, of_map - random, seed=seed)
+        numbers[name] = {"map": float(of_map.mean()), "random": float(random.mean()), "difference": difference._asdict()}
+    return numbers
+
+
+def table(found: dict[str, Curves]) -> pd.DataFrame:
+    """Mean curves for a figure, by arm: arm, curve, order, share of cells, probability, and a pointwise 95% t interval of it."""
+    rows = [_points(curve).assign(arm=arm, curve=name, order=order)
+            for arm, of_arm in found.items() for name in ("deletion", "insertion")
+            for order, curve in (("map", getattr(of_arm, name)), ("random", of_arm.random[:, ::1 if name == "deletion" else -1]))]
+    return pd.concat(rows, ignore_index=True)[["arm", "curve", "order", "share", "probability", "low", "high"]]
+
+
+def _points(curve: np.ndarray) -> pd.DataFrame:
+    half = t_half_width(curve)
+    centre = curve.mean(0)
+    return pd.DataFrame({"share": np.linspace(0, 1, curve.shape[1]), "probability": centre, "low": centre - half, "high": centre + half})
+
+
+def t_half_width(values: np.ndarray) -> np.ndarray:
+    """Half the width of the 95% t interval of each column's mean, (N, K) to (K,); NaN for a single row."""
+    number = len(values)
+    if number < 2:
+        return np.full(values.shape[1], np.nan)
+    return t.ppf(0.975, number - 1) * values.std(0, ddof=1) / np.sqrt(number)
+
+
+def occlusion(model: nn.Module, images: torch.Tensor, targets: torch.Tensor, filling: torch.Tensor, mean, std, size: int = 8,
+              stride: int = 4) -> torch.Tensor:
+    """By how much the logit of class `targets` (N,) falls when a square is covered: float32 (N, H, W), in logits.
+
+    Each pixel has the mean over the squares that cover it (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901); one
+    forward pass a square, 49 by default. Above 0: the pixel's surroundings raise the logit.
+    """
+    def logit(pictures):
+        return forward(model, pictures, mean, std).gather(1, targets[:, None])[:, 0]
+
+    side, whole = images.shape[-1], logit(images)
+    total, covered = torch.zeros(len(images), side, side), torch.zeros(side, side)
+    for _, _, mask in windows(size, stride, side):
+        total[:, mask] += (whole - logit(replace(images, mask, filling)))[:, None]
+        covered += mask
+    return total / covered.clamp(min=1)
+
+
+def by_cell(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Means of pixels (N, H, W) in the cells of a map: (N, height, width)."""
+    return nn.functional.adaptive_avg_pool2d(values[:, None], (height, width))[:, 0]
