@@ -32,3 +32,15 @@ def maps(model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tens
     with GradCAM(model, getattr(model, layer)) as cam:
         return torch.cat([cam.maps(inputs(batch.to(device), mean, std), chosen.to(device)).cpu()
                           for batch, chosen in zip(images.split(BATCH), targets.split(BATCH))])
+
+
+@torch.inference_mode()
+def features(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
+    """What the last layer is given, (N, channels), of pictures (N, 3, h, w) in levels 0..255."""
+    kept = []
+    handle = model.fc.register_forward_pre_hook(lambda module, given: kept.append(given[0].cpu()))
+    try:
+        forward(model, images, mean, std)
+    finally:
+        handle.remove()
+    return torch.cat(kept)

@@ -1,0 +1,118 @@
+"""Why is this prediction wrong? Statistics of the probes, and one written rule that turns them into a verdict.
+
+The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's validation split alone, where the
+causes are planted. It is the same for every data set; lib/rule.json is all of it.
+"""
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from lib import attention, calibration, forward, probes
+from lib.sanity import rank_correlation
+
+STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
+    "confidence": "confidence in the wrong class",
+    "hottest": "share of the hottest cell in the positive part of the wrong class's map",
+    "maps": "rank correlation of the two classes' maps",
+    "opposed": "largest lead that one cell of the maps gives the true class",
+    "hot": "lead of the true class with the hottest cells covered",
+    "hot_to_true": "share of fillings of the hottest cells under which the true class wins",
+    "cold": "probability of the true class with the coldest cells covered",
+    "only_hot": "probability of the wrong class from the hottest cells alone",
+    "random": "probability of the wrong class with random cells covered",
+    "shuffled": "probability of the wrong class with 4×4 patches shuffled",
+    "grey": "probability of the wrong class without colour",
+    "square": "least probability of the wrong class with one square covered",
+    "square_lead": "least lead of the true class with one square covered",
+    "window_lead": "least lead of the true class from one large square alone",
+    "moved": "lead of the true class, shifted or mirrored",
+    "confused": "share of classes that validation confuses more with the true class than the wrong one",
+    "typical": "share of right validation images that are less typical of their class than this one of the wrong class",
+}
+
+
+class Evidence(NamedTuple):
+    """What was found about N errors: their test positions, classes, maps (N, 2, h, w) of wrong and true class, responses."""
+
+    position: np.ndarray
+    wrong: torch.Tensor
+    true: torch.Tensor
+    confidence: np.ndarray
+    maps: torch.Tensor
+    responses: dict[str, probes.Response]
+    statistics: pd.DataFrame
+
+
+def examine(run, model: nn.Module, splits, split: str = "test", layer: str = "layer4") -> Evidence:
+    """Probe every wrong prediction of a run's network on a split, all at once; raises ValueError if there is none.
+
+    Probabilities are those after temperature scaling, fitted on val.
+    """
+    part, stored = getattr(splits, split), getattr(run, split)
+    position = np.flatnonzero(~stored.correct)
+    if not len(position):
+        raise ValueError(f"examine: the network makes no error on {split}; there is nothing to probe")
+    temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
+    wrong, true = (torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels))
+    ready, images = forward.ready(model), part.images[position]
+    maps = torch.stack([forward.maps(ready, layer, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
+    responses = probes.respond(ready, images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
+    confidence = calibration.softmax(stored.logits[position], temperature).max(1)
+    found = Evidence(position, wrong, true, confidence, maps, responses, pd.DataFrame())
+    of_classes = {"confused": confusion_rank(run, temperature)[true, wrong], "typical": typicality(run, ready, splits, images, wrong)}
+    return found._replace(statistics=_statistics(found, temperature).assign(**of_classes)[list(STATISTICS)])
+
+
+def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
+    response, wrong_map, true_map = found.responses, *found.maps.numpy().transpose(1, 0, 2, 3)
+    hot = [response[f"hot:{kind}"] for kind in probes.FILLS]
+    return pd.DataFrame({
+        "confidence": found.confidence,
+        "hottest": attention.spread(wrong_map)["hottest_share"].to_numpy(),
+        "maps": rank_correlation(wrong_map, true_map),
+        "opposed": ((true_map - wrong_map) / temperature).max((1, 2)),
+        "hot": np.mean([one.gap.mean(0) for one in hot], axis=0),
+        "hot_to_true": np.mean([(one.answer == found.true.numpy()).mean(0) for one in hot], axis=0),
+        "cold": np.mean([response[f"cold:{kind}"].true.mean(0) for kind in probes.FILLS], axis=0),
+        "only_hot": np.mean([response[f"only-hot:{kind}"].wrong.mean(0) for kind in probes.FILLS], axis=0),
+        "random": np.mean([response[f"random:{kind}"].wrong.mean(0) for kind in probes.FILLS], axis=0),
+        "shuffled": response["shuffle:4"].wrong.mean(0), "grey": response["grey"].wrong.mean(0),
+        "square": response["square"].wrong.min(0), "square_lead": response["square"].gap.min(0),
+        "window_lead": response["window"].gap.min(0), "moved": response["moved"].gap.mean(0)})
+
+
+def confusion_rank(run, temperature: float) -> np.ndarray:
+    """[a, b]: share of the other classes that validation confuses more with class a than b, (classes, classes), 0 to 1.
+
+    Two classes are confused as much as the probability of each, after scaling, on the other's validation images says.
+    """
+    probability, labels = calibration.softmax(run.val.logits, temperature), run.val.labels
+    classes = probability.shape[1]
+    mean = np.stack([probability[labels == label].mean(0) if (labels == label).any() else np.zeros(classes) for label in range(classes)])
+    both = mean + mean.T
+    np.fill_diagonal(both, -1)
+    return (both[:, :, None] < both[:, None, :]).sum(2) / max(classes - 2, 1)
+
+
+def typicality(run, model: nn.Module, splits, images: torch.Tensor, classes: torch.Tensor) -> np.ndarray:
+    """Share of the right validation predictions whose features lie less along their class's mean than the image's, (N,).
+
+    Features are the inputs of the last layer, less their mean; "along" is the cosine with the class's mean. 0 for a class without
+    a right validation prediction.
+    """
+    right, labels = run.val.correct, run.val.labels
+    known = forward.features(model, splits.val.images[right], splits.mean, splits.std).numpy()
+    mean, of_label = known.mean(0), labels[right]
+    centres = np.stack([known[of_label == label].mean(0) - mean if (of_label == label).any() else np.zeros_like(mean)
+                        for label in range(run.val.logits.shape[1])])
+    ordinary = np.sort(_cosine(known - mean, centres[of_label]))
+    cosine = _cosine(forward.features(model, images, splits.mean, splits.std).numpy() - mean, centres[classes])
+    return np.searchsorted(ordinary, cosine) / max(len(ordinary), 1)
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.divide((one * other).sum(1), length, out=np.full(len(one), -1.0), where=length > 0)
