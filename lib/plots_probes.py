@@ -60,7 +60,7 @@ def probe_effects(table: pd.DataFrame, axes=None):
     """
     probes, palette = list(table["probe"].unique()), colours(table["arm"].unique())
     if axes is None:
-        axes = plt.subplots(1, 2, figsize=(WIDTH, 0.7 + 0.23 * len(probes)), layout="constrained", sharey=True)[1]
+        axes = plt.subplots(1, 2, figsize=(WIDTH, 0.95 + 0.23 * len(probes)), layout="constrained", sharey=True)[1]
     for axis, name, title in zip(axes, ("flip", "to_true"), ("the answer changes", "it changes to the true class")):
         for number, (arm, colour) in enumerate(palette.items()):
             rows = table[table["arm"] == arm]
@@ -72,5 +72,6 @@ def probe_effects(table: pd.DataFrame, axes=None):
         axis.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(probes)), [readable(probe) for probe in probes])
     axes[0].set_ylim(len(probes) - 0.5, -0.5)
-    axes[1].legend(handles=[Line2D([], [], color=colour, marker="o", markersize=3, label=readable(arm)) for arm, colour in palette.items()])
+    handles = [Line2D([], [], color=colour, marker="o", markersize=3, label=readable(arm)) for arm, colour in palette.items()]
+    axes[0].figure.legend(handles=handles, loc="outside lower right", ncols=len(palette))
     return axes

@@ -43,6 +43,19 @@ def _correlation(row: dict) -> str:
     return f"{signed(row['correlation'], 2)} ({ends}{row['absolute']:.2f} without sign)"
 
 
+def occlusion(numbers: dict[str, dict]) -> str:
+    """By arm, from lib.sanity.agreement of maps and occlusion: does the second opinion order the cells alike?"""
+    sentences = []
+    for arm, found in numbers.items():
+        correlation = found["correlation"]
+        said = "no value" if correlation is None else (
+            f"{signed(correlation['estimate'], 2)} ({interval(signed(correlation['low'], 2), signed(correlation['high'], 2))}; "
+            f"{plural(found['images'], 'error')})")
+        sentences.append(f"{said} in {name(arm)}")
+    return ("Covering one square after the other and reading how far the logit falls is a second opinion that needs no gradient: the rank "
+            f"correlation of its cells with those of the map is {listed(sentences)}.")
+
+
 def attention(found: dict, before: str, after: str) -> str:
     """From lib.attention.compare: does the second arm spread its positive evidence over more cells?"""
     left_out = f"; {plural(found['excluded'], 'image')} without a positive cell in one of the arms left out" if found["excluded"] else ""

@@ -68,7 +68,7 @@ def test_effects_are_drawn_probe_by_probe(probes):
         points = [collection.get_offsets() for collection in axis.collections if len(collection.get_offsets()) == 3]
         np.testing.assert_allclose(points[1][:, 0], probes[probes["arm"] == "cutmix_only"][name])
         assert (points[0][:, 1] < points[1][:, 1]).all() and np.round(points[0][:, 1]).tolist() == [0, 1, 2]
-    assert [text.get_text() for text in axes[1].get_legend().get_texts()] == ["baseline", "CutMix only"]
+    assert [text.get_text() for text in axes[0].figure.legends[0].get_texts()] == ["baseline", "CutMix only"]
 
 
 def test_captions_and_alts_carry_the_numbers(found, cascade, probes):
@@ -102,8 +102,8 @@ def test_faithfulness_says_which_way_and_when_nothing_was_found():
 
 
 def test_randomisation_gives_the_first_and_the_last_stage():
-    rows = [{"arm": "baseline", "stage": stage, "images": 50, "correlation": value, "low": value - 0.05, "high": value + 0.05, "absolute": 0.25}
-            for stage, value in (("fc", 0.02), ("layer4", 0.3), ("stem", -0.1))]
+    rows = [{"arm": "baseline", "stage": stage, "images": 50, "correlation": value, "low": value - 0.05, "high": value + 0.05,
+             "absolute": 0.25} for stage, value in (("fc", 0.02), ("layer4", 0.3), ("stem", -0.1))]
     text = prose_probes.randomisation(rows, 0.206)
     assert "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 to +0.07; 0.25 without sign)" in text
     assert "everywhere at −0.10" in text and "at 0.21." in text
@@ -111,8 +111,15 @@ def test_randomisation_gives_the_first_and_the_last_stage():
     assert "everywhere at no value" in prose_probes.randomisation(rows, 0.206)
 
 
+def test_occlusion_gives_each_arm_its_correlation():
+    found = {"images": 400, "undefined": 0, "correlation": {"estimate": 0.65, "low": 0.63, "high": 0.67}}
+    text = prose_probes.occlusion({"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}})
+    assert text.endswith("is +0.65 (95% interval +0.63 to +0.67; 400 errors) in baseline and no value in CutMix.")
+
+
 def spread(low, high):
-    measure = {"before": 0.6, "after": 0.6 + (low + high) / 2, "p_value": 0.04, "difference": {"estimate": (low + high) / 2, "low": low, "high": high}}
+    middle = (low + high) / 2
+    measure = {"before": 0.6, "after": 0.6 + middle, "p_value": 0.04, "difference": {"estimate": middle, "low": low, "high": high}}
     return {"images": 3000, "excluded": 1, "entropy": measure, "normalised_entropy": measure, "hottest_share": measure}
 
 
