@@ -8,6 +8,7 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
+from lib.compare import paired_bootstrap
 from lib.faithfulness import t_half_width
 from lib.forward import maps as class_maps, ready
 from lib.model import resnet18
@@ -22,6 +23,17 @@ def rank_correlation(one, other) -> np.ndarray:
     one, other = (values - values.mean(1, keepdims=True) for values in (one, other))
     length = np.sqrt((one**2).sum(1) * (other**2).sum(1))
     return np.divide((one * other).sum(1), length, out=np.full(len(one), np.nan), where=length > 0)
+
+
+def agreement(one, other, seed: int = 0) -> dict:
+    """Mean rank correlation of pairs of maps (N, h, w) with a bootstrap interval over images: images, undefined, correlation.
+
+    A pair with a map that is the same everywhere is undefined and left out; correlation is None where no pair is left.
+    """
+    found = rank_correlation(one, other)
+    defined = found[~np.isnan(found)]
+    return {"images": len(defined), "undefined": len(found) - len(defined),
+            "correlation": paired_bootstrap(np.mean, defined, seed=seed)._asdict() if len(defined) else None}
 
 
 def cascade(model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std,

@@ -15,7 +15,7 @@ from lib.gradcam import GradCAM
 from lib.model import resnet18
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
-TARGETS = torch.arange(6) % 4
+TARGETS = torch.tensor([0, 1, 2, 3, 2, 4])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -83,9 +83,12 @@ def test_deletion_and_insertion_are_those_of_torchcam(model, images, maps, kind,
     assert faithfulness.summary(found)["deletion"]["map"] == pytest.approx(np.mean(theirs, axis=0)[0], abs=1e-5)
 
 
-def test_the_curves_end_where_they_must(model, images, maps):
+def test_the_curves_end_where_they_must_and_cost_what_is_said(model, images, maps, monkeypatch):
     ready, filling = forward.ready(model), interventions.fill(images, "noise", MEAN, np.arange(6))
+    passes = []
+    monkeypatch.setattr(faithfulness, "forward", lambda *arguments: passes.append(1) or forward.forward(*arguments))
     found = faithfulness.curves(ready, images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4, draws=2)
+    assert len(passes) == 3 * (2 + 2) + 2
     rows = torch.arange(6)
     whole, empty = (forward.forward(ready, x, MEAN, STD).softmax(1)[rows, TARGETS].numpy() for x in (images, filling))
     for curve, first, last in ((found.deletion, whole, empty), (found.insertion, empty, whole), (found.random, whole, empty)):
@@ -185,6 +188,17 @@ def test_rank_correlation_is_that_of_scipy():
     expected = [spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(one.numpy(), other.numpy())]
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert np.isnan(sanity.rank_correlation(torch.zeros(1, 4, 4), other[:1])).all()
+
+
+def test_agreement_is_a_mean_with_its_interval_and_counts_what_has_none():
+    one = torch.rand(40, 4, 4, generator=torch.Generator().manual_seed(6))
+    other = torch.where(torch.arange(40).view(-1, 1, 1) < 30, one, -one)
+    one[39] = 0
+    found = sanity.agreement(one, other)
+    assert (found["images"], found["undefined"]) == (39, 1)
+    assert found["correlation"]["estimate"] == pytest.approx((30 - 9) / 39)
+    assert found["correlation"]["low"] < (30 - 9) / 39 < found["correlation"]["high"]
+    assert sanity.agreement(one[:0], other[:0]) == {"images": 0, "undefined": 0, "correlation": None}
 
 
 def test_unrelated_maps_correlate_as_chance_says():

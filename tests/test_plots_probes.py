@@ -1,0 +1,146 @@
+"""The probes' figures show the numbers they were given, and captions and sentences say no more than these allow."""
+import copy
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import captions_probes, effects, faithfulness, plots_probes, prose_probes, sanity
+from lib.plots import COLOURS
+
+ARMS = ("baseline", "cutmix_only")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def found():
+    generator = np.random.default_rng(0)
+    return {arm: faithfulness.Curves(*generator.random((3, 30, 5))) for arm in ARMS}
+
+
+@pytest.fixture(scope="module")
+def cascade():
+    generator = np.random.default_rng(1)
+    return sanity.table({arm: {stage: generator.uniform(-0.2, 0.4, 50) for stage, _ in sanity.STAGES} for arm in ARMS})
+
+
+@pytest.fixture(scope="module")
+def probes():
+    generator = np.random.default_rng(2)
+    logits = generator.normal(size=(7, 40, 5))
+    wrong, true = logits[0].argmax(1), logits[0].argmin(1)
+    return effects.table({arm: {f"probe_{i}": effects.measure(logits[0], logits[i + number], wrong, true) for i in (1, 2, 3)}
+                          for number, arm in enumerate(ARMS, 1)})
+
+
+def test_curves_are_drawn_as_given(found):
+    table = faithfulness.table(found)
+    left, right = plots_probes.deletion_insertion(table)
+    assert [axis.get_title(loc="left") or axis.get_title() for axis in (left, right)] == ["deletion", "insertion"]
+    lines = {line.get_label(): line for line in left.get_lines()}
+    assert list(lines) == ["baseline, map order", "baseline, random order", "CutMix only, map order", "CutMix only, random order"]
+    np.testing.assert_allclose(lines["CutMix only, map order"].get_ydata(), found["cutmix_only"].deletion.mean(0))
+    np.testing.assert_allclose(right.get_lines()[1].get_ydata(), found["baseline"].random.mean(0)[::-1])
+    assert lines["baseline, map order"].get_color() == lines["baseline, random order"].get_color() == COLOURS[0]
+    assert len(left.collections) == 4
+
+
+def test_correlations_are_drawn_by_stage(cascade):
+    ax = plots_probes.randomisation(cascade, sanity.chance(16))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["fc", "+ layer4", "+ layer3", "+ layer2", "+ layer1", "+ stem"]
+    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+    rows = cascade[cascade["arm"] == "cutmix_only"]
+    np.testing.assert_allclose(lines["CutMix only"], rows["correlation"])
+    np.testing.assert_allclose(lines["CutMix only, without sign"], rows["absolute"])
+    assert lines["unrelated maps, without sign"][0] == sanity.chance(16)
+
+
+def test_effects_are_drawn_probe_by_probe(probes):
+    axes = plots_probes.probe_effects(probes)
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["probe 1", "probe 2", "probe 3"]
+    for axis, name in zip(axes, ("flip", "to_true")):
+        points = [collection.get_offsets() for collection in axis.collections if len(collection.get_offsets()) == 3]
+        np.testing.assert_allclose(points[1][:, 0], probes[probes["arm"] == "cutmix_only"][name])
+        assert (points[0][:, 1] < points[1][:, 1]).all() and np.round(points[0][:, 1]).tolist() == [0, 1, 2]
+    assert [text.get_text() for text in axes[0].figure.legends[0].get_texts()] == ["baseline", "CutMix only"]
+
+
+def test_captions_and_alts_carry_the_numbers(found, cascade, probes):
+    numbers = {arm: faithfulness.summary(curves) for arm, curves in found.items()}
+    said = captions_probes.deletion_insertion(numbers, "blur")
+    assert "30 of baseline and 30 of CutMix only" in said["caption"] and "a blurred copy of the picture" in said["caption"]
+    assert f"CutMix only deletion {numbers['cutmix_only']['deletion']['map']:.3f} against" in said["alt"]
+    said = captions_probes.randomisation(cascade)
+    assert "50 images" in said["caption"] and f"stem {cascade['correlation'].iloc[5]:+.2f}".replace("-", "−") in said["alt"]
+    said = captions_probes.probe_effects(probes)
+    assert "40 errors of baseline and 40 errors of CutMix only" in said["caption"]
+    assert f"probe 1 {probes['flip'][0]:.0%} ({probes['to_true'][0]:.0%})" in said["alt"]
+
+
+FAITHFUL = {"images": 3742, "steps": 16,
+            "deletion": {"map": 0.3, "random": 0.4, "difference": {"estimate": -0.1, "low": -0.11, "high": -0.09}},
+            "insertion": {"map": 0.5, "random": 0.4, "difference": {"estimate": 0.1, "low": 0.09, "high": 0.11}}}
+
+
+def test_faithfulness_says_which_way_and_when_nothing_was_found():
+    text = prose_probes.faithfulness({"baseline": FAITHFUL})
+    assert text.count("faster than random order") == 2 and "3,742 errors" in text
+    assert "(area 0.300 against 0.400, −0.100, 95% interval −0.110 to −0.090)" in text
+    worse = copy.deepcopy(FAITHFUL)
+    worse["deletion"]["difference"] = {"estimate": 0.1, "low": 0.09, "high": 0.11}
+    worse["insertion"]["difference"] = {"estimate": 0.01, "low": -0.01, "high": 0.03}
+    text = prose_probes.faithfulness({"baseline": worse})
+    assert "lowers the probability of the wrong class more slowly" in text and "neither faster nor slower" in text
+    nothing = {"images": 0, "steps": 16, "deletion": None, "insertion": None}
+    assert prose_probes.faithfulness({"baseline": nothing}) == "Baseline makes no error, so its maps could not be tested."
+
+
+def test_randomisation_gives_the_first_and_the_last_stage():
+    rows = [{"arm": "baseline", "stage": stage, "images": 50, "correlation": value, "low": value - 0.05, "high": value + 0.05,
+             "absolute": 0.25} for stage, value in (("fc", 0.02), ("layer4", 0.3), ("stem", -0.1))]
+    text = prose_probes.randomisation(rows, 0.206)
+    assert "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 to +0.07; 0.25 without sign)" in text
+    assert "everywhere at −0.10" in text and "at 0.21." in text
+    rows[-1] |= {"correlation": None, "low": None, "high": None, "absolute": None}
+    assert "everywhere at no value" in prose_probes.randomisation(rows, 0.206)
+
+
+def test_occlusion_gives_each_arm_its_correlation():
+    found = {"images": 400, "undefined": 0, "correlation": {"estimate": 0.65, "low": 0.63, "high": 0.67}}
+    text = prose_probes.occlusion({"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}})
+    assert text.endswith("is +0.65 (95% interval +0.63 to +0.67; 400 errors) in baseline and no value in CutMix.")
+
+
+def spread(low, high):
+    middle = (low + high) / 2
+    measure = {"before": 0.6, "after": 0.6 + middle, "p_value": 0.04, "difference": {"estimate": middle, "low": low, "high": high}}
+    return {"images": 3000, "excluded": 1, "entropy": measure, "normalised_entropy": measure, "hottest_share": measure}
+
+
+def test_attention_says_wider_narrower_or_no_difference():
+    wider = prose_probes.attention(spread(0.01, 0.03), "baseline", "cutmix")
+    assert wider.startswith("CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without")
+    assert "fewer cells" in prose_probes.attention(spread(-0.03, -0.01), "baseline", "cutmix")
+    none = prose_probes.attention(spread(-0.01, 0.03), "baseline", "cutmix")
+    assert none.startswith("No difference") and "spreads" not in none
+    empty = {"images": 0, "excluded": 3, "entropy": None, "normalised_entropy": None, "hottest_share": None}
+    assert "could not be compared" in prose_probes.attention(empty, "baseline", "cutmix")
+
+
+def test_controls_say_more_only_beyond_chance():
+    contrasts = {"baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12}, "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03}}
+    text = prose_probes.controls(contrasts, "the hot cells", "random cells")
+    assert "more often in baseline (+10.0 points, 95% interval +8.0 to +12.0)" in text and "neither more nor less often" in text
+
+
+def test_the_tables_of_a_single_image_have_no_interval():
+    one = faithfulness.table({"baseline": faithfulness.Curves(*np.ones((3, 1, 5)))})
+    assert one["low"].isna().all() and (one["probability"] == 1).all()
+    plots_probes.deletion_insertion(one)[0].figure.canvas.draw()
+    assert pd.isna(sanity.table({"baseline": {"fc": np.array([0.5])}})["low"]).all()
