@@ -75,7 +75,8 @@ def test_captions_and_alts_carry_the_numbers(found, cascade, probes):
     numbers = {arm: faithfulness.summary(curves) for arm, curves in found.items()}
     said = captions_probes.deletion_insertion(numbers, "blur")
     assert "30 of baseline and 30 of CutMix only" in said["caption"] and "a blurred copy of the picture" in said["caption"]
-    assert f"CutMix only deletion {numbers['cutmix_only']['deletion']['map']:.3f} against" in said["alt"]
+    areas = numbers["cutmix_only"]["deletion"]
+    assert f"CutMix only deletion {areas['map']:.3f} against {areas['random']:.3f}," in said["alt"]
     said = captions_probes.randomisation(cascade)
     assert "50 images" in said["caption"] and f"stem {cascade['correlation'].iloc[5]:+.2f}".replace("-", "−") in said["alt"]
     said = captions_probes.probe_effects(probes)
@@ -120,12 +121,14 @@ def test_occlusion_gives_each_arm_its_correlation():
 def spread(low, high):
     middle = (low + high) / 2
     measure = {"before": 0.6, "after": 0.6 + middle, "p_value": 0.04, "difference": {"estimate": middle, "low": low, "high": high}}
-    return {"images": 3000, "excluded": 1, "entropy": measure, "normalised_entropy": measure, "hottest_share": measure}
+    hottest = {"before": 0.3, "after": 0.2, "p_value": 0.01, "difference": {"estimate": -0.1, "low": -0.2, "high": 0.1}}
+    return {"images": 3000, "excluded": 1, "entropy": measure, "normalised_entropy": measure, "hottest_share": hottest}
 
 
 def test_attention_says_wider_narrower_or_no_difference():
     wider = prose_probes.attention(spread(0.01, 0.03), "baseline", "cutmix")
     assert wider.startswith("CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without")
+    assert wider.endswith("The hottest cell has 30.0% and 20.0% of the positive part.")
     assert "fewer cells" in prose_probes.attention(spread(-0.03, -0.01), "baseline", "cutmix")
     none = prose_probes.attention(spread(-0.01, 0.03), "baseline", "cutmix")
     assert none.startswith("No difference") and "spreads" not in none
