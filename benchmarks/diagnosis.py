@@ -38,7 +38,7 @@ def validation_errors(place: Path) -> pd.DataFrame:
     run = predict.load_run(place)
     splits = data.load_for(run.info["params"], run.info["data_digest"])
     model = predict.load_model(run, len(splits.class_names))
-    more = data.load("phantom", {"train": 20, "val": VAL_SIZE, "test": 20}, run.info["params"]["data_seed"]).val
+    more = data.load("phantom", sizes={"train": 20, "val": VAL_SIZE, "test": 20}, seed=run.info["params"]["data_seed"]).val
     logits = inference.logits(model, more.images, splits.mean, splits.std)
     whole = dataclasses.replace(run, test=predict.Predictions(more.index, more.labels.numpy(), logits))  # in the place of test
     found = diagnosis.examine(whole, model, dataclasses.replace(splits, test=more))

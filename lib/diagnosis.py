@@ -35,12 +35,13 @@ STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds 
 
 
 class Evidence(NamedTuple):
-    """What was found about N errors: their test positions, classes, maps (N, 2, h, w) of wrong and true class, responses."""
+    """What was found about N errors: their positions in the split, classes, probabilities (N, 2) and maps (N, 2, h, w) of the wrong
+    and the true class, responses to the probes, and the statistics that the rule reads."""
 
     position: np.ndarray
     wrong: torch.Tensor
     true: torch.Tensor
-    confidence: np.ndarray
+    whole: np.ndarray
     maps: torch.Tensor
     responses: dict[str, probes.Response]
     statistics: pd.DataFrame
@@ -60,8 +61,9 @@ def examine(run, model: nn.Module, splits, split: str = "test", layer: str = "la
     ready, images = forward.ready(model), part.images[position]
     maps = torch.stack([forward.maps(ready, layer, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
     responses = probes.respond(ready, images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
-    confidence = calibration.softmax(stored.logits[position], temperature).max(1)
-    found = Evidence(position, wrong, true, confidence, maps, responses, pd.DataFrame())
+    probability = calibration.softmax(stored.logits[position], temperature)
+    whole = np.take_along_axis(probability, torch.stack([wrong, true], 1).numpy(), 1)
+    found = Evidence(position, wrong, true, whole, maps, responses, pd.DataFrame())
     of_classes = {"confused": confusion_rank(run, temperature)[true, wrong], "typical": typicality(run, ready, splits, images, wrong)}
     return found._replace(statistics=_statistics(found, temperature).assign(**of_classes)[list(STATISTICS)])
 
@@ -70,7 +72,7 @@ def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
     response, wrong_map, true_map = found.responses, *found.maps.numpy().transpose(1, 0, 2, 3)
     hot = [response[f"hot:{kind}"] for kind in probes.FILLS]
     return pd.DataFrame({
-        "confidence": found.confidence,
+        "confidence": found.whole[:, 0],
         "hottest": attention.spread(wrong_map)["hottest_share"].to_numpy(),
         "maps": rank_correlation(wrong_map, true_map),
         "opposed": ((true_map - wrong_map) / temperature).max((1, 2)),

@@ -4,21 +4,18 @@ import pandas as pd
 from scipy.stats import norm
 
 from lib.compare import Interval, paired_bootstrap
+from lib.probes import Response
 
 MEASURES = ("drop", "flip", "to_true")
 
 
-def measure(whole, changed, wrong, true) -> pd.DataFrame:
+def measure(response: Response, wrong, true) -> pd.DataFrame:
     """One row an error: drop of the logit of the wrong class, flip (another class wins), to_true (the true class wins).
 
-    whole: logits (N, K) of the pictures as they are; changed: of the changed pictures, (N, K), or (draws, N, K) of a random
-    intervention, whose draws are averaged; wrong, true: classes (N,). Flips are 0 or 1, or a share of the draws.
+    wrong, true: classes (N,). The draws of a random intervention, or its places, are averaged: flips are shares of them.
     """
-    whole, changed, wrong, true = map(np.asarray, (whole, changed, wrong, true))
-    changed = changed[None] if changed.ndim == 2 else changed
-    rows, answer = np.arange(len(wrong)), changed.argmax(2)  # answer: (draws, N)
-    return pd.DataFrame({"drop": (whole[rows, wrong] - changed[:, rows, wrong]).mean(0), "flip": (answer != wrong).mean(0),
-                         "to_true": (answer == true).mean(0)})
+    return pd.DataFrame({"drop": response.drop.mean(0), "flip": (response.answer != np.asarray(wrong)).mean(0),
+                         "to_true": (response.answer == np.asarray(true)).mean(0)})
 
 
 def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:

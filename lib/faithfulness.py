@@ -94,20 +94,15 @@ def t_half_width(values: np.ndarray) -> np.ndarray:
     return t.ppf(0.975, number - 1) * values.std(0, ddof=1) / np.sqrt(number)
 
 
-def occlusion(model: nn.Module, images: torch.Tensor, targets: torch.Tensor, filling: torch.Tensor, mean, std, size: int = 8,
-              stride: int = 4) -> torch.Tensor:
-    """By how much the logit of class `targets` (N,) falls when a square is covered: float32 (N, H, W), in logits.
+def occlusion(drops: np.ndarray, size: int = 8, stride: int = 4, side: int = 32) -> torch.Tensor:
+    """By how much the logit falls when a square is covered, by pixel: float32 (N, side, side), in logits.
 
-    Each pixel has the mean over the squares that cover it (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901); one
-    forward pass a square, 49 by default. Above 0: the pixel's surroundings raise the logit.
+    drops: (squares, N), the fall with each square of `lib.interventions.windows` covered, in their order. Each pixel has the mean
+    over the squares that cover it (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901).
     """
-    def logit(pictures):
-        return forward(model, pictures, mean, std).gather(1, targets[:, None])[:, 0]
-
-    side, whole = images.shape[-1], logit(images)
-    total, covered = torch.zeros(len(images), side, side), torch.zeros(side, side)
-    for _, _, mask in windows(size, stride, side):
-        total[:, mask] += (whole - logit(replace(images, mask, filling)))[:, None]
+    total, covered = torch.zeros(drops.shape[1], side, side), torch.zeros(side, side)
+    for (_, _, mask), drop in zip(windows(size, stride, side), drops, strict=True):
+        total[:, mask] += torch.from_numpy(drop)[:, None]
         covered += mask
     return total / covered.clamp(min=1)
 

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from torch import nn
 from torchcam.metrics import DeletionInsertionMetric
 
-from lib import faithfulness, forward, inference, interventions, sanity
+from lib import faithfulness, forward, inference, interventions, probes, sanity
 from lib.augment import normalise
 from lib.gradcam import GradCAM
 from lib.model import resnet18
@@ -161,7 +161,9 @@ def test_occlusion_of_a_linear_network_is_known(images):
         for left in range(0, 25, 4):
             drops[:, top:top + 8, left:left + 8] += (red[:, top:top + 8, left:left + 8].sum((1, 2)) / 256)[:, None, None]
             covered[top:top + 8, left:left + 8] += 1
-    found = faithfulness.occlusion(Patch(), images, torch.ones(6, dtype=torch.int64), torch.zeros_like(images), (0.0,) * 3, (1.0,) * 3)
+    wrong, true = torch.ones(6, dtype=torch.int64), torch.zeros(6, dtype=torch.int64)
+    squares = probes.respond(Patch(), images, torch.rand(6, 4, 4), wrong, true, (0.0,) * 3, (1.0,) * 3, 1.0, np.arange(6))["square"]
+    found = faithfulness.occlusion(squares.drop)
     np.testing.assert_allclose(found.numpy(), drops / covered, atol=1e-5)
     np.testing.assert_allclose(faithfulness.by_cell(found, 4, 4)[:, 1, 2], found[:, 8:16, 16:24].mean((1, 2)), atol=1e-6)
 

@@ -1,0 +1,98 @@
+"""Diagnosis cards: one row a case, with the picture, both maps on one scale, what the probes did, and the verdict."""
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import PercentFormatter
+
+from lib.diagnosis import STATISTICS, Evidence
+from lib.pictures import overlay, picture
+from lib.plots import COLOURS, WIDTH
+from lib.probes import FILLS
+from lib.wording import name, percent, readable, shorten
+
+WRONG, TRUE = COLOURS[1], COLOURS[0]
+BARS = {"as it is": None, "hottest cells covered": "hot", "coldest cells covered": "cold", "random cells covered": "random",
+        "only hottest cells": "only-hot", "patches shuffled": "shuffle:4", "no colour": "grey", "no detail": "low:2"}
+SHOWN = 4  # cards a figure, so that one fits a page
+HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its own
+
+
+def bars(found: Evidence, row: int) -> pd.DataFrame:
+    """Probability of the wrong and of the true class of one error under the probes of BARS, means over fillings and draws."""
+    table = []
+    for label, part in BARS.items():
+        names = [part] if part in found.responses else [f"{part}:{kind}" for kind in FILLS]
+        pair = found.whole[row] if part is None else [np.mean([getattr(found.responses[name], which)[:, row] for name in names])
+                                                      for which in ("wrong", "true")]
+        table.append({"picture": label, "wrong": pair[0], "true": pair[1]})
+    return pd.DataFrame(table)
+
+
+def sentence(verdict: pd.Series) -> str:
+    """What led to a verdict, and what would have refuted it, from one row of lib.verdict.decide."""
+    if verdict["verdict"] == "unexplained":
+        first = f"Unexplained: no cause reaches its probability under the rule ({percent(verdict['probability'], 0)})."
+    else:
+        first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
+    turns = verdict["turns"]
+    side = "below" if turns < verdict["value"] else "above"
+    return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {verdict['value']:.2f}; "
+            f"{side} {turns:.2f}, all else equal, the verdict would be {readable(verdict['second'])}.")
+
+
+def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.DataFrame):
+    """A figure of cards. cases: id, true, predicted and `row`, the case's place in `found` and `verdicts`; images (N, 3, h, w)."""
+    limit = float(found.maps[cases["row"].to_numpy()].abs().max()) or 1.0
+    figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases)))
+    for place, (case, image) in enumerate(zip(cases.itertuples(), images)):
+        bottom = 1 - (place + 1) / len(cases)
+        maps = found.maps[case.row].numpy()
+        titles = [f"{case.id} {shorten(case.true)}", f"for {shorten(case.predicted)}", f"for {shorten(case.true)}"]
+        for column, (title, shown) in enumerate(zip(titles, (image, *(overlay(image, one, limit) for one in maps)))):
+            axis = figure.add_axes((column * (CELL + 0.08) / WIDTH, bottom + 0.38 / HEIGHT / len(cases), CELL / WIDTH, CELL / HEIGHT / len(cases)))
+            axis.set_axis_off()
+            picture(axis, shown, title)
+        table = bars(found, case.row)
+        axis = figure.add_axes((3.95 / WIDTH, bottom + 0.27 / HEIGHT / len(cases), 1.05 / WIDTH, 1.13 / HEIGHT / len(cases)))
+        rows = np.arange(len(table))
+        axis.barh(rows - 0.19, table["wrong"], 0.36, color=WRONG, label="wrong class")
+        axis.barh(rows + 0.19, table["true"], 0.36, color=TRUE, label="true class")
+        axis.set_yticks(rows, table["picture"], fontsize=6)
+        axis.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.6))
+        axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
+        axis.tick_params(axis="x", labelsize=6)
+        axis.grid(axis="y", visible=False)
+        if place == 0:
+            axis.legend(loc="lower right", fontsize=5.5, handlelength=1)
+        figure.text(5.13 / WIDTH, bottom + 1.4 / HEIGHT / len(cases), textwrap.fill(sentence(verdicts.iloc[case.row]), 40),
+                    va="top", fontsize=6.3, linespacing=1.3)
+    return figure
+
+
+def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts of the cases, a row each, in words."""
+    chosen = verdicts.iloc[cases["row"].to_numpy()].reset_index(drop=True)
+    result = cases[["id", "true", "predicted"]].reset_index(drop=True).assign(
+        verdict=chosen["verdict"].map(readable), probability=chosen["probability"],
+        evidence=[f"{STATISTICS[row.led]}: {row.value:.2f}" for row in chosen.itertuples()],
+        refuted=[f"{'below' if row.turns < row.value else 'above'} {row.turns:.2f} it would be {readable(row.second)}" for row in chosen.itertuples()])
+    return result.rename(columns={"refuted": "refuted if"}).assign(**({"planted": cases["cause"].map(readable).to_numpy()} if "cause" in cases else {}))
+
+
+def alt(cases: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+    said = "; ".join(f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: {readable(verdicts.iloc[case.row]['verdict'])}"
+                     for case in cases.itertuples())
+    return f"Diagnosis cards of {len(cases)} errors. {said}."
+
+
+def caption(arm: str) -> str:
+    return (f"Diagnosis cards of errors of {name(arm)}: the picture; the maps of the wrong and of the true class, on one scale; the "
+            "probabilities of both classes, after temperature scaling, under the probes; the verdict, what led to it and what would have "
+            "refuted it.")
+
+
+def table_caption(arm: str) -> str:
+    return (f"Verdicts on errors of {name(arm)}: cause, its probability under the rule, the statistic that speaks most for it against the "
+            "second cause, and what would have refuted it, all else equal.")

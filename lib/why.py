@@ -1,0 +1,161 @@
+"""What the third notebook makes of the probes: tables over all errors, the cases, and the marks of the diagnosis."""
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from lib import attention as spread_of
+from lib import data, effects as effect, faithfulness, forward, interventions, predict, probes, runs, sanity, verdict
+from lib.cards import sentence
+from lib.diagnosis import Evidence, examine
+from lib.failures import half
+from lib.score import confusion, score
+from lib.selective import clopper_pearson
+from lib.wording import percent, readable
+
+STEPS = 8  # of deletion and insertion: two of 16 cells each
+RANDOMISED = 200  # errors whose maps are made again with random weights
+CAPTION = ("What the rule calls the errors of each arm on the confirmation half of the test split, with 95% Clopper–Pearson intervals of the "
+           "share.")
+
+
+def effects(found: Evidence) -> dict[str, pd.DataFrame]:
+    """Every probe's effect on every error (lib.effects.measure), by the probe's name in words."""
+    return {probes.LABELS[key]: effect.measure(response, found.wrong, found.true) for key, response in found.responses.items()}
+
+
+def controls(measured: dict[str, dict]) -> dict:
+    """By arm: how much more often covering the hottest cells changes the answer than covering random ones, over all errors."""
+    return {arm: effect.contrast(of_arm[probes.LABELS["hot:mean"]], of_arm[probes.LABELS["random:mean"]], "flip")._asdict()
+            for arm, of_arm in measured.items()}
+
+
+def curves(model: nn.Module, found: Evidence, splits) -> faithfulness.Curves:
+    """Deletion and insertion of the wrong class of every error."""
+    part = splits.test
+    images, keys = part.images[found.position], part.index[found.position]
+    filling = interventions.fill(images, "mean", splits.mean, keys)
+    return faithfulness.curves(forward.ready(model), images, found.maps[:, 0], found.wrong, filling, splits.mean, splits.std, keys, steps=STEPS)
+
+
+def cascade(model: nn.Module, layer: str, found: Evidence, splits) -> dict[str, np.ndarray]:
+    """Rank correlation of the maps of the first errors with those of randomised networks."""
+    few = slice(0, RANDOMISED)
+    return sanity.cascade(model, layer, splits.test.images[found.position[few]], found.wrong[few], splits.mean, splits.std)
+
+
+def occlusion_agreement(found: Evidence) -> dict:
+    """Rank correlation of the maps with occlusion, over all errors."""
+    cells = faithfulness.by_cell(faithfulness.occlusion(found.responses["square"].drop, probes.SQUARE, probes.STRIDE), *found.maps.shape[2:])
+    return sanity.agreement(found.maps[:, 0], cells)
+
+
+def attention(after: nn.Module, layer: str, found: Evidence, splits) -> dict:
+    """Spread of the wrong class's map on the errors of the first arm, there and in the second arm."""
+    images = splits.test.images[found.position]
+    return spread_of.compare(found.maps[:, 0], forward.maps(forward.ready(after), layer, images, found.wrong, splits.mean, splits.std))
+
+
+def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits) -> pd.DataFrame:
+    """Every error of every arm: id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
+    names, parts = np.array(splits.class_names), []
+    for arm, evidence in found.items():
+        ids = splits.test.index[evidence.position]
+        part = pd.DataFrame({"arm": arm, "id": ids, "half": half(ids), "true": names[evidence.true], "predicted": names[evidence.wrong]})
+        part = part.join(verdicts[arm]).join(evidence.statistics)
+        parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "half": [], "verdict": []})
+
+
+def counts(everything: pd.DataFrame, arms) -> dict:
+    """Errors of the confirmation half by arm and verdict."""
+    confirmed = everything[everything["half"] == "confirmation"]
+    return {arm: {cause: int(((confirmed["arm"] == arm) & (confirmed["verdict"] == cause)).sum()) for cause in verdict.CAUSES} for arm in arms}
+
+
+def shares(everything: pd.DataFrame, arms) -> pd.DataFrame:
+    """`counts` with shares of the arm's errors and their 95% intervals: one row a verdict and arm."""
+    rows = []
+    for arm, of_arm in counts(everything, arms).items():
+        total = sum(of_arm.values())
+        for cause, number in of_arm.items():
+            low, high = clopper_pearson(number, total)
+            rows.append({"verdict": cause, "arm": arm, "errors": number, "share": number / total if total else np.nan, "low": float(low),
+                         "high": float(high)})
+    return pd.DataFrame(rows)
+
+
+def shares_view(table: pd.DataFrame) -> pd.DataFrame:
+    """`shares` as it is printed: a row a verdict, each arm's count and share side by side."""
+    view = pd.DataFrame({"verdict": [readable(cause) for cause in verdict.CAUSES]})
+    for arm, rows in table.groupby("arm", sort=False):
+        view[f"{readable(arm)} errors"] = rows["errors"].tolist()
+        view[f"{readable(arm)} share (95%)"] = [None if row.share != row.share else f"{percent(row.share)} ({percent(row.low)} to {percent(row.high)})"
+                                              for row in rows.itertuples()]
+    return view
+
+
+def halves(everything: pd.DataFrame, arm: str) -> dict:
+    chosen = everything[everything["arm"] == arm]
+    return {which: int((chosen["half"] == which).sum()) for which in ("discovery", "confirmation")}
+
+
+def cases(selection: pd.DataFrame, found: Evidence | None, count: int) -> pd.DataFrame:
+    """The first `count` selected images that the network gets wrong, with their `row` in the evidence."""
+    wrong = selection[~selection["correct"]].head(count if found is not None else 0)
+    place = {} if found is None else {position: row for row, position in enumerate(found.position.tolist())}
+    return wrong.assign(row=[place[position] for position in wrong["position"]]).reset_index(drop=True)
+
+
+def pages(cases: pd.DataFrame, size: int) -> list[pd.DataFrame]:
+    return [cases.iloc[place:place + size].reset_index(drop=True) for place in range(0, len(cases), size)]
+
+
+def case_numbers(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[dict]:
+    """Verdicts of the cases for the report and the ledger."""
+    return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, **verdicts.iloc[case.row].to_dict()}
+            for case in cases.itertuples()]
+
+
+def rule_numbers(rule: dict) -> dict:
+    return {"statistics": len(rule["statistics"]), "errors": rule["fitted"]["errors"], "phantoms": len(rule["fitted"]["phantoms"])}
+
+
+def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: str) -> pd.DataFrame:
+    """Diagnosed and planted causes on the confirmation halves of this study's phantom and of other runs' phantoms.
+
+    own: rows of `verdict_table` of the arm; others: run folders, relative to the project or absolute. Raises ArtefactError for a
+    run that is missing, and DataError where its phantom is not the one it was trained on.
+    """
+    parts = [own.assign(phantom=study)]
+    for place in others:
+        run = predict.load_run(runs.ROOT / place)
+        splits = data.load_for(run.info["params"], run.info["data_digest"])
+        found = examine(run, predict.load_model(run, len(splits.class_names)), splits, layer=layer)
+        parts.append(verdict_table({"": found}, {"": verdict.decide(found.statistics, rule)}, splits).assign(phantom=place))
+    marked = pd.concat(parts, ignore_index=True)
+    return marked[marked["half"] == "confirmation"].reset_index(drop=True)
+
+
+def score_caption(marked: pd.DataFrame) -> str:
+    left_out = int((~marked["acts"]).sum())
+    return (f"Planted cause (rows) against diagnosed cause (columns): errors on the confirmation halves of {marked['phantom'].nunique()} phantom"
+            f"{'s' if marked['phantom'].nunique() > 1 else ''} whose planted cause points at the predicted class, or that have none; "
+            f"{left_out} others are left out here. 95% bootstrap intervals over phantoms and errors.")
+
+
+def score_numbers(marked: pd.DataFrame | None) -> dict | None:
+    """What the report says about the score; None for data without planted causes."""
+    if marked is None:
+        return None
+    acting = marked[marked["acts"]]
+    table = confusion(acting)
+    off = table.where(~np.eye(len(table), dtype=bool), 0).stack()
+    planted, diagnosed = off.idxmax()
+    worst = {"planted": planted, "diagnosed": diagnosed, "errors": int(off.max()), "id": None}
+    example = acting[(acting["planted"] == planted) & (acting["verdict"] == diagnosed) & (acting["phantom"] == acting["phantom"].iloc[0])]
+    if off.max() and len(example):
+        case = example.sort_values("probability", ascending=False).iloc[0]
+        worst |= {"id": int(case["id"]), "true": case["true"], "predicted": case["predicted"], "sentence": sentence(case)}
+    return {"phantoms": marked["phantom"].nunique(), "errors": len(acting), "others": int((~marked["acts"]).sum()), "causes": list(verdict.CAUSES[:-1]),
+            "acting": score(acting), "strict": score(marked), "worst": worst}
