@@ -14,6 +14,7 @@ from lib.compare import paired_bootstrap
 from lib.forward import forward
 from lib.interventions import pixels, random_ranks, ranks, replace, windows
 
+
 class Curves(NamedTuple):
     """The target's probability after each step, float64 (N, steps + 1): none to all of the cells deleted, or inserted.
 
