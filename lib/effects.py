@@ -15,10 +15,14 @@ def measure(whole, changed, wrong, true) -> pd.DataFrame:
     intervention, whose draws are averaged; wrong, true: classes (N,). Flips are 0 or 1, or a share of the draws.
     """
     whole, changed, wrong, true = map(np.asarray, (whole, changed, wrong, true))
-    changed = changed[None] if changed.ndim == 2 else changed
-    rows, answer = np.arange(len(wrong)), changed.argmax(2)  # answer: (draws, N)
-    return pd.DataFrame({"drop": (whole[rows, wrong] - changed[:, rows, wrong]).mean(0), "flip": (answer != wrong).mean(0),
-                         "to_true": (answer == true).mean(0)})
+    changed, rows = changed[None] if changed.ndim == 2 else changed, np.arange(len(wrong))
+    return of_answers(whole[rows, wrong] - changed[:, rows, wrong], changed.argmax(2), wrong, true)
+
+
+def of_answers(drop, answer, wrong, true) -> pd.DataFrame:
+    """The same from what is known already: drop of the wrong logit and class that wins, both (draws, N)."""
+    drop, answer, wrong, true = map(np.asarray, (drop, answer, wrong, true))
+    return pd.DataFrame({"drop": drop.mean(0), "flip": (answer != wrong).mean(0), "to_true": (answer == true).mean(0)})
 
 
 def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:

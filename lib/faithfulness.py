@@ -106,11 +106,15 @@ def occlusion(model: nn.Module, images: torch.Tensor, targets: torch.Tensor, fil
         return forward(model, pictures, mean, std).gather(1, targets[:, None])[:, 0]
 
     side, whole = images.shape[-1], logit(images)
-    total, covered = torch.zeros(len(images), side, side), torch.zeros(side, side)
-    for _, _, mask in windows(size, stride, side):
-        total[:, mask] += (whole - logit(replace(images, mask, filling)))[:, None]
-        covered += mask
-    return total / covered.clamp(min=1)
+    drops = [whole - logit(replace(images, mask, filling)) for _, _, mask in windows(size, stride, side)]
+    return occlusion_of(torch.stack(drops), size, stride, side)
+
+
+def occlusion_of(drops, size: int = 8, stride: int = 4, side: int = 32) -> torch.Tensor:
+    """The same map, float32 (N, side, side), from drops of the logit (places, N) that are known, in the order of `windows`."""
+    masks = torch.stack([mask for _, _, mask in windows(size, stride, side)]).float()  # (places, side, side)
+    total = torch.einsum("pn,phw->nhw", torch.as_tensor(drops, dtype=torch.float32), masks)
+    return total / masks.sum(0).clamp(min=1)
 
 
 def by_cell(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
