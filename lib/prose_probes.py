@@ -57,7 +57,10 @@ def occlusion(numbers: dict[str, dict]) -> str:
 
 
 def attention(found: dict, before: str, after: str) -> str:
-    """From lib.attention.compare: does the second arm spread its positive evidence over more cells?"""
+    """From lib.attention.compare: does the second arm spread its positive evidence over more cells?
+
+    It is said only where the interval of the mean and Wilcoxon's test of ranks agree.
+    """
     left_out = f"; {plural(found['excluded'], 'image')} without a positive cell in one of the arms left out" if found["excluded"] else ""
     if not found["images"]:
         return f"The spread of attention could not be compared: no image has a positive cell in both arms{left_out}."
@@ -67,9 +70,12 @@ def attention(found: dict, before: str, after: str) -> str:
     numbers = (f"entropy of the positive part, as a share of its maximum, {entropy['before']:.3f} to {entropy['after']:.3f}, "
                f"{signed(difference['estimate'], 3)}, {interval(signed(difference['low'], 3), signed(difference['high'], 3))}, "
                f"Wilcoxon {p_value(entropy['p_value'])}")
+    moved, ranks_moved = verdict(difference), entropy["p_value"] < 0.05
     what = {"higher": f"{start(after)} spreads its attention over more cells than {name(before)}",
             "lower": f"{start(after)} gathers its attention in fewer cells than {name(before)}",
-            "none": f"No difference in the spread of attention between {name(before)} and {name(after)} was found"}[verdict(difference)]
+            "none": f"No difference in the spread of attention between {name(before)} and {name(after)} was found"}[moved]
+    if ranks_moved != (moved != "none"):
+        what = f"Whether {name(after)} spreads its attention otherwise than {name(before)} is open: the mean and the ranks disagree"
     return (f"{what} ({over}: {numbers}). The hottest cell has {percent(hottest['before'])} and {percent(hottest['after'])} of the "
             "positive part.")
 

@@ -118,20 +118,22 @@ def test_occlusion_gives_each_arm_its_correlation():
     assert text.endswith("is +0.65 (95% interval +0.63 to +0.67; 400 errors) in baseline and no value in CutMix.")
 
 
-def spread(low, high):
+def spread(low, high, p_value):
     middle = (low + high) / 2
-    measure = {"before": 0.6, "after": 0.6 + middle, "p_value": 0.04, "difference": {"estimate": middle, "low": low, "high": high}}
+    measure = {"before": 0.6, "after": 0.6 + middle, "p_value": p_value, "difference": {"estimate": middle, "low": low, "high": high}}
     hottest = {"before": 0.3, "after": 0.2, "p_value": 0.01, "difference": {"estimate": -0.1, "low": -0.2, "high": 0.1}}
     return {"images": 3000, "excluded": 1, "entropy": measure, "normalised_entropy": measure, "hottest_share": hottest}
 
 
 def test_attention_says_wider_narrower_or_no_difference():
-    wider = prose_probes.attention(spread(0.01, 0.03), "baseline", "cutmix")
+    wider = prose_probes.attention(spread(0.01, 0.03, 0.04), "baseline", "cutmix")
     assert wider.startswith("CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without")
     assert wider.endswith("The hottest cell has 30.0% and 20.0% of the positive part.")
-    assert "fewer cells" in prose_probes.attention(spread(-0.03, -0.01), "baseline", "cutmix")
-    none = prose_probes.attention(spread(-0.01, 0.03), "baseline", "cutmix")
+    assert "fewer cells" in prose_probes.attention(spread(-0.03, -0.01, 0.04), "baseline", "cutmix")
+    none = prose_probes.attention(spread(-0.01, 0.03, 0.4), "baseline", "cutmix")
     assert none.startswith("No difference") and "spreads" not in none
+    for open_case in (spread(0.01, 0.03, 0.4), spread(-0.01, 0.03, 0.04)):
+        assert "is open: the mean and the ranks disagree (over" in prose_probes.attention(open_case, "baseline", "cutmix")
     empty = {"images": 0, "excluded": 3, "entropy": None, "normalised_entropy": None, "hottest_share": None}
     assert "could not be compared" in prose_probes.attention(empty, "baseline", "cutmix")
 
