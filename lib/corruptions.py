@@ -23,6 +23,8 @@ CONSTANTS = {
     "pixelate": (0.95, 0.9, 0.85, 0.75, 0.65),  # factor on the side
     "jpeg_compression": (80, 65, 58, 50, 40),  # quality
 }
+NAMES = {"gaussian_noise": "Gaussian noise", "defocus_blur": "defocus blur", "contrast": "low contrast", "brightness": "brightness",
+         "pixelate": "pixelation", "jpeg_compression": "JPEG"}  # in prose
 
 
 def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -> torch.Tensor:
