@@ -1,7 +1,7 @@
 """The report's sentences on corrupted images, built from results.json and from nothing else."""
 from lib.corruptions import NAMES
 from lib.prose import see, verdict
-from lib.wording import interval, listed, name, percent, plural, points, signed
+from lib.wording import interval, listed, name, percent, points, signed
 
 
 def robustness(results: dict) -> str:
@@ -10,15 +10,17 @@ def robustness(results: dict) -> str:
     numbers, before, after = compare.get("robustness"), compare["before"], compare["after"]
     if not numbers:
         return "Corrupted images were not looked at in this study."
-    return "\n\n".join((levels(numbers), carried(numbers, before, after), calibrated(numbers, before, after)))
+    return "\n\n".join((levels(numbers, results["study"]["sizes"]["test"]), carried(numbers, before, after),
+                        calibrated(numbers, before, after)))
 
 
-def levels(numbers: dict) -> str:
+def levels(numbers: dict, test_images: int) -> str:
     ways = listed([f"from {percent(means['clean']['accuracy'])} to {percent(means['corrupted']['accuracy'])} in {name(arm)}"
-                    for arm, means in numbers["arms"].items()])
-    return (f"{plural(numbers['images'], 'test image')}, drawn at random, were corrupted in six ways at {numbers['severities']} severities "
-            f"each ({see('fig-corruptions')}). From clean images to the mean of all corruptions, accuracy goes {ways} "
-            f"({see('fig-robustness', 'tab-robustness-arms')}).")
+                   for arm, means in numbers["arms"].items()])
+    images = (f"All {test_images:,} test images" if numbers["images"] == test_images else
+              f"Of {test_images:,} test images {numbers['images']:,}, drawn at random,")
+    return (f"{images} were corrupted in six ways at {numbers['severities']} severities each ({see('fig-corruptions')}). From clean "
+            f"images to the mean of all corruptions, accuracy goes {ways} ({see('fig-robustness', 'tab-robustness-arms')}).")
 
 
 def carried(numbers: dict, before: str, after: str) -> str:
@@ -27,7 +29,8 @@ def carried(numbers: dict, before: str, after: str) -> str:
     clean, all_kinds = verdict(changes["none"]), verdict(changes["all"])
     return " ".join((difference(changes["none"], "On the clean images", before, after),
                      difference(changes["all"], "Under corruption", before, after),
-                     CARRIED[clean, all_kinds], drop(changes["drop"], before, after), kinds(changes, after), f"See {see('tab-robustness')}."))
+                     CARRIED[clean, all_kinds], drop(changes["drop"], before, after), kinds(changes, after),
+                     f"See {see('tab-robustness')}."))
 
 
 CARRIED = {
@@ -49,11 +52,13 @@ def difference(change: dict, where: str, before: str, after: str) -> str:
 
 
 def drop(change: dict, before: str, after: str) -> str:
-    """Whether the second arm loses more or less than the first on its way from clean to corrupted images."""
+    """Whether one of the two loses more points than the other on its way from clean to corrupted images."""
     if verdict(change) == "none":
-        return f"That one of the two loses more of its accuracy to corruption was not found ({spread(change)})."
+        return f"No difference in what corruption costs the two was found ({spread(change)})."
     more, less = (before, after) if verdict(change) == "higher" else (after, before)
-    return f"Corruption costs {name(more)} more points than {name(less)} ({name(after)} minus {name(before)}: {spread(change)})."
+    low, high = sorted((abs(change["low"]), abs(change["high"])))
+    return (f"Corruption takes {100 * abs(change['estimate']):.1f} points more from {name(more)} than from {name(less)} "
+            f"({interval(f'{100 * low:.1f}', f'{100 * high:.1f}')}).")
 
 
 def kinds(changes: dict, after: str) -> str:
@@ -64,16 +69,17 @@ def kinds(changes: dict, after: str) -> str:
         return "Taken one by one, under none of the six corruptions was a difference found."
     parts = [f"{word} accurate under {listed(found[side])}" for side, word in (("higher", "more"), ("lower", "less")) if found[side]]
     rest = len(NAMES) - sum(map(len, found.values()))
-    return (f"Taken one by one, {name(after)} is " + " and ".join(parts)
-            + (f"; under the other {rest} no difference was found." if rest > 1 else "; under the other no difference was found." if rest else "."))
+    others = f"; under the other{f' {rest}' if rest > 1 else ''} no difference was found." if rest else "."
+    return f"Taken one by one, {name(after)} is {' and '.join(parts)}{others}"
 
 
 def calibrated(numbers: dict, before: str, after: str) -> str:
     """What confidence is worth under corruption, with the temperature of clean validation images."""
     change = numbers["ece_scaled_change"]
-    size = f"{signed(change['estimate'], 3)}, {interval(signed(change['low'], 3), signed(change['high'], 3))}"
+    ways = listed([f"from {means['clean']['ece_scaled']:.3f} to {means['corrupted']['ece_scaled']:.3f} in {name(arm)}"
+                   for arm, means in numbers["arms"].items()])
     word = {"none": "was not found to differ between {0} and {1}", "lower": "is lower in {1} than in {0}",
             "higher": "is higher in {1} than in {0}"}[verdict(change)].format(name(before), name(after))
-    return ("Calibration error with the temperature fitted on clean validation images: "
-            + listed([f"{means['clean']['ece_scaled']:.3f} on clean and {means['corrupted']['ece_scaled']:.3f} on corrupted images in {name(arm)}"
-                      for arm, means in numbers["arms"].items()]) + f". On corrupted images it {word} ({size}).")
+    estimate, low, high = (signed(change[end], 3) for end in ("estimate", "low", "high"))
+    return (f"From clean to corrupted images, calibration error with the temperature fitted on clean validation images goes {ways}. "
+            f"On corrupted images it {word} ({estimate}, {interval(low, high)}).")

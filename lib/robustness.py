@@ -101,7 +101,7 @@ def measure(trained: dict, splits, chosen: Split, before: str, after: str, draws
 def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dict) -> dict:
     """What the report says about corruptions: each arm's means on clean and on corrupted images, and the changes."""
     clean = measured["corruption"] == "none"
-    means = {name: rows.groupby("arm")[list(MEASURES)].mean() for name, rows in (("clean", measured[clean]), ("corrupted", measured[~clean]))}
+    means = {name: measured[rows].groupby("arm")[list(MEASURES)].mean() for name, rows in (("clean", clean), ("corrupted", ~clean))}
     return {"images": images, "severities": len(SEVERITIES),
             "arms": {arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()} for arm in measured["arm"].unique()},
             "accuracy_changes": changes, "ece_scaled_change": calibration}
@@ -109,19 +109,20 @@ def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dic
 
 def by_corruption(measured: pd.DataFrame, changes: dict, after: str) -> pd.DataFrame:
     """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities), and the change."""
-    names = NAMES | {"none": "none (clean)", "all": "mean of the six"}
+    names = {"none": "none (clean)"} | NAMES | {"all": "mean of the six"}
     accuracy = measured.pivot_table("accuracy", "corruption", "arm", sort=False)
     accuracy.loc["all"] = measured[measured["corruption"] != "none"].groupby("arm")["accuracy"].mean()
     view = pd.DataFrame({"corruption": [names[kind] for kind in accuracy.index]})
     for arm in accuracy:
         view[readable(arm)] = [percent(share) for share in accuracy[arm]]
     view[f"{readable(after)}, change in points (95%)"] = [
-        f"{points(change['estimate'])} ({points(change['low'])} to {points(change['high'])})" for change in map(changes.get, accuracy.index)]
+        f"{points(change['estimate'])} ({points(change['low'])} to {points(change['high'])})"
+        for change in (changes[kind] for kind in accuracy.index)]
     return view
 
 
 def by_arm(numbers: dict) -> pd.DataFrame:
     """Each arm's accuracy and calibration error, on clean and on corrupted images, a row an arm."""
     words = {"accuracy": "accuracy", "ece": "calibration error", "ece_scaled": "the same after scaling"}
-    return pd.DataFrame([{"arm": arm} | {f"{word}, {where}": of_arm[where][name] for name, word in words.items() for where in ("clean", "corrupted")}
+    return pd.DataFrame([{"arm": arm} | {f"{word}, {where}": of_arm[where][name] for name, word in words.items() for where in of_arm}
                          for arm, of_arm in numbers["arms"].items()])

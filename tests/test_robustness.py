@@ -54,7 +54,8 @@ def test_accuracy_and_calibration_of_every_condition_are_those_of_torchmetrics(m
         labels = torch.from_numpy(LABELS)
         assert row.accuracy == pytest.approx((own.argmax(1) == labels).double().mean().item())
         for value, temperature in ((row.ece, 1), (row.ece_scaled, TEMPERATURES[row.arm])):
-            assert value == pytest.approx(multiclass_calibration_error((own / temperature).softmax(1), labels, CLASSES, 15).item(), abs=1e-6)
+            reference = multiclass_calibration_error((own / temperature).softmax(1), labels, CLASSES, 15)
+            assert value == pytest.approx(reference.item(), abs=1e-6)
 
 
 def test_logits_are_those_of_the_network_on_the_corrupted_images(monkeypatch):
@@ -89,7 +90,8 @@ def test_changes_are_those_of_scipys_bootstrap_over_images():
     changes = robustness.accuracy_changes(before, after, LABELS, 4000)
     right = (after.argmax(2) == LABELS).astype(float) - (before.argmax(2) == LABELS)
     rows = {kind: [place for place, (one, _) in enumerate(CONDITIONS) if one == kind] for kind in ("none", *CONSTANTS)}
-    of_image = {kind: right[place].mean(0) for kind, place in rows.items()} | {"all": right[1:].mean(0), "drop": right[1:].mean(0) - right[0]}
+    of_image = {kind: right[place].mean(0) for kind, place in rows.items()}
+    of_image |= {"all": right[1:].mean(0), "drop": right[1:].mean(0) - right[0]}
     assert changes.keys() == of_image.keys()
     for name, values in of_image.items():
         reference = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=1).confidence_interval
@@ -137,7 +139,8 @@ def test_the_plot_draws_the_table_in_the_arms_colours(measured):
 
 
 def test_examples_are_drawn_by_whole_pixels():
-    split = Split(torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)), torch.zeros(3), np.arange(3))
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
+    split = Split(torch.from_numpy(images), torch.zeros(3), np.arange(3))
     figure = plots_robustness.examples(split, place=1)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=192)
@@ -151,7 +154,8 @@ def test_examples_are_drawn_by_whole_pixels():
 
 @pytest.fixture
 def results(numbers):
-    return {"compare": {"before": "baseline", "after": "cutmix", "robustness": copy.deepcopy(numbers)}}
+    return {"study": {"sizes": {"test": 1000}},
+            "compare": {"before": "baseline", "after": "cutmix", "robustness": copy.deepcopy(numbers)}}
 
 
 def set_change(results, name, low, high):
@@ -161,7 +165,13 @@ def set_change(results, name, low, high):
 def test_prose_says_that_a_gain_carries_over(results):
     text = prose_robustness.robustness(results)
     assert "The gain carries over." in text and text.count("CutMix is more accurate than baseline") == 2
-    assert "no difference" not in text and "CutMix is more accurate under Gaussian noise (+" in text and "300 test images" in text
+    assert "no difference" not in text and "CutMix is more accurate under Gaussian noise (+" in text
+
+
+def test_prose_says_how_the_images_were_chosen(results):
+    assert "Of 1,000 test images 300, drawn at random, were" in prose_robustness.robustness(results)
+    results["study"]["sizes"]["test"] = 300
+    assert "All 300 test images were" in prose_robustness.robustness(results)
 
 
 @pytest.mark.parametrize("clean, under, said", [
@@ -174,10 +184,12 @@ def test_prose_says_no_more_than_the_intervals(results, clean, under, said):
     set_change(results, "all", *under)
     set_change(results, "drop", -0.01, 0.01)
     text = prose_robustness.robustness(results)
-    assert said in text and "was not found (" in text and "Corruption costs" not in text
+    assert said in text and "No difference in what corruption costs" in text and "Corruption takes" not in text
 
 
-@pytest.mark.parametrize("low, high, said", [(0.01, 0.03, "costs baseline more points than CutMix"), (-0.03, -0.01, "costs CutMix more points than baseline")])
+@pytest.mark.parametrize("low, high, said", [
+    (0.01, 0.03, "takes 2.0 points more from baseline than from CutMix (95% interval 1.0 to 3.0)"),
+    (-0.03, -0.01, "takes 2.0 points more from CutMix than from baseline (95% interval 1.0 to 3.0)")])
 def test_prose_names_the_arm_that_loses_more(results, low, high, said):
     set_change(results, "drop", low, high)
     assert said in prose_robustness.robustness(results)
@@ -195,8 +207,9 @@ def test_two_copies_of_one_run_do_not_differ(measured, results):
     results["compare"]["robustness"] = summarise(measured, "baseline", "baseline")
     text = prose_robustness.robustness(results)
     assert text.count("no difference in accuracy between baseline and CutMix was found (+0.0 points, 95% interval +0.0 to +0.0)") == 2
-    assert "under none of the six corruptions was a difference found" in text and "was not found to differ between baseline and CutMix" in text
-    assert not any(word in text for word in ("more accurate", "less accurate", "carries", "costs", "lower in", "higher in"))
+    assert "under none of the six corruptions was a difference found" in text
+    assert "was not found to differ between baseline and CutMix" in text
+    assert not any(word in text for word in ("more accurate", "less accurate", "carries", "takes", "lower in", "higher in"))
 
 
 def test_prose_says_that_corruptions_were_skipped():
