@@ -1,0 +1,128 @@
+"""Does the fix carry over to corrupted images? Accuracy and calibration of the arms on one subset of the test images."""
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from lib import calibration as cal
+from lib import inference, machine, randomness
+from lib.compare import paired_bootstrap
+from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
+from lib.data import Split
+from lib.predict import load_model
+from lib.wording import percent, points, readable
+
+CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
+KIND = np.array([kind for kind, _ in CONDITIONS])
+BINS = 15
+MEASURES = ("accuracy", "ece", "ece_scaled")
+
+
+def subset(split: Split, size: int) -> Split:
+    """`size` images of a split, or all if it has no more, drawn by their ids alone and kept in order."""
+    drawn = np.argsort(randomness.bits(randomness.key(SEED), split.index), kind="stable")[:size]
+    place = np.sort(drawn)
+    return Split(split.images[place], split.labels[place], split.index[place])
+
+
+def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
+    """Each arm's logits of the chosen images in every condition, float32 (conditions, N, classes); trained: arm to run."""
+    device = machine.choose_device("auto")
+    models = {arm: load_model(run, len(splits.class_names)).to(device) for arm, run in trained.items()}
+    precision = {arm: machine.choose_precision(run.info["params"]["precision"], device) for arm, run in trained.items()}
+    parts = {arm: [] for arm in trained}
+    for kind, severity in CONDITIONS:
+        images = corrupt(chosen.images, kind, severity, chosen.index) if severity else chosen.images
+        for arm, model in models.items():
+            parts[arm].append(inference.logits(model, images, splits.mean, splits.std, precision[arm]))
+    return {arm: np.stack(of_arm) for arm, of_arm in parts.items()}
+
+
+def temperatures(trained: dict) -> dict[str, float]:
+    """Each arm's temperature, fitted on clean validation images."""
+    return {arm: cal.fit_temperature(run.val.logits, run.val.labels) for arm, run in trained.items()}
+
+
+def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -> pd.DataFrame:
+    """One row an arm and condition: arm, corruption ("none" at severity 0), severity, accuracy, expected calibration error
+    (`ece`) and the same after scaling by the arm's temperature, all from 0 to 1."""
+    rows = []
+    for arm, of_arm in predicted.items():
+        for (kind, severity), scores in zip(CONDITIONS, of_arm):
+            raw, scaled = (cal.expected_calibration_error(cal.softmax(scores, t), labels, BINS) for t in (1.0, scaling[arm]))
+            rows.append((arm, kind, severity, np.mean(scores.argmax(1) == labels), raw, scaled))
+    return pd.DataFrame(rows, columns=["arm", "corruption", "severity", *MEASURES])
+
+
+def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) -> dict[str, dict]:
+    """Accuracy, after minus before, with its paired 95% interval: clean ("none"), under each corruption (mean of the
+    severities), under all ("all"), and what of the change is gone under all ("drop": all minus none).
+
+    before, after: logits (conditions, N, classes). Images are drawn, each with all its severities: they are no
+    independent rows.
+    """
+    change = (after.argmax(2) == labels).astype(float) - (before.argmax(2) == labels)  # (conditions, N)
+    of_image = {kind: change[KIND == kind].mean(0) for kind in ("none", *CONSTANTS)} | {"all": change[KIND != "none"].mean(0)}
+    of_image["drop"] = of_image["all"] - of_image["none"]
+    return {name: paired_bootstrap(np.mean, values, draws=draws)._asdict() for name, values in of_image.items()}
+
+
+def calibration_change(before: np.ndarray, after: np.ndarray, labels, scaling: tuple[float, float], draws: int) -> dict:
+    """Expected calibration error after scaling, mean of all corruptions and severities, after minus before, with its
+    paired 95% interval; below 0 is better. scaling: the two temperatures."""
+    def difference(gap_a, cell_a, gap_b, cell_b):
+        return _mean_error(gap_b, cell_b) - _mean_error(gap_a, cell_a)
+
+    columns = [array for pair in zip((before, after), scaling) for array in _binned(*pair, labels)]
+    return paired_bootstrap(difference, *columns, draws=draws)._asdict()
+
+
+def _binned(scores: np.ndarray, temperature: float, labels):
+    """Right (0 or 1) minus confidence, and the number of its bin among those of all conditions; both (N, conditions - 1)."""
+    corrupted = scores[KIND != "none"]
+    confidence = np.stack([cal.softmax(one, temperature).max(1) for one in corrupted], 1)
+    cell = np.searchsorted(np.arange(1, BINS) / BINS, confidence) + BINS * np.arange(len(corrupted))
+    return (corrupted.argmax(2) == labels).T - confidence, cell
+
+
+def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
+    """The mean over conditions of lib.calibration's error, in one pass."""
+    return float(np.abs(np.bincount(cell.ravel(), gap.ravel())).sum() / gap.size)
+
+
+def measure(trained: dict, splits, chosen: Split, before: str, after: str, draws: int) -> tuple[pd.DataFrame, dict]:
+    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers` with the changes from before to after."""
+    predicted, labels, scaling = logits(trained, splits, chosen), chosen.labels.numpy(), temperatures(trained)
+    measured, pair = table(predicted, labels, scaling), (predicted[before], predicted[after])
+    return measured, numbers(measured, len(labels), accuracy_changes(*pair, labels, draws),
+                             calibration_change(*pair, labels, (scaling[before], scaling[after]), draws))
+
+
+def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dict) -> dict:
+    """What the report says about corruptions: each arm's means on clean and on corrupted images, and the changes."""
+    clean = measured["corruption"] == "none"
+    means = {name: measured[rows].groupby("arm")[list(MEASURES)].mean() for name, rows in (("clean", clean), ("corrupted", ~clean))}
+    return {"images": images, "severities": len(SEVERITIES),
+            "arms": {arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()} for arm in measured["arm"].unique()},
+            "accuracy_changes": changes, "ece_scaled_change": calibration}
+
+
+def by_corruption(measured: pd.DataFrame, changes: dict, after: str) -> pd.DataFrame:
+    """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities), and the change."""
+    names = {"none": "none (clean)"} | NAMES | {"all": "mean of the six"}
+    accuracy = measured.pivot_table("accuracy", "corruption", "arm", sort=False)
+    accuracy.loc["all"] = measured[measured["corruption"] != "none"].groupby("arm")["accuracy"].mean()
+    view = pd.DataFrame({"corruption": [names[kind] for kind in accuracy.index]})
+    for arm in accuracy:
+        view[readable(arm)] = [percent(share) for share in accuracy[arm]]
+    view[f"{readable(after)}, change in points (95%)"] = [
+        f"{points(change['estimate'])} ({points(change['low'])} to {points(change['high'])})"
+        for change in (changes[kind] for kind in accuracy.index)]
+    return view
+
+
+def by_arm(numbers: dict) -> pd.DataFrame:
+    """Each arm's accuracy and calibration error, on clean and on corrupted images, a row an arm."""
+    words = {"accuracy": "accuracy", "ece": "calibration error", "ece_scaled": "the same after scaling"}
+    return pd.DataFrame([{"arm": arm} | {f"{word}, {where}": of_arm[where][name] for name, word in words.items() for where in of_arm}
+                         for arm, of_arm in numbers["arms"].items()])
