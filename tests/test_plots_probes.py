@@ -33,10 +33,8 @@ def cascade():
 @pytest.fixture(scope="module")
 def probes():
     generator = np.random.default_rng(2)
-    logits = generator.normal(size=(7, 40, 5))
-    wrong, true = logits[0].argmax(1), logits[0].argmin(1)
-    return effects.table({arm: {f"probe_{i}": effects.measure(logits[0], logits[i + number], wrong, true) for i in (1, 2, 3)}
-                          for number, arm in enumerate(ARMS, 1)})
+    return effects.table({arm: {f"probe_{i}": pd.DataFrame({"drop": generator.normal(size=40), "flip": generator.random(40) < 0.7,
+                                                           "to_true": generator.random(40) < 0.3}) for i in (1, 2, 3)} for arm in ARMS})
 
 
 def test_curves_are_drawn_as_given(found):
