@@ -99,15 +99,23 @@ class Claim(Entry):
             return
         if self.claimed is None or test.unit not in (None, self.unit):
             raise ValueError(f"{test.measured}: a tolerance needs the claimed number, in its unit")
-        around, beyond = (self.claimed - test.tolerance, self.claimed + test.tolerance), test.contradicted_if
-        if beyond and not (beyond.above is not None and beyond.above >= around[1] or beyond.below is not None and beyond.below <= around[0]):
+        beyond = test.contradicted_if
+        if beyond and not (beyond.above is not None and beyond.above >= self.claimed + test.tolerance
+                           or beyond.below is not None and beyond.below <= self.claimed - test.tolerance):
             raise ValueError(f"{test.measured}: contradicted_if must lie outside the tolerance")
 
 
-class Claims(Entry):
-    """The file: named scopes (a path of results.json and the value that it must have), and the claims."""
+class Scope(Entry):
+    """Which studies a claim speaks of, in words, and what results.json must say for that: paths and their values."""
 
-    scopes: dict[str, dict[Path, Any]] = {}
+    text: Text
+    values: Annotated[dict[Path, Any], Field(min_length=1)]
+
+
+class Claims(Entry):
+    """The file: scopes by name, and the claims."""
+
+    scopes: dict[str, Scope] = {}
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @field_validator("claims")
@@ -126,4 +134,4 @@ class Claims(Entry):
 
 def read(path: str) -> Claims | None:
     """The claims of a study, or None when `path` is "". Raises ParameterError with one line for every mistake."""
-    return entries.read(path, Claims, entries.words(Claims, Claim, Test, Bound)) if path else None
+    return entries.read(path, Claims, entries.words(Claims, Scope, Claim, Test, Bound)) if path else None

@@ -51,7 +51,7 @@ def check(conditions: list[Condition], results: dict) -> pd.DataFrame:
         passed = measured is not None and all((condition.at_least is None or measured >= condition.at_least,
                                                condition.at_most is None or measured <= condition.at_most))
         rows.append({"condition": condition.what, "required": _required(condition), "measured": measured, "passed": passed})
-    return pd.DataFrame(rows, columns=["condition", "required", "measured", "passed"]).astype({"measured": object})
+    return pd.DataFrame(rows, columns=["condition", "required", "measured", "passed"], dtype=object).astype({"passed": bool})
 
 
 def _required(condition: Condition) -> str:

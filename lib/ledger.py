@@ -1,10 +1,10 @@
 """The ledger: each claim of an earlier study beside what this one measured, with a verdict by the rule that stands beside it."""
 import pandas as pd
 
-from lib.claims import Bound, Claim, Claims, Test
+from lib.claims import Bound, Claim, Claims, Scope, Test
 from lib.compare import Interval
 from lib.measures import Missing, difference, find, measure, number
-from lib.wording import signed
+from lib.wording import listed, signed
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = "reproduced", "not reproduced", "contradicted", "not tested here"
 VERDICTS = (CONTRADICTED, FAILED, REPRODUCED, UNTESTED)  # in the order of the report's table
@@ -12,19 +12,20 @@ COLUMNS = ["id", "statement", "claimed", "measured", "verdict", "why"]
 
 
 def judge(claims: Claims | None, results: dict) -> pd.DataFrame:
-    """One row a claim, in the file's order, none for None: id, statement, claimed, measured with its 95 % interval, verdict, why.
+    """One row a claim in the file's order, none for None; `measured` with its 95 % interval, `verdict` one of VERDICTS.
 
-    contradicted: one of the claim's tests is; not reproduced: one fails; reproduced: all hold. not tested here: the study
+    contradicted: one of the claim's tests is; not reproduced: one fails; reproduced: all hold; not tested here: the study
     lies outside the claim's scope, or a number is missing.
     """
-    return pd.DataFrame([_row(claim, claims.scopes, results) for claim in claims.claims] if claims else [], columns=COLUMNS)
+    rows = [_row(claim, claims.scopes, results) for claim in claims.claims] if claims else []
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
 def _row(claim: Claim, scopes: dict, results: dict) -> dict:
     outcomes = [_outcome(test, claim, results) for test in claim.tests]
     measured = "; ".join(text for text, _, _ in outcomes if text) or None
-    verdict, why = _verdict(claim, outcomes, _elsewhere(claim.only_at, scopes, results),
-                            _elsewhere(claim.contradicted_only_at, scopes, results))
+    verdict, why = _verdict(claim, outcomes, _outside(claim.only_at, scopes, results),
+                            _outside(claim.contradicted_only_at, scopes, results))
     claimed = None if claim.claimed is None else _claimed(claim.claimed, claim.unit)
     return dict(zip(COLUMNS, (claim.id, claim.statement, claimed, measured, verdict, why)))
 
@@ -33,7 +34,7 @@ def _verdict(claim: Claim, outcomes: list[tuple], outside: str, smaller: str) ->
     """The claim's verdict from its tests'; `outside` and `smaller` say how the study differs from the claim's scopes."""
     verdicts = {verdict for _, verdict, _ in outcomes}
     if outside:
-        return UNTESTED, f"claimed of {outside}"
+        return UNTESTED, f"claimed of {outside} only"
     if CONTRADICTED in verdicts:
         verdict = FAILED if smaller else CONTRADICTED
     elif UNTESTED in verdicts or not outcomes:
@@ -45,17 +46,20 @@ def _verdict(claim: Claim, outcomes: list[tuple], outside: str, smaller: str) ->
     return verdict, "; ".join(decisive) + (f" (claimed of {smaller})" if smaller else "")
 
 
-def _elsewhere(names: list[str], scopes: dict, results: dict) -> str:
-    """How this study differs from the named scopes; "" when it lies in all of them."""
+def _outside(names: list[str], scopes: dict[str, Scope], results: dict) -> str:
+    """The scopes among `names` that this study lies outside of, in words; "" when it lies in all of them."""
+    return listed([scopes[name].text for name in names if _differences(scopes[name], results)])
+
+
+def _differences(scope: Scope, results: dict) -> str:
     texts = []
-    for path, wanted in {path: value for name in names for path, value in scopes[name].items()}.items():
-        label = " ".join(path.removeprefix("study.").replace("_", " ").split("."))
+    for path, wanted in scope.values.items():
         try:
             here = find(results, path)
         except Missing:
             here = "not recorded"
         if here != wanted:
-            texts.append(f"{label} {wanted} (here {here})")
+            texts.append(f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} (here {here})")
     return ", ".join(texts)
 
 
@@ -97,12 +101,12 @@ def _compared(interval: Interval, test: Test, claimed: float | None, unit: str) 
     if test.contradicted_if and _lies(interval, test.contradicted_if):
         return CONTRADICTED, _bound(test.contradicted_if, unit)
     if test.holds_if:
-        holds, text = _lies(interval, test.holds_if), _bound(test.holds_if, unit)
-        return (REPRODUCED, text) if holds else (FAILED, f"not {text}")
+        text = _bound(test.holds_if, unit)
+        return (REPRODUCED, text) if _lies(interval, test.holds_if) else (FAILED, f"not {text}")
     holds = interval.low - test.tolerance <= claimed <= interval.high + test.tolerance
     noun = "points" if unit == "percent" else "" if unit == "score" else unit
-    text = f"the claimed number within {test.tolerance:g} {noun} of the interval" if test.tolerance else "the claimed number inside the interval"
-    return (REPRODUCED, text) if holds else (FAILED, text.replace("number", "number not"))
+    where = f"within {test.tolerance:g} {noun} of" if test.tolerance else "inside"
+    return (REPRODUCED, f"the claimed number {where} the interval") if holds else (FAILED, f"the claimed number not {where} the interval")
 
 
 def _lies(interval: Interval, bound: Bound) -> bool:
@@ -134,12 +138,16 @@ def _shown(interval: Interval, unit: str) -> str:
 
 def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     """What the report prints of `judge`: the claims that were tested, the contradicted ones first, or those that were not."""
-    chosen = judged[judged["verdict"].ne(UNTESTED) == tested].sort_values("verdict", key=lambda column: column.map(VERDICTS.index), kind="stable")
-    return chosen.drop(columns=["id"] if tested else ["id", "verdict"]).reset_index(drop=True)
+    chosen = judged[judged["verdict"].ne(UNTESTED) == tested].drop(columns="id")
+    if not tested:
+        return chosen.drop(columns="verdict")
+    return chosen.sort_values("verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable")
 
 
-def numbers(judged: pd.DataFrame) -> dict:
-    """The ledger as results.json keeps it: claims a verdict, and each claim by its id."""
+def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
+    """The ledger as results.json keeps it: claims a verdict, each claim by its id, how the study differs from the scopes."""
     counts = judged["verdict"].value_counts()
+    scopes = claims.scopes.values() if claims else ()
     return {"verdicts": {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS},
-            "claims": judged.set_index("id").to_dict("index")}
+            "claims": judged.set_index("id").to_dict("index"),
+            "outside": {scope.text: differs for scope in scopes if (differs := _differences(scope, results))}}

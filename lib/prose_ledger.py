@@ -17,7 +17,8 @@ def ledger(results: dict) -> str:
     if contradicted:
         text += f"Contradicted {'is' if len(contradicted) == 1 else 'are'} {listed(contradicted)}. "
     if verdicts[UNTESTED]:
-        text += f"{see('tab-untested')} lists the {verdicts[UNTESTED]:,} not tested here and what that would need."
+        text += f"{see('tab-untested')} lists the {verdicts[UNTESTED]:,} not tested here, and why."
+    text += "".join(f" This study is not of {scope}: {escape(differs)}." for scope, differs in results["ledger"]["outside"].items())
     return "## The original study's claims\n\n" + text.strip()
 
 
@@ -35,12 +36,12 @@ def conditions(results: dict) -> str:
 def ledger_caption() -> str:
     return ("The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (and of "
             "seeds, where there are several). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
-            "does not show what was claimed. Where a smaller network stands in for the claimed one, nothing is called contradicted.")
+            "does not show what was claimed. A direction claimed of one network and not found in another is not contradicted.")
 
 
 def untested_caption() -> str:
-    return ("The claims that were not tested here, and why. What this study measured stands beside them where it did; of a smaller "
-            "network or a shorter schedule it says nothing about the claimed number.")
+    return ("The claims that were not tested here, and why. What this study measured stands beside them where it did; with another "
+            "network or schedule that says nothing about the claimed number.")
 
 
 def conditions_caption() -> str:
