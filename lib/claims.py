@@ -5,9 +5,10 @@ from pydantic import Field, field_validator, model_validator
 
 from lib import entries
 from lib.entries import Entry
-from lib.measures import PATH
+from lib.lookup import PATH, SIZE
 
 Path = Annotated[str, Field(pattern=PATH)]
+Size = Annotated[str, Field(pattern=SIZE)]
 Text = Annotated[str, Field(min_length=1)]
 Unit = Literal["percent", "points", "images", "classes", "epochs", "score"]
 
@@ -27,15 +28,15 @@ class Bound(Entry):
 
 
 class Test(Entry):
-    """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as in lib.measures.measure."""
+    """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as in lib.lookup.measure."""
 
     __test__ = False  # no test of pytest's
     what: Text | None = None
     measured: Path
     minus: Path | None = None
-    count_of: Path | None = None
-    share_of: Path | None = None
-    minus_of: Path | None = None
+    count_of: Size | None = None
+    share_of: Size | None = None
+    minus_of: Size | None = None
     unit: Unit | None = None
     tolerance: Annotated[float, Field(ge=0)] | None = None
     holds_if: Bound | None = None

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from lib import entries, runs
 from lib.entries import Entry
-from lib.measures import PATH, Missing, number
+from lib.lookup import PATH, Missing, number
 from lib.yamls import ParameterError
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 
 from lib.claims import Bound, Claim, Claims, Scope, Test
 from lib.compare import Interval
-from lib.measures import Missing, difference, find, measure, number
+from lib.lookup import Missing, difference, find, images, measure
 from lib.wording import listed, signed
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = "reproduced", "not reproduced", "contradicted", "not tested here"
@@ -85,8 +85,8 @@ def _measured(test: Test, unit: str, results: dict) -> Interval:
     if test.minus:
         count_of, share_of = (of and (test.minus_of or of) for of in (test.count_of, test.share_of))
         interval = difference(interval, measure(results, test.minus, count_of, share_of))
-    images = test.count_of or test.share_of
-    scale = 100 if unit in ("percent", "points") else number(results, images) if unit == "images" and images else 1
+    size = test.count_of or test.share_of
+    scale = 100 if unit in ("percent", "points") else images(results, size) if unit == "images" and size else 1
     return Interval(*(end * scale for end in interval))
 
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import binomtest, ttest_1samp
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from lib import claims, ledger, measures, prose_ledger
+from lib import claims, ledger, lookup, prose_ledger
 from lib.compare import Interval
-from lib.measures import Missing
+from lib.lookup import Missing
 from lib.runs import ROOT
 from lib.yamls import ParameterError
 
@@ -31,8 +31,8 @@ def results():
         "study": {"data": "CIFAR-100", "sizes": {"train": 45000, "val": 5000, "test": 10000}, "width": 64, "epochs": 50,
                   "milestones": [25, 40], "label_smoothing": {"baseline": 0.0, "cutmix": 0.1}, "proof": {"baseline": {"train": 0.996}}},
         "failures": {"test_images": 10000},
-        "gradcam": {"attention": {"entropy_change": {"estimate": 0.1, "low": 0.05, "high": 0.15}}, "verdicts": {"background": 60, "all": 80},
-                    "cases": [{"id": 1214, "verdict": "look_alike", "spread": 0.95}]},
+        "gradcam": {"attention": {"normalised_entropy": {"difference": {"estimate": 0.1, "low": 0.05, "high": 0.15}}},
+                    "verdicts": {"background": 60, "all": 80}, "cases": [{"id": 1214, "verdict": "look_alike", "normalised_entropy": 0.95}]},
         "compare": {
             "reject_below": 0.7, "accuracy_change": {"estimate": 0.1501, "low": 0.142, "high": 0.158},
             "arms": {"baseline": arm(0.6069, 3931, val_accuracy=0.6, train_accuracy=0.998, stream_accuracy=0.998, val_loss_lowest_epoch=25,
@@ -44,7 +44,9 @@ def results():
             "classes": {"tested": 100, "worse": 2},
             "class_change": {name: {"estimate": change / 100, "low": change / 100 - 0.1, "high": change / 100 + 0.1} for name, change in
                              {"oak_tree": -2, "maple_tree": -1, "otter": 33, "camel": 31, "mouse": 30}.items()},
-            "rejection": {"baseline": {"accepted": 6000, "errors_accepted": 900}, "cutmix": {"accepted": 6000, "errors_accepted": 120}},
+            "rejection": {"baseline": {"coverage": 0.6, "selective_risk": 0.15}, "cutmix": {"coverage": 0.6, "selective_risk": 0.02}},
+            "ablation": [{"effect": "CutMix", "given": given, "test_accuracy": {"estimate": gain, "low": gain - 0.01, "high": gain + 0.01}}
+                         for given, gain in (("nothing else", -0.5), ("crop and flip", 0.14))],
             "cases": [{"id": 1214, "baseline predicts": "crab", "baseline confidence": 0.999, "cutmix right": "no", "cutmix confidence": 0.921}]}}
 
 
@@ -63,50 +65,53 @@ def one(tmp_path, results, test, claimed="claimed: 60, unit: percent, ", more=""
 # --- numbers by name
 
 def test_a_path_leads_through_names_and_records(results):
-    assert measures.find(results, "compare.cases[id=1214].baseline predicts") == "crab"
-    assert measures.find(results, "study.milestones") == [25, 40]
+    assert lookup.find(results, "compare.cases[id=1214].baseline predicts") == "crab"
+    assert lookup.find(results, "study.milestones") == [25, 40]
+    assert lookup.find(results, "compare.ablation[effect=CutMix,given=crop and flip].test_accuracy.estimate") == 0.14
     for wrong in ("compare.nothing", "compare.cases[id=1].cutmix right", "compare.reject_below.x", "study[id=1].x", "study.data.x"):
         with pytest.raises(Missing, match="."):
-            measures.find(results, wrong)
+            lookup.find(results, wrong)
 
 
 @pytest.mark.parametrize("value", [None, "text", True, {"mean": None, "sd": None, "n": 1}, {"estimate": 1, "low": None, "high": 2}, [1]])
 def test_what_is_no_number_is_missing(value):
     with pytest.raises(Missing):
-        measures.measure({"a": value}, "a")
+        lookup.measure({"a": value}, "a")
 
 
 def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
     low, high = proportion_confint(3931, 10000, method="beta")
-    count = measures.measure(results, "compare.arms.baseline.errors", count_of="failures.test_images")
-    share = measures.measure(results, "compare.arms.baseline.test_accuracy", share_of="failures.test_images")
+    count = lookup.measure(results, "compare.arms.baseline.errors", count_of="failures.test_images")
+    share = lookup.measure(results, "compare.arms.baseline.test_accuracy", share_of="failures.test_images")
+    assert lookup.measure(results, "compare.arms.baseline.errors", count_of="compare.reject_below * failures.test_images")[1:] == pytest.approx(
+        proportion_confint(3931, 7000, method="beta"))
     assert count == pytest.approx((0.3931, low, high)) and share == pytest.approx((0.6069, 1 - high, 1 - low))
 
 
 def test_several_seeds_give_students_interval_of_their_mean():
     each = np.array([0.70, 0.72, 0.75])
     expected = ttest_1samp(each, 0).confidence_interval(0.95)
-    measured = measures.measure({"a": seeds(each.mean(), each.std(ddof=1), 3)}, "a")
+    measured = lookup.measure({"a": seeds(each.mean(), each.std(ddof=1), 3)}, "a")
     assert measured == pytest.approx((each.mean(), expected.low, expected.high))
 
 
 def test_the_interval_of_a_share_is_the_wider_of_seeds_and_images():
     wide = {"a": seeds(0.5, 0.2, 3), "n": 10**6}
-    assert measures.measure(wide, "a", share_of="n").low == pytest.approx(0.5 - 4.3026527 * 0.2 / 3**0.5, abs=1e-6)
+    assert lookup.measure(wide, "a", share_of="n").low == pytest.approx(0.5 - 4.3026527 * 0.2 / 3**0.5, abs=1e-6)
     narrow = {"a": seeds(0.5, 1e-6, 3), "n": 20}
-    assert measures.measure(narrow, "a", share_of="n").low == pytest.approx(binomtest(10, 20).proportion_ci().low)
+    assert lookup.measure(narrow, "a", share_of="n").low == pytest.approx(binomtest(10, 20).proportion_ci().low)
 
 
 @pytest.mark.parametrize("count, total", [(5, 0), (5, 4), (-1, 4)])
 def test_a_share_that_is_none_is_missing(count, total):
     with pytest.raises(Missing):
-        measures.measure({"a": count, "n": total}, "a", count_of="n")
+        lookup.measure({"a": count, "n": total}, "a", count_of="n")
 
 
 def test_a_difference_of_intervals_is_newcombes():
     intervals = [Interval(k / n, *proportion_confint(k, n, method="wilson")) for k, n in ((56, 70), (48, 80))]
-    assert measures.difference(*intervals)[1:] == pytest.approx(confint_proportions_2indep(56, 70, 48, 80, method="newcomb"))
-    assert measures.difference(*intervals)[1:] == pytest.approx((0.0524, 0.3339), abs=5e-5)  # Newcombe 1998, table II, case (a)
+    assert lookup.difference(*intervals)[1:] == pytest.approx(confint_proportions_2indep(56, 70, 48, 80, method="newcomb"))
+    assert lookup.difference(*intervals)[1:] == pytest.approx((0.0524, 0.3339), abs=5e-5)  # Newcombe 1998, table II, case (a)
 
 
 # --- rules
@@ -232,7 +237,7 @@ def test_a_small_study_judges_no_number_and_contradicts_no_direction(results, na
 def test_two_copies_of_one_run_reproduce_no_difference(results):
     arms = results["compare"]["arms"]
     results["compare"]["arms"] = {name: arms["baseline"] for name in arms}
-    results["compare"]["accuracy_change"] = {"estimate": 0.0, "low": 0.0, "high": 0.0}
+    results["compare"]["accuracy_change"] = results["compare"]["ablation"][1]["test_accuracy"] = {"estimate": 0.0, "low": 0.0, "high": 0.0}
     given = verdicts(results)
     for name in ("direction-of-accuracy", "cutmix-made-the-difference", "confidence-drops-only-where-wrong"):
         assert given[name] == "not reproduced", name

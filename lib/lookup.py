@@ -7,8 +7,10 @@ from scipy.stats import t
 from lib.compare import Interval
 from lib.selective import clopper_pearson
 
-_STEP = r"([^.\[\]]+)(?:\[([^=\[\]]+)=([^\[\]]+)\])?"
-PATH = rf"^{_STEP}(\.{_STEP})*$"  # names joined by dots; name[key=value] is the record with that value in the list `name`
+_KEY = r"[^=,\[\]]+=[^,\[\]]+"
+_STEP = rf"([^.*\[\]]+)(?:\[({_KEY}(?:,{_KEY})*)\])?"
+PATH = rf"^{_STEP}(\.{_STEP})*$"  # names joined by dots; name[key=value,...] is the first record of the list `name` with these values
+SIZE = rf"^{_STEP}(\.{_STEP})*( \* {_STEP}(\.{_STEP})*)?$"  # a path, or the product of two
 
 
 class Missing(LookupError):
@@ -21,11 +23,12 @@ def find(results: dict, path: str):
     Raises Missing where the path leads nowhere or to null.
     """
     here = results
-    for name, key, value in re.findall(_STEP, path):
+    for name, keys in re.findall(_STEP, path):
         here = here.get(name) if isinstance(here, dict) else None
-        if key:
-            rows = here if isinstance(here, list) else []
-            here = next((row for row in rows if isinstance(row, dict) and str(row.get(key)) == value), None)
+        if keys:
+            wanted = dict(key.split("=", 1) for key in keys.split(","))
+            rows = [row for row in here if isinstance(row, dict)] if isinstance(here, list) else []
+            here = next((row for row in rows if all(str(row.get(key)) == value for key, value in wanted.items())), None)
         if here is None:
             raise Missing(path)
     return here
@@ -36,24 +39,30 @@ def number(results: dict, path: str) -> float:
     return _parts(find(results, path), path)[0].estimate
 
 
+def images(results: dict, size: str) -> float:
+    """How many images `size` means: the number at a path, or the product of two. Raises Missing, also for none."""
+    total = math.prod(number(results, path) for path in size.split(" * "))
+    if total <= 0:
+        raise Missing(size)
+    return total
+
+
 def measure(results: dict, path: str, count_of: str | None = None, share_of: str | None = None) -> Interval:
     """The number at `path` with its 95 % interval; both ends are the number itself where none is known.
 
     An {estimate, low, high} has its own interval; a {mean, sd, n} of several seeds has Student's of the mean. count_of,
-    share_of: the path of a number of images of which this is a count, or a share or mean of values from 0 to 1; the result is
-    a share, and its interval reaches at least as far as Clopper and Pearson's, which for such a mean is the wider one.
+    share_of: a number of images (see `images`) of which this is a count, or a share or mean of values from 0 to 1; the result
+    is a share, and its interval reaches at least as far as Clopper and Pearson's, which for such a mean is the wider one.
     """
-    value, sizes = find(results, path), count_of or share_of
-    measured, spread = _parts(value, path)
-    if not sizes:
+    measured, spread = _parts(find(results, path), path)
+    size = count_of or share_of
+    if not size:
         return _around(measured, spread)
-    total = number(results, sizes)
-    if total <= 0:
-        raise Missing(sizes)
+    total = images(results, size)
     scale = total if count_of else 1.0
     share = Interval(*(end / scale for end in measured))
     if not 0 <= share.estimate <= 1:
-        raise Missing(f"{path} as a share of {sizes}")
+        raise Missing(f"{path} as a share of {size}")
     seeds = _around(share, spread / scale)
     low, high = clopper_pearson(share.estimate * total, total)
     return Interval(share.estimate, max(0.0, min(float(low), seeds.low)), min(1.0, max(float(high), seeds.high)))
