@@ -40,11 +40,20 @@ def number(results: dict, path: str) -> float:
 
 
 def images(results: dict, size: str) -> float:
-    """How many images `size` means: the number at a path, or the product of two. Raises Missing, also for none."""
-    total = math.prod(number(results, path) for path in size.split(" * "))
+    """How many images `size` means: the number at a path, the sum of the counts there, or the product of two such.
+
+    Raises Missing, also for none.
+    """
+    total = math.prod(_size(results, path) for path in size.split(" * "))
     if total <= 0:
         raise Missing(size)
     return total
+
+
+def _size(results: dict, path: str) -> float:
+    value = find(results, path)
+    counts = isinstance(value, dict) and all(type(one) is int for one in value.values())
+    return float(sum(value.values())) if counts else number(results, path)
 
 
 def measure(results: dict, path: str, count_of: str | None = None, share_of: str | None = None) -> Interval:

@@ -30,9 +30,9 @@ def results():
     return {
         "study": {"data": "CIFAR-100", "sizes": {"train": 45000, "val": 5000, "test": 10000}, "width": 64, "epochs": 50,
                   "milestones": [25, 40], "label_smoothing": {"baseline": 0.0, "cutmix": 0.1}, "proof": {"baseline": {"train": 0.996}}},
-        "failures": {"test_images": 10000},
+        "failures": {"test_images": 10000, "known": {"opinion": {"named": [{"id": 1214, "corrected": "lobster"}]}}},
         "gradcam": {"attention": {"normalised_entropy": {"difference": {"estimate": 0.1, "low": 0.05, "high": 0.15}}},
-                    "verdicts": {"background": 60, "all": 80}, "cases": [{"id": 1214, "verdict": "look_alike", "normalised_entropy": 0.95}]},
+                    "verdicts": {"baseline": {"background": 60, "look_alike": 20}}, "cases": [{"id": 1214, "verdict": "look_alike", "normalised_entropy": 0.95}]},
         "compare": {
             "reject_below": 0.7, "accuracy_change": {"estimate": 0.1501, "low": 0.142, "high": 0.158},
             "arms": {"baseline": arm(0.6069, 3931, val_accuracy=0.6, train_accuracy=0.998, stream_accuracy=0.998, val_loss_lowest_epoch=25,
@@ -85,6 +85,8 @@ def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
     share = lookup.measure(results, "compare.arms.baseline.test_accuracy", share_of="failures.test_images")
     assert lookup.measure(results, "compare.arms.baseline.errors", count_of="compare.reject_below * failures.test_images")[1:] == pytest.approx(
         proportion_confint(3931, 7000, method="beta"))
+    verdicts = lookup.measure(results, "gradcam.verdicts.baseline.background", count_of="gradcam.verdicts.baseline")
+    assert verdicts == pytest.approx((0.75, *proportion_confint(60, 80, method="beta")))
     assert count == pytest.approx((0.3931, low, high)) and share == pytest.approx((0.6069, 1 - high, 1 - low))
 
 
@@ -214,10 +216,20 @@ def test_a_sound_full_size_study_contradicts_the_baseline_and_the_gain(results):
     compare["arms"]["baseline"]["test_accuracy"] = seeds(0.75, 0.003, 3)
     compare["accuracy_change"] = {"estimate": 0.02, "low": 0.01, "high": 0.03}
     results["gradcam"]["cases"][0]["verdict"] = "label_error"
+    results["failures"]["known"]["opinion"]["named"][0]["corrected"] = "crab"
     given = verdicts(results)
-    for name in ("baseline-test-accuracy", "crop-and-flip-were-on", "gain", "limit-of-resolution", "case-1214-cause"):
+    for name in ("baseline-test-accuracy", "crop-and-flip-were-on", "gain", "limit-of-resolution"):
         assert given[name] == "contradicted", name
-    assert given["direction-of-accuracy"] == "reproduced"
+    assert given["direction-of-accuracy"] == "reproduced" and given["case-1214-cause"] == "not reproduced"
+
+
+def test_a_diagnosis_alone_contradicts_nothing(results):
+    """Its score on photographs is not known."""
+    results["gradcam"]["cases"][0]["verdict"], results["failures"]["known"] = "label_error", {}
+    results["gradcam"]["verdicts"]["baseline"] = {"background": 1, "look_alike": 79}
+    given = verdicts(results)
+    assert given["limit-of-resolution"] == "not tested here" and given["one-problem-of-textures"] == "not reproduced"
+    assert "contradicted" not in given.values()
 
 
 @pytest.mark.parametrize("name, value", [("width", 16), ("epochs", 24), ("milestones", [12, 19])])
