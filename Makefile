@@ -67,6 +67,10 @@ $(STAMP):
 .PHONY: report
 report: $(OUT)/report.html $(OUT)/report.pdf ## train the study's arms, compare them, write report.html and report.pdf (phantom 3 min, cifar100-small 40 min)
 
+.PHONY: check
+check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
+	@$(RUN) -m lib.conditions '$(OUT)/results.json' $(wildcard $(P)/conditions.yaml)
+
 .PHONY: train
 train: $(RUNS) ## only train the study's arms
 
@@ -83,7 +87,7 @@ $(WITNESS):
 $(VIEWS) $(OUT)/05_report.ipynb: $(WITNESS)
 $(OUT)/02_failures.ipynb: $(RUNS) $(wildcard $(P)/cases.yaml)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
-$(OUT)/05_report.ipynb: $(VIEWS)
+$(OUT)/05_report.ipynb: $(VIEWS) $(wildcard $(P)/claims.yaml $(P)/conditions.yaml)
 stage_of = $(lastword $(subst _, ,$(1)))
 $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(P)/$$(call stage_of,$$*).yaml) | $(STAMP)
 	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null

@@ -100,7 +100,11 @@ class Compare(View):
 
 
 class Report(View):
+    """`claims` is a file of an earlier study's claims, `conditions` one of this study's own; "" where there is none."""
+
     title: Annotated[str, Field(min_length=1, max_length=300)]
+    claims: str
+    conditions: str
 
 
 STAGES = {"train": Train, "failures": Failures, "gradcam": Gradcam, "compare": Compare, "report": Report}

@@ -1,0 +1,138 @@
+"""Claims of an earlier study and the rules by which they are judged, as claims.yaml states them."""
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from lib import entries
+from lib.entries import Entry
+from lib.lookup import PATH, SIZE
+
+Path = Annotated[str, Field(pattern=PATH)]
+Size = Annotated[str, Field(pattern=SIZE)]
+Text = Annotated[str, Field(min_length=1)]
+Unit = Literal["percent", "points", "images", "classes", "epochs", "score"]
+
+
+class Bound(Entry):
+    """Where the whole interval must lie: above or below a number, in the test's unit; or what a text or truth value is."""
+
+    above: float | None = None
+    below: float | None = None
+    is_: Any = Field(default=None, alias="is")
+
+    @model_validator(mode="after")
+    def _one_word(self):
+        if sum(word is not None for word in (self.above, self.below, self.is_)) != 1:
+            raise ValueError("give one of above, below, is")
+        return self
+
+
+class Test(Entry):
+    """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as in lib.lookup.measure."""
+
+    __test__ = False  # no test of pytest's
+    what: Text | None = None
+    measured: Path
+    minus: Path | None = None
+    count_of: Size | None = None
+    share_of: Size | None = None
+    minus_of: Size | None = None
+    unit: Unit | None = None
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    holds_if: Bound | None = None
+    contradicted_if: Bound | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self):
+        if (self.tolerance is None) == (self.holds_if is None):
+            raise ValueError("give one of tolerance, holds_if")
+        if self.count_of and self.share_of or self.minus_of and not (self.minus and (self.count_of or self.share_of)):
+            raise ValueError("give one of count_of, share_of; minus_of only beside minus and one of them")
+        if self.holds_if and self.contradicted_if and not _apart(self.holds_if, self.contradicted_if):
+            raise ValueError("contradicted_if must lie on the other side of holds_if")
+        return self
+
+    @property
+    def of_text(self) -> bool:
+        return self.holds_if is not None and self.holds_if.is_ is not None
+
+
+def _apart(holds: Bound, contradicted: Bound) -> bool:
+    if holds.is_ is not None:
+        return contradicted.is_ is not None and contradicted.is_ != holds.is_
+    if holds.above is not None:
+        return contradicted.below is not None and contradicted.below <= holds.above
+    return contradicted.above is not None and contradicted.above >= holds.below
+
+
+class Claim(Entry):
+    """A sentence of the earlier study, the number it gave, and the tests that must all hold for it to be reproduced.
+
+    only_at: scopes outside which it is not judged; contradicted_only_at: scopes outside which it may fail, but is not
+    contradicted; needs: what a study must have for the tests, in words.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    statement: Text
+    claimed: float | None = None
+    unit: Unit | None = None
+    only_at: list[str]
+    contradicted_only_at: list[str] = []
+    needs: Text | None = None
+    tests: list[Test]
+
+    @model_validator(mode="after")
+    def _complete(self):
+        if not self.tests and not self.needs:
+            raise ValueError("give tests, or what they would need (needs)")
+        if (self.claimed is None) != (self.unit is None):
+            raise ValueError("claimed and unit belong together")
+        for test in self.tests:
+            self._check(test)
+        return self
+
+    def _check(self, test: Test) -> None:
+        if len(self.tests) > 1 and not test.what:
+            raise ValueError(f"{test.measured}: with several tests each needs 'what'")
+        if not test.of_text and not (test.unit or self.unit):
+            raise ValueError(f"{test.measured}: no unit")
+        if test.tolerance is None:
+            return
+        if self.claimed is None or test.unit not in (None, self.unit):
+            raise ValueError(f"{test.measured}: a tolerance needs the claimed number, in its unit")
+        beyond = test.contradicted_if
+        if beyond and not (beyond.above is not None and beyond.above >= self.claimed + test.tolerance
+                           or beyond.below is not None and beyond.below <= self.claimed - test.tolerance):
+            raise ValueError(f"{test.measured}: contradicted_if must lie outside the tolerance")
+
+
+class Scope(Entry):
+    """Which studies a claim speaks of, in words, and what results.json must say for that: paths and their values."""
+
+    text: Text
+    values: Annotated[dict[Path, Any], Field(min_length=1)]
+
+
+class Claims(Entry):
+    """The file: scopes by name, and the claims."""
+
+    scopes: dict[str, Scope] = {}
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+    @field_validator("claims")
+    @classmethod
+    def _known(cls, claims, info):
+        names, scopes = [claim.id for claim in claims], info.data.get("scopes", {})
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"given twice: {', '.join(twice)}")
+        for claim in claims:
+            unknown = [scope for scope in claim.only_at + claim.contradicted_only_at if scope not in scopes]
+            if unknown:
+                raise ValueError(f"{claim.id}: no scope is called {', '.join(unknown)}; there are: {', '.join(scopes)}")
+        return claims
+
+
+def read(path: str) -> Claims | None:
+    """The claims of a study, or None when `path` is "". Raises ParameterError with one line for every mistake."""
+    return entries.read(path, Claims, entries.words(Claims, Scope, Claim, Test, Bound)) if path else None

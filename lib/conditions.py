@@ -1,0 +1,86 @@
+"""Conditions that a study's numbers must meet: python -m lib.conditions RESULTS [CONDITIONS]
+
+Prints each condition with the measured number; exits 0 when all hold, 1 when one fails, 2 when a file cannot be read.
+"""
+import sys
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from lib import entries, runs
+from lib.entries import Entry
+from lib.lookup import PATH, Missing, number
+from lib.yamls import ParameterError
+
+
+class Condition(Entry):
+    """A number of results.json and the limits that it must keep, both included."""
+
+    what: Annotated[str, Field(min_length=1)]
+    path: Annotated[str, Field(pattern=PATH)]
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _limited(self):
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("give at_least, at_most or both")
+        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least:g} is more than at_most {self.at_most:g}: nothing can meet that")
+        return self
+
+
+class Conditions(Entry):
+    conditions: list[Condition]
+
+
+def read(path: str) -> list[Condition]:
+    """The conditions of a study, none when `path` is "". Raises ParameterError with one line for every mistake."""
+    return entries.read(path, Conditions, entries.words(Conditions, Condition)).conditions if path else []
+
+
+def check(conditions: list[Condition], results: dict) -> pd.DataFrame:
+    """One row a condition: condition, required, measured (None when it is missing, which is a failure), passed."""
+    rows = []
+    for condition in conditions:
+        try:
+            measured = number(results, condition.path)
+        except Missing:
+            measured = None
+        passed = measured is not None and all((condition.at_least is None or measured >= condition.at_least,
+                                               condition.at_most is None or measured <= condition.at_most))
+        rows.append({"condition": condition.what, "required": _required(condition), "measured": measured, "passed": passed})
+    return pd.DataFrame(rows, columns=["condition", "required", "measured", "passed"], dtype=object).astype({"passed": bool})
+
+
+def _required(condition: Condition) -> str:
+    limits = [("at least", condition.at_least), ("at most", condition.at_most)]
+    return ", ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
+
+
+def view(checked: pd.DataFrame) -> pd.DataFrame:
+    """`check` as it is printed."""
+    return pd.DataFrame({"condition": checked["condition"], "required": checked["required"],
+                         "measured": ["missing" if value is None else f"{value:.4g}" for value in checked["measured"]],
+                         "result": ["pass" if passed else "FAIL" for passed in checked["passed"]]})
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) not in (1, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        stated = read(arguments[1] if len(arguments) == 2 else "")
+        checked = check(stated, runs.read_json(arguments[0]))
+    except (ParameterError, runs.ArtefactError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for row in view(checked).itertuples():
+        print(f"{row.result}  {row.condition}: {row.measured} ({row.required})")
+    print(f"{int(checked['passed'].sum())} of {len(checked)} conditions hold" if len(checked) else "this study states no condition")
+    return 0 if checked["passed"].all() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+"""The ledger: each claim of an earlier study beside what this one measured, with a verdict by the rule that stands beside it."""
+import pandas as pd
+
+from lib.claims import Bound, Claim, Claims, Scope, Test
+from lib.compare import Interval
+from lib.lookup import Missing, difference, find, images, measure
+from lib.wording import listed, signed
+
+REPRODUCED, FAILED, CONTRADICTED, UNTESTED = "reproduced", "not reproduced", "contradicted", "not tested here"
+VERDICTS = (CONTRADICTED, FAILED, REPRODUCED, UNTESTED)  # in the order of the report's table
+COLUMNS = ["id", "statement", "claimed", "measured", "verdict", "why"]
+
+
+def judge(claims: Claims | None, results: dict) -> pd.DataFrame:
+    """One row a claim in the file's order, none for None; `measured` with its 95 % interval, `verdict` one of VERDICTS.
+
+    contradicted: one of the claim's tests is; not reproduced: one fails; reproduced: all hold; not tested here: the study
+    lies outside the claim's scope, or a number is missing.
+    """
+    rows = [_row(claim, claims.scopes, results) for claim in claims.claims] if claims else []
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+
+
+def _row(claim: Claim, scopes: dict, results: dict) -> dict:
+    outcomes = [_outcome(test, claim, results) for test in claim.tests]
+    measured = "; ".join(text for text, _, _ in outcomes if text) or None
+    verdict, why = _verdict(claim, outcomes, _outside(claim.only_at, scopes, results),
+                            _outside(claim.contradicted_only_at, scopes, results))
+    claimed = None if claim.claimed is None else _claimed(claim.claimed, claim.unit)
+    return dict(zip(COLUMNS, (claim.id, claim.statement, claimed, measured, verdict, why)))
+
+
+def _verdict(claim: Claim, outcomes: list[tuple], outside: str, smaller: str) -> tuple[str, str]:
+    """The claim's verdict from its tests'; `outside` and `smaller` say how the study differs from the claim's scopes."""
+    verdicts = {verdict for _, verdict, _ in outcomes}
+    if outside:
+        return UNTESTED, f"claimed of {outside} only"
+    if CONTRADICTED in verdicts:
+        verdict = FAILED if smaller else CONTRADICTED
+    elif UNTESTED in verdicts or not outcomes:
+        missing = "; ".join(why for _, verdict, why in outcomes if verdict == UNTESTED)
+        return UNTESTED, f"needs {claim.needs}" if claim.needs else missing
+    else:
+        verdict = FAILED if FAILED in verdicts else REPRODUCED
+    decisive = [why for _, of_test, why in outcomes if of_test in (verdict, CONTRADICTED)]
+    return verdict, "; ".join(decisive) + (f" (claimed of {smaller})" if smaller else "")
+
+
+def _outside(names: list[str], scopes: dict[str, Scope], results: dict) -> str:
+    """The scopes among `names` that this study lies outside of, in words; "" when it lies in all of them."""
+    return listed([scopes[name].text for name in names if _differences(scopes[name], results)])
+
+
+def _differences(scope: Scope, results: dict) -> str:
+    texts = []
+    for path, wanted in scope.values.items():
+        try:
+            here = find(results, path)
+        except Missing:
+            here = "not recorded"
+        if here != wanted:
+            texts.append(f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} (here {here})")
+    return ", ".join(texts)
+
+
+def _outcome(test: Test, claim: Claim, results: dict) -> tuple[str, str, str]:
+    """What was measured, the test's verdict and its reason, as text."""
+    label = f"{test.what}: " if test.what else ""
+    try:
+        if test.of_text:
+            here = find(results, test.measured)
+            shown, verdict, why = str(here), *_same(here, test)
+        else:
+            unit = test.unit or claim.unit
+            interval = _measured(test, unit, results)
+            shown, (verdict, why) = _shown(interval, unit), _compared(interval, test, claim.claimed, unit)
+    except Missing as missing:
+        return "", UNTESTED, f"{label}{missing} is not in results.json"
+    return label + shown, verdict, label + why
+
+
+def _measured(test: Test, unit: str, results: dict) -> Interval:
+    """The test's number with its interval, in its unit."""
+    interval = measure(results, test.measured, test.count_of, test.share_of)
+    if test.minus:
+        count_of, share_of = (of and (test.minus_of or of) for of in (test.count_of, test.share_of))
+        interval = difference(interval, measure(results, test.minus, count_of, share_of))
+    size = test.count_of or test.share_of
+    scale = 100 if unit in ("percent", "points") else images(results, size) if unit == "images" and size else 1
+    return Interval(*(end * scale for end in interval))
+
+
+def _same(here, test: Test) -> tuple[str, str]:
+    if here == test.holds_if.is_:
+        return REPRODUCED, "as claimed"
+    beyond = test.contradicted_if and here == test.contradicted_if.is_
+    return CONTRADICTED if beyond else FAILED, f"not {test.holds_if.is_}"
+
+
+def _compared(interval: Interval, test: Test, claimed: float | None, unit: str) -> tuple[str, str]:
+    if test.contradicted_if and _lies(interval, test.contradicted_if):
+        return CONTRADICTED, _bound(test.contradicted_if, unit)
+    if test.holds_if:
+        text = _bound(test.holds_if, unit)
+        return (REPRODUCED, text) if _lies(interval, test.holds_if) else (FAILED, f"not {text}")
+    holds = interval.low - test.tolerance <= claimed <= interval.high + test.tolerance
+    noun = "points" if unit == "percent" else "" if unit == "score" else unit
+    where = f"within {test.tolerance:g} {noun} of" if test.tolerance else "inside"
+    return (REPRODUCED, f"the claimed number {where} the interval") if holds else (FAILED, f"the claimed number not {where} the interval")
+
+
+def _lies(interval: Interval, bound: Bound) -> bool:
+    return interval.low > bound.above if bound.above is not None else interval.high < bound.below
+
+
+def _bound(bound: Bound, unit: str) -> str:
+    word, value = ("above", bound.above) if bound.above is not None else ("below", bound.below)
+    return f"wholly {word} {_claimed(value, unit) if value else '0'}"
+
+
+def _claimed(value: float, unit: str) -> str:
+    """A number as it was given."""
+    text = f"{value:+g}" if unit == "points" else f"{value:,g}"
+    words = {"percent": "%", "points": " point" if abs(value) == 1 else " points", "epochs": f" epoch{'s' * (value != 1)}"}
+    return text.replace("-", "−") + words.get(unit, "")
+
+
+def _shown(interval: Interval, unit: str) -> str:
+    """A measured number with its interval, where it has one."""
+    def one(value):
+        if unit == "points":
+            return signed(value)
+        return {"percent": "{:.1f}%", "score": "{:.3f}"}.get(unit, "{:,.0f}").format(value).replace("-", "−")
+
+    text = one(interval.estimate) + (" points" if unit == "points" else "")
+    return text if interval.low == interval.high else f"{text} ({one(interval.low)} to {one(interval.high)})"
+
+
+def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
+    """What the report prints of `judge`: the claims that were tested, the contradicted ones first, or those that were not."""
+    chosen = judged[judged["verdict"].ne(UNTESTED) == tested].drop(columns="id")
+    if not tested:
+        return chosen.drop(columns="verdict")
+    return chosen.sort_values("verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable")
+
+
+def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
+    """The ledger as results.json keeps it: claims a verdict, each claim by its id, how the study differs from the scopes."""
+    counts = judged["verdict"].value_counts()
+    scopes = claims.scopes.values() if claims else ()
+    return {"verdicts": {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS},
+            "claims": judged.set_index("id").to_dict("index"),
+            "outside": {scope.text: differs for scope in scopes if (differs := _differences(scope, results))}}

@@ -1,0 +1,48 @@
+"""What the report says of the earlier study's claims and of its own conditions."""
+from lib.ledger import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
+from lib.prose import see
+from lib.wording import count, escape, listed, plural
+
+
+def ledger(results: dict) -> str:
+    """How many claims came out how, and which are contradicted; "" without claims."""
+    verdicts, claims = results["ledger"]["verdicts"], results["ledger"]["claims"].values()
+    if not claims:
+        return ""
+    tested = len(claims) - verdicts[UNTESTED]
+    text = f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be tested here"
+    text += ". " if not tested else (f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced, "
+                                     f"{count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). ")
+    contradicted = [f"“{escape(claim['statement'])}”" for claim in claims if claim["verdict"] == CONTRADICTED]
+    if contradicted:
+        text += f"Contradicted {'is' if len(contradicted) == 1 else 'are'} {listed(contradicted)}. "
+    if verdicts[UNTESTED]:
+        text += f"{see('tab-untested')} lists the {verdicts[UNTESTED]:,} not tested here, and why."
+    text += "".join(f" This study is not of {scope}: {escape(differs)}." for scope, differs in results["ledger"]["outside"].items())
+    return "## The original study's claims\n\n" + text.strip()
+
+
+def conditions(results: dict) -> str:
+    """How many of the study's own conditions hold, and which fail; "" without conditions."""
+    rows = results["conditions"]
+    if not rows:
+        return ""
+    failed = [escape(row["condition"]) for row in rows if not row["passed"]]
+    text = (f"This study states {plural(len(rows), 'condition')} beforehand; "
+            + ("all hold" if not failed else f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"))
+    return f"## Conditions\n\n{text} ({see('tab-conditions')})."
+
+
+def ledger_caption() -> str:
+    return ("The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (and of "
+            "seeds, where there are several). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
+            "does not show what was claimed. A direction claimed of one network and not found in another is not contradicted.")
+
+
+def untested_caption() -> str:
+    return ("The claims that were not tested here, and why. What this study measured stands beside them where it did; with another "
+            "network or schedule that says nothing about the claimed number.")
+
+
+def conditions_caption() -> str:
+    return "The conditions that this study states for itself, judged by the measured number alone."
