@@ -7,6 +7,7 @@ import torch
 
 from lib import runs
 from lib.calibration import softmax
+from lib.checks import classes
 from lib.yamls import ParameterError, read_yaml
 
 
@@ -30,6 +31,15 @@ def test_table(run, splits) -> pd.DataFrame:
     if splits.test.planted is not None:
         table["cause"] = splits.test.planted["cause"].to_numpy()
     return table
+
+
+def half(ids) -> np.ndarray:
+    """Which half of the test split each image (N,) is in: "discovery" for an even id, "confirmation" for an odd one.
+
+    Hypotheses are formed on the one and confirmed on the other. An id is the place in the test file, whose order has
+    nothing to do with the class, the cause or any network; so a subset of images keeps the halves of the whole.
+    """
+    return np.where(classes("ids", ids) % 2 == 0, "discovery", "confirmation")
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:
