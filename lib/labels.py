@@ -4,6 +4,7 @@ import pandas as pd
 
 from lib.calibration import fit_temperature, softmax
 from lib.checks import classes, finite, same_length
+from lib.failures import half
 from lib.selective import clopper_pearson
 
 RULE = "confident learning names one and the same other class in more than half of the runs"
@@ -73,17 +74,26 @@ def scaled(run, split: str) -> np.ndarray:
 
 
 def suspected_in(runs: list, splits) -> pd.DataFrame:
-    """`suspected` on val and on test, each by itself: split, id, true, suggested (names), and the other columns."""
+    """`suspected` on val and on test, each by itself, with split, id, the classes' names, half (of test) and the number of runs."""
     parts, names = [], np.array(splits.class_names)
     for split in ("val", "test"):
         recorded = getattr(runs[0], split)
         table = suspected(recorded.labels, [scaled(run, split) for run in runs])
         position = table["position"].to_numpy()
-        table.insert(0, "split", split)
-        table.insert(2, "id", recorded.index[position])
-        table.insert(3, "true", names[recorded.labels[position]])
-        parts.append(table.assign(suggested=names[table["suggested"].to_numpy(int)], runs=len(runs)))
+        ids, of_class = recorded.index[position], table["suggested"].to_numpy(int)
+        of_split = {"split": split, "position": position, "id": ids, "half": half(ids) if split == "test" else "",
+                    "true": names[recorded.labels[position]], "suggested": names[of_class], "suggested_class": of_class}
+        parts.append(pd.DataFrame(of_split).assign(runs=len(runs), **table[["votes", "agreeing", "self_confidence", "margin"]]))
     return pd.concat(parts, ignore_index=True)
+
+
+def numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], named_ids) -> dict:
+    """What the report says of suspected labels, by name. images: how many each split has; named_ids: ids of the named cases."""
+    of_test = suspects[suspects["split"] == "test"]
+    named = of_test[of_test["id"].isin(list(named_ids))]
+    return {"runs": runs, "splits": {split: {"images": size, "suspected": int((suspects["split"] == split).sum())}
+                                     for split, size in images.items()},
+            "unanimous": int((of_test["votes"] == runs).sum()), "named": named[["id", "true", "suggested"]].to_dict("records")}
 
 
 def score(found, wanted) -> dict:
