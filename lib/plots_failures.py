@@ -33,7 +33,7 @@ def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
     ax.set(xlabel="confidence of the wrong prediction, after temperature scaling", ylabel="errors inside\nthe true superclass", ylim=(0, None))
     ax.yaxis.set_major_formatter(PercentFormatter(1, 0))
     ax.grid(axis="x", visible=False)
-    ax.legend()
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(tables) + 1)
     return ax
 
 
@@ -47,8 +47,10 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
     errors = {arm: np.where(np.eye(len(names), dtype=bool), np.nan, matrix) for arm, matrix in matrices.items()}
     largest = max(float(np.nan_to_num(matrix).max(initial=0)) for matrix in errors.values())
     norm = PowerNorm(0.5, 1e-9, largest or 1.0)
+    labels = names if len(names) <= WRITTEN else [name for name, _ in blocks] if len(blocks) <= WRITTEN else []
     if axes is None:
-        size = (WIDTH, (WIDTH - 1.2) / len(matrices) + 2.1)
+        beside = 0.05 * max((len(shorten(label, 22)) for label in labels), default=0)  # inches that the longest label takes
+        size = (WIDTH, (WIDTH - 0.4 - beside) / len(matrices) + beside + 1.1)
         axes = plt.subplots(1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False)[1][0]
     shades = plt.get_cmap("YlOrRd").with_extremes(bad="#bdbdbd", under="white")
     edges = np.cumsum([0] + [size for _, size in blocks])
@@ -57,7 +59,7 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
         for start, end in zip(edges[:-1], edges[1:]):
             axis.add_patch(Rectangle((start - 0.5, start - 0.5), end - start, end - start, fill=False, edgecolor="#0072B2", linewidth=0.6))
         axis.spines[:].set_visible(True)
-        _ticks(axis, names, [name for name, _ in blocks], (edges[:-1] + edges[1:] - 1) / 2)
+        _ticks(axis, labels, np.arange(len(names)) if labels is names else (edges[:-1] + edges[1:] - 1) / 2)
         axis.set(title=readable(arm), xlabel="predicted", ylabel="true" if axis is axes[0] else "")
         axis.grid(visible=False)
     bar = axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.6, aspect=30, location="bottom")
@@ -67,10 +69,8 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
     return axes
 
 
-def _ticks(axis, names: list[str], groups: list[str], middle: np.ndarray) -> None:
-    """Names of the classes where they fit, else of the superclasses, else none."""
-    places, shown = (np.arange(len(names)), names) if len(names) <= WRITTEN else (middle, groups) if len(groups) <= WRITTEN else ([], [])
-    size = 6 if len(shown) <= 25 else 4.5
-    axis.set_xticks(places, [shorten(name, 22) for name in shown], rotation=90, fontsize=size)
-    axis.set_yticks(places, [shorten(name, 22) for name in shown], fontsize=size)
+def _ticks(axis, labels: list[str], places: np.ndarray) -> None:
+    texts, size = [shorten(label, 22) for label in labels], 6 if len(labels) <= 25 else 4.5
+    axis.set_xticks(places[:len(texts)], texts, rotation=90, fontsize=size)
+    axis.set_yticks(places[:len(texts)], texts, fontsize=size)
     axis.tick_params(length=1.5, pad=1)

@@ -94,10 +94,9 @@ def changes(sets: list[dict], before: str, after: str) -> str:
     words = {"higher": "raises", "lower": "lowers", "none": "is not found to change"}
     said = [verdict(one["change"]) for one in sets]
     ends = [points(one["change"]["estimate"]) for one in sorted(sets, key=lambda one: one["change"]["estimate"])]
-    span = f"by {ends[0]} to {ends[-1]} points" if ends[0] != ends[-1] else f"by {ends[0]} points"
     if len(set(said)) == 1:
         text = f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {'both' if len(sets) == 2 else f'all {len(sets)}'} sets of test images"
-        text += f", {span}" if said[0] != "none" else f" (estimates from {ends[0]} to {ends[-1]} points)"
+        text += f" (estimates from {ends[0]} to {ends[-1]} points)"
     else:
         text = (f"The verdict depends on the set of test images: {start(after)} "
                 + "; it ".join(f"{words[which]} accuracy on {count(said.count(which))} of {len(sets)}" for which in words if which in said))
@@ -116,9 +115,9 @@ def severity(results: dict) -> str:
     if numbers is None:
         return " ".join(["These classes have no superclasses, so that every error counts alike.", *shown])
     chance = percent(numbers["chance"])
-    parts = [f"Of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} inside the true superclass"
+    parts = [f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} inside the true superclass"
              for arm, of_arm in numbers["arms"].items() if of_arm["errors"]]
-    text = "; ".join(parts) + f"; wrong classes drawn at random would be there in {chance}." if parts else "There is no error to weigh."
+    text = "O" + "; ".join(parts)[1:] + f"; wrong classes drawn at random would be there in {chance}." if parts else "There is no error to weigh."
     sentences = [text, *[sentence for arm in (failures["before"],) if (sentence := by_confidence(numbers["arms"][arm], arm))], distance(numbers, failures)]
     return " ".join([*sentences, *shown])
 

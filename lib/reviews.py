@@ -18,7 +18,7 @@ ORIGINS = {
     "duplicates_test_test.csv": "github.com/cvjena/cifair: meta/duplicates_cifar100_test.csv",
 }
 REVIEW, *DUPLICATES = ORIGINS
-TEST_IMAGES = 10_000
+TEST_IMAGES, CLASSES = 10_000, 100
 ANSWERS = ("given", "guessed", "both", "neither")
 
 
@@ -37,13 +37,15 @@ def read_review(path, labels: np.ndarray) -> pd.DataFrame:
     try:
         rows = [(item["id"], item["given_original_label"], item["our_guessed_label"], *(item["mturk"][answer] for answer in ANSWERS))
                 for item in json.loads(_content(path))]
-        table = pd.DataFrame(rows, columns=["id", "given", "guessed", *(f"{answer} votes" for answer in ANSWERS)]).astype("int64")
+        if not all(type(value) is int for row in rows for value in row):
+            raise TypeError("whole numbers only")
+        table = pd.DataFrame(rows, columns=["id", "given", "guessed", *(f"{answer} votes" for answer in ANSWERS)], dtype="int64")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise _unfit(path, "entries with id, given_original_label, our_guessed_label and mturk", error) from None
     _check_ids(path, table["id"], once=True)
     table = table[table["id"] < len(labels)]
     differ = table[table["given"].to_numpy() != labels[table["id"]]]
-    if len(differ) or not table["guessed"].between(0, labels.max()).all():
+    if len(differ) or not table["guessed"].between(0, CLASSES - 1).all():
         raise DataError(f"{path}: not a review of this test split: " + (
             f"image {differ['id'].iloc[0]} has label {labels[differ['id'].iloc[0]]} here and {differ['given'].iloc[0]} there"
             if len(differ) else "a guessed class is none of the classes"))

@@ -68,7 +68,7 @@ def test_mistakes_that_several_runs_agree_on_are_told_from_the_mistakes_of_one()
     wrong = generator.choice(2000, 100, replace=False)
     recorded = true.copy()
     recorded[wrong] = (true[wrong] + 1) % 10
-    runs = [softmax(4 * (np.eye(10)[true] + 0.4 * generator.standard_normal((2000, 10)))) for _ in range(3)]
+    runs = [softmax(6 * (np.eye(10)[true] + 0.45 * generator.standard_normal((2000, 10)))) for _ in range(3)]
     alone, together = (suspects.score(suspects.suspected(recorded, several)["position"], wrong) for several in (runs[:1], runs))
     assert together["precision"]["low"] > alone["precision"]["high"] and together["recall"]["estimate"] > 0.6
 
