@@ -28,9 +28,10 @@ def hypotheses(selection: pd.DataFrame, arm: str) -> str:
 
 
 def suspected(shown: pd.DataFrame, total: int) -> str:
-    return (f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test split: {RULE}. Votes: runs in which it does; "
-            "agreeing: runs that predict that class. Self-confidence, the probability of the recorded class, and margin, 0 where the "
-            "other class is certain and 0.5 where both are alike, are means over the runs; probabilities after temperature scaling. A suspicion, not a verdict.")
+    return (f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test split: {RULE}. Votes: runs in which it "
+            "does; agreeing: runs that predict that class. Self-confidence, the probability of the recorded class, and margin, 0 where "
+            "the other class is certain and 0.5 where both are alike, are means over the runs, after temperature scaling. A suspicion, "
+            "not a verdict.")
 
 
 def suspected_pictures(shown: pd.DataFrame) -> dict[str, str]:
@@ -50,8 +51,8 @@ def rescored(opinion, duplicates, before: str, after: str, seed: int) -> str:
     if opinion is not None:
         by = "reviewers" if opinion.source == "reviewers" else "the phantom's record"
         gone, mended = int(opinion.rejected.sum()), int((opinion.rejected & (opinion.corrected >= 0)).sum())
-        parts.append(f"Rejected removed: without the {plural(gone, 'label')} that {by} {'contradict' if by == 'reviewers' else 'contradicts'}; "
-                     f"corrected: {count(mended)} of them replaced"
+        parts.append(f"Rejected removed: without the {plural(gone, 'label')} that {by} "
+                     f"{'contradict' if by == 'reviewers' else 'contradicts'}; corrected: {count(mended)} of them replaced"
                      + (f", the other {plural(gone - mended, 'image')} without one accepted class left out." if gone > mended else "."))
     if duplicates is not None:
         parts.append(f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} that the ciFAIR lists name, "
@@ -63,7 +64,8 @@ def within_superclass(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
     said = "; ".join(f"{readable(arm)} " + ", ".join(f"{level(row.low)} to {level(row.high)}: {percent(row.share, 0)}"
                                                      for row in table.itertuples() if row.errors) for arm, table in tables.items())
     return {"caption": "Share of test errors that stay inside the true superclass, by confidence after temperature scaling, with 95% "
-                       "Clopper–Pearson intervals; above each, the errors of the band. Dashed: the share if wrong classes were drawn at random.",
+                       "Clopper–Pearson intervals; above each, the errors of the band. Dashed: the share if wrong classes were drawn "
+                       "at random.",
             "alt": f"Shares by band of confidence. {said}. Chance: {percent(next(iter(tables.values()))['chance'].iloc[0], 1)}."}
 
 
@@ -77,8 +79,9 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
     for arm, matrix in matrices.items():
         wrong = np.where(np.eye(len(names), dtype=bool), 0, matrix)
         row, column = np.unravel_index(wrong.argmax(), wrong.shape)
-        said.append(f"{readable(arm)}: largest cell {readable(names[row])} taken for {readable(names[column])}, {percent(wrong[row, column], 0)}"
-                    if wrong.any() else f"{readable(arm)}: no errors")
+        said.append(f"{readable(arm)}: " + (
+            f"largest cell {readable(names[row])} taken for {readable(names[column])}, {percent(wrong[row, column], 0)}"
+            if wrong.any() else "no errors"))
     order = f", classes ordered by superclass, the {len(blocks)} blocks outlined" if blocks else ""
     return {"caption": f"Confusion matrices on test, errors only{order}. A row is a true class, a column a predicted one; the colour is "
                        "the share of the row's images. Grey: right predictions.",

@@ -24,9 +24,11 @@ def test_table(run, splits) -> pd.DataFrame:
     temperature = fit_temperature(run.val.logits, run.val.labels)
     names, groups = np.array(splits.class_names), np.array(splits.superclass_names)
     table = pd.DataFrame({
-        "position": np.arange(len(labels)), "id": run.test.index, "half": half(run.test.index), "true": names[labels], "predicted": names[predicted],
+        "position": np.arange(len(labels)), "id": run.test.index, "half": half(run.test.index),
+        "true": names[labels], "predicted": names[predicted],
         "runner_up": names[order[:, 1]], "confidence": top[:, 0],
-        "scaled_confidence": softmax(run.test.logits, temperature).max(1), "true_probability": probabilities[np.arange(len(labels)), labels], "margin": top[:, 0] - top[:, 1],
+        "scaled_confidence": softmax(run.test.logits, temperature).max(1),
+        "true_probability": probabilities[np.arange(len(labels)), labels], "margin": top[:, 0] - top[:, 1],
         "correct": predicted == labels, "true_superclass": groups[splits.superclass[labels]],
         "predicted_superclass": groups[splits.superclass[predicted]]})
     if splits.test.planted is not None:
@@ -94,7 +96,8 @@ def selection(table: pd.DataFrame, cases: pd.DataFrame, mined: int) -> pd.DataFr
 
 def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
     """The selected images with what is thought to be wrong with them; the phantom's planted cause, where there is one."""
-    columns = ["id", "half", "true", "predicted", "confidence", "scaled_confidence", "why", "hypothesis"] + (["cause"] if "cause" in selection else [])
+    columns = ["id", "half", "true", "predicted", "confidence", "scaled_confidence", "why", "hypothesis"]
+    columns += ["cause"] if "cause" in selection else []
     return selection[columns].replace({"hypothesis": {"": None}}).rename(columns={"cause": "planted cause"})
 
 
@@ -128,6 +131,7 @@ def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: st
         arms[arm] = {"errors": len(wrong), "within_superclass": within, "discovery_errors": int((wrong["half"] == "discovery").sum())}
     named, discovery = selection[selection["why"] == "named"], tables[before]["half"] == "discovery"
     return {"before": before, "arms": arms, "test_images": len(tables[before]),
-            "discovery_images": int(discovery.sum()), "temperature": temperature, "mined": int((selection["why"] == "mined").sum()), "selected": len(selection), "named": len(named),
+            "discovery_images": int(discovery.sum()), "temperature": temperature, "selected": len(selection),
+            "mined": len(selection) - len(named), "named": len(named),
             "named_right": int(named["correct"].sum()), "chance_within_superclass": chance_within_superclass(superclass),
             "causes": None if causes is None else causes.to_dict("records")}

@@ -23,8 +23,8 @@ def confident_learning(labels, probabilities) -> np.ndarray:
     """The other class that confident learning names for each image, int64 (N,); NONE where it has no doubt of the label.
 
     A class is confident of an image when its probability reaches the mean probability that it has on the images labelled
-    so; of several such classes the likeliest counts, and none where the label is the likeliest class anyway. Northcutt, Jiang and Chuang 2021,
-    https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
+    so; of several such classes the likeliest counts, and none where the label is the likeliest class anyway. Northcutt, Jiang
+    and Chuang 2021, https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
     """
     labels, probabilities = _labelled(labels, probabilities)
     threshold = np.full(probabilities.shape[1], np.inf)  # of a class without images, which is never confident

@@ -1,7 +1,7 @@
 """The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
 from lib.labels import RULE
 from lib.prose import see, verdict
-from lib.wording import count, interval, level, listed, name, percent, plural, points, start
+from lib.wording import count, interval, level, listed, name, percent, plural, points, signed, start
 
 
 def bounded(share: dict, digits: int = 0) -> str:
@@ -18,22 +18,26 @@ def mining(results: dict) -> str:
     if not failures["mined"]:
         return text + "No error was mined, and so no hypothesis comes from the discovery half."
     return text + (
-        f"The {plural(failures['mined'], 'mined case')} {'is' if failures['mined'] == 1 else 'are'} of the discovery half: its {errors:,} errors of {name(failures['before'])} ranked by "
-        f"confidence after temperature scaling ({failures['temperature']:.2f}, fitted on validation), at most one for a pair of true and "
-        "predicted class. A temperature changes no prediction and not the order of classes within an image; it changes which image ranks "
-        "before which. Other numbers of this section are of the whole test split.")
+        f"The {plural(failures['mined'], 'mined case')} {'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of "
+        f"the {plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by confidence after temperature scaling "
+        f"({failures['temperature']:.2f}, fitted on validation), at most one for a pair of true and predicted class. A temperature "
+        "changes no prediction and not the order of classes within an image; it changes which image ranks before which. "
+        "Other numbers of this section are of the whole test split.")
 
 
 def suspicious(results: dict) -> str:
     """How many labels are suspected, by which rule, and what the rule is worth where that is known."""
-    labels, runs = results["failures"]["labels"], results["failures"]["labels"]["runs"]
+    labels = results["failures"]["labels"]
+    runs = labels["runs"]
     shares = [f"{numbers['suspected']:,} of {numbers['images']:,} in {'validation' if split == 'val' else split}"
               for split, numbers in labels["splits"].items()]
-    text = (f"A label is suspected where {RULE}. The {plural(runs, 'run')} of all arms and seeds saw neither split in training, and no human "
-            f"judgement enters. Suspected are {listed(shares)}; the runs are unanimous on {labels['unanimous']:,} of those in test.")
+    text = (f"A label is suspected where {RULE}. The {plural(runs, 'run')} of all arms and seeds saw neither split in training, and no "
+            f"human judgement enters. Suspected are {listed(shares)}"
+            + (f"; the runs are unanimous on {labels['unanimous']:,} of those in test." if labels["unanimous"] and runs > 2 else "."))
     if results["failures"]["named"]:
         named = [f"image {row['id']} (recorded {name(row['true'])}, rather {name(row['suggested'])})" for row in labels["named"]]
-        text += f" Of the named cases, {listed(named)} {'is' if len(named) == 1 else 'are'} among them." if named else " No named case is among them."
+        text += (f" Of the named cases, {listed(named)} {'is' if len(named) == 1 else 'are'} among them." if named else
+                 " No named case is among them.")
     if labels["splits"]["test"]["suspected"]:
         text += f" {see('tab-suspected', 'fig-suspected')} show the most doubtful ones."
     return f"{text} {worth(results)}".rstrip()
@@ -42,20 +46,22 @@ def suspicious(results: dict) -> str:
 def worth(results: dict) -> str:
     """Precision and recall of the suspicion, against the phantom's record or against the reviewers."""
     opinion = results["failures"]["known"]["opinion"]
-    if opinion is None:
+    if opinion is None or not opinion["suspected"]["all"]:
         return ""
     found = opinion["suspected"]
     if not found["found"] or not found["wanted"]:
         return "How often the suspicion is right cannot be said: " + (
             "none of the suspected test labels was looked at." if found["wanted"] else "no test label is known to be wrong.")
     if opinion["source"] == "planted":
-        return (f"The phantom knows its {found['wanted']:,} planted label errors in test: {bounded(found['precision'])} of the suspected labels are among "
-                f"them, and {bounded(found['recall'])} of them are suspected. The rule was not fitted to either; what is wrongly suspected are "
-                "errors that the runs share, whatever their cause. Both numbers are of the whole test split.")
+        return (f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test: {bounded(found['precision'])} of the "
+                f"suspected labels are among them, and {bounded(found['recall'])} of them are suspected. Nothing in the rule was fitted; "
+                "what is wrongly suspected are errors that the runs share, whatever their cause.")
     alike = opinion["named_alike"]
-    return (f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels and rejected {bounded(found['precision'])}; of the "
-            f"{found['wanted']:,} labels that they rejected in all, {bounded(found['recall'])} are suspected. "
-            + (f"Where they settled on another class, the runs suggest the same one in {bounded(alike)} of {plural(alike['of'], 'image')}. " if alike["of"] else "")
+    return (f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels and rejected "
+            f"{bounded(found['precision'])}; of the {found['wanted']:,} labels that they rejected in all, {bounded(found['recall'])} are "
+            "suspected. "
+            + (f"Where they settled on another class, the runs suggest the same for {bounded(alike)} of {plural(alike['of'], 'image')}. "
+               if alike["of"] else "")
             + f"They were shown {opinion['reviewed']:,} images that confident learning with another network had picked, so nothing is "
             "known of the other labels: recall is of the errors found that way.")
 
@@ -66,16 +72,20 @@ def rescored(results: dict) -> str:
     parts = []
     if known["opinion"]:
         opinion = known["opinion"]
-        what = "planted label errors" if opinion["source"] == "planted" else f"labels that reviewers rejected (of {opinion['reviewed']:,} they were shown)"
-        parts.append(f"The test split has {opinion['rejected']:,} {what}. " + errors_of_labels(opinion, before))
+        what = plural(opinion["rejected"], *(("planted label error",) if opinion["source"] == "planted" else (
+            "label that reviewers rejected", "labels that reviewers rejected")))
+        shown = "" if opinion["source"] == "planted" else f" of the {opinion['reviewed']:,} that they were shown"
+        parts.append(f"The test split has {what}{shown}. " + errors_of_labels(opinion, before))
     if known["duplicates"] is not None:
-        parts.append(f"{plural(known['duplicates'], 'test image')} {'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the official train file or in the test split.")
+        parts.append(f"{plural(known['duplicates'], 'test image')} {'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the "
+                     "official train file or in the test split.")
     if known["sets"]:
         parts.append(changes(known["sets"], before, results["failures"]["after"]))
     if known["missing"]:
-        parts.append(f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}; with "
-                     f"{'it' if len(known['missing']) == 1 else 'them'} the headline numbers would "
-                     f"{'also ' if known['sets'] else ''}be shown without rejected labels and near-duplicates (`make data` says where they come from).")
+        gain = ["with labels that reviewers rejected removed and corrected"] * (known["opinion"] is None)
+        gain += ["without near-duplicates"] * (known["duplicates"] is None)
+        parts.append(f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}, which it takes to show the headline "
+                     f"numbers {listed(gain)}; `make data` says where to get {'it' if len(known['missing']) == 1 else 'them'}.")
     return " ".join(parts) or "Nothing is known of wrong labels or near-duplicates in this test split beyond what the runs suspect."
 
 
@@ -95,8 +105,9 @@ def changes(sets: list[dict], before: str, after: str) -> str:
     said = [verdict(one["change"]) for one in sets]
     ends = [points(one["change"]["estimate"]) for one in sorted(sets, key=lambda one: one["change"]["estimate"])]
     if len(set(said)) == 1:
-        text = f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {'both' if len(sets) == 2 else f'all {len(sets)}'} sets of test images"
-        text += f" (estimates from {ends[0]} to {ends[-1]} points)"
+        number = "both" if len(sets) == 2 else f"all {len(sets)}"
+        text = f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {number} sets of test images"
+        text += f": estimates from {ends[0]} to {ends[-1]} points"
     else:
         text = (f"The verdict depends on the set of test images: {start(after)} "
                 + "; it ".join(f"{words[which]} accuracy on {count(said.count(which))} of {len(sets)}" for which in words if which in said))
@@ -117,9 +128,10 @@ def severity(results: dict) -> str:
     chance = percent(numbers["chance"])
     parts = [f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} inside the true superclass"
              for arm, of_arm in numbers["arms"].items() if of_arm["errors"]]
-    text = "O" + "; ".join(parts)[1:] + f"; wrong classes drawn at random would be there in {chance}." if parts else "There is no error to weigh."
-    sentences = [text, *[sentence for arm in (failures["before"],) if (sentence := by_confidence(numbers["arms"][arm], arm))], distance(numbers, failures)]
-    return " ".join([*sentences, *shown])
+    text = "There is no error to weigh." if not parts else (
+        "O" + "; ".join(parts)[1:] + f"; of wrong classes drawn at random {chance} would be there ({see('fig-severity')}).")
+    before = failures["before"]
+    return " ".join(filter(None, [text, by_confidence(numbers["arms"][before], before), distance(numbers, failures), *shown]))
 
 
 def by_confidence(of_arm: dict, arm: str) -> str:
@@ -128,20 +140,24 @@ def by_confidence(of_arm: dict, arm: str) -> str:
     if len(bands) < 2:
         return ""
     low, high = bands[0], bands[-1]
-    ends = [f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at {level(band['low'])} to {level(band['high'])} confidence" for band in (low, high)]
-    apart = high["share_low"] > low["share_high"] or high["share_high"] < low["share_low"]
-    word = "" if not apart else "more" if high["share"] > low["share"] else "less"
-    finding = f"its sure errors stay there {word} often than its unsure ones" if apart else "between its sure and its unsure errors no difference was found"
-    return f"By confidence after scaling, {name(arm)} keeps {ends[0]} there and {ends[1]}: {finding} ({see('fig-severity')})."
+    ends = [f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at {level(band['low'])} to {level(band['high'])} "
+            "confidence" for band in (low, high)]
+    word = "more" if high["share_low"] > low["share_high"] else "less" if high["share_high"] < low["share_low"] else ""
+    finding = (f"its sure errors stay there {word} often than its unsure ones" if word else
+               "no difference between its sure and its unsure errors was found")
+    return f"By confidence after scaling, {name(arm)} keeps {ends[0]} there and {ends[1]}: {finding}."
 
 
 def distance(numbers: dict, failures: dict) -> str:
     """The mean superclass distance, of all images and of the errors alone."""
-    levels = listed([f"{of_arm['distance']:.3f} in {name(arm)}" + (f" ({of_arm['distance_of_errors']:.2f} over its errors)" if of_arm["errors"] else "")
-                     for arm, of_arm in numbers["arms"].items()])
+    def one(arm, of_arm):
+        over = f" ({of_arm['distance_of_errors']:.2f} over its errors)" if of_arm["errors"] else ""
+        return f"{of_arm['distance']:.3f} in {name(arm)}{over}"
+
+    levels = listed([one(*entry) for entry in numbers["arms"].items()])
     change = numbers["distance_change"]
-    ends = interval(f"{change['low']:+.3f}".replace("-", "−"), f"{change['high']:+.3f}".replace("-", "−"))
+    ends = interval(signed(change["low"], 3), signed(change["high"], 3))
     word = {"higher": "is larger than", "lower": "is smaller than", "none": "is not found to differ from"}[verdict(change)]
-    return (f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean over all test "
-            f"images is {levels}; errors at random would have {numbers['chance_distance']:.2f}. That of {name(failures['after'])} {word} that of "
-            f"{name(failures['before'])} ({change['estimate']:+.3f}, {ends}).").replace("(-", "(−")
+    return (f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean "
+            f"over all test images is {levels}; errors at random would have {numbers['chance_distance']:.2f}. That of "
+            f"{name(failures['after'])} {word} that of {name(failures['before'])} ({signed(change['estimate'], 3)}, {ends}).")

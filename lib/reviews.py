@@ -1,4 +1,4 @@
-"""What people found out about CIFAR-100's test images: labels reviewed, near-duplicates listed. Looked up where they stand, never shipped."""
+"""What people found out about CIFAR-100's test images: labels reviewed, near-duplicates listed; looked up, never shipped."""
 import csv
 import io
 import json
