@@ -13,9 +13,9 @@ from lib import cifar100, runs
 from lib.cifar100 import DataError
 
 ORIGINS = {
-    "label_review.json": "github.com/cleanlab/label-errors: mturk/cifar100_mturk.json",
-    "duplicates_train_test.csv": "github.com/cvjena/cifair: meta/duplicates_cifar100.csv",
-    "duplicates_test_test.csv": "github.com/cvjena/cifair: meta/duplicates_cifar100_test.csv",
+    "label_review.json": "github.com/cleanlab/label-errors, mturk/cifar100_mturk.json",
+    "duplicates_train_test.csv": "github.com/cvjena/cifair, meta/duplicates_cifar100.csv",
+    "duplicates_test_test.csv": "github.com/cvjena/cifair, meta/duplicates_cifar100_test.csv",
 }
 REVIEW, *DUPLICATES = ORIGINS
 TEST_IMAGES, CLASSES = 10_000, 100
@@ -119,7 +119,7 @@ def main() -> int:
         labels = np.array(test["fine_labels"])
         for name, origin in ORIGINS.items():
             if name in missing():
-                print(f"{name}: not there; optional, from {origin}")
+                print(f"{name}: not there; optional, save under this name {origin}")
             elif name == REVIEW:
                 review = read_review(folder() / name, labels)
                 print(f"{name}: {len(review):,} labels reviewed, {(review['verdict'] != 'given').sum():,} rejected")

@@ -98,6 +98,6 @@ def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monke
     assert reviews.main() == 0
     said = capsys.readouterr().out
     assert "5 labels reviewed, 4 rejected" in said and "duplicates_train_test.csv: 2 test images" in said
-    assert "duplicates_test_test.csv: not there; optional, from github.com/cvjena/cifair: meta/duplicates_cifar100_test.csv" in said
+    assert "duplicates_test_test.csv: not there; optional, save under this name github.com/cvjena/cifair, meta/duplicates_cifar100_test.csv" in said
     (place / reviews.REVIEW).write_text("[")
     assert reviews.main() == 1 and "expected entries" in capsys.readouterr().err
