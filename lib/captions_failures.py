@@ -6,7 +6,7 @@ from lib.labels import RULE
 from lib.wording import count, level, listed, name, percent, plural, readable, shorten
 
 PAIR_FORMATS = {"class": readable, "other": readable, "share": "{:.1%}"}
-SUSPECT_FORMATS = {"true": readable, "suggested": readable, "self_confidence": "{:.1%}", "margin": "{:.3f}"}
+SUSPECT_FORMATS = {"true": readable, "suggested": readable, "planted": readable, "self_confidence": "{:.1%}", "margin": "{:.3f}"}
 
 
 def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
@@ -28,10 +28,11 @@ def hypotheses(selection: pd.DataFrame, arm: str) -> str:
 
 
 def suspected(shown: pd.DataFrame, total: int) -> str:
+    known = {"reviewers": "Reviewers: what most of five people say, where they were asked. ", "planted": "Planted: what the phantom knows. "}
     return (f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test split: {RULE}. Votes: runs in which it "
             "does; agreeing: runs that predict that class. Self-confidence, the probability of the recorded class, and margin, 0 where "
-            "the other class is certain and 0.5 where both are alike, are means over the runs, after temperature scaling. A suspicion, "
-            "not a verdict.")
+            "the other class is certain and 0.5 where both are alike, are means over the runs, after temperature scaling. "
+            + "".join(text for source, text in known.items() if source in shown) + "A suspicion, not a verdict.")
 
 
 def suspected_pictures(shown: pd.DataFrame) -> dict[str, str]:

@@ -91,9 +91,10 @@ def numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], named_ids
     """What the report says of suspected labels, by name. images: how many each split has; named_ids: ids of the named cases."""
     of_test = suspects[suspects["split"] == "test"]
     named = of_test[of_test["id"].isin(list(named_ids))]
+    columns = [column for column in ("id", "true", "suggested", "reviewers") if column in named]
     return {"runs": runs, "splits": {split: {"images": size, "suspected": int((suspects["split"] == split).sum())}
                                      for split, size in images.items()},
-            "unanimous": int((of_test["votes"] == runs).sum()), "named": named[["id", "true", "suggested"]].to_dict("records")}
+            "unanimous": int((of_test["votes"] == runs).sum()), "named": named[columns].to_dict("records")}
 
 
 def score(found, wanted) -> dict:

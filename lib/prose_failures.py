@@ -1,7 +1,7 @@
 """The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
 from lib.labels import RULE
 from lib.prose import see, verdict
-from lib.wording import count, interval, level, listed, name, percent, plural, points, signed, start
+from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, signed, start
 
 
 def bounded(share: dict, digits: int = 0) -> str:
@@ -35,7 +35,8 @@ def suspicious(results: dict) -> str:
             f"human judgement enters. Suspected are {listed(shares)}"
             + (f"; the runs are unanimous on {labels['unanimous']:,} of those in test." if labels["unanimous"] and runs > 2 else "."))
     if results["failures"]["named"]:
-        named = [f"image {row['id']} (recorded {name(row['true'])}, rather {name(row['suggested'])})" for row in labels["named"]]
+        named = [f"image {row['id']} (recorded {name(row['true'])}, rather {name(row['suggested'])}"
+                 + (f"; reviewers: {escape(row['reviewers'])})" if row.get("reviewers") else ")") for row in labels["named"]]
         text += (f" Of the named cases, {listed(named)} {'is' if len(named) == 1 else 'are'} among them." if named else
                  " No named case is among them.")
     if labels["splits"]["test"]["suspected"]:

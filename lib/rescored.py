@@ -20,12 +20,13 @@ class Opinion:
 
     reviewed: somebody looked, nothing is known of the others; rejected: the recorded label is wrong or not the only one;
     corrected: the right class, the recorded one where it was not rejected, UNKNOWN where none was accepted.
-    source: "reviewers" or "planted".
+    words: the same in words, "" where nobody looked; source: "reviewers" or "planted".
     """
 
     reviewed: np.ndarray
     rejected: np.ndarray
     corrected: np.ndarray
+    words: np.ndarray
     source: str
 
 
@@ -36,8 +37,9 @@ def known(splits) -> tuple[Opinion | None, np.ndarray | None]:
     """
     test, labels = splits.test, splits.test.labels.numpy()
     if test.planted is not None:
-        rejected = (test.planted["cause"] == "label_error").to_numpy()
-        return Opinion(np.ones(len(labels), bool), rejected, test.planted["object_class"].to_numpy(np.int64), "planted"), None
+        causes = test.planted["cause"].to_numpy()
+        right = test.planted["object_class"].to_numpy(np.int64)
+        return Opinion(np.ones(len(labels), bool), causes == "label_error", right, causes, "planted"), None
     if splits.name != "cifar100":
         return None, None
     review, duplicates = reviews.look_up(labels)
@@ -49,7 +51,25 @@ def known(splits) -> tuple[Opinion | None, np.ndarray | None]:
     of_rejected = review[review["verdict"] != "given"]
     rejected[of_rejected["id"]] = True
     corrected[of_rejected["id"]] = of_rejected["guessed"].where(of_rejected["verdict"] == "guessed", UNKNOWN)
-    return Opinion(reviewed, rejected, corrected, "reviewers"), listed
+    words = np.full(len(labels), "", dtype=object)
+    words[review["id"]] = [_in_words(row, splits.class_names) for row in review.itertuples()]
+    return Opinion(reviewed, rejected, corrected, words, "reviewers"), listed
+
+
+def _in_words(row, names: list[str]) -> str:
+    """What five reviewers said of one label: "crab (5 of 5)"."""
+    if row.verdict == "no majority":
+        return row.verdict
+    said = {"given": names[row.given], "guessed": names[row.guessed]}.get(row.verdict, row.verdict)
+    return f"{readable(said)} ({row.votes} of 5)"
+
+
+def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
+    """lib.labels.suspected_in with what is known of each test label, in words, in a column named for the source."""
+    if opinion is None:
+        return suspects
+    words = np.where(suspects["split"] == "test", opinion.words[np.where(suspects["split"] == "test", suspects["position"], 0)], "")
+    return suspects.assign(**{opinion.source: words})
 
 
 def rescored(runs: dict, before: str, after: str, opinion: Opinion | None, duplicates: np.ndarray | None) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def results():
         "before": "baseline", "after": "cutmix", "arms": {"baseline": {"errors": 3900, "discovery_errors": 1950}}, "test_images": 10000,
         "discovery_images": 5000, "temperature": 1.72, "mined": 7, "named": 5, "selected": 12,
         "labels": {"runs": 5, "splits": {"val": {"images": 5000, "suspected": 700}, "test": {"images": 10000, "suspected": 1500}},
-                   "unanimous": 400, "named": [{"id": 1214, "true": "lobster", "suggested": "crab"}]},
+                   "unanimous": 400, "named": [{"id": 1214, "true": "lobster", "suggested": "crab", "reviewers": "crab (5 of 5)"}]},
         "known": {"missing": [], "sets": sets, "duplicates": 959, "opinion": opinion},
         "confused": {"class": "maple_tree", "other": "oak_tree", "errors": 60},
         "severity": {"superclasses": 20, "chance": 4 / 99, "chance_distance": 2 - 4 / 99, "distance_change": change(-0.05),
@@ -60,7 +60,7 @@ def test_numbers_stand_as_computed(results):
     assert "even ids are the discovery half (5,000 images)" in text and "scaling (1.72, fitted on validation)" in text
     assert "the first of the 1,950 errors that baseline makes there" in text and "changes no prediction" in text
     assert "700 of 5,000 in validation and 1,500 of 10,000 in test; the runs are unanimous on 400" in text
-    assert "image 1214 (recorded lobster, rather crab) is among them" in text
+    assert "image 1214 (recorded lobster, rather crab; reviewers: crab (5 of 5)) is among them" in text
     assert "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%); of the 585" in text
     assert "for 80% (95% interval 78% to 82%) of 200 images" in text
     assert "585 labels that reviewers rejected of the 2,235 that they were shown" in text and "959 test images have a near-duplicate" in text
@@ -111,6 +111,7 @@ def test_one_list_short_asks_for_that_list_alone(results):
 def test_planted_label_errors_are_scored_as_such(results):
     known = results["failures"]["known"]
     known["opinion"]["source"], known["duplicates"], known["sets"] = "planted", None, known["sets"][:3]
+    results["failures"]["labels"]["named"] = []
     text = everything(results)
     assert "585 planted label errors" in text and "eviewers" not in text and "all 3 sets" in text
 
@@ -145,7 +146,7 @@ def test_hostile_names_become_text(results):
 
 
 def test_captions_count_what_is_shown():
-    opinion = Opinion(np.ones(5, bool), np.array([1, 1, 0, 0, 0], bool), np.array([3, -1, 0, 0, 0]), "reviewers")
+    opinion = Opinion(np.ones(5, bool), np.array([1, 1, 0, 0, 0], bool), np.array([3, -1, 0, 0, 0]), np.full(5, ""), "reviewers")
     said = captions.rescored(opinion, np.array([True, False, False, False, False]), "baseline", "cutmix", 42)
     assert "without the 2 labels that reviewers contradict; corrected: 1 of them replaced, the other 1 image" in said and "1 test image that" in said
     assert "near" not in captions.rescored(opinion, None, "baseline", "cutmix", 42).lower()

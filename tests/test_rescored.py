@@ -23,7 +23,7 @@ def runs():
 @pytest.fixture
 def opinion():
     rejected = np.array([False, True, False, False, False, True])
-    return rescored.Opinion(np.ones(6, bool), rejected, np.array([0, 1, 1, 1, 2, -1]), "reviewers")
+    return rescored.Opinion(np.ones(6, bool), rejected, np.array([0, 1, 1, 1, 2, -1]), np.array(list("abcdef"), object), "reviewers")
 
 
 def test_three_label_sets_with_and_without_near_duplicates(runs, opinion):
@@ -58,7 +58,7 @@ def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion)
 
 def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     looked = np.array([True, True, True, False, True, True])
-    opinion = rescored.Opinion(looked, opinion.rejected, opinion.corrected, "reviewers")
+    opinion = rescored.Opinion(looked, opinion.rejected, opinion.corrected, opinion.words, "reviewers")
     suspects = pd.DataFrame({"split": ["test"] * 4 + ["val"], "position": [1, 2, 3, 5, 0], "suggested_class": [1, 0, 0, 0, 1]})
     errors = pd.DataFrame({"position": [1, 3, 5], "scaled_confidence": [0.95, 0.9, 0.2]})
     known = rescored.numbers(pd.DataFrame(), opinion, None, errors, suspects, [], [])["opinion"]

@@ -2,7 +2,9 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from lib import rescored, reviews
 from lib.cifar100 import DataError
@@ -77,7 +79,7 @@ def test_another_list_is_refused_in_one_line(tmp_path, content, said):
 
 
 def of_cifar100():
-    split = Split(None, __import__("torch").tensor(LABELS), np.arange(10))
+    split = Split(None, torch.tensor(LABELS), np.arange(10))
     return Splits("cifar100", split, split, split, list("abcdefghij"), np.arange(10), list("abcdefghij"), (), (), "")
 
 
@@ -87,6 +89,10 @@ def test_what_reviewers_rejected_is_corrected_only_where_they_agree_on_the_other
     assert np.flatnonzero(opinion.rejected).tolist() == [2, 3, 5, 6] and np.flatnonzero(opinion.reviewed).tolist() == [0, 2, 3, 5, 6]
     assert opinion.corrected.tolist() == [3, 1, 7, -1, 5, -1, -1, 6, 5, 3]
     assert np.flatnonzero(duplicates).tolist() == [0, 1, 8, 9]
+    assert opinion.words.tolist() == ["d (5 of 5)", "", "h (4 of 5)", "no majority", "", "both (4 of 5)", "neither (3 of 5)", "", "", ""]
+    suspects = pd.DataFrame({"split": ["val", "test", "test"], "position": [2, 2, 9]})
+    assert rescored.annotate(suspects, opinion)["reviewers"].tolist() == ["", "h (4 of 5)", ""]
+    assert rescored.annotate(suspects, None) is suspects
     monkeypatch.setenv("CIFAR100_ROOT", str(place / "nowhere"))
     assert rescored.known(of_cifar100()) == (None, None)
 
