@@ -28,7 +28,8 @@ def hypotheses(selection: pd.DataFrame, arm: str) -> str:
 
 
 def suspected(shown: pd.DataFrame, total: int) -> str:
-    known = {"reviewers": "Reviewers: what most of five people say, where they were asked. ", "planted": "Planted: what the phantom knows. "}
+    known = {"reviewers": "Reviewers: what most of five people say, where they were asked. ",
+             "planted": "Planted: what the phantom knows. "}
     return (f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test split: {RULE}. Votes: runs in which it "
             "does; agreeing: runs that predict that class. Self-confidence, the probability of the recorded class, and margin, 0 where "
             "the other class is certain and 0.5 where both are alike, are means over the runs, after temperature scaling. "
