@@ -72,8 +72,8 @@ def within_superclass(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
 
 
 def confused(pairs: pd.DataFrame, errors: int, arm: str) -> str:
-    return (f"The pairs of classes that {name(arm)} confuses most, both directions added, with the share of its {errors:,} test errors. "
-            f"{plural(len(pairs), 'pair')} of those that occur; all test images.")
+    return (f"The {plural(len(pairs), 'pair')} of classes that {name(arm)} confuses most, both directions added, with the share of its "
+            f"{errors:,} test errors.")
 
 
 def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]]) -> dict[str, str]:
