@@ -74,6 +74,10 @@ check: report ## make the report if need be, then print the study's conditions: 
 .PHONY: train
 train: $(RUNS) ## only train the study's arms
 
+.PHONY: data
+data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
+	@$(RUN) -m lib.reviews
+
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP)
@@ -85,7 +89,8 @@ WITNESS := $(OUT)/.runs-$(firstword $(shell echo '$(ARMS) $(SEEDS)' | cksum))
 $(WITNESS):
 	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.runs-* && touch '$@'
 $(VIEWS) $(OUT)/05_report.ipynb: $(WITNESS)
-$(OUT)/02_failures.ipynb: $(RUNS) $(wildcard $(P)/cases.yaml)
+LOOKUPS := $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv)
+$(OUT)/02_failures.ipynb: $(RUNS) $(wildcard $(P)/cases.yaml $(LOOKUPS))
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
 $(OUT)/05_report.ipynb: $(VIEWS) $(wildcard $(P)/claims.yaml $(P)/conditions.yaml)
 stage_of = $(lastword $(subst _, ,$(1)))

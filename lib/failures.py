@@ -1,4 +1,4 @@
-"""Which test images a run gets wrong, and with what confidence."""
+"""Which test images a run gets wrong, how sure it is of them, and which of them are looked at."""
 import io
 
 import numpy as np
@@ -6,24 +6,28 @@ import pandas as pd
 import torch
 
 from lib import runs
-from lib.calibration import softmax
+from lib.calibration import fit_temperature, softmax
+from lib.checks import classes
 from lib.yamls import ParameterError, read_yaml
 
 
 def test_table(run, splits) -> pd.DataFrame:
-    """One row a test image: position in the split, id, classes, confidence, correct, superclasses, planted cause.
+    """One row a test image: position in the split, id, half, classes, confidence, correct, superclasses, planted cause.
 
-    Confidence is the largest softmax probability, margin its distance to the second, whose class is `runner_up`.
-    `cause` is the phantom's planted cause, absent for other data.
+    Confidence is the largest softmax probability, scaled_confidence that after temperature scaling fitted on val, margin the
+    distance of the first to the second, whose class is `runner_up`. `cause` is the phantom's planted cause, absent for other data.
     """
     probabilities = softmax(run.test.logits)
     order = np.argsort(-probabilities, 1, kind="stable")[:, :2]
     top = np.take_along_axis(probabilities, order, 1)
     labels, predicted = run.test.labels, run.test.predicted
+    temperature = fit_temperature(run.val.logits, run.val.labels)
     names, groups = np.array(splits.class_names), np.array(splits.superclass_names)
     table = pd.DataFrame({
-        "position": np.arange(len(labels)), "id": run.test.index, "true": names[labels], "predicted": names[predicted],
+        "position": np.arange(len(labels)), "id": run.test.index, "half": half(run.test.index),
+        "true": names[labels], "predicted": names[predicted],
         "runner_up": names[order[:, 1]], "confidence": top[:, 0],
+        "scaled_confidence": softmax(run.test.logits, temperature).max(1),
         "true_probability": probabilities[np.arange(len(labels)), labels], "margin": top[:, 0] - top[:, 1],
         "correct": predicted == labels, "true_superclass": groups[splits.superclass[labels]],
         "predicted_superclass": groups[splits.superclass[predicted]]})
@@ -32,9 +36,21 @@ def test_table(run, splits) -> pd.DataFrame:
     return table
 
 
+def half(ids) -> np.ndarray:
+    """Which half of the test split each image (N,) is in: "discovery" for an even id, "confirmation" for an odd one.
+
+    Hypotheses are formed on the one and confirmed on the other. An id is the place in the test file, whose order has
+    nothing to do with the class, the cause or any network; so a subset of images keeps the halves of the whole.
+    """
+    return np.where(classes("ids", ids) % 2 == 0, "discovery", "confirmation")
+
+
 def errors(table: pd.DataFrame) -> pd.DataFrame:
-    """The wrong predictions of a test table, most confident first; equal confidences by id."""
-    return table[~table["correct"]].sort_values(["confidence", "id"], ascending=[False, True])
+    """The wrong predictions of a test table, most confident after temperature scaling first; equal confidences by id.
+
+    One temperature changes no prediction and no order of the classes of an image, only the order of the images.
+    """
+    return table[~table["correct"]].sort_values(["scaled_confidence", "id"], ascending=[False, True])
 
 
 def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.DataFrame:
@@ -44,8 +60,11 @@ def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.D
 
 
 def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
-    """The `count` most confident errors, at most one for each pair of true and predicted class, `without` some ids."""
-    ranked = table[~table["id"].isin(list(without))]
+    """The `count` most confident errors of the discovery half, at most one for each pair of true and predicted class.
+
+    `table` is what `errors` gives; `without`: ids that are left out.
+    """
+    ranked = table[(table["half"] == "discovery") & ~table["id"].isin(list(without))]
     return ranked.drop_duplicates(["true", "predicted"]).head(count)
 
 
@@ -77,7 +96,8 @@ def selection(table: pd.DataFrame, cases: pd.DataFrame, mined: int) -> pd.DataFr
 
 def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
     """The selected images with what is thought to be wrong with them; the phantom's planted cause, where there is one."""
-    columns = ["id", "true", "predicted", "confidence", "why", "hypothesis"] + (["cause"] if "cause" in selection else [])
+    columns = ["id", "half", "true", "predicted", "confidence", "scaled_confidence", "why", "hypothesis"]
+    columns += ["cause"] if "cause" in selection else []
     return selection[columns].replace({"hypothesis": {"": None}}).rename(columns={"cause": "planted cause"})
 
 
@@ -102,14 +122,16 @@ def chance_within_superclass(superclass: np.ndarray) -> float:
 
 
 def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, superclass: np.ndarray,
-            causes: pd.DataFrame | None) -> dict:
-    """What the report says about failures, by name."""
+            causes: pd.DataFrame | None, temperature: float) -> dict:
+    """What the report says about failures, by name; temperature: of the arm before."""
     arms = {}
     for arm, table in tables.items():
         wrong = errors(table)
         within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) else None
-        arms[arm] = {"errors": len(wrong), "within_superclass": within}
-    named = selection[selection["why"] == "named"]
-    return {"before": before, "arms": arms, "test_images": len(tables[before]), "selected": len(selection), "named": len(named),
+        arms[arm] = {"errors": len(wrong), "within_superclass": within, "discovery_errors": int((wrong["half"] == "discovery").sum())}
+    named, discovery = selection[selection["why"] == "named"], tables[before]["half"] == "discovery"
+    return {"before": before, "arms": arms, "test_images": len(tables[before]),
+            "discovery_images": int(discovery.sum()), "temperature": temperature, "selected": len(selection),
+            "mined": len(selection) - len(named), "named": len(named),
             "named_right": int(named["correct"].sum()), "chance_within_superclass": chance_within_superclass(superclass),
             "causes": None if causes is None else causes.to_dict("records")}

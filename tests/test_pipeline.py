@@ -121,5 +121,5 @@ def test_missing_data_offline_is_one_clear_line(project, tmp_path):
 def test_help_is_the_default_and_lists_every_verb(project):
     result = make(project)
     assert result.returncode == 0
-    for verb in ("report", "test", "lab", "clean", "distclean"):
+    for verb in ("report", "data", "test", "lab", "clean", "distclean"):
         assert f"\n  {verb} " in result.stdout

@@ -1,0 +1,114 @@
+"""Which recorded labels look wrong: confident learning in every run, and the runs' agreement on one other class."""
+import numpy as np
+import pandas as pd
+
+from lib.calibration import fit_temperature, softmax
+from lib.checks import classes, finite, same_length
+from lib.failures import half
+from lib.selective import clopper_pearson
+
+RULE = "confident learning names one and the same other class in more than half of the runs"
+NONE = -1
+
+
+def _labelled(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = finite("probabilities", probabilities, -1e-6, 1 + 1e-6)
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise ValueError(f"probabilities: got shape {probabilities.shape}; allowed: (images, classes), at least 2 classes")
+    labels, _ = same_length(labels=labels, probabilities=probabilities[:, 0])
+    return classes("labels", labels, below=probabilities.shape[1]), probabilities
+
+
+def confident_learning(labels, probabilities) -> np.ndarray:
+    """The other class that confident learning names for each image, int64 (N,); NONE where it has no doubt of the label.
+
+    A class is confident of an image when its probability reaches the mean probability that it has on the images labelled
+    so; of several such classes the likeliest counts, and none where the label is the likeliest class anyway. Northcutt, Jiang
+    and Chuang 2021, https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
+    """
+    labels, probabilities = _labelled(labels, probabilities)
+    threshold = np.full(probabilities.shape[1], np.inf)  # of a class without images, which is never confident
+    for label in np.unique(labels):
+        threshold[label] = probabilities[labels == label, label].mean()
+    confident = probabilities >= threshold - 1e-6
+    likeliest = probabilities.argmax(1)
+    named = np.where(confident.sum(1) > 1, likeliest, confident.argmax(1))
+    return np.where(confident.any(1) & (named != labels) & (likeliest != labels), named, NONE)
+
+
+def self_confidence(labels, probabilities) -> np.ndarray:
+    """The probability of the recorded label, (N,): low where the label is doubtful."""
+    labels, probabilities = _labelled(labels, probabilities)
+    return probabilities[np.arange(len(labels)), labels]
+
+
+def normalised_margin(labels, probabilities) -> np.ndarray:
+    """How far the label's probability is above that of the likeliest other class, from 0 to 1; 0.5 where they are equal."""
+    labels, probabilities = _labelled(labels, probabilities)
+    others = np.where(np.arange(probabilities.shape[1]) == labels[:, None], -np.inf, probabilities)
+    return (self_confidence(labels, probabilities) - others.max(1) + 1) / 2
+
+
+def suspected(labels, of_runs: list[np.ndarray]) -> pd.DataFrame:
+    """The images whose label is suspected (RULE), most doubtful first; `of_runs` has the probabilities (N, K) of each run.
+
+    Columns: position, suggested (class), votes (runs in which confident learning names it), agreeing (runs that predict it),
+    self_confidence and margin (means over the runs). Ranked by votes, then by margin, then by position.
+    """
+    named = np.stack([confident_learning(labels, probabilities) for probabilities in of_runs])  # (runs, N)
+    votes = (named[:, None] == named[None]).sum(1)  # how many runs name what this run names
+    first, image = np.where(named == NONE, 0, votes).argmax(0), np.arange(named.shape[1])
+    suggested, votes = named[first, image], votes[first, image]
+    predicted = np.stack([probabilities.argmax(1) for probabilities in of_runs])
+    table = pd.DataFrame({
+        "position": image, "suggested": suggested, "votes": votes, "agreeing": (predicted == suggested).sum(0),
+        "self_confidence": np.mean([self_confidence(labels, probabilities) for probabilities in of_runs], axis=0),
+        "margin": np.mean([normalised_margin(labels, probabilities) for probabilities in of_runs], axis=0)})
+    chosen = table[(suggested != NONE) & (2 * votes > len(of_runs))]
+    return chosen.sort_values(["votes", "margin", "position"], ascending=[False, True, True], ignore_index=True)
+
+
+def scaled(run, split: str) -> np.ndarray:
+    """A run's probabilities (N, K) on val or test, after temperature scaling fitted on val."""
+    return softmax(getattr(run, split).logits, fit_temperature(run.val.logits, run.val.labels))
+
+
+def suspected_in(runs: list, splits) -> pd.DataFrame:
+    """`suspected` on val and on test, each by itself, with split, id, the classes' names, half (of test) and the number of runs."""
+    parts, names = [], np.array(splits.class_names)
+    for split in ("val", "test"):
+        recorded = getattr(runs[0], split)
+        table = suspected(recorded.labels, [scaled(run, split) for run in runs])
+        position = table["position"].to_numpy()
+        ids, of_class = recorded.index[position], table["suggested"].to_numpy(int)
+        of_split = {"split": split, "position": position, "id": ids, "half": half(ids) if split == "test" else "",
+                    "true": names[recorded.labels[position]], "suggested": names[of_class], "suggested_class": of_class}
+        parts.append(pd.DataFrame(of_split).assign(runs=len(runs), **table[["votes", "agreeing", "self_confidence", "margin"]]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], named_ids) -> dict:
+    """What the report says of suspected labels, by name. images: how many each split has; named_ids: ids of the named cases."""
+    of_test = suspects[suspects["split"] == "test"]
+    named = of_test[of_test["id"].isin(list(named_ids))]
+    columns = [column for column in ("id", "true", "suggested", "reviewers") if column in named]
+    return {"runs": runs, "splits": {split: {"images": size, "suspected": int((suspects["split"] == split).sum())}
+                                     for split, size in images.items()},
+            "unanimous": int((of_test["votes"] == runs).sum()), "named": named[columns].to_dict("records")}
+
+
+def score(found, wanted) -> dict:
+    """How well a list of ids meets the ids it should hold: counts, precision and recall with 95 % Clopper-Pearson limits.
+
+    A share without anything to count is None.
+    """
+    found, wanted = set(map(int, found)), set(map(int, wanted))
+    hits = len(found & wanted)
+    return {"found": len(found), "wanted": len(wanted), "hits": hits,
+            "precision": share(hits, len(found)), "recall": share(hits, len(wanted))}
+
+
+def share(part: int, whole: int) -> dict:
+    """part / whole with its 95 % Clopper-Pearson limits; the estimate is None when `whole` is 0."""
+    low, high = clopper_pearson(part, whole)
+    return {"estimate": part / whole if whole else None, "low": float(low), "high": float(high)}

@@ -1,0 +1,164 @@
+"""The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
+from lib.labels import RULE
+from lib.prose import see, verdict
+from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, signed, start
+
+
+def bounded(share: dict, digits: int = 0) -> str:
+    """A share with its interval: "31% (95% interval 29% to 33%)"."""
+    return f"{percent(share['estimate'], digits)} ({interval(percent(share['low'], digits), percent(share['high'], digits))})"
+
+
+def mining(results: dict) -> str:
+    """By which rule the images that are looked at were chosen, and from which half of the test split."""
+    failures = results["failures"]
+    errors = failures["arms"][failures["before"]]["discovery_errors"]
+    text = (f"The test split is halved by the parity of the image's id, before any network is looked at: even ids are the discovery half "
+            f"({failures['discovery_images']:,} images), odd ids the confirmation half. ")
+    if not failures["mined"]:
+        return text + "No error was mined, and so no hypothesis comes from the discovery half."
+    return text + (
+        f"The {plural(failures['mined'], 'mined case')} {'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of "
+        f"the {plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by confidence after temperature scaling "
+        f"({failures['temperature']:.2f}, fitted on validation), at most one for a pair of true and predicted class. A temperature "
+        "changes no prediction and not the order of classes within an image; it changes which image ranks before which. "
+        "Other numbers of this section are of the whole test split.")
+
+
+def suspicious(results: dict) -> str:
+    """How many labels are suspected, by which rule, and what the rule is worth where that is known."""
+    labels = results["failures"]["labels"]
+    runs = labels["runs"]
+    shares = [f"{numbers['suspected']:,} of {numbers['images']:,} in {'validation' if split == 'val' else split}"
+              for split, numbers in labels["splits"].items()]
+    text = (f"A label is suspected where {RULE}. The {plural(runs, 'run')} of all arms and seeds saw neither split in training, and no "
+            f"human judgement enters. Suspected are {listed(shares)}"
+            + (f"; the runs are unanimous on {labels['unanimous']:,} of those in test." if labels["unanimous"] and runs > 2 else "."))
+    if results["failures"]["named"]:
+        named = [f"image {row['id']} (recorded {name(row['true'])}, rather {name(row['suggested'])}"
+                 + (f"; reviewers: {escape(row['reviewers'])})" if row.get("reviewers") else ")") for row in labels["named"]]
+        text += (f" Of the named cases, {listed(named)} {'is' if len(named) == 1 else 'are'} among them." if named else
+                 " No named case is among them.")
+    if labels["splits"]["test"]["suspected"]:
+        text += f" {see('tab-suspected', 'fig-suspected')} show the most doubtful ones."
+    return f"{text} {worth(results)}".rstrip()
+
+
+def worth(results: dict) -> str:
+    """Precision and recall of the suspicion, against the phantom's record or against the reviewers."""
+    opinion = results["failures"]["known"]["opinion"]
+    if opinion is None or not opinion["suspected"]["all"]:
+        return ""
+    found = opinion["suspected"]
+    if not found["found"] or not found["wanted"]:
+        return "How often the suspicion is right cannot be said: " + (
+            "none of the suspected test labels was looked at." if found["wanted"] else "no test label is known to be wrong.")
+    if opinion["source"] == "planted":
+        return (f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test: {bounded(found['precision'])} of the "
+                f"suspected labels are among them, and {bounded(found['recall'])} of them are suspected. Nothing in the rule was fitted; "
+                "what is wrongly suspected are errors that the runs share, whatever their cause.")
+    alike = opinion["named_alike"]
+    return (f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels and rejected "
+            f"{bounded(found['precision'])}; of the {found['wanted']:,} labels that they rejected in all, {bounded(found['recall'])} are "
+            "suspected. "
+            + (f"Where they settled on another class, the runs suggest the same for {bounded(alike)} of {plural(alike['of'], 'image')}. "
+               if alike["of"] else "")
+            + f"They were shown {opinion['reviewed']:,} images that confident learning with another network had picked, so nothing is "
+            "known of the other labels: recall is of the errors found that way.")
+
+
+def rescored(results: dict) -> str:
+    """The headline numbers without known label errors and without near-duplicates."""
+    known, before = results["failures"]["known"], results["failures"]["before"]
+    parts = []
+    if known["opinion"]:
+        opinion = known["opinion"]
+        what = plural(opinion["rejected"], *(("planted label error",) if opinion["source"] == "planted" else (
+            "label that reviewers rejected", "labels that reviewers rejected")))
+        shown = "" if opinion["source"] == "planted" else f" of the {opinion['reviewed']:,} that they were shown"
+        parts.append(f"The test split has {what}{shown}. " + errors_of_labels(opinion, before))
+    if known["duplicates"] is not None:
+        parts.append(f"{plural(known['duplicates'], 'test image')} {'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the "
+                     "official train file or in the test split.")
+    if known["sets"]:
+        parts.append(changes(known["sets"], before, results["failures"]["after"]))
+    if known["missing"]:
+        gain = ["with labels that reviewers rejected removed and corrected"] * (known["opinion"] is None)
+        gain += ["without near-duplicates"] * (known["duplicates"] is None)
+        parts.append(f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}, which it takes to show the headline "
+                     f"numbers {listed(gain)}; `make data` says where to get {'it' if len(known['missing']) == 1 else 'them'}.")
+    return " ".join(parts) or "Nothing is known of wrong labels or near-duplicates in this test split beyond what the runs suspect."
+
+
+def errors_of_labels(opinion: dict, before: str) -> str:
+    if not opinion["errors"]:
+        return f"{start(before)} makes no error."
+    text = f"They are {bounded(opinion['rejected_among_errors'])} of the errors of {name(before)}"
+    if not opinion["sure_errors"]:
+        return text + f"; it makes none at {level(opinion['sure'])} confidence or more after temperature scaling."
+    return text + (f", and {bounded(opinion['rejected_among_sure_errors'])} of its {plural(opinion['sure_errors'], 'error')} at "
+                   f"{level(opinion['sure'])} confidence or more after temperature scaling.")
+
+
+def changes(sets: list[dict], before: str, after: str) -> str:
+    """Whether the verdict on the change survives every set of images."""
+    words = {"higher": "raises", "lower": "lowers", "none": "is not found to change"}
+    said = [verdict(one["change"]) for one in sets]
+    ends = [points(one["change"]["estimate"]) for one in sorted(sets, key=lambda one: one["change"]["estimate"])]
+    if len(set(said)) == 1:
+        number = "both" if len(sets) == 2 else f"all {len(sets)}"
+        text = f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {number} sets of test images"
+        text += f": estimates from {ends[0]} to {ends[-1]} points"
+    else:
+        text = (f"The verdict depends on the set of test images: {start(after)} "
+                + "; it ".join(f"{words[which]} accuracy on {count(said.count(which))} of {len(sets)}" for which in words if which in said))
+    return f"{text} ({see('tab-rescored')}). The sets overlap, so they are no independent confirmations."
+
+
+def severity(results: dict) -> str:
+    """How far the errors are from the truth, by confidence, against chance; and which classes are confused."""
+    failures = results["failures"]
+    numbers, confused = failures["severity"], failures["confused"]
+    shown = []
+    if confused:
+        shown.append(f"The pair that {name(failures['before'])} confuses most is {name(confused['class'])} and {name(confused['other'])}, "
+                     f"with {plural(confused['errors'], 'error')} in both directions together ({see('tab-confused')}).")
+    shown.append(f"{see('fig-confusion')} has the confusion matrices.")
+    if numbers is None:
+        return " ".join(["These classes have no superclasses, so that every error counts alike.", *shown])
+    chance = percent(numbers["chance"])
+    parts = [f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} inside the true superclass"
+             for arm, of_arm in numbers["arms"].items() if of_arm["errors"]]
+    text = "There is no error to weigh." if not parts else (
+        "O" + "; ".join(parts)[1:] + f"; of wrong classes drawn at random {chance} would be there ({see('fig-severity')}).")
+    before = failures["before"]
+    return " ".join(filter(None, [text, by_confidence(numbers["arms"][before], before), distance(numbers, failures), *shown]))
+
+
+def by_confidence(of_arm: dict, arm: str) -> str:
+    """Whether sure errors stay inside the superclass more often than unsure ones; said only where the intervals are apart."""
+    bands = [band for band in of_arm["bands"] if band["errors"]]
+    if len(bands) < 2:
+        return ""
+    low, high = bands[0], bands[-1]
+    ends = [f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at {level(band['low'])} to {level(band['high'])} "
+            "confidence" for band in (low, high)]
+    word = "more" if high["share_low"] > low["share_high"] else "less" if high["share_high"] < low["share_low"] else ""
+    finding = (f"its sure errors stay there {word} often than its unsure ones" if word else
+               "no difference between its sure and its unsure errors was found")
+    return f"By confidence after scaling, {name(arm)} keeps {ends[0]} there and {ends[1]}: {finding}."
+
+
+def distance(numbers: dict, failures: dict) -> str:
+    """The mean superclass distance, of all images and of the errors alone."""
+    def one(arm, of_arm):
+        over = f" ({of_arm['distance_of_errors']:.2f} over its errors)" if of_arm["errors"] else ""
+        return f"{of_arm['distance']:.3f} in {name(arm)}{over}"
+
+    levels = listed([one(*entry) for entry in numbers["arms"].items()])
+    change = numbers["distance_change"]
+    ends = interval(signed(change["low"], 3), signed(change["high"], 3))
+    word = {"higher": "is larger than", "lower": "is smaller than", "none": "is not found to differ from"}[verdict(change)]
+    return (f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean "
+            f"over all test images is {levels}; errors at random would have {numbers['chance_distance']:.2f}. That of "
+            f"{name(failures['after'])} {word} that of {name(failures['before'])} ({signed(change['estimate'], 3)}, {ends}).")
