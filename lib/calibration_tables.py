@@ -6,6 +6,7 @@ from lib import calibration as cal
 from lib.measures import MEASURES, with_spread
 from lib.selective import counts_at_matched_coverage
 from lib.summary import confidence_of
+from lib.wording import readable
 
 ERRORS = ("ece", "ece_mass", "ece_classwise", "nll", "brier")
 MATCHED = (0.1, 0.2, 0.5)  # coverage at which errors are counted
@@ -24,7 +25,7 @@ def calibration_view(numbers: dict[str, dict]) -> pd.DataFrame:
     rows = []
     for arm, of_arm in numbers.items():
         for ending, temperature in (("", "none"), ("_scaled", with_spread("temperature", of_arm["temperature"]))):
-            rows.append({"arm": arm, "temperature": temperature,
+            rows.append({"arm": readable(arm), "temperature": temperature,
                          **{MEASURES[name].label.removesuffix(", nats"): with_spread(name, of_arm[name + ending]) for name in ERRORS}})
     return pd.DataFrame(rows)
 
@@ -55,7 +56,7 @@ def _counts(run) -> dict:
 
 def confident_errors_view(table: pd.DataFrame) -> pd.DataFrame:
     """The same as it is printed, standard deviations behind their means."""
-    view = pd.DataFrame({"arm": table["arm"], "smoothing's ceiling": [None if top != top else f"{top:.3f}" for top in table["ceiling"].astype(float)]})
+    view = pd.DataFrame({"arm": table["arm"].map(readable), "smoothing's ceiling": [None if top != top else f"{top:.3f}" for top in table["ceiling"].astype(float)]})
     for name in (column for column in table if f"{column} sd" in table):
         view[f"errors, {name}"] = [f"{mean:.0f}" if sd != sd else f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(table[name], table[f"{name} sd"])]
     return view

@@ -8,6 +8,7 @@ from lib import bootstrap, compare
 from lib.chance import sign_flip
 from lib.measures import MEASURES, with_interval, with_spread
 from lib.summary import confidence_of
+from lib.wording import readable
 
 CHANGES = ("test_accuracy", "errors", "errors_ge_90", "errors_ge_99", "ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled",
            "aurc", "e_aurc", "augrc")
@@ -76,7 +77,7 @@ def churn(before: dict, after: dict, pair: tuple[str, str]) -> dict:
 def churn_table(numbers: dict) -> pd.DataFrame:
     """`churn` with one row a pair of networks."""
     rows = [{"between": "the two arms, same seed", **numbers["between_arms"]}]
-    rows += [{"between": f"two seeds of {arm}", **(shares or {"class": None, "right": None})} for arm, shares in numbers["between_seeds"].items()]
+    rows += [{"between": f"two seeds of {readable(arm)}", **(shares or {"class": None, "right": None})} for arm, shares in numbers["between_seeds"].items()]
     return pd.DataFrame(rows).rename(columns={"class": "another class predicted", "right": "right in one, wrong in the other"})
 
 

@@ -52,5 +52,6 @@ def _reliability(upper, lower, table: pd.DataFrame, colour: str, arm: str) -> No
     lower.bar(bins["low"], bins["count"], bins["high"] - bins["low"], align="edge", color=colour, alpha=0.5)
     upper.set(title=readable(arm), xlim=(0, 1), ylim=(0, 1))
     lower.set(xlabel="confidence")
+    lower.tick_params(labelbottom=True)
     for axis in (upper.yaxis, lower.xaxis):
         axis.set_major_formatter(PercentFormatter(1, 0))

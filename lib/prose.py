@@ -6,7 +6,7 @@ from lib.wording import count, escape, listed, name, percent, plural, readable, 
 def finding(results: dict) -> str:
     """The study in three sentences: how good, how sure when wrong, how useful the confidence is."""
     compare = results["compare"]
-    return " ".join((accuracy(compare), sure_and_wrong(compare), ranking(compare)))
+    return " ".join((accuracy(compare), sure_and_wrong(compare, results["study"]["label_smoothing"]), ranking(compare)))
 
 
 def seeds(study: dict) -> str:
@@ -43,10 +43,10 @@ def proof(study: dict) -> str:
 
 def training(results: dict) -> str:
     number = len(results["study"]["seeds"])
-    means = f" (means of {number} seeds)" if number > 1 else ""
-    sentences = [f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean train images and "
+    sentences = [f"The numbers of this paragraph are means of {number} seeds."] if number > 1 else []
+    sentences += [f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean train images and "
                  f"{percent(numbers['val_accuracy']['mean'])} of the validation images right, a gap of "
-                 f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points{means} ({see(f'fig-training-{arm}')})."
+                 f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points ({see(f'fig-training-{arm}')})."
                  for arm, numbers in results["compare"]["arms"].items()]
     sentences += [f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
                   for arm, share in results["study"]["mean_lambda"].items() if share is not None]

@@ -30,8 +30,8 @@ def accuracy(compare: dict) -> str:
     return f"{start(after)} {word} test accuracy from {levels} ({numbers})."
 
 
-def sure_and_wrong(compare: dict) -> str:
-    """Errors at 90% confidence or more, and whether their number changed."""
+def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
+    """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm: amount}."""
     def one(arm):
         numbers = compare["arms"][arm]
         errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
@@ -41,8 +41,11 @@ def sure_and_wrong(compare: dict) -> str:
     seeds = number_of_seeds(compare)
     digits = 0 if seeds == 1 else 1
     said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer"}[verdict(change)]
-    return (f"{start(before)} makes {one(before)} at 90% confidence or more, {name(after)} {one(after)}: {said} "
+    text = (f"{start(before)} makes {one(before)} at 90% confidence or more, {name(after)} {one(after)}: {said} "
             f"({change_text('errors_ge_90', change, seeds)}).")
+    if verdict(change) == "lower" and label_smoothing[after] > label_smoothing[before]:
+        text += f" The label smoothing of {name(after)} lowers this count by construction."
+    return text
 
 
 def ranking(compare: dict) -> str:
@@ -118,10 +121,10 @@ def _effect(effect: dict, seeds: int) -> str:
     if "×" in effect["effect"]:
         one, other = effect["effect"].split(" × ")
         if found == "none":
-            return f"{one[0].upper()}{one[1:]} and {other}{given} were not found to do anything else together than the sum of both ({numbers})."
+            return f"{start(one)} and {name(other)}{given}: together they were not found to give more or less than the sum of each alone ({numbers})."
         more = "more" if found == "higher" else "less"
-        return f"{one[0].upper()}{one[1:]} and {other}{given} together give {more} than the sum of both ({numbers})."
-    what = effect["effect"][0].upper() + effect["effect"][1:]
+        return f"{start(one)} and {name(other)}{given}: together they give {more} than the sum of each alone ({numbers})."
+    what = start(effect["effect"])
     if found == "none":
         return f"{what}{given}: no effect on test accuracy was found ({numbers})."
     return f"{what}{given}: test accuracy {'rises' if found == 'higher' else 'falls'} ({numbers})."

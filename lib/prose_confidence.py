@@ -10,7 +10,8 @@ SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
 def confidence(results: dict) -> str:
     """Mean confidence when wrong and when right, the ceiling of label smoothing, errors at matched coverage."""
     compare, sentences = results["compare"], []
-    for arm, numbers in compare["arms"].items():
+    for arm in (compare["before"], compare["after"]):
+        numbers = compare["arms"][arm]
         wrong, right = numbers["confidence_on_errors"]["mean"], numbers["confidence_on_right"]["mean"]
         said = [f"{percent(value)} confident on average when {when}" for value, when in ((wrong, "wrong"), (right, "right")) if not missing(value)]
         sentences.append(f"{start(arm)} is {listed(said)}.")
@@ -27,17 +28,17 @@ def smoothing(study: dict) -> str:
 
 
 def matched(compare: dict) -> str:
-    """Errors among equally many most confident predictions, which no rescaling of confidence changes."""
+    """Errors among equally many most confident predictions, whatever the scale of their confidence."""
     counts = {row["arm"]: row for row in compare["confident_errors"]}
     digits = 0 if number_of_seeds(compare) == 1 else 1
     said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in (compare["before"], compare["after"])])
-    return f"Among the 20% most confident predictions of each, the errors are {said}; equal coverage is not touched by such a ceiling."
+    return f"Among the 20% most confident predictions of each, the errors are {said}; this count does not depend on the scale of confidence."
 
 
 def calibration(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
-    seeds, arms = number_of_seeds(compare), compare["arms"]
+    seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in (compare["before"], compare["after"])}
     sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, fitted on validation, takes the calibration error of {name(arm)} "
                  f"from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
     of = {found: [measure for measure in CALIBRATION if verdict(compare["changes"][measure]) == found] for found in ("lower", "higher", "none")}
@@ -52,13 +53,14 @@ def calibration(results: dict) -> str:
 
 
 def _label(measure: str) -> str:
-    label = MEASURES[measure].label
-    return label if label.startswith("ECE") else label[0].lower() + label[1:]
+    label = MEASURES[measure].label.removesuffix(", bins of equal width").removesuffix(", nats")
+    return label.replace("Negative", "negative")
 
 
 def rejecting(results: dict) -> str:
     compare, sentences = results["compare"], []
-    for arm, row in compare["rejection"].items():
+    for arm in (compare["before"], compare["after"]):
+        row = compare["rejection"][arm]
         several = row["n"] > 1
         if row["selective_risk"] is None:
             sentences.append(f"{start(arm)} accepts nothing" + (" in any seed." if several else "."))
@@ -69,7 +71,7 @@ def rejecting(results: dict) -> str:
                          f"these are wrong ({spread}).")
     return (f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
             "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
-            f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds. {promise(compare)} {scores(compare)}")
+            f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms. {promise(compare)} {scores(compare)}")
 
 
 def _points(share) -> str:
@@ -80,15 +82,17 @@ def promise(compare: dict) -> str:
     """Whether a threshold chosen on validation for a stated risk held on test."""
     risk, rows = level(compare["target_risk"]), compare["promises"]
     sentences = []
-    for arm in compare["arms"]:
+    for arm in (compare["before"], compare["after"]):
         of_arm = [row for row in rows if row["arm"] == arm]
         chosen = [row for row in of_arm if row["threshold"] is not None]
-        if len(of_arm) > 1:
+        if len(of_arm) > 1 and chosen:
             kept, broken = (sum(row["outcome"] == outcome for row in chosen) for outcome in ("kept", "broken"))
             sentences.append(f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, kept on test in {kept}, "
                              f"broken beyond chance in {broken}")
-        elif not chosen or chosen[0]["selective_risk"] is None:
-            sentences.append(f"for {name(arm)} " + ("it accepts no test image" if chosen else "validation allows none"))
+        elif not chosen:
+            sentences.append(f"for {name(arm)} validation allows none" + (" in any seed" if len(of_arm) > 1 else ""))
+        elif chosen[0]["selective_risk"] is None:
+            sentences.append(f"for {name(arm)} it is {chosen[0]['threshold']:.3f}, which accepts no test image")
         else:
             row = chosen[0]
             outcome = {"kept": "kept", "broken": "broken"}.get(row["outcome"], "not kept, but within chance")
@@ -99,13 +103,16 @@ def promise(compare: dict) -> str:
 
 
 def scores(compare: dict) -> str:
-    """Whether another score than maximum softmax ranks the errors better, for each arm."""
-    sentences = []
-    for arm, changes in compare["scores"].items():
+    """Whether another score than maximum softmax ranks the errors better, in the two arms."""
+    told, none = [], []
+    for arm in (compare["before"], compare["after"]):
         for score, label in SCORES.items():
-            change = changes[score]
-            found = {"lower": "better than", "higher": "worse than", "none": "neither better nor worse, as far as was found, than"}[verdict(change)]
-            sentences.append(f"in {name(arm)} {label} ranks {found} maximum softmax (AURC {signed(change['estimate'], 3)}, "
-                             f"{interval(signed(change['low'], 3), signed(change['high'], 3))})")
-    text = "; ".join(sentences)
-    return f"{text[0].upper()}{text[1:]} ({see('tab-scores')})."
+            change = compare["scores"][arm][score]
+            if verdict(change) == "none":
+                none.append(f"{label} in {name(arm)}")
+            else:
+                ends = interval(signed(change["low"], 3), signed(change["high"], 3))
+                told.append(f"in {name(arm)} {label} ranks the errors {'better' if change['high'] < 0 else 'worse'} "
+                            f"(AURC {signed(change['estimate'], 3)}, {ends})")
+    told += [f"no difference was found for {listed(none)}"] if none else []
+    return f"Other scores to reject by, against maximum softmax: {'; '.join(told)} ({see('tab-scores')})."
