@@ -21,7 +21,7 @@ def rejection(trained: dict[str, dict], thresholds) -> pd.DataFrame:
         each = pd.concat([rejection_table(confidence_of(run), run.test.correct, thresholds) for run in of_seeds.values()])
         of_level = each.groupby("threshold")[["coverage", "errors_accepted", "selective_risk"]]
         limits = each.set_index("threshold")[["risk_low", "risk_high"]]
-        joined = of_level.mean().join(of_level.std(), rsuffix="_sd")
+        joined = of_level.mean().join(of_level.std().add_suffix("_sd"))
         joined[["risk_low", "risk_high"]] = limits if len(of_seeds) == 1 else np.nan
         rows.append(joined.reset_index().assign(arm=arm, n=len(of_seeds)))
     joined = pd.concat(rows).sort_values("threshold", kind="stable", ignore_index=True)
