@@ -25,7 +25,7 @@ def predictions(seed: int, images: int = 300, classes: int = 5, signal: float = 
 
 
 def run(seed: int = 0, images: int = 300, params: dict | None = None, **options) -> Run:
-    history = pd.DataFrame({"epoch": [1, 2], **{f"{what}_{where}": [1.0, 0.5] for what in ("loss", "accuracy") for where in ("stream", "train", "val")}})
+    history = pd.DataFrame({"epoch": [1, 2], **{f"{where}_{what}": [1.0, 0.5] for what in ("loss", "accuracy") for where in ("stream", "train", "val")}})
     info = {"params": PARAMS | {"seed": seed} | (params or {}), "train_accuracy": 0.9, "classes": options.get("classes", 5), "parameters": 1000,
             "fingerprint": FINGERPRINT, "mean_lambda": None, "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0}}
     return Run(Path("."), info, history, predictions(seed + 1000, images, **options | {"noise": 7}), predictions(seed, images, **options))
