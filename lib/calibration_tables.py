@@ -56,9 +56,11 @@ def _counts(run) -> dict:
 
 def confident_errors_view(table: pd.DataFrame) -> pd.DataFrame:
     """The same as it is printed, standard deviations behind their means."""
-    view = pd.DataFrame({"arm": table["arm"].map(readable), "smoothing's ceiling": [None if top != top else f"{top:.3f}" for top in table["ceiling"].astype(float)]})
+    ceilings = [None if top != top else f"{top:.3f}" for top in table["ceiling"].astype(float)]
+    view = pd.DataFrame({"arm": table["arm"].map(readable), "smoothing's ceiling": ceilings})
     for name in (column for column in table if f"{column} sd" in table):
-        view[f"errors, {name}"] = [f"{mean:.0f}" if sd != sd else f"{mean:.1f} ± {sd:.1f}" for mean, sd in zip(table[name], table[f"{name} sd"])]
+        view[f"errors, {name}"] = [f"{mean:.0f}" if sd != sd else f"{mean:.1f} ± {sd:.1f}"
+                                   for mean, sd in zip(table[name], table[f"{name} sd"])]
     return view
 
 

@@ -54,12 +54,13 @@ def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
     said = "; ".join(f"at least {level(share)}: " + ", ".join(f"{readable(arm)} {row[arm]:.0f}" for arm in counts)
                      for share, row in counts.iterrows())
     spread = "" if len(given) == 1 else f" Means of {len(given)} seeds; whiskers: standard deviation."
-    return {"caption": f"Test errors made with at least the given confidence, before any scaling.{spread}", "alt": f"Counts of errors by confidence. {said}."}
+    return {"caption": f"Test errors made with at least the given confidence, before any scaling.{spread}",
+            "alt": f"Counts of errors by confidence. {said}."}
 
 
 def confident_errors(given: list[int]) -> str:
-    return ("Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near its ceiling (the top probability that is best for "
-            "the loss on a certain image), and among the 10, 20 and 50% most confident predictions of each arm, whatever "
+    return ("Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near its ceiling (the top "
+            "probability that is best for the loss on a certain image), and among the 10, 20 and 50% most confident predictions of each arm, whatever "
             f"the scale of their confidence. {seeds(given)}")
 
 
@@ -95,7 +96,8 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
     ranked = change.dropna(subset="change").sort_values("change")
     ends = " to ".join(f"{signed(ranked['change'].iloc[place])} points ({readable(ranked.index[place])})" for place in (0, -1))
     ends_only = ", the 100 largest gains and losses" if len(ranked) > 200 else ""
-    mean = "" if len(given) == 1 else (f" Mean of {len(given)} seeds, of each image before anything else: intervals and tests take the seeds as given.")
+    mean = "" if len(given) == 1 else (f" Mean of {len(given)} seeds, of each image before anything else: "
+                                             "intervals and tests take the seeds as given.")
     return {"caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by class{ends_only}, with 95% intervals for paired "
                        "proportions (Bonett and Price). Coloured: beyond chance after Benjamini–Hochberg over all classes; grey: "
                        f"within it.{mean}",
@@ -131,6 +133,7 @@ def effects_table(given: list[int]) -> str:
 
 
 def effects(found: list[dict], given: list[int]) -> dict[str, str]:
-    said = "; ".join(f"{effect['effect']} given {effect['given']} ({arms_text(effect['arms'])}) {points(effect['test_accuracy']['estimate'])} points, "
+    said = "; ".join(f"{effect['effect']} given {effect['given']} ({arms_text(effect['arms'])}) "
+                     f"{points(effect['test_accuracy']['estimate'])} points, "
                      + interval(*(points(effect["test_accuracy"][end]) for end in ("low", "high"))) for effect in found)
     return {"caption": f"Effects of the factors. Blue: the interval leaves 0 out. {intervals(given)}", "alt": f"Effects on accuracy: {said}."}

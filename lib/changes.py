@@ -77,7 +77,8 @@ def churn(before: dict, after: dict, pair: tuple[str, str]) -> dict:
 def churn_table(numbers: dict) -> pd.DataFrame:
     """`churn` with one row a pair of networks."""
     rows = [{"between": "the two arms, same seed", **numbers["between_arms"]}]
-    rows += [{"between": f"two seeds of {readable(arm)}", **(shares or {"class": None, "right": None})} for arm, shares in numbers["between_seeds"].items()]
+    rows += [{"between": f"two seeds of {readable(arm)}", **(shares or {"class": None, "right": None})}
+             for arm, shares in numbers["between_seeds"].items()]
     return pd.DataFrame(rows).rename(columns={"class": "another class predicted", "right": "right in one, wrong in the other"})
 
 

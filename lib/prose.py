@@ -57,7 +57,8 @@ def failing(results: dict) -> str:
     failures = results["failures"]
     numbers = failures["arms"][failures["before"]]
     seed = results["study"]["seeds"]
-    text = f"{start(failures['before'])}{f' with seed {seed[0]}' if len(seed) > 1 else ''} gets {numbers['errors']:,} of {failures['test_images']:,} test images wrong"
+    seed = f" with seed {seed[0]}" if len(seed) > 1 else ""
+    text = f"{start(failures['before'])}{seed} gets {numbers['errors']:,} of {failures['test_images']:,} test images wrong"
     text += "." if numbers["within_superclass"] is None else (
         f", {percent(numbers['within_superclass'], 0)} of them inside the true superclass "
         f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at random).")

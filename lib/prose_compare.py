@@ -96,8 +96,8 @@ def churn(compare: dict) -> str:
     """How many predictions differ between the arms, beside how many differ between seeds of one arm."""
     shares = compare["churn"]
     between = shares["between_arms"]
-    text = (f"The two predict different classes for {percent(between['class'])} of the test images, and one is right where the other is wrong on "
-            f"{percent(between['right'])}")
+    text = (f"The two predict different classes for {percent(between['class'])} of the test images, and one is right where the "
+            f"other is wrong on {percent(between['right'])}")
     seeds = [f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of {name(arm)}"
              for arm, of_seeds in shares["between_seeds"].items() if of_seeds]
     return text + (f"; these shares are {listed(seeds)} ({see('tab-churn')})." if seeds else
@@ -121,7 +121,8 @@ def _effect(effect: dict, seeds: int) -> str:
     if "×" in effect["effect"]:
         one, other = effect["effect"].split(" × ")
         if found == "none":
-            return f"{start(one)} and {name(other)}{given}: together they were not found to give more or less than the sum of each alone ({numbers})."
+            return (f"{start(one)} and {name(other)}{given}: together they were not found to give more or less than the sum of each alone "
+                    f"({numbers}).")
         more = "more" if found == "higher" else "less"
         return f"{start(one)} and {name(other)}{given}: together they give {more} than the sum of each alone ({numbers})."
     what = start(effect["effect"])

@@ -13,7 +13,8 @@ def confidence(results: dict) -> str:
     for arm in (compare["before"], compare["after"]):
         numbers = compare["arms"][arm]
         wrong, right = numbers["confidence_on_errors"]["mean"], numbers["confidence_on_right"]["mean"]
-        said = [f"{percent(value)} confident on average when {when}" for value, when in ((wrong, "wrong"), (right, "right")) if not missing(value)]
+        said = [f"{percent(value)} confident on average when {when}"
+                for value, when in ((wrong, "wrong"), (right, "right")) if not missing(value)]
         sentences.append(f"{start(arm)} is {listed(said)}.")
     return " ".join([*sentences, smoothing(results["study"]), matched(compare),
                      f"See {see('fig-confidence', 'fig-thresholds', 'tab-confident-errors')}."]).replace("  ", " ")
@@ -96,8 +97,8 @@ def promise(compare: dict) -> str:
         else:
             row = chosen[0]
             outcome = {"kept": "kept", "broken": "broken"}.get(row["outcome"], "not kept, but within chance")
-            sentences.append(f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test images at a risk of "
-                             f"{percent(row['selective_risk'])} ({interval(percent(row['risk_low']), percent(row['risk_high']))}): {outcome}")
+            sentences.append(f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test "
+                             f"images at a risk of {percent(row['selective_risk'])} ({interval(percent(row['risk_low']), percent(row['risk_high']))}): {outcome}")
     return (f"A threshold can also be chosen on validation so that the risk is {risk} at most, with 95% confidence, and be checked on test: "
             f"{'; '.join(sentences)} ({see('tab-promises')}).")
 

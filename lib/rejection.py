@@ -103,7 +103,8 @@ def scores_view(numbers: dict[str, dict], changes: dict) -> pd.DataFrame:
         for score, label in (("softmax", "maximum softmax"), ("margin", "logit margin"), ("normalised", "normalised logit")):
             change = changes[arm].get(score)
             rows.append({"arm": readable(arm), "score": label,
-                         **{name.upper().replace("_", "-"): with_spread(name, of_arm[_named(name, score)]) for name in ("aurc", "e_aurc", "augrc")},
+                         **{name.upper().replace("_", "-"): with_spread(name, of_arm[_named(name, score)])
+                            for name in ("aurc", "e_aurc", "augrc")},
                          "AURC less that of softmax (95%)": change and _interval(change)})
     return pd.DataFrame(rows)
 
