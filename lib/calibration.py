@@ -46,15 +46,25 @@ def _log_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
 
 def negative_log_likelihood(logits, labels, temperature: float = 1.0) -> float:
     """Mean of -log p(label) in nats, from *logits* (N, K), where no probability can round to 0."""
+    return float(log_losses(logits, labels, temperature).mean())
+
+
+def log_losses(logits, labels, temperature: float = 1.0) -> np.ndarray:
+    """-log p(label) of each image in nats, (N,)."""
     logits, labels = _labelled("logits", logits, labels)
-    return float(-_log_softmax(logits, temperature)[np.arange(len(labels)), labels].mean())
+    return -_log_softmax(logits, temperature)[np.arange(len(labels)), labels]
 
 
 def brier_score(probabilities, labels) -> float:
     """Mean over images of the squared error summed over the classes, 0 to 2, from probabilities (N, K) (Brier 1950)."""
+    return float(brier_losses(probabilities, labels).mean())
+
+
+def brier_losses(probabilities, labels) -> np.ndarray:
+    """Squared error of each image, summed over the classes, (N,)."""
     probabilities, labels = _probabilities(probabilities, labels)
     target = np.arange(probabilities.shape[1]) == labels[:, None]
-    return float(np.square(probabilities - target).sum(axis=1).mean())
+    return np.square(probabilities - target).sum(axis=1)
 
 
 def fit_temperature(logits, labels) -> float:

@@ -1,18 +1,20 @@
 """What stands under a figure and what is read aloud in its place; every number comes from the data drawn."""
 import pandas as pd
 
-from lib.wording import level, listed, name, percent, plural, readable, shorten, signed
+from lib.wording import listed, name, percent, plural, readable, shorten
 
 CLASS_FORMATS = {column: readable for column in ("true", "predicted", "planted cause")}
 UNIT = "contribution of a cell to the logit"
 
 
 def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str, str]:
-    last, steps = history.iloc[-1], listed([str(epoch) for epoch in milestones])
+    epochs, steps = history.groupby("epoch"), listed([str(epoch) for epoch in milestones])
+    last, seeds = epochs.mean().iloc[-1], len(history) // len(epochs)
     return {"caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented and, under CutMix, mixed images, "
                        "where a right answer counts by its share. The other curves are measured on clean images in eval mode."
-                       + (f" Dashed: the learning rate is divided by 10 after {'epoch' if len(milestones) == 1 else 'epochs'} {steps}." if steps else ""),
-            "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(history), 'epoch')}; at the end "
+                       + (f" Dashed: the learning rate is divided by 10 after {'epoch' if len(milestones) == 1 else 'epochs'} {steps}." if steps else "")
+                       + (f" Mean of {seeds} seeds, with a band from the lowest to the highest." if seeds > 1 else ""),
+            "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(epochs), 'epoch')}; at the end "
                    f"{percent(last['train_accuracy'])} on clean train images and {percent(last['val_accuracy'])} on validation."}
 
 
@@ -39,46 +41,6 @@ def before_after(selection: pd.DataFrame, layer: str, before: str, after: str) -
                        "predicted (of a right prediction: the runner-up) and for the true class, all on one scale.",
             "alt": f"Rows of a picture and four maps, two of {readable(before)} and two of {readable(after)}, for "
                    f"{plural(len(selection), 'test image')}."}
-
-
-def confidence(numbers: dict) -> dict[str, str]:
-    def mean(arm, what):
-        value = numbers[arm][what]["mean"]
-        return "no such prediction" if value is None or value != value else percent(value)
-
-    said = "; ".join(f"{readable(arm)} {mean(arm, 'confidence_on_errors')} when wrong, {mean(arm, 'confidence_on_right')} when right"
-                     for arm in numbers)
-    return {"caption": "Confidence, the largest softmax probability before any scaling, of wrong and of right test predictions.",
-            "alt": f"Histograms of confidence. Means: {said}."}
-
-
-def thresholds(counts: pd.DataFrame) -> dict[str, str]:
-    said = "; ".join(f"at least {level(share)}: " + ", ".join(f"{readable(arm)} {row[arm]}" for arm in counts)
-                     for share, row in counts.iterrows())
-    return {"caption": "Test errors made with at least the given confidence.", "alt": f"Counts of errors by confidence. {said}."}
-
-
-def classes(change: pd.DataFrame, before: str, after: str) -> dict[str, str]:
-    ranked = change.dropna(subset="change").sort_values("change")
-    ends = " to ".join(f"{signed(ranked['change'].iloc[place])} points ({readable(ranked.index[place])})" for place in (0, -1))
-    ends_only = ", the 100 largest gains and losses" if len(ranked) > 200 else ""
-    return {"caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by class{ends_only}, with 95% intervals for paired "
-                       "proportions (Bonett and Price). Coloured: beyond chance after Benjamini–Hochberg over all classes; grey: "
-                       "within it.",
-            "alt": f"Change of accuracy of {plural(len(ranked), 'class', 'classes')}, from {ends}."}
-
-
-def coverage(numbers: dict) -> dict[str, str]:
-    said = "; ".join(f"{readable(arm)} {of_arm['aurc']['mean']:.3f}" for arm, of_arm in numbers.items())
-    return {"caption": "Risk against coverage: predictions are accepted from the most confident down.",
-            "alt": f"Risk–coverage curves. Area under the curve: {said}."}
-
-
-def reliability(numbers: dict) -> dict[str, str]:
-    said = "; ".join(f"{readable(arm)} {of_arm['ece']['mean']:.3f}" for arm, of_arm in numbers.items())
-    return {"caption": "Reliability before scaling: accuracy against confidence in 15 bins of equal width, and the images in each. On "
-                       "the diagonal, confidence means what it says.",
-            "alt": f"Reliability diagrams. Expected calibration error: {said}."}
 
 
 def titles(selection: pd.DataFrame) -> list[str]:
@@ -114,22 +76,3 @@ def hypotheses(selection: pd.DataFrame, arm: str) -> str:
 def causes() -> str:
     return ("Test accuracy by planted cause, with 95% Clopper–Pearson intervals. A label error counts as an error even where the "
             "network is right.")
-
-
-def arms(seeds: list[int]) -> str:
-    return "The arms side by side, on test unless said otherwise; " + (
-        f"one seed ({seeds[0]})." if len(seeds) == 1 else f"mean ± standard deviation of {len(seeds)} seeds.")
-
-
-def cases(before: str, after: str) -> str:
-    return f"The images looked at, in {name(before)} and in {name(after)}."
-
-
-def rejection() -> str:
-    return ("Accepting only predictions with at least the given confidence: coverage is the share accepted, risk the share of errors "
-            "among them with its 95% Clopper–Pearson interval.")
-
-
-def case_formats(before: str, after: str) -> dict:
-    return CLASS_FORMATS | {f"{arm} {what}": form for arm in (before, after)
-                            for what, form in (("predicts", readable), ("confidence", "{:.1%}"))}

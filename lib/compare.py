@@ -3,8 +3,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, norm
+from scipy.stats import binom
 
+from lib.chance import benjamini_hochberg, bonett_price, sign_flip
 from lib.checks import classes, finite, flags, fraction, same_length, whole
 
 
@@ -51,7 +52,7 @@ def paired_bootstrap(statistic, *arrays, draws: int = 2000, level: float = 0.95,
     for draw in range(draws):
         chosen = order[start + generator.integers(size)]
         values[draw] = statistic(*(array[chosen] for array in arrays))
-    return _percentiles(statistic(*arrays), values, level)
+    return percentiles(statistic(*arrays), values, level)
 
 
 def difference_of_means(correct_a, correct_b, draws: int = 2000, level: float = 0.95, seed: int = 0,
@@ -66,7 +67,7 @@ def difference_of_means(correct_a, correct_b, draws: int = 2000, level: float = 
     outcomes = np.bincount(strata * 3 + change + 1, minlength=3 * (strata.max() + 1)).reshape(-1, 3)
     size = outcomes.sum(axis=1)  # (strata,)
     drawn = np.random.default_rng(seed).multinomial(size, outcomes / size[:, None], (whole("draws", draws), len(size)))
-    return _percentiles(change.mean(), (drawn @ [-1, 0, 1]).sum(axis=1) / len(change), level)
+    return percentiles(change.mean(), (drawn @ [-1, 0, 1]).sum(axis=1) / len(change), level)
 
 
 def _strata(strata, length: int) -> np.ndarray:
@@ -75,7 +76,8 @@ def _strata(strata, length: int) -> np.ndarray:
     return np.unique(strata, return_inverse=True)[1]
 
 
-def _percentiles(estimate, values, level: float) -> Interval:
+def percentiles(estimate, values, level: float) -> Interval:
+    """The estimate with the quantiles of `values` that leave equal tails outside `level`."""
     tail = (1 - fraction("level", level)) / 2
     return Interval(float(estimate), *map(float, np.quantile(values, [tail, 1 - tail])))
 
@@ -101,44 +103,44 @@ def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> d
 def per_class_change(labels, correct_a, correct_b, num_classes: int, level: float = 0.95) -> pd.DataFrame:
     """One row a class: images, accuracy_a and accuracy_b (0 to 1), change, low and high (points), and the tests.
 
-    The interval is Bonett and Price's for paired proportions (https://doi.org/10.3102/1076998611411915), p_value
-    the exact McNemar test, p_adjusted its Benjamini-Hochberg value over the classes; NaN where a class has no image.
+    labels (N,); correct_a, correct_b (N,) of one seed or (seeds, N). An image's change is its mean over the seeds. The
+    interval is Bonett and Price's, p_value lib.chance.sign_flip, with one seed the exact McNemar test, p_adjusted its
+    Benjamini-Hochberg value over the classes; NaN where a class has no image. corrected, regressed: means over the seeds.
+    Images are the only chance that counts here: seeds are those that were trained.
     """
-    columns = same_length(labels=labels, correct_a=correct_a, correct_b=correct_b)
-    labels = classes("labels", columns[0], below=num_classes)
-    correct_a, correct_b = flags("correct_a", columns[1]), flags("correct_b", columns[2])
+    correct_a, correct_b = _seeds("correct_a", correct_a), _seeds("correct_b", correct_b)
+    if correct_a.shape != correct_b.shape:
+        raise ValueError(f"shapes: got correct_a {correct_a.shape}, correct_b {correct_b.shape}; allowed: equal ones")
+    columns = same_length(labels=labels, correct_a=correct_a[0], correct_b=correct_b[0])
+    labels, seeds = classes("labels", columns[0], below=num_classes), len(correct_a)
+    change = correct_b.sum(0) - correct_a.sum(0, dtype=int)  # (N,), seeds that are right in b alone
 
-    def count(chosen):
-        return np.bincount(labels[chosen], minlength=num_classes)
+    def total(values):
+        return np.bincount(labels, values, minlength=num_classes) / seeds
 
-    images, corrected, regressed = count(slice(None)), count(~correct_a & correct_b), count(correct_a & ~correct_b)
-    total = np.where(images, images, np.nan)
-    low, high = _bonett_price(corrected, regressed, total, level)
-    p_value = np.where(images, _sign_test(corrected, regressed), np.nan)
+    images = np.bincount(labels, minlength=num_classes)
+    some = np.where(images, images, np.nan)
+    low, high = bonett_price(total(change), total(change**2) / seeds, some, level)
+    p_value = np.array([sign_flip(change[labels == k], seeds) if images[k] else np.nan for k in range(num_classes)])
     return pd.DataFrame({
-        "images": images, "accuracy_a": count(correct_a) / total, "accuracy_b": count(correct_b) / total,
-        "change": 100 * (corrected - regressed) / total, "low": 100 * low, "high": 100 * high,
-        "corrected": corrected, "regressed": regressed, "p_value": p_value,
-        "p_adjusted": benjamini_hochberg(p_value)}, index=pd.RangeIndex(num_classes, name="class"))
+        "images": images, "accuracy_a": total(correct_a.sum(0)) / some, "accuracy_b": total(correct_b.sum(0)) / some,
+        "change": 100 * total(change) / some, "low": 100 * low, "high": 100 * high,
+        "corrected": total((~correct_a & correct_b).sum(0)), "regressed": total((correct_a & ~correct_b).sum(0)),
+        "p_value": p_value, "p_adjusted": benjamini_hochberg(p_value)}, index=pd.RangeIndex(num_classes, name="class"))
 
 
-def _bonett_price(corrected, regressed, total, level: float):
-    up, down = (corrected + 1) / (total + 2), (regressed + 1) / (total + 2)
-    half = norm.isf((1 - fraction("level", level)) / 2) * np.sqrt((up + down - (up - down) ** 2) / (total + 2))
-    return np.clip(up - down - half, -1, 1), np.clip(up - down + half, -1, 1)
+def _seeds(name: str, correct) -> np.ndarray:
+    """(N,) or (seeds, N) as (seeds, N)."""
+    correct = flags(name, correct)
+    return correct[None] if correct.ndim == 1 else correct
 
 
-def benjamini_hochberg(p_values) -> np.ndarray:
-    """P-values adjusted for the false discovery rate, in the given order; NaN stays NaN and is not counted.
-
-    Benjamini and Hochberg 1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. Raises ValueError outside 0 to 1.
-    """
-    adjusted, = same_length(p_values=np.array(p_values, dtype=np.float64))
-    tested = np.flatnonzero(~np.isnan(adjusted))
-    order = tested[np.argsort(-finite("p_values", adjusted[tested], 0, 1), kind="stable")]  # largest first
-    scaled = adjusted[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum.accumulate(np.minimum(scaled, 1))
-    return adjusted
+def classes_moved(table: pd.DataFrame) -> dict:
+    """How many classes were tested, rose, fell or stayed, and how many beyond chance at 5% false discoveries."""
+    change, moved = table["change"], table["p_adjusted"] < 0.05
+    return {"tested": int(table["images"].gt(0).sum()), "better": int((change > 0).sum()), "worse": int((change < 0).sum()),
+            "equal": int((change == 0).sum()), "better_beyond_chance": int((moved & (change > 0)).sum()),
+            "worse_beyond_chance": int((moved & (change < 0)).sum())}
 
 
 def churn(predicted_a, predicted_b) -> float:

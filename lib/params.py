@@ -94,9 +94,19 @@ class Gradcam(View):
 
 
 class Compare(View):
+    """`target_risk` is the share of errors among accepted predictions that a threshold chosen on val must keep."""
+
     confidence_levels: Annotated[list[Share], Field(min_length=1)]
     reject_below: Share
+    target_risk: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_draws: Annotated[int, Field(ge=100, le=100_000)]
+
+    @field_validator("confidence_levels")
+    @classmethod
+    def _levels_rise(cls, levels):
+        if levels != sorted(set(levels)):
+            raise ValueError("confidence_levels must rise, each given once")
+        return levels
 
 
 class Report(View):

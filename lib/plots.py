@@ -4,7 +4,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lib.wording import level, readable
@@ -25,12 +24,20 @@ def colours(arms) -> dict[str, str]:
 
 
 def training_curves(history: pd.DataFrame, milestones, axes=None):
-    """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's steps marked."""
+    """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's steps marked.
+
+    With several seeds, one under the other: the mean, and a band from the lowest to the highest.
+    """
     axes = plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")[1] if axes is None else axes
     names = {"stream": "training stream", "train": "train, clean", "val": "validation"}
+    epochs = history.groupby("epoch")
+    mean, low, high = epochs.mean(), epochs.min(), epochs.max()
     for axis, what in zip(axes, ("loss", "accuracy")):
         for (column, label), colour, dash in zip(names.items(), ("#8a8a8a", "#0072B2", "#D55E00"), (":", "-", "-")):
-            axis.plot(history["epoch"], history[f"{column}_{what}"], dash, color=colour, label=label)
+            name = f"{column}_{what}"
+            axis.plot(mean.index, mean[name], dash, color=colour, label=label)
+            if len(history) > len(mean):
+                axis.fill_between(mean.index, low[name], high[name], color=colour, alpha=0.2, linewidth=0)
         for milestone in milestones:
             axis.axvline(milestone + 0.5, color="#555555", linewidth=0.7, linestyle=(0, (2, 2)))
         axis.set(xlabel="epoch", title=what)
@@ -41,30 +48,41 @@ def training_curves(history: pd.DataFrame, milestones, axes=None):
     return axes
 
 
-def confidence_histograms(tables: dict[str, pd.DataFrame], axes=None):
-    """Confidence of wrong and of right predictions, each arm one outline; `tables` holds every test image of an arm."""
+def confidence_histograms(confidences: dict[str, tuple], axes=None):
+    """Confidence of wrong and of right predictions, each arm one outline: the mean over its seeds.
+
+    confidences: arm to (confidence, correct), each (seeds, N).
+    """
     axes = plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")[1] if axes is None else axes
-    tables = {readable(arm): table for arm, table in tables.items()}
-    everything = pd.concat([table.assign(arm=arm) for arm, table in tables.items()], ignore_index=True)
-    for axis, right in zip(axes, (False, True)):
-        sns.histplot(everything[everything["correct"] == right], x="confidence", hue="arm", hue_order=list(tables), bins=20,
-                     binrange=(0, 1), element="step", fill=False, palette=colours(tables), ax=axis, legend=right)
-        axis.set(title="right predictions" if right else "wrong predictions", xlabel="confidence", ylabel="test images")
+    edges = np.linspace(0, 1, 21)
+    for arm, colour in colours(confidences).items():
+        confidence, correct = confidences[arm]
+        for axis, right in zip(axes, (False, True)):
+            each = np.array([np.histogram(one[of_one == right], edges)[0] for one, of_one in zip(confidence, correct)])
+            axis.stairs(each.mean(0), edges, color=colour, label=readable(arm), linewidth=1.3)
+            if len(each) > 1:
+                axis.stairs(each.max(0), edges, baseline=each.min(0), color=colour, alpha=0.2, fill=True)
+    for axis, title in zip(axes, ("wrong predictions", "right predictions")):
+        axis.set(title=title, xlabel="confidence", ylabel="test images")
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
-    legend = axes[1].get_legend()
-    if legend:
-        legend.set_title(None)
+    axes[1].legend(loc="upper left")
     return axes
 
 
-def errors_by_threshold(counts: pd.DataFrame, ax=None):
-    """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts written on them."""
-    ax = plt.subplots(figsize=(WIDTH, 2.3), layout="constrained")[1] if ax is None else ax
-    counts = counts.rename(columns=readable, index=lambda share: f"≥ {level(share)}")
-    long = counts.reset_index().melt(counts.index.name, var_name="arm", value_name="errors")
-    sns.barplot(long, x=counts.index.name, y="errors", hue="arm", palette=colours(counts.columns), ax=ax, width=0.75)
-    for bars in ax.containers:
-        ax.bar_label(bars, fontsize=6.5, padding=1)
+def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None):
+    """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts written on them.
+
+    deviations: of the same shape, their standard deviations over seeds; NaN for one seed.
+    """
+    height = 2.3 if len(counts.columns) < 4 else 2.8
+    ax = plt.subplots(figsize=(WIDTH, height), layout="constrained")[1] if ax is None else ax
+    wide, place = 0.8 / len(counts.columns), np.arange(len(counts))
+    for number, (arm, colour) in enumerate(colours(counts).items()):
+        several = deviations[arm].notna().all()
+        bars = ax.bar(place + (number + 0.5) * wide - 0.4, counts[arm], wide, color=colour, label=readable(arm),
+                      yerr=deviations[arm] if several else None, error_kw={"linewidth": 0.7})
+        ax.bar_label(bars, [f"{count:.0f}" for count in counts[arm]], fontsize=6.5 if len(counts.columns) < 4 else 5, padding=1)
+    ax.set_xticks(place, [f"≥ {level(share)}" for share in counts.index])
     ax.set(xlabel="confidence of the wrong prediction", ylabel="test errors")
     ax.grid(axis="x", visible=False)
     ax.legend(title=None)
@@ -90,32 +108,4 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
         axis.set_ylim(len(panel) - 0.3, -0.7)
         axis.set_xlabel(f"{readable(arms[1])} minus {readable(arms[0])}, points")
         axis.grid(axis="y", visible=False)
-    return axes
-
-
-def risk_coverage(curves: dict[str, tuple], ax=None):
-    """Share of errors among the accepted against the share accepted; curves: arm to (coverage, risk)."""
-    ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1] if ax is None else ax
-    for arm, colour in colours(curves).items():
-        ax.plot(*curves[arm], color=colour, label=readable(arm))
-    ax.set(xlabel="coverage: share of test images accepted", ylabel="risk: errors among them", xlim=(0, 1), ylim=(0, None))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, 0))
-    ax.legend()
-    return ax
-
-
-def reliability(tables: dict[str, pd.DataFrame], axes=None):
-    """Accuracy against confidence in bins, one panel an arm; the bars below count the images of each bin."""
-    if axes is None:
-        axes = plt.subplots(2, len(tables), figsize=(3.45 * len(tables), 3.2), layout="constrained", sharex=True, squeeze=False,
-                            height_ratios=(3, 1))[1]
-    for (upper, lower), (arm, table), colour in zip(axes.T, tables.items(), colours(tables).values()):
-        upper.plot([0, 1], [0, 1], color="#777777", linewidth=0.7)
-        upper.plot(table["confidence"], table["accuracy"], "o-", color=colour, markersize=3)
-        lower.bar(table["low"], table["count"], table["high"] - table["low"], align="edge", color=colour, alpha=0.5)
-        upper.set(title=readable(arm), ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
-        lower.set(xlabel="confidence", ylabel="images")
-        for axis in (upper.yaxis, lower.xaxis):
-            axis.set_major_formatter(PercentFormatter(1, 0))
     return axes

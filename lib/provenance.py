@@ -4,35 +4,54 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-SAME = ("arm", "seed", "study", "outputs", "threads", "device", "precision")  # not what makes an arm
+NAMES = ("arm", "seed", "study", "outputs")  # parameters that say which run it is, not how it was trained
+RECIPE = ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")
+
+
+def _trained_with(of_seeds: dict) -> dict[str, str]:
+    """Every parameter of an arm as text, and what its runs found: threads, device and precision; seeds that differ are listed."""
+    each = [run.info["params"] | {"device": run.info["fingerprint"]["device_name"], "precision": run.info["fingerprint"]["precision"],
+                                  "threads": run.info["fingerprint"]["threads"]} for run in of_seeds.values()]
+    return {name: " or ".join(dict.fromkeys(str(values[name]) for values in each)) for name in each[0] if name not in NAMES}
 
 
 def differences(runs_of_arms: dict) -> dict[str, str]:
-    """How each arm's parameters differ from the first arm's, as text."""
-    parameters = {arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()}
+    """How each arm's training differs from the first arm's, as text."""
+    parameters = {arm: _trained_with(of_seeds) for arm, of_seeds in runs_of_arms.items()}
     first = next(iter(parameters.values()))
     texts = {}
     for arm, values in parameters.items():
-        changed = [f"{name.replace('_', ' ')} {values[name]} (else {first[name]})" for name in values
-                   if name not in SAME and values[name] != first.get(name)]
+        changed = [f"{name.replace('_', ' ')} {values[name]} (else {first.get(name)})" for name in values if values[name] != first.get(name)]
         texts[arm] = ", ".join(changed) or ("the reference" if values is first else "the same parameters as the first arm")
     return texts
 
 
+def _proof(of_seeds: dict) -> dict[str, float]:
+    """Shares that differ between two readings: of train the smallest of the seeds, of the others the largest."""
+    shares = pd.DataFrame([run.info["share_that_differs_between_two_readings"] for run in of_seeds.values()])
+    return {split: float(shares[split].min() if split == "train" else shares[split].max()) for split in shares}
+
+
+def _mean_lambda(of_seeds: dict) -> float | None:
+    values = [run.info["mean_lambda"] for run in of_seeds.values() if run.info["mean_lambda"] is not None]
+    return sum(values) / len(values) if values else None
+
+
 def study_numbers(runs_of_arms: dict, splits) -> dict:
-    """What the prose needs to say what was done, from the runs' records."""
+    """What the prose needs to say what was done, from the runs' records. The recipe is the first arm's; `varies` names what of
+    it is not the same in every arm, `widths` and `epochs_of_arms` are those that occur."""
     first = {arm: next(iter(of_seeds.values())) for arm, of_seeds in runs_of_arms.items()}
-    run = next(iter(first.values()))
-    recipe = {name: run.info["params"][name] for name in
-              ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")}
-    return recipe | {
+    run, params = next(iter(first.values())), {arm: one.info["params"] for arm, one in first.items()}
+    return {name: run.info["params"][name] for name in RECIPE} | {
+        "varies": [name.replace("_", " ") for name in RECIPE if any(values[name] != run.info["params"][name] for values in params.values())],
+        "widths": sorted({values["width"] for values in params.values()}),
+        "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
         "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}[splits.name], "classes": len(splits.class_names),
         "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")}, "data_digest": splits.digest,
         "parameters": run.info["parameters"], "seeds": list(next(iter(runs_of_arms.values()))),
-        "differences": differences(runs_of_arms),
-        "proof": {arm: one.info["share_that_differs_between_two_readings"] for arm, one in first.items()},
-        "mean_lambda": {arm: one.info["mean_lambda"] for arm, one in first.items()},
-        "label_smoothing": {arm: one.info["params"]["label_smoothing"] for arm, one in first.items()}}
+        "differences": differences(runs_of_arms), "proof": {arm: _proof(of_seeds) for arm, of_seeds in runs_of_arms.items()},
+        "mean_lambda": {arm: _mean_lambda(of_seeds) for arm, of_seeds in runs_of_arms.items()},
+        "label_smoothing": {arm: values["label_smoothing"] for arm, values in params.items()}}
 
 
 def runs_table(runs_of_arms: dict) -> pd.DataFrame:

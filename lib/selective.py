@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from lib.calibration import aurc, risk_coverage
+from lib.calibration import aurc, risk_coverage, softmax
 from lib.checks import finite, flags, fraction, same_length, whole
 
 
@@ -59,6 +59,14 @@ def normalised_logit_score(logits, p: float = 2.0) -> np.ndarray:
     centred /= np.where(largest > 0, largest, 1)  # the ratio is unchanged, and a high power cannot overflow
     norm = np.sum(np.abs(centred) ** p, axis=1) ** (1 / p)
     return centred.max(axis=1) / np.where(norm > 0, norm, 1)
+
+
+def softmax_score(logits) -> np.ndarray:
+    """Largest softmax probability (N, K) -> (N,): the confidence that the rest of the report speaks of."""
+    return softmax(logits).max(axis=1)
+
+
+SCORES = {"softmax": softmax_score, "margin": margin_score, "normalised": normalised_logit_score}
 
 
 def clopper_pearson(successes, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

@@ -70,3 +70,13 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 def listed(items: list[str]) -> str:
     """"a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def see(*labels: str) -> str:
+    """Links to figures and tables, filled with their numbers when the report is rendered."""
+    return listed([f"[](#{label})" for label in labels])
+
+
+def verdict(change: dict) -> str:
+    """"higher", "lower" or "none": what the interval of a change allows to be said."""
+    return "higher" if change["low"] > 0 else "lower" if change["high"] < 0 else "none"

@@ -7,8 +7,8 @@ from scipy.stats import multinomial
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_reference
 from statsmodels.stats.multitest import multipletests
 
-from lib.compare import (benjamini_hochberg, churn, difference_of_means, mcnemar, migration, paired_bootstrap,
-                         per_class_change)
+from lib.chance import benjamini_hochberg, sign_flip
+from lib.compare import churn, classes_moved, difference_of_means, mcnemar, migration, paired_bootstrap, per_class_change
 
 
 def pair(corrected, regressed, both_right=5, both_wrong=3):
@@ -26,6 +26,26 @@ def test_mcnemar_is_that_of_statsmodels(corrected, regressed):
     assert result[:2] == (corrected, regressed)
     expected = mcnemar_reference([[5, regressed], [corrected, 3]], exact=True).pvalue
     assert result.p_value == pytest.approx(expected if corrected + regressed else 1.0)
+
+
+@pytest.mark.parametrize("corrected, regressed", [(0, 0), (1, 0), (0, 7), (9, 4), (300, 240)])
+def test_the_sign_flip_test_of_one_seed_is_mcnemars(corrected, regressed):
+    changes = np.repeat([1, -1, 0], [corrected, regressed, 5])
+    assert sign_flip(changes) == pytest.approx(mcnemar(*pair(corrected, regressed)).p_value)
+
+
+@pytest.mark.parametrize("changes", [[3, 1, -2, 0, 1], [2, 2, -1, -1, 3, 0], [-3], [1, -1], []])
+def test_the_sign_flip_test_counts_all_flips(changes):
+    sums = [abs(np.dot(signs, changes)) for signs in product([1, -1], repeat=len(changes))]
+    assert sign_flip(changes, 3) == pytest.approx(np.mean(np.array(sums) >= abs(sum(changes))))
+
+
+def test_the_sign_flip_test_holds_its_level_with_several_seeds():
+    generator = np.random.default_rng(3)
+    p_values = [sign_flip(generator.choice([-2, -1, 0, 1, 2], size=80), 2) for _ in range(1000)]
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 1000)
+    with pytest.raises(ValueError, match="changes: got -2 to 0; allowed: -1 to 1"):
+        sign_flip([-2, 0])
 
 
 def test_equal_models_do_not_differ():
@@ -129,6 +149,23 @@ def test_per_class_change_row_by_row():
     np.testing.assert_allclose(table.loc[present, "p_adjusted"], expected)
     assert (table.loc[[4, 6], ["images", "corrected", "regressed"]] == 0).all(axis=None)
     assert table.loc[[4, 6]].drop(columns=["images", "corrected", "regressed"]).isna().all(axis=None)
+
+
+def test_per_class_change_of_several_seeds_is_that_of_the_means_of_images():
+    generator = np.random.default_rng(5)
+    labels = np.arange(240) % 3
+    a, b = generator.random((4, 240)) < 0.5, generator.random((4, 240)) < 0.5 + 0.2 * (labels == 1)
+    table = per_class_change(labels, a, b, 3)
+    for k, row in table.iterrows():
+        change = (b[:, labels == k].sum(0) - a[:, labels == k].sum(0, dtype=int))
+        assert row.change == pytest.approx(100 * change.mean() / 4) and row.p_value == pytest.approx(sign_flip(change, 4))
+        wide = np.append(change / 4, [1, -1])  # Bonett and Price's two images
+        half = 1.959964 * wide.std() / np.sqrt(82)
+        np.testing.assert_allclose([row.low, row.high], 100 * (wide.mean() + np.array([-half, half])), rtol=1e-6)
+    moved = classes_moved(table)
+    assert moved["better_beyond_chance"] == 1 and moved["tested"] == 3 and moved["better"] + moved["worse"] + moved["equal"] == 3
+    with pytest.raises(ValueError, match="shapes: got correct_a"):
+        per_class_change(labels, a, b[:2], 3)
 
 
 def limits(corrected, regressed, images, level=0.95):

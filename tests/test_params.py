@@ -17,7 +17,7 @@ TRAIN = {
     "cutmix_alpha": 1.0, "label_smoothing": 0.0, "precision": "auto", "device": "auto", "threads": 1}
 VIEW = {"study": "smoke", "outputs": "outputs", "runs": "released", "arms": ["a", "b"], "seeds": [0, 1],
         "before": "a", "after": "b"}
-COMPARE = VIEW | {"confidence_levels": [0.5, 0.9], "reject_below": 0.7, "bootstrap_draws": 1000}
+COMPARE = VIEW | {"confidence_levels": [0.5, 0.9], "reject_below": 0.7, "target_risk": 0.1, "bootstrap_draws": 1000}
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {"layer": "layer4", "shown": 3}
 REPORT = VIEW | {"title": "A title", "claims": "", "conditions": ""}
@@ -104,6 +104,10 @@ def test_checked_parameters_cannot_be_changed():
     ("gradcam", "shown", 0, "greater than or equal to 1"),
     ("compare", "confidence_levels", [], "at least 1 item"),
     ("compare", "reject_below", 1.1, "less than or equal to 1"),
+    ("compare", "confidence_levels", [0.5, 0.5], "must rise, each given once"),
+    ("compare", "confidence_levels", [0.9, 0.5], "must rise, each given once"),
+    ("compare", "target_risk", 0, "greater than 0"),
+    ("compare", "target_risk", 1, "less than 1"),
     ("compare", "bootstrap_draws", 99, "greater than or equal to 100"),
     ("compare", "bootstrap_draws", 100_001, "less than or equal to 100000"),
 ])

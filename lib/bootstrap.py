@@ -1,0 +1,116 @@
+"""Intervals over test images and seeds. One set of draws serves every number, so that every difference is paired.
+
+A draw takes as many test images as there are, with replacement, the same ones in every arm and seed; with two seeds or
+more it also takes one seed fewer than there are, with replacement, the same ones in every arm. Images and seeds are drawn
+independently of one another: the pigeonhole bootstrap (Owen 2007, https://doi.org/10.1214/07-AOAS122). One seed fewer
+makes the variance between seeds unbiased (Rao and Wu 1988, https://doi.org/10.1080/01621459.1988.10478591). With one
+seed the images alone are drawn. A draw's calibration error is larger by chance than that of all images, the more so the
+smaller it is: this draws differences of it towards 0. Temperatures stay those fitted on validation.
+"""
+import numpy as np
+
+from lib import calibration as cal
+from lib.compare import Interval, percentiles
+from lib.selective import SCORES
+
+PIECE = 250  # draws held in memory at a time: 10 MB for 10,000 images
+BINS = 15
+LEVELS = (0.90, 0.99)  # confidence at which errors are counted
+
+
+def image_counts(images: int, draws: int, seed: int = 0):
+    """How often each image is drawn, piece by piece: float32 (images, at most PIECE)."""
+    generator = np.random.default_rng(seed)
+    for start in range(0, draws, PIECE):
+        size = min(PIECE, draws - start)
+        chosen = generator.integers(images, size=(size, images)) * size + np.arange(size)[:, None]
+        yield np.bincount(chosen.ravel(), minlength=images * size).reshape(images, size).astype(np.float32)
+
+
+def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
+    """The weight of each seed in each draw, (draws, seeds); rows sum to 1."""
+    if seeds == 1:
+        return np.ones((draws, 1))
+    return np.random.default_rng(seed).multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (seeds - 1)
+
+
+def areas(counts: np.ndarray, confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """AURC and AUGRC of each draw, (draws,), from counts (images, draws), confidence and correct (images,)."""
+    order = np.argsort(-confidence, kind="stable")
+    drawn = counts[order]
+    accepted, errors = np.cumsum(drawn, 0), np.cumsum(drawn * ~correct[order][:, None], 0)
+    end = np.append(np.diff(confidence[order]) != 0, True)
+    if not end.all():  # equal confidences are accepted together
+        accepted, errors = accepted[end], errors[end]
+        drawn = np.diff(accepted, axis=0, prepend=0)
+    images = len(correct)
+    risk = np.einsum("nd,nd->d", drawn, errors / np.maximum(accepted, 1)) / images
+    generalised = (np.einsum("nd,nd->d", drawn[1:], errors[1:] + errors[:-1]) + drawn[0] * errors[0]) / (2 * images**2)
+    return risk, generalised
+
+
+def least_aurc(errors, images: int) -> np.ndarray:
+    """AURC of a score that ranks every right answer first, without ties: (e - (n - e) (H(n) - H(n - e))) / n."""
+    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, images + 1)))
+    errors = np.rint(errors).astype(int)
+    return (errors - (images - errors) * (harmonic[images] - harmonic[images - errors])) / images
+
+
+def _linear(run, temperature: float) -> np.ndarray:
+    """What a draw only has to add up, float32 (images, 7 + 2 BINS): see `_from_sums`."""
+    labels, correct = run.test.labels, run.test.correct
+    own, columns, gaps = np.arange(len(labels)), [correct], []
+    for scale in (1.0, temperature):
+        probabilities = cal.softmax(run.test.logits, scale)
+        confidence = probabilities.max(1)
+        if scale == 1.0 and not gaps:
+            columns += [~correct & (confidence >= level) for level in LEVELS]
+        columns += [cal.log_losses(run.test.logits, labels, scale), cal.brier_losses(probabilities, labels)]
+        bins = np.zeros((len(labels), BINS))
+        bins[own, np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")] = confidence - correct
+        gaps.append(bins)
+    return np.column_stack([*columns, *gaps]).astype(np.float32)
+
+
+def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
+    mean, gaps = sums / images, np.abs(sums[7:]) / images
+    return {"test_accuracy": mean[0], "errors": images - sums[0], "errors_ge_90": sums[1], "errors_ge_99": sums[2],
+            "nll": mean[3], "brier": mean[4], "nll_scaled": mean[5], "brier_scaled": mean[6],
+            "ece": gaps[:BINS].sum(0), "ece_scaled": gaps[BINS:].sum(0)}
+
+
+def _of_run(counts, linear, scores: dict, correct) -> dict[str, np.ndarray]:
+    numbers = _from_sums(linear.T @ counts, len(correct))
+    for name, score in scores.items():
+        ending = "" if name == "softmax" else f"_{name}"
+        numbers[f"aurc{ending}"], numbers[f"augrc{ending}"] = areas(counts, score, correct)
+        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(numbers["errors"], len(correct))
+    return numbers
+
+
+def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], draws: int) -> dict[str, dict[str, np.ndarray]]:
+    """Every number of every arm in every draw and seed: {arm: {name: (draws, seeds)}}.
+
+    trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a seed.
+    """
+    of_runs = [(arm, _linear(run, temperature), {name: score(run.test.logits) for name, score in SCORES.items()}, run.test.correct)
+               for arm, of_seeds in trained.items() for run, temperature in zip(of_seeds.values(), temperatures[arm])]
+    pieces = [[_of_run(counts, *rest) for _, *rest in of_runs] for counts in image_counts(len(of_runs[0][-1]), draws)]
+    joined = {arm: {name: [] for name in pieces[0][0]} for arm in trained}
+    for place, (arm, *_) in enumerate(of_runs):
+        for name, columns in joined[arm].items():
+            columns.append(np.concatenate([piece[place][name] for piece in pieces]))
+    return {arm: {name: np.column_stack(columns) for name, columns in of_arm.items()} for arm, of_arm in joined.items()}
+
+
+def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name: str, against: str | None = None) -> Interval:
+    """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1} being the change of `name`.
+
+    numbers: {arm: {name: {"mean": ...}}}; against: another number, taken from `name` in every arm.
+    """
+    def total(value):
+        return sum(weight * (value(arm, name) - (value(arm, against) if against else 0)) for arm, weight in coefficients.items())
+
+    values = total(lambda arm, what: sampled[arm][what].astype(np.float64))
+    shares = seed_shares(values.shape[1], len(values))
+    return percentiles(total(lambda arm, what: numbers[arm][what]["mean"]), (values * shares).sum(1), 0.95)

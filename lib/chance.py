@@ -1,0 +1,47 @@
+"""What chance would explain: exact tests of paired changes, limits of their mean, false discoveries among many."""
+import numpy as np
+from scipy.stats import binom, norm
+
+from lib.checks import finite, fraction, same_length
+
+
+def sign_flip(changes, unit: int = 1) -> float:
+    """Exact two-sided p-value of the sum of changes (N,), whole numbers from -unit to unit, under flips of their signs.
+
+    With several seeds, `changes` is how many more of them are right in b on an image, and `unit` their number. Fisher's
+    randomisation test over images (https://doi.org/10.1214/088342304000000396 has its history); with one seed McNemar's.
+    """
+    changes = np.asarray(changes, dtype=np.int64)
+    if changes.size and np.abs(changes).max() > unit:
+        raise ValueError(f"changes: got {changes.min()} to {changes.max()}; allowed: -{unit} to {unit}")
+    chance = np.ones(1)  # of each possible sum, from the lowest, in steps of 1
+    for size in range(1, unit + 1):
+        number = int(np.sum(np.abs(changes) == size))
+        spread = np.zeros(2 * size * number + 1)
+        spread[::2 * size] = binom.pmf(np.arange(number + 1), number, 0.5)
+        chance = np.convolve(chance, spread)
+    sums = np.arange(len(chance)) - len(chance) // 2
+    return float(min(1.0, chance[np.abs(sums) >= abs(changes.sum())].sum()))
+
+
+def bonett_price(total, squares, images, level: float):
+    """Limits of the mean change of paired proportions, from sums of changes and of their squares, each (K,).
+
+    Bonett and Price 2012, https://doi.org/10.3102/1076998611411915: one image that rose and one that fell are added.
+    """
+    mean = total / (images + 2)
+    half = norm.isf((1 - fraction("level", level)) / 2) * np.sqrt(((squares + 2) / (images + 2) - mean**2) / (images + 2))
+    return np.clip(mean - half, -1, 1), np.clip(mean + half, -1, 1)
+
+
+def benjamini_hochberg(p_values) -> np.ndarray:
+    """P-values adjusted for the false discovery rate, in the given order; NaN stays NaN and is not counted.
+
+    Benjamini and Hochberg 1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. Raises ValueError outside 0 to 1.
+    """
+    adjusted, = same_length(p_values=np.array(p_values, dtype=np.float64))
+    tested = np.flatnonzero(~np.isnan(adjusted))
+    order = tested[np.argsort(-finite("p_values", adjusted[tested], 0, 1), kind="stable")]  # largest first
+    scaled = adjusted[order] * len(order) / np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum.accumulate(np.minimum(scaled, 1))
+    return adjusted

@@ -1,0 +1,131 @@
+"""The report's sentences about the difference between two arms. None says more than its interval allows."""
+from lib.measures import MEASURES, difference
+from lib.wording import count, interval, listed, name, p_value, percent, plural, see, signed, start, verdict
+
+
+def number_of_seeds(compare: dict) -> int:
+    return compare["arms"][compare["before"]]["test_accuracy"]["n"]
+
+
+def _means(compare: dict) -> str:
+    seeds = number_of_seeds(compare)
+    return "" if seeds == 1 else f", means of {seeds} seeds"
+
+
+def change_text(measure: str, change: dict, seeds: int) -> str:
+    unit = " points" if MEASURES[measure].kind == "share" else ""
+    low, high = (difference(measure, change[end], seeds) for end in ("low", "high"))
+    return f"{difference(measure, change['estimate'], seeds)}{unit}, {interval(low, high)}"
+
+
+def accuracy(compare: dict) -> str:
+    """What became of test accuracy, in one sentence."""
+    before, after, change = compare["before"], compare["after"], compare["accuracy_change"]
+    test = "McNemar" if compare["mcnemar"]["n"] == 1 else "sign-flip test over images"
+    numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {test} {p_value(compare['mcnemar']['p_value'])}"
+    levels = " to ".join(percent(compare["arms"][arm]["test_accuracy"]["mean"]) for arm in (before, after))
+    if verdict(change) == "none":
+        return f"No difference in test accuracy between {name(before)} and {name(after)} was found ({levels}: {numbers})."
+    word = "raises" if verdict(change) == "higher" else "lowers"
+    return f"{start(after)} {word} test accuracy from {levels} ({numbers})."
+
+
+def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
+    """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm: amount}."""
+    def one(arm):
+        numbers = compare["arms"][arm]
+        errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
+        return f"{sure:.{digits}f} of its {errors:.{digits}f} test errors" if errors else "no test error at all"
+
+    before, after, change = compare["before"], compare["after"], compare["changes"]["errors_ge_90"]
+    seeds = number_of_seeds(compare)
+    digits = 0 if seeds == 1 else 1
+    said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer"}[verdict(change)]
+    text = (f"{start(before)} makes {one(before)} at 90% confidence or more, {name(after)} {one(after)}: {said} "
+            f"({change_text('errors_ge_90', change, seeds)}).")
+    if verdict(change) == "lower" and label_smoothing[after] > label_smoothing[before]:
+        text += f" The label smoothing of {name(after)} lowers this count by construction."
+    return text
+
+
+def ranking(compare: dict) -> str:
+    """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its share in that."""
+    change = compare["aurc_change"]
+    if verdict(change) == "none":
+        return (f"Rejecting the least confident predictions was not found to leave fewer errors in either: the areas under the "
+                f"risk–coverage curves differ by {signed(change['estimate'], 3)} "
+                f"({interval(signed(change['low'], 3), signed(change['high'], 3))}).")
+    better = compare["after"] if change["high"] < 0 else compare["before"]
+    low, high = sorted((abs(change["low"]), abs(change["high"])))
+    return (f"Rejecting the least confident predictions leaves fewer errors in {name(better)}: the area under its risk–coverage "
+            f"curve is {abs(change['estimate']):.3f} smaller ({interval(f'{low:.3f}', f'{high:.3f}')}).")
+
+
+def side_by_side(results: dict) -> str:
+    compare = results["compare"]
+    return (f"{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change with its interval, "
+            f"{see('tab-cases')} and {see('fig-before-after')} the same images in both.")
+
+
+def moved(results: dict) -> str:
+    """Corrected, regressed, wrong in both, against what two seeds of one arm differ by; classes that moved beyond chance."""
+    compare = results["compare"]
+    counts, classes = compare["migration"], compare["classes"]
+    before, after, seeds = name(compare["before"]), name(compare["after"]), number_of_seeds(compare)
+
+    def images(number):
+        return plural(number, "image") if isinstance(number, int) else f"{number:,.1f} images"
+
+    text = (f"{start(compare['after'])} corrects {images(counts['corrected'])} that {before} gets wrong, and gets "
+            f"{images(counts['regressed'])} wrong that {before} gets right: a net change of "
+            f"{signed(counts['net_gain'], 0 if isinstance(counts['net_gain'], int) else 1)}{_means(compare)}. "
+            f"Both are wrong on {images(counts['both_wrong'])}")
+    if counts["both_wrong_less_confident_share"] is not None:
+        text += f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is the less confident one"
+    beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
+    moved_classes = (f"Of {classes['tested']} classes {count(classes['better'])} are more accurate in {after}, "
+                     f"{count(classes['worse'])} less, and {count(classes['equal'])} as before. "
+                     + (f"Beyond chance, with 5% false discoveries, {count(classes['better_beyond_chance'])} rise and "
+                        f"{count(classes['worse_beyond_chance'])} fall." if beyond else
+                        "With 5% false discoveries none of these changes is beyond chance."))
+    given = "" if seeds == 1 else " Chance is that of the test images; the seeds are taken as given."
+    return f"{text}. {churn(compare)}\n\n{moved_classes}{given} See {see('fig-classes')}."
+
+
+def churn(compare: dict) -> str:
+    """How many predictions differ between the arms, beside how many differ between seeds of one arm."""
+    shares = compare["churn"]
+    between = shares["between_arms"]
+    text = (f"The two predict different classes for {percent(between['class'])} of the test images, and one is right where the "
+            f"other is wrong on {percent(between['right'])}")
+    seeds = [f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of {name(arm)}"
+             for arm, of_seeds in shares["between_seeds"].items() if of_seeds]
+    return text + (f"; these shares are {listed(seeds)} ({see('tab-churn')})." if seeds else
+                   ". How much of this another seed alone would do is not known from one seed.")
+
+
+def ablation(results: dict) -> str:
+    """Each effect on accuracy in a sentence, "" for a study without an ablation."""
+    found, seeds = results["compare"]["ablation"], number_of_seeds(results["compare"])
+    if not found:
+        return ""
+    sentences = [_effect(effect, seeds) for effect in found]
+    return " ".join([*sentences, f"{see('tab-ablation', 'fig-ablation')} have the effects on calibration and ranking too. The intervals are "
+                     "not corrected for their number."])
+
+
+def _effect(effect: dict, seeds: int) -> str:
+    change = effect["test_accuracy"]
+    found, numbers = verdict(change), change_text("test_accuracy", change, seeds)
+    given = "" if effect["given"] == "nothing else" else f" given {effect['given']}"
+    if "×" in effect["effect"]:
+        one, other = effect["effect"].split(" × ")
+        if found == "none":
+            return (f"{start(one)} and {name(other)}{given}: together they were not found to give more or less than the sum of each alone "
+                    f"({numbers}).")
+        more = "more" if found == "higher" else "less"
+        return f"{start(one)} and {name(other)}{given}: together they give {more} than the sum of each alone ({numbers})."
+    what = start(effect["effect"])
+    if found == "none":
+        return f"{what}{given}: no effect on test accuracy was found ({numbers})."
+    return f"{what}{given}: test accuracy {'rises' if found == 'higher' else 'falls'} ({numbers})."

@@ -1,0 +1,119 @@
+"""The report's sentences about confidence: what it is worth as a probability, and as a ground to reject."""
+from lib.measures import MEASURES, missing
+from lib.prose_compare import change_text, number_of_seeds
+from lib.wording import interval, level, listed, name, percent, see, signed, start, verdict
+
+CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
+SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
+
+
+def confidence(results: dict) -> str:
+    """Mean confidence when wrong and when right, the ceiling of label smoothing, errors at matched coverage."""
+    compare, sentences = results["compare"], []
+    for arm in (compare["before"], compare["after"]):
+        numbers = compare["arms"][arm]
+        wrong, right = numbers["confidence_on_errors"]["mean"], numbers["confidence_on_right"]["mean"]
+        said = [f"{percent(value)} confident on average when {when}"
+                for value, when in ((wrong, "wrong"), (right, "right")) if not missing(value)]
+        sentences.append(f"{start(arm)} is {listed(said)}.")
+    return " ".join([*sentences, smoothing(results["study"]), matched(compare),
+                     f"See {see('fig-confidence', 'fig-thresholds', 'tab-confident-errors')}."]).replace("  ", " ")
+
+
+def smoothing(study: dict) -> str:
+    """The ceiling that label smoothing puts on confidence, when an arm has it."""
+    ceilings = listed([f"{1 - value + value / study['classes']:.3f} in {name(arm)}, with smoothing {value:g}"
+                       for arm, value in study["label_smoothing"].items() if value])
+    return ceilings and (f"Label smoothing puts the optimum of the loss below full confidence even for a certain image ({ceilings}): "
+                         "fewer errors at 90% and 99% confidence are no evidence of insight there.")
+
+
+def matched(compare: dict) -> str:
+    """Errors among equally many most confident predictions, whatever the scale of their confidence."""
+    counts = {row["arm"]: row for row in compare["confident_errors"]}
+    digits = 0 if number_of_seeds(compare) == 1 else 1
+    said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in (compare["before"], compare["after"])])
+    return f"Among the 20% most confident predictions of each, the errors are {said}; this count does not depend on the scale of confidence."
+
+
+def calibration(results: dict) -> str:
+    """What scaling does in each arm, and which calibration numbers changed between the two."""
+    compare = results["compare"]
+    seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in (compare["before"], compare["after"])}
+    sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, fitted on validation, takes the calibration error of {name(arm)} "
+                 f"from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
+    of = {found: [measure for measure in CALIBRATION if verdict(compare["changes"][measure]) == found] for found in ("lower", "higher", "none")}
+    for found in ("lower", "higher"):
+        if of[found]:
+            changed = listed([f"{_label(measure)} ({change_text(measure, compare['changes'][measure], seeds)})" for measure in of[found]])
+            sentences.append(f"From {name(compare['before'])} to {name(compare['after'])} these are {found}: {changed}.")
+    if of["none"]:
+        sentences.append(f"Between {name(compare['before'])} and {name(compare['after'])} no difference was found in "
+                         f"{listed([_label(measure) for measure in of['none']])}.")
+    return " ".join([*sentences, f"See {see('tab-calibration', 'fig-reliability')}."])
+
+
+def _label(measure: str) -> str:
+    label = MEASURES[measure].label.removesuffix(", bins of equal width").removesuffix(", nats")
+    return label.replace("Negative", "negative")
+
+
+def rejecting(results: dict) -> str:
+    compare, sentences = results["compare"], []
+    for arm in (compare["before"], compare["after"]):
+        row = compare["rejection"][arm]
+        several = row["n"] > 1
+        if row["selective_risk"] is None:
+            sentences.append(f"{start(arm)} accepts nothing" + (" in any seed." if several else "."))
+            continue
+        spread = (f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and {_points(row['selective_risk_sd'])} points"
+                  if several else interval(percent(row["risk_low"]), percent(row["risk_high"])))
+        sentences.append(f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and {percent(row['selective_risk'])} of "
+                         f"these are wrong ({spread}).")
+    return (f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
+            "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
+            f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms. {promise(compare)} {scores(compare)}")
+
+
+def _points(share) -> str:
+    return "unknown" if missing(share) else f"{100 * share:.1f}"
+
+
+def promise(compare: dict) -> str:
+    """Whether a threshold chosen on validation for a stated risk held on test."""
+    risk, rows = level(compare["target_risk"]), compare["promises"]
+    sentences = []
+    for arm in (compare["before"], compare["after"]):
+        of_arm = [row for row in rows if row["arm"] == arm]
+        chosen = [row for row in of_arm if row["threshold"] is not None]
+        if len(of_arm) > 1 and chosen:
+            kept, broken = (sum(row["outcome"] == outcome for row in chosen) for outcome in ("kept", "broken"))
+            sentences.append(f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, kept on test in {kept}, "
+                             f"broken beyond chance in {broken}")
+        elif not chosen:
+            sentences.append(f"for {name(arm)} validation allows none" + (" in any seed" if len(of_arm) > 1 else ""))
+        elif chosen[0]["selective_risk"] is None:
+            sentences.append(f"for {name(arm)} it is {chosen[0]['threshold']:.3f}, which accepts no test image")
+        else:
+            row = chosen[0]
+            outcome = {"kept": "kept", "broken": "broken"}.get(row["outcome"], "not kept, but within chance")
+            sentences.append(f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test "
+                             f"images at a risk of {percent(row['selective_risk'])} ({interval(percent(row['risk_low']), percent(row['risk_high']))}): {outcome}")
+    return (f"A threshold can also be chosen on validation so that the risk is {risk} at most, with 95% confidence, and be checked on test: "
+            f"{'; '.join(sentences)} ({see('tab-promises')}).")
+
+
+def scores(compare: dict) -> str:
+    """Whether another score than maximum softmax ranks the errors better, in the two arms."""
+    told, none = [], []
+    for arm in (compare["before"], compare["after"]):
+        for score, label in SCORES.items():
+            change = compare["scores"][arm][score]
+            if verdict(change) == "none":
+                none.append(f"{label} in {name(arm)}")
+            else:
+                ends = interval(signed(change["low"], 3), signed(change["high"], 3))
+                told.append(f"in {name(arm)} {label} ranks the errors {'better' if change['high'] < 0 else 'worse'} "
+                            f"(AURC {signed(change['estimate'], 3)}, {ends})")
+    told += [f"no difference was found for {listed(none)}"] if none else []
+    return f"Other scores to reject by, against maximum softmax: {'; '.join(told)} ({see('tab-scores')})."

@@ -1,0 +1,115 @@
+"""The one bootstrap behind every interval: against the measures themselves on rows that were really drawn."""
+import numpy as np
+import pytest
+
+from lib import bootstrap, calibration as cal
+from lib.compare import difference_of_means, paired_bootstrap
+from lib.selective import SCORES, augrc, excess_aurc
+from lib.summary import arm_numbers
+from synthetic import run
+
+
+def sampled_of(trained, draws=200):
+    numbers = {arm: arm_numbers(of_seeds) for arm, of_seeds in trained.items()}
+    temperatures = {arm: of_arm["temperature"]["each"] for arm, of_arm in numbers.items()}
+    return numbers, bootstrap.resample(trained, temperatures, draws)
+
+
+def test_a_draw_is_the_measure_of_the_rows_that_it_names():
+    one = run(3, images=120)
+    one.test.logits[:40] = one.test.logits[0]  # equal confidences
+    numbers, sampled = sampled_of({"a": {0: one}}, draws=3)
+    counts = np.concatenate(list(bootstrap.image_counts(120, 3)), axis=1).astype(int)
+    assert counts.sum(0).tolist() == [120] * 3
+    temperature = numbers["a"]["temperature"]["mean"]
+    for draw in range(3):
+        rows = np.repeat(np.arange(120), counts[:, draw])
+        logits, labels, correct = one.test.logits[rows], one.test.labels[rows], one.test.correct[rows]
+        confidence = cal.softmax(logits).max(1)
+        expected = {"test_accuracy": correct.mean(), "errors": (~correct).sum(), "errors_ge_90": (~correct & (confidence >= 0.9)).sum(),
+                    "ece": cal.expected_calibration_error(cal.softmax(logits), labels),
+                    "ece_scaled": cal.expected_calibration_error(cal.softmax(logits, temperature), labels),
+                    "nll": cal.negative_log_likelihood(logits, labels), "nll_scaled": cal.negative_log_likelihood(logits, labels, temperature),
+                    "brier": cal.brier_score(cal.softmax(logits), labels), "brier_scaled": cal.brier_score(cal.softmax(logits, temperature), labels)}
+        for name, score in SCORES.items():
+            ending, scores = "" if name == "softmax" else f"_{name}", score(one.test.logits)[rows]
+            expected |= {f"aurc{ending}": cal.aurc(scores, correct), f"augrc{ending}": augrc(scores, correct),
+                         f"e_aurc{ending}": excess_aurc(scores, correct)}
+        assert set(expected) | {"errors_ge_99"} == set(sampled["a"])
+        for name, value in expected.items():
+            assert sampled["a"][name][draw, 0] == pytest.approx(value, rel=2e-5, abs=2e-6), name
+
+
+@pytest.mark.parametrize("errors", [0, 1, 37, 99, 100])
+def test_the_least_aurc_in_closed_form_is_that_of_a_perfect_ranking(errors):
+    best = cal.aurc(np.arange(100), np.arange(100) >= errors)
+    assert bootstrap.least_aurc(np.array([errors]), 100)[0] == pytest.approx(best, abs=1e-12)
+
+
+def test_the_interval_of_accuracy_is_that_of_the_multinomial_and_of_rows():
+    trained = {"a": {0: run(1, 400)}, "b": {0: run(2, 400, signal=2.2)}}
+    numbers, sampled = sampled_of(trained, 3000)
+    a, b = (trained[arm][0].test for arm in "ab")
+    one = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "test_accuracy")
+    assert one.estimate == pytest.approx(b.correct.mean() - a.correct.mean())
+    np.testing.assert_allclose(one, difference_of_means(a.correct, b.correct, draws=20_000), atol=0.006)
+    ece = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "ece")
+    columns = [part for test in (a, b) for part in (cal.softmax(test.logits).max(1), test.correct)]
+    slow = paired_bootstrap(lambda p, q, r, s: cal.calibration_error(r, s) - cal.calibration_error(p, q), *columns, draws=800)
+    np.testing.assert_allclose(ece, slow, atol=0.008)
+
+
+def test_equal_arms_differ_by_nothing_in_every_number():
+    for seeds in (1, 3):
+        trained = {arm: {seed: run(seed) for seed in range(seeds)} for arm in ("a", "b")}
+        numbers, sampled = sampled_of(trained)
+        for name in sampled["a"]:
+            assert bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name) == (0, 0, 0), name
+
+
+def test_shares_of_seeds_give_their_mean_its_unbiased_variance():
+    values = np.array([0.1, 0.4, 0.2, 0.7])
+    shares = bootstrap.seed_shares(4, 200_000)
+    assert np.allclose(shares.sum(1), 1) and (bootstrap.seed_shares(1, 5) == 1).all()
+    assert (shares @ values).var() == pytest.approx(values.var(ddof=1) / 4, rel=0.02)
+    assert (shares @ values).mean() == pytest.approx(values.mean(), abs=0.002)
+
+
+def test_seeds_that_differ_widen_the_interval_and_seeds_alike_do_not_narrow_it_below_one():
+    alike = {"a": {seed: run(1) for seed in range(3)}, "b": {seed: run(2) for seed in range(3)}}
+    apart = {"a": alike["a"], "b": {seed: run(2, signal=signal) for seed, signal in enumerate((0.8, 1.5, 2.2))}}
+    single = {arm: {0: of_seeds[0]} for arm, of_seeds in alike.items()}
+    width = []
+    for trained in (single, alike, apart):
+        numbers, sampled = sampled_of(trained, 1000)
+        ends = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "test_accuracy")
+        width.append(ends.high - ends.low)
+    assert width[0] == pytest.approx(width[1]) and width[2] > 1.5 * width[0]
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    truth = {arm: run(0, 60_000, **options) for arm, options in {"a": {}, "b": {"signal": 2.0, "scale": 1.6}}.items()}
+    true = {"test_accuracy": np.diff([one.test.correct.mean() for one in truth.values()])[0],
+            "nll": np.diff([cal.negative_log_likelihood(one.test.logits, one.test.labels) for one in truth.values()])[0],
+            "aurc": np.diff([cal.aurc(cal.softmax(one.test.logits).max(1), one.test.correct) for one in truth.values()])[0]}
+    sets, covered = 120, dict.fromkeys(true, 0)
+    for number in range(sets):
+        trained = {"a": {0: run(2 * number, 250, noise=number)}, "b": {0: run(2 * number + 1, 250, noise=number, signal=2.0, scale=1.6)}}
+        sampled = bootstrap.resample(trained, {"a": [1.0], "b": [1.0]}, 200)
+        numbers = dict.fromkeys(trained, {name: {"mean": 0.0} for name in true})  # the ends alone count
+        for name in true:
+            ends = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name)
+            covered[name] += ends.low <= true[name] <= ends.high
+    for name, hits in covered.items():
+        assert 0.88 <= hits / sets <= 1, name  # 0.95 less 3.5 standard errors
+
+
+def test_with_several_seeds_the_interval_covers_a_truth_over_seeds_and_images():
+    generator, sets, covered = np.random.default_rng(0), 300, 0
+    for _ in range(sets):  # change of an image in a seed: 0.1 + seed + image + both, five seeds
+        change = 0.1 + 0.05 * generator.normal(size=(1, 5)) + generator.normal(size=(150, 1)) * 0.4 + 0.3 * generator.normal(size=(150, 5))
+        counts = np.concatenate(list(bootstrap.image_counts(150, 300, seed=generator.integers(2**31))), axis=1)
+        values = (counts.T @ change / 150 * bootstrap.seed_shares(5, 300, seed=generator.integers(2**31))).sum(1)
+        low, high = np.quantile(values, [0.025, 0.975])
+        covered += low <= 0.1 <= high
+    assert 0.91 <= covered / sets <= 0.99
