@@ -85,11 +85,11 @@ class Failures(View):
 
 
 class Gradcam(View):
-    """`shown` images get maps, `cards` errors a diagnosis card; `scored` are run folders of other phantoms."""
+    """`shown` images get maps, `diagnosed` errors a card; `scored` are run folders of other phantoms."""
 
     layer: Literal["layer1", "layer2", "layer3", "layer4"]
     shown: Annotated[int, Field(ge=1, le=20)]
-    cards: Annotated[int, Field(ge=0, le=100)]
+    diagnosed: Annotated[int, Field(ge=0, le=100)]
     scored: list[Place]
 
 
