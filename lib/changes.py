@@ -82,6 +82,12 @@ def churn_table(numbers: dict) -> pd.DataFrame:
     return pd.DataFrame(rows).rename(columns={"class": "another class predicted", "right": "right in one, wrong in the other"})
 
 
+def class_change(table: pd.DataFrame) -> dict[str, dict]:
+    """{class: its change of accuracy with its interval}, as shares."""
+    ends = table[["change", "low", "high"]].dropna().rename(columns={"change": "estimate"}) / 100
+    return ends.to_dict("index")
+
+
 def class_table(before: dict, after: dict, names: list[str]) -> pd.DataFrame:
     """lib.compare.per_class_change with the classes' names."""
     labels = next(iter(before.values())).test.labels

@@ -15,8 +15,10 @@ def run_numbers(run) -> dict:
     """The numbers of one run, shares from 0 to 1: accuracies, gap, errors by confidence, calibration, ranking."""
     correct, confidence = run.test.correct, confidence_of(run)
     wrong, temperature = confidence[~correct], cal.fit_temperature(run.val.logits, run.val.labels)
+    history = run.history.set_index("epoch")
     return {
         "test_accuracy": correct.mean(), "val_accuracy": run.val.correct.mean(), "train_accuracy": run.info["train_accuracy"],
+        "stream_accuracy": history["stream_accuracy"].iloc[-1], "val_loss_lowest_epoch": int(history["val_loss"].idxmin()),
         "train_val_gap": run.info["train_accuracy"] - run.val.correct.mean(),
         "errors": int((~correct).sum()), "errors_ge_90": int((wrong >= 0.90).sum()), "errors_ge_99": int((wrong >= 0.99).sum()),
         "confidence_on_errors": wrong.mean() if len(wrong) else None,

@@ -66,6 +66,7 @@ def test_an_arm_has_mean_deviation_and_number_and_one_seed_no_deviation():
     entry = arm_numbers(of_seeds)["test_accuracy"]
     assert (entry["mean"], entry["sd"], entry["n"]) == (pytest.approx(np.mean(accuracy)), pytest.approx(np.std(accuracy, ddof=1)), 3)
     single = arm_numbers({0: of_seeds[0]})
+    assert single["stream_accuracy"]["mean"] == 0.5 and single["val_loss_lowest_epoch"]["mean"] == 2
     assert single["test_accuracy"]["sd"] is None and "±" not in "".join(arms_table({"base": single})["base"])
     counts, deviations = errors_by_level(study(3), [0.5, 0.9])
     assert counts["base"][0.9] == pytest.approx(arm_numbers(of_seeds)["errors_ge_90"]["mean"]) and deviations.notna().all(axis=None)
@@ -91,6 +92,7 @@ def test_classes_of_one_seed_are_those_of_three_equal_ones():
     triple = compare.per_class_change(a.labels, np.stack([a.correct] * 3), np.stack([b.correct] * 3), 5)
     np.testing.assert_allclose(single.to_numpy(), triple.to_numpy())
     assert single.index.tolist() == list("vwxyz")
+    assert changes.class_change(single)["w"]["estimate"] == pytest.approx(b.correct[b.labels == 1].mean() - a.correct[a.labels == 1].mean())
     counts = compare.classes_moved(single)
     assert counts["better"] + counts["worse"] + counts["equal"] == counts["tested"] == 5
 
