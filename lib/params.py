@@ -94,12 +94,16 @@ class Gradcam(View):
 
 
 class Compare(View):
-    """`target_risk` is the share of errors among accepted predictions that a threshold chosen on val must keep."""
+    """`target_risk` is the share of errors among accepted predictions that a threshold chosen on val must keep.
+
+    `corruption_images` of the test split are corrupted; 0 skips that.
+    """
 
     confidence_levels: Annotated[list[Share], Field(min_length=1)]
     reject_below: Share
     target_risk: Annotated[float, Field(gt=0, lt=1)]
     bootstrap_draws: Annotated[int, Field(ge=100, le=100_000)]
+    corruption_images: Annotated[int, Field(ge=0)]
 
     @field_validator("confidence_levels")
     @classmethod

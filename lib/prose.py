@@ -82,15 +82,6 @@ def planted(results: dict) -> str:
             + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()]) + f" ({see('tab-causes')}).")
 
 
-def attention(results: dict) -> str:
-    cam = results["gradcam"]
-    text = f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at {cam['layer']}."
-    if cam["completeness_error"] is not None:
-        text += (" With average pooling and one linear layer behind them, the sum over a map plus the class's bias must equal the "
-                 f"logit: the largest deviation is {cam['completeness_error']:.0e} logits.")
-    return text + " A map shows where evidence came from, not why; it proves no cause."
-
-
 def limits(results: dict) -> str:
     study = results["study"]
     number = len(study["seeds"])

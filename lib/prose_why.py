@@ -1,66 +1,116 @@
-"""The report's sentences about causes: the verdicts over all errors, and how far the instrument that gave them can be trusted."""
-from lib.wording import count, interval, listed, name, percent, plural, readable, start
+"""The report's sentences about causes: what the probes say over all errors, the verdicts, and how far both can be trusted."""
+from lib import prose_probes
+from lib.wording import interval, listed, name, percent, plural, readable, see, start
+
+AIM_RECALL, AIM_CALLED = 0.90, 0.05
+
+
+def probing(results: dict) -> str:
+    """What was done to the wrong predictions, and whether the hottest cells matter more than any."""
+    cam = results["gradcam"]
+    errors = [f"{plural(sum(halves.values()), 'error')} of {name(arm)}" for arm, halves in cam["halves"].items() if sum(halves.values())]
+    if not errors:
+        return "Neither arm makes an error: there is nothing to probe."
+    return (f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: all {listed(errors)}, "
+            f"each in more than a hundred ways ({see('fig-probes')}). "
+            + prose_probes.controls(cam["controls"], "the hottest cells of the wrong class's map", "random cells of equal area"))
 
 
 def verdicts(results: dict) -> str:
     """Which causes the rule gives to the errors of both arms, on the half of the test split that formed no hypothesis."""
-    sentences = []
-    for arm, counts in results["gradcam"]["verdicts"].items():
+    cam, sentences = results["gradcam"], []
+    for arm, counts in cam["verdicts"].items():
         total = sum(counts.values())
         if not total:
-            sentences.append(f"{start(arm)} makes no error on this half.")
+            sentences.append(f"{start(arm)} makes no error on the confirmation half.")
             continue
-        ranked = sorted(counts, key=counts.get, reverse=True)
-        shares = listed([f"{readable(cause)} {percent(counts[cause] / total, 0)}" for cause in ranked if counts[cause]])
-        sentences.append(f"Of {plural(total, 'error')} of {name(arm)} on the confirmation half the rule calls {shares}.")
-    return " ".join(sentences)
+        ranked = sorted((cause for cause in counts if counts[cause]), key=counts.get, reverse=True)
+        shares = listed([f"{readable(cause)} {percent(counts[cause] / total, 0)}" for cause in ranked])
+        sentences.append(f"Of {plural(total, 'error')} of {name(arm)} on the confirmation half it calls {shares}.")
+    return ("One written rule turns the probes of an error into a verdict: background, second object, look-alike, suspected label error, or "
+            f"unexplained. {' '.join(sentences)} Cases and hypotheses come from the other, the discovery half ({see('tab-verdicts')}).")
+
+
+def cases(results: dict) -> str:
+    """The verdicts on the cases, the named ones first."""
+    found = results["gradcam"]["cases"]
+    if not found:
+        return "No error was selected, so there is no card."
+    named = [case for case in found if case["why"] == "named"]
+    said = [f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) is called {readable(case['verdict'])} "
+            f"with probability {percent(case['probability'], 0)}" for case in named]
+    text = f"Of the named cases that the network gets wrong, {listed(said)}. " if said else ""
+    return text + (f"{see('tab-cards')} says of each case what led to its verdict and what would have refuted it. A probability under the rule is "
+                   "one among errors like the phantom's, in equal shares; on photographs it is no frequency.")
+
+
+def maps(results: dict) -> str:
+    """Completeness, deletion and insertion, occlusion, random weights, spread."""
+    cam = results["gradcam"]
+    text = f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at {cam['layer']}."
+    if cam["completeness_error"] is not None:
+        text += (" With average pooling and one linear layer behind them, the sum over a map plus the class's bias must equal the "
+                 f"logit: the largest deviation is {cam['completeness_error']:.0e} logits.")
+    if not cam["faithfulness"]:
+        return text
+    parts = [text, f"{prose_probes.faithfulness(cam['faithfulness'])} {prose_probes.occlusion(cam['occlusion'])} See {see('fig-deletion')}.",
+             f"{prose_probes.randomisation(cam['randomisation'], cam['chance'])} See {see('fig-sanity')}."]
+    if cam["attention"]:
+        parts.append(prose_probes.attention(cam["attention"], cam["before"], cam["after"]))
+    return "\n\n".join(parts)
+
+
+def first_page(results: dict) -> str:
+    """The phantom's score in a sentence for the first page; nothing for other data."""
+    score = results["gradcam"]["score"]
+    if not score:
+        return ""
+    return (f"The causes of failure are planted here, so the diagnosis is marked: it finds {share(score['acting']['macro recall'])} of them, on "
+            f"average over four causes and {plural(score['phantoms'], 'phantom')} ({see('tab-score')}).")
 
 
 def instrument(results: dict) -> str:
     """What the rule is, and its score on the phantom, if the study is one."""
     cam = results["gradcam"]
-    fitted = cam["rule"]
-    text = (f"The verdicts come from one written rule, a multinomial logistic regression on {fitted['statistics']} statistics of the probes, "
-            f"fitted on {plural(fitted['errors'], 'error')} on the validation splits of {fitted['phantoms']} phantoms, where the causes are "
-            "planted, and the same for every data set.")
-    score = cam.get("score")
+    rule, score = cam["rule"], cam["score"]
+    text = (f"The rule is a multinomial logistic regression on {rule['statistics']} statistics of the probes, fitted on "
+            f"{plural(rule['errors'], 'error')} on the validation splits of {plural(rule['phantoms'], 'phantom')}, where the causes are planted, "
+            "and the same for every data set.")
     if not score:
-        return text + (" On other data its score is not known: the phantom's pictures are not photographs, and a verdict here is a "
+        return text + (" On this data set its score is not known. The phantom's pictures are drawn, not photographed: a verdict here is a "
                        "hypothesis with its evidence, no proof.")
-    macro, called = score["acting"]["macro recall"], score["acting"]["called"]
-    causes = listed([f"{readable(cause)} {share(score['acting'][f'recall {cause}'])}" for cause in score["causes"]])
-    strict = score["strict"]["macro recall"]
-    return (f"{text}\n\nIts score, on the confirmation halves of {plural(score['phantoms'], 'phantom')} with networks of their own "
-            f"({plural(score['errors'], 'error')}): it finds {share(macro)} of the planted causes on average over the four "
-            f"({causes}), where the wrong prediction is the class that the cause points at. {worst(score)} Of errors without a planted cause "
-            f"{share(called)} get one nevertheless: {aim(macro, called)} Where a planted cause does not point at the predicted class, the error "
-            f"has some other reason, which nobody recorded; counted as planted all the same, the mean is {share(strict)}.")
+    marks = score["acting"]
+    causes = listed([f"{readable(cause)} {share(marks[f'recall {cause}'])}" for cause in score["causes"]])
+    return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
+            f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
+            f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
+            f"{share(marks['called'])} get one nevertheless. {aims(marks)} {worst(score['worst'])}\n\nFor {plural(score['others'], 'more error')} the "
+            "planted cause does not point at the predicted class: they have some other reason, which nobody planted. Counted as planted all "
+            f"the same, the mean is {share(score['strict']['macro recall'])}.")
 
 
 def share(entry: dict) -> str:
+    if entry["estimate"] is None:
+        return "an unknown share"
     return f"{percent(entry['estimate'], 0)} ({interval(percent(entry['low'], 0), percent(entry['high'], 0))})"
 
 
-def aim(macro: dict, called: dict) -> str:
-    """Whether the aims were reached, which are 90% recall and 5% called."""
-    reached = [macro["estimate"] >= 0.9, called["estimate"] <= 0.05]
-    words = {(True, True): "both aims, 90% and 5%, are reached.", (True, False): "the aim of 90% is reached, that of 5% is not.",
-             (False, True): "the aim of 5% is reached, that of 90% is not.", (False, False): "the aims, 90% and 5%, are not reached."}
-    return words[tuple(reached)]
-
-
-def worst(score: dict) -> str:
-    """The instrument's most frequent confusion, and one case of it."""
-    confused = score["worst"]
-    if not confused["errors"]:
+def aims(marks: dict) -> str:
+    """Whether the aims were reached: this much recall at least, and no more than this share called."""
+    recall, called = marks["macro recall"]["estimate"], marks["called"]["estimate"]
+    if recall is None or called is None:
         return ""
-    return (f"Its most frequent mistake is to call {readable(confused['planted'])} {readable(confused['diagnosed'])}, {confused['errors']} times"
-            + (f" (test image {confused['id']} of this study, {name(confused['true'])} taken for {name(confused['predicted'])}: "
-               f"{confused['sentence']})" if confused.get("id") is not None else "") + ".")
+    words = [f"the aim of at least {percent(AIM_RECALL, 0)} found is {'reached' if recall >= AIM_RECALL else 'missed'}",
+             f"that of at most {percent(AIM_CALLED, 0)} called {'is reached' if called <= AIM_CALLED else 'is missed'}"]
+    return f"Of its aims, {listed(words)}."
 
 
-def halves(results: dict) -> str:
-    numbers = results["gradcam"]["halves"]
-    return (f"Cases are chosen on the discovery half of the test split ({count(numbers['discovery'])} errors of "
-            f"{name(results['gradcam']['before'])}), the shares of causes are counted on the other, the confirmation half "
-            f"({count(numbers['confirmation'])}). The effects of single probes are over all errors.")
+def worst(confused: dict) -> str:
+    """The instrument's most frequent mistake, with one case of it."""
+    if not confused["errors"]:
+        return "It makes no mistake among these."
+    text = f"Its most frequent mistake, made {plural(confused['errors'], 'time')}, is to call {readable(confused['planted'])} {readable(confused['diagnosed'])}"
+    if confused["id"] is None:
+        return text + "."
+    return (f"{text}: test image {confused['id']} of this study, {name(confused['true'])} taken for {name(confused['predicted'])}. "
+            f"What the rule said: {confused['sentence']}")

@@ -1,7 +1,8 @@
 """What the third notebook makes of the probes: tables over all errors, the cases, and the marks of the diagnosis."""
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
 from lib import attention as spread_of
@@ -14,9 +15,17 @@ from lib.selective import clopper_pearson
 from lib.wording import percent, readable
 
 STEPS = 8  # of deletion and insertion: two of 16 cells each
+SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
 RANDOMISED = 200  # errors whose maps are made again with random weights
 CAPTION = ("What the rule calls the errors of each arm on the confirmation half of the test split, with 95% Clopper–Pearson intervals of the "
            "share.")
+
+
+def examine_arms(pair: dict, models: dict[str, nn.Module], splits, layer: str) -> dict[str, Evidence]:
+    """The evidence on each arm's errors, the arms side by side; an arm without an error is left out."""
+    failing = [arm for arm, run in pair.items() if not run.test.correct.all()]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return dict(zip(failing, pool.map(lambda arm: examine(pair[arm], models[arm], splits, layer=layer), failing)))
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
@@ -95,9 +104,10 @@ def shares_view(table: pd.DataFrame) -> pd.DataFrame:
     return view
 
 
-def halves(everything: pd.DataFrame, arm: str) -> dict:
-    chosen = everything[everything["arm"] == arm]
-    return {which: int((chosen["half"] == which).sum()) for which in ("discovery", "confirmation")}
+def halves(everything: pd.DataFrame, arms) -> dict:
+    """Errors of each arm by half of the test split."""
+    return {arm: {which: int(((everything["arm"] == arm) & (everything["half"] == which)).sum()) for which in ("discovery", "confirmation")}
+            for arm in arms}
 
 
 def cases(selection: pd.DataFrame, found: Evidence | None, count: int) -> pd.DataFrame:
@@ -111,10 +121,14 @@ def pages(cases: pd.DataFrame, size: int) -> list[pd.DataFrame]:
     return [cases.iloc[place:place + size].reset_index(drop=True) for place in range(0, len(cases), size)]
 
 
-def case_numbers(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[dict]:
-    """Verdicts of the cases for the report and the ledger."""
-    return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, **verdicts.iloc[case.row].to_dict()}
-            for case in cases.itertuples()]
+def case_numbers(cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataFrame | None) -> list[dict]:
+    """Verdicts of the cases, and how their maps are spread, for the report and the ledger."""
+    if not len(cases):
+        return []
+    chosen = cases["row"].to_numpy()
+    entropy = spread_of.spread(found.maps[chosen, 0])["normalised_entropy"]
+    return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, "half": case.half, "normalised_entropy": spread,
+             **verdicts.iloc[case.row].to_dict()} for case, spread in zip(cases.itertuples(), entropy)]
 
 
 def rule_numbers(rule: dict) -> dict:
@@ -127,13 +141,14 @@ def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: st
     own: rows of `verdict_table` of the arm; others: run folders, relative to the project or absolute. Raises ArtefactError for a
     run that is missing, and DataError where its phantom is not the one it was trained on.
     """
-    parts = [own.assign(phantom=study)]
-    for place in others:
+    def diagnose(place: str) -> pd.DataFrame:
         run = predict.load_run(runs.ROOT / place)
         splits = data.load_for(run.info["params"], run.info["data_digest"])
         found = examine(run, predict.load_model(run, len(splits.class_names)), splits, layer=layer)
-        parts.append(verdict_table({"": found}, {"": verdict.decide(found.statistics, rule)}, splits).assign(phantom=place))
-    marked = pd.concat(parts, ignore_index=True)
+        return verdict_table({"": found}, {"": verdict.decide(found.statistics, rule)}, splits).assign(phantom=place)
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        marked = pd.concat([own.assign(phantom=study), *pool.map(diagnose, others)], ignore_index=True)
     return marked[marked["half"] == "confirmation"].reset_index(drop=True)
 
 
