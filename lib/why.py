@@ -125,7 +125,7 @@ def case_numbers(cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataF
     """Verdicts of the cases, and how their maps are spread, for the report and the ledger."""
     if not len(cases):
         return []
-    chosen = cases["row"].to_numpy()
+    chosen = cases["row"].tolist()
     entropy = spread_of.spread(found.maps[chosen, 0])["normalised_entropy"]
     return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, "half": case.half, "normalised_entropy": spread,
              **verdicts.iloc[case.row].to_dict()} for case, spread in zip(cases.itertuples(), entropy)]
@@ -168,7 +168,8 @@ def score_numbers(marked: pd.DataFrame | None) -> dict | None:
     off = table.where(~np.eye(len(table), dtype=bool), 0).stack()
     planted, diagnosed = off.idxmax()
     worst = {"planted": planted, "diagnosed": diagnosed, "errors": int(off.max()), "id": None}
-    example = acting[(acting["planted"] == planted) & (acting["verdict"] == diagnosed) & (acting["phantom"] == acting["phantom"].iloc[0])]
+    own = acting["arm"] != ""  # `mark` names no arm on other phantoms
+    example = acting[own & (acting["planted"] == planted) & (acting["verdict"] == diagnosed)]
     if off.max() and len(example):
         case = example.sort_values("probability", ascending=False).iloc[0]
         worst |= {"id": int(case["id"]), "true": case["true"], "predicted": case["predicted"], "sentence": sentence(case)}
