@@ -3,7 +3,7 @@ import copy
 
 import pytest
 
-from lib import prose, prose_compare, prose_confidence
+from lib import prose, prose_compare, prose_confidence, prose_why
 from lib.changes import CHANGES
 
 
@@ -28,7 +28,7 @@ def results():
                   "data_digest": "0" * 64},
         "failures": {"before": "baseline", "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}}, "test_images": 10000,
                      "selected": 8, "named": 5, "named_right": 0, "causes": None, "chance_within_superclass": 4 / 99},
-        "gradcam": {"layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6},
+        "gradcam": {"layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6, "faithfulness": {}},
         "compare": {"before": "baseline", "after": "cutmix", "reject_below": 0.7, "target_risk": 0.1, "ablation": [],
                     "changes": dict.fromkeys(CHANGES, {"estimate": -0.1, "low": -0.12, "high": -0.08})
                     | {"errors_ge_90": {"estimate": -271, "low": -310, "high": -230}},
@@ -49,7 +49,7 @@ def results():
                                   for name in ("baseline", "cutmix")}}}
 
 
-ALL = (prose.finding, prose.done, prose.training, prose.failing, prose.planted, prose.attention, prose_compare.side_by_side,
+ALL = (prose.finding, prose.done, prose.training, prose.failing, prose.planted, prose_why.maps, prose_compare.side_by_side,
        prose_confidence.confidence, prose_confidence.calibration, prose_compare.moved, prose_compare.ablation, prose_confidence.rejecting,
        prose.limits)
 
