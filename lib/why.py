@@ -125,8 +125,7 @@ def case_numbers(cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataF
     """Verdicts of the cases, and how their maps are spread, for the report and the ledger."""
     if not len(cases):
         return []
-    chosen = cases["row"].to_numpy()
-    entropy = spread_of.spread(found.maps[chosen, 0])["normalised_entropy"]
+    entropy = spread_of.spread(found.maps[cases["row"].tolist(), 0])["normalised_entropy"]
     return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, "half": case.half, "normalised_entropy": spread,
              **verdicts.iloc[case.row].to_dict()} for case, spread in zip(cases.itertuples(), entropy)]
 
