@@ -6,7 +6,7 @@ import pandas as pd
 from torch import nn
 
 from lib import attention as spread_of
-from lib import data, effects as effect, faithfulness, forward, interventions, predict, probes, runs, sanity, verdict
+from lib import data, effects as effect, faithfulness, forward, interventions, labels, predict, probes, rescored, runs, sanity, verdict
 from lib.cards import sentence
 from lib.diagnosis import Evidence, examine
 from lib.failures import half
@@ -66,14 +66,14 @@ def attention(after: nn.Module, layer: str, found: Evidence, splits) -> dict:
 
 
 def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits) -> pd.DataFrame:
-    """Every error of every arm: id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
+    """Every error of every arm: position in test, id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
-        part = pd.DataFrame({"arm": arm, "id": ids, "half": half(ids), "true": names[evidence.true], "predicted": names[evidence.wrong]})
+        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true], "predicted": names[evidence.wrong]})
         part = part.join(verdicts[arm]).join(evidence.statistics)
         parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "half": [], "verdict": []})
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": [], "half": [], "verdict": []})
 
 
 def counts(everything: pd.DataFrame, arms) -> dict:
@@ -149,6 +149,20 @@ def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: st
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         marked = pd.concat([own.assign(phantom=study), *pool.map(diagnose, others)], ignore_index=True)
     return marked[marked["half"] == "confirmation"].reset_index(drop=True)
+
+
+def reviewed(errors: pd.DataFrame, splits) -> dict | None:
+    """How often reviewers rejected the label of an error that the rule calls a label error, and of any other; None without reviews.
+
+    errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares with 95% Clopper-Pearson intervals.
+    """
+    opinion, _ = rescored.known(splits)
+    if opinion is None or opinion.source != "reviewers":
+        return None
+    looked_at = errors[opinion.reviewed[errors["position"]]]
+    called, rejected = looked_at["verdict"] == "label_error", opinion.rejected[looked_at["position"]]
+    return {name: {"errors": int(chosen.sum())} | labels.share(int(rejected[chosen].sum()), int(chosen.sum()))
+            for name, chosen in (("called", called), ("others", ~called))}
 
 
 def score_caption(marked: pd.DataFrame) -> str:
