@@ -17,7 +17,7 @@ BARS = {"as it is": None, "hottest cells covered": "hot", "coldest cells covered
         "only hottest cells": "only-hot", "patches shuffled": "shuffle:4", "no colour": "grey", "no detail": "low:2"}
 SHOWN = 4  # cards a figure, so that one fits a page
 HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its own
-LINE = 35  # characters of the text beside a card
+LINE = 36  # characters, so that the longest sentence fits beside the bars
 
 
 def bars(found: Evidence, row: int) -> pd.DataFrame:
@@ -39,11 +39,11 @@ def sentence(verdict: pd.Series) -> str:
         first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
     turns = verdict["turns"]
     side = "below" if turns < verdict["value"] else "above"
-    return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {number(verdict['value'])}; "
-            f"{side} {number(turns)}, all else equal, the verdict would be {readable(verdict['second'])}.")
+    return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {_number(verdict['value'])}; "
+            f"{side} {_number(turns)}, all else equal, the verdict would be {readable(verdict['instead'])}.")
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
@@ -60,7 +60,7 @@ def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.
             axis.set_axis_off()
             picture(axis, shown, title)
         table = bars(found, case.row)
-        axis = figure.add_axes((3.95 / WIDTH, bottom + 0.27 / HEIGHT / len(cases), 1.05 / WIDTH, 1.03 / HEIGHT / len(cases)))
+        axis = figure.add_axes((3.95 / WIDTH, bottom + 0.27 / HEIGHT / len(cases), 1.05 / WIDTH, 1.13 / HEIGHT / len(cases)))
         rows = np.arange(len(table))
         axis.barh(rows - 0.19, table["wrong"], 0.36, color=WRONG, label="wrong class")
         axis.barh(rows + 0.19, table["true"], 0.36, color=TRUE, label="true class")
@@ -70,7 +70,7 @@ def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.
         axis.tick_params(axis="x", labelsize=6)
         axis.grid(axis="y", visible=False)
         if place == 0:
-            axis.legend(loc="lower center", bbox_to_anchor=(0.3, 0.97), ncols=2, fontsize=6, handlelength=1, columnspacing=1)
+            axis.legend(loc="lower left", bbox_to_anchor=(1.1, -0.15), ncols=2, fontsize=5.5, handlelength=1)
         figure.text(5.13 / WIDTH, bottom + 1.4 / HEIGHT / len(cases), textwrap.fill(sentence(verdicts.iloc[case.row]), LINE),
                     va="top", fontsize=6.3, linespacing=1.3)
     return figure
@@ -81,8 +81,9 @@ def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     chosen = verdicts.iloc[cases["row"].to_numpy()].reset_index(drop=True)
     result = cases[["id", "true", "predicted"]].reset_index(drop=True).assign(
         verdict=chosen["verdict"].map(readable), probability=chosen["probability"],
-        evidence=[f"{STATISTICS[row.led]}: {number(row.value)}" for row in chosen.itertuples()],
-        refuted=[f"{'below' if row.turns < row.value else 'above'} {number(row.turns)} it would be {readable(row.second)}" for row in chosen.itertuples()])
+        evidence=[f"{STATISTICS[row.led]}: {_number(row.value)}" for row in chosen.itertuples()],
+        refuted=[f"{'below' if row.turns < row.value else 'above'} {_number(row.turns)} it would be {readable(row.instead)}"
+                 for row in chosen.itertuples()])
     return result.rename(columns={"refuted": "refuted if"}).assign(**({"planted": cases["cause"].map(readable).to_numpy()} if "cause" in cases else {}))
 
 

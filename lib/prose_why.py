@@ -84,9 +84,16 @@ def instrument(results: dict) -> str:
     return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
             f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
             f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
-            f"{share(marks['called'])} get one nevertheless. {aims(marks)} {worst(score['worst'])}\n\nFor {plural(score['others'], 'more error')} the "
-            "planted cause does not point at the predicted class: they have some other reason, which nobody planted. Counted as planted all "
-            f"the same, the mean is {share(score['strict']['macro recall'])}.")
+            f"{share(marks['called'])} get one nevertheless. {aims(marks)} {worst(score['worst'])}"
+            + others(score))
+
+
+def others(score: dict) -> str:
+    """The errors that are not marked, and the mean with them."""
+    if not score["others"]:
+        return ""
+    return (f"\n\nFor {plural(score['others'], 'more error')} the planted cause does not point at the predicted class: the reason is some other, "
+            f"which nobody planted. Counted as planted all the same, the mean is {share(score['strict']['macro recall'])}.")
 
 
 def reviewers(reviewed: dict | None) -> str:

@@ -21,10 +21,11 @@ def score(errors: pd.DataFrame, seed: int = 0) -> dict:
     errors: planted, verdict and phantom, the phantom that each error is from. Phantoms are drawn with replacement, then the errors
     of each: the interval covers the choice of both. `called` is the share of errors without an acting cause that got one.
     """
-    counts = np.stack([confusion(of_phantom).to_numpy() for _, of_phantom in errors.groupby("phantom", sort=False)])  # (P, C, C)
+    parts = [of_phantom for _, of_phantom in errors.groupby("phantom", sort=False)] or [errors]
+    counts = np.stack([confusion(of_phantom).to_numpy() for of_phantom in parts])  # (P, C, C)
     generator, size = np.random.default_rng(seed), counts.sum((1, 2))
     chosen = generator.integers(len(counts), size=(DRAWS, len(counts)))
-    share = (counts / size[:, None, None]).reshape(len(counts), -1)
+    share = (counts / np.maximum(size, 1)[:, None, None]).reshape(len(counts), -1)
     drawn = generator.multinomial(size[chosen], share[chosen]).sum(1).reshape(DRAWS, *counts.shape[1:])
     found, drawn = _measures(counts.sum(0)[None]), _measures(drawn)
     return {name: _interval(found[name][0], drawn[name]) for name in found}

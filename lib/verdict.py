@@ -22,8 +22,8 @@ def standardised(statistics: pd.DataFrame, rule: dict) -> np.ndarray:
 def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
     """One row an error: verdict, its probability under the rule, the second cause, and what would turn the verdict.
 
-    led: the statistic that speaks most for the verdict against the second cause, with its value; turns: the value of that
-    statistic at which the second cause would win, all others equal.
+    led: the statistic that speaks most for the verdict against the second cause, with its value; turns: the value of that statistic,
+    on the way to the second cause, from which on another cause wins, all others equal; instead: that cause.
     """
     values = standardised(statistics, rule)
     scores = values @ rule["weights"].T + rule["intercept"]
@@ -31,14 +31,17 @@ def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
     probability /= probability.sum(1, keepdims=True)
     rows, order = np.arange(len(values)), np.argsort(-scores, 1, kind="stable")
     first, second = order[:, 0], order[:, 1]
-    difference = rule["weights"][first] - rule["weights"][second]  # (N, S)
-    led = (difference * values).argmax(1)
-    lead, slope = scores[rows, first] - scores[rows, second], difference[rows, led]
-    shift = -np.divide(lead, slope, out=np.full(len(values), np.nan), where=slope != 0)
-    names, value = np.array(rule["statistics"]), statistics[rule["statistics"]].to_numpy()[rows, led]
-    causes = np.array(rule["causes"])
-    return pd.DataFrame({"verdict": causes[first], "probability": probability[rows, first], "second": causes[second],
-                         "led": names[led], "value": value, "turns": value + shift * rule["scale"][led]}, index=statistics.index)
+    said = (rule["weights"][first] - rule["weights"][second]) * values  # (N, S)
+    raw = statistics[rule["statistics"]].to_numpy()
+    led = np.where(np.isnan(raw), -np.inf, said).argmax(1)
+    lead, slope = scores[rows, first][:, None] - scores, rule["weights"][first, led][:, None] - rule["weights"][:, led].T  # (N, causes)
+    way = np.sign(slope[rows, second])
+    far = np.divide(lead, np.abs(slope), out=np.full(lead.shape, np.inf), where=slope * way[:, None] > 0)
+    instead = far.argmin(1)
+    names, causes, value = np.array(rule["statistics"]), np.array(rule["causes"]), raw[rows, led]
+    return pd.DataFrame({"verdict": causes[first], "probability": probability[rows, first], "second": causes[second], "led": names[led],
+                         "value": value, "turns": value - way * far[rows, instead] * rule["scale"][led], "instead": causes[instead]},
+                        index=statistics.index)
 
 
 def planted(split, position: np.ndarray, wrong) -> pd.DataFrame:
