@@ -1,7 +1,6 @@
 """The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
 from lib.labels import RULE
-from lib.prose import see, verdict
-from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, signed, start
+from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, see, signed, start, verdict
 
 
 def bounded(share: dict, digits: int = 0) -> str:

@@ -1,7 +1,6 @@
 """What the report says of the earlier study's claims and of its own conditions."""
 from lib.ledger import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
-from lib.prose import see
-from lib.wording import count, escape, listed, plural
+from lib.wording import count, escape, listed, plural, see
 
 
 def ledger(results: dict) -> str:

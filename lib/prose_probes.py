@@ -1,6 +1,5 @@
 """The report's sentences about maps and what they are worth, from plain numbers alone. None says more than its interval allows."""
-from lib.prose import verdict
-from lib.wording import interval, listed, name, p_value, percent, plural, signed, start
+from lib.wording import interval, listed, name, p_value, percent, plural, signed, start, verdict
 
 
 def faithfulness(numbers: dict[str, dict]) -> str:

@@ -1,7 +1,6 @@
 """The report's sentences on corrupted images, built from results.json and from nothing else."""
 from lib.corruptions import NAMES
-from lib.prose import see, verdict
-from lib.wording import interval, listed, name, percent, points, signed
+from lib.wording import interval, listed, name, percent, points, see, signed, verdict
 
 
 def robustness(results: dict) -> str:

@@ -78,7 +78,7 @@ def instrument(results: dict) -> str:
             "and the same for every data set.")
     if not score:
         return text + (" On this data set its score is not known. The phantom's pictures are drawn, not photographed: a verdict here is a "
-                       "hypothesis with its evidence, no proof.")
+                       f"hypothesis with its evidence, no proof. {reviewers(cam['reviewed'])}").rstrip()
     marks = score["acting"]
     causes = listed([f"{readable(cause)} {share(marks[f'recall {cause}'])}" for cause in score["causes"]])
     return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
@@ -94,6 +94,17 @@ def others(score: dict) -> str:
         return ""
     return (f"\n\nFor {plural(score['others'], 'more error')} the planted cause does not point at the predicted class: the reason is some other, "
             f"which nobody planted. Counted as planted all the same, the mean is {share(score['strict']['macro recall'])}.")
+
+
+def reviewers(reviewed: dict | None) -> str:
+    """The one verdict that others can check: did reviewers reject the labels that the rule calls errors?"""
+    if not reviewed or not reviewed["called"]["errors"] or not reviewed["others"]["errors"]:
+        return ""
+    called, others = reviewed["called"], reviewed["others"]
+    apart = ("more often" if called["low"] > others["high"] else "less often" if called["high"] < others["low"] else
+             "neither more nor less often beyond their intervals")
+    return (f"One verdict can be checked: reviewers rejected the labels that it calls errors {apart} than others, {share(called)} of "
+            f"{plural(called['errors'], 'reviewed error')} against {share(others)} of {others['errors']:,}.")
 
 
 def share(entry: dict) -> str:

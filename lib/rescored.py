@@ -108,10 +108,10 @@ def view(table: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
 
 
 def numbers(table: pd.DataFrame, opinion: Opinion | None, duplicates, errors: pd.DataFrame, suspects: pd.DataFrame,
-            arms: list[str], missing: list[str]) -> dict:
+            arms: list[str], missing: list[str], cases: pd.DataFrame, class_names: list[str]) -> dict:
     """What the report says of what is known of the test labels, by name; `errors` are those of the arm before.
 
-    missing: the files that would tell more.
+    missing: the files that would tell more; cases: the selected images, of which the named ones are looked up.
     """
     sets = [{"labels": row["labels"], "duplicates": row["duplicates"], "images": row["images"], "accuracy": {arm: row[arm] for arm in arms},
              "change": {end: row[name] for end, name in (("estimate", "change"), ("low", "low"), ("high", "high"))}}
@@ -128,7 +128,14 @@ def numbers(table: pd.DataFrame, opinion: Opinion | None, duplicates, errors: pd
         "rejected_among_errors": share(int(rejected.sum()), len(errors)), "sure": SURE, "sure_errors": int(sure.sum()),
         "rejected_among_sure_errors": share(int((rejected & sure).sum()), int(sure.sum())),
         "suspected": {"all": len(found)} | score(found[opinion.reviewed[found]], np.flatnonzero(opinion.rejected)),
-        "named_alike": _named_alike(suspects, opinion)}}
+        "named_alike": _named_alike(suspects, opinion), "named": _named(cases, opinion, class_names)}}
+
+
+def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> list[dict]:
+    """What the named cases show to those who looked: the recorded class unless it was rejected; None if they do not agree on one."""
+    looked_at = cases[(cases["why"] == "named") & opinion.reviewed[cases["position"]]]
+    right = opinion.corrected[looked_at["position"]]
+    return [{"id": int(number), "corrected": None if label == UNKNOWN else class_names[label]} for number, label in zip(looked_at["id"], right)]
 
 
 def _named_alike(suspects: pd.DataFrame, opinion: Opinion) -> dict:

@@ -6,7 +6,7 @@ import pandas as pd
 from torch import nn
 
 from lib import attention as spread_of
-from lib import data, effects as effect, faithfulness, forward, interventions, predict, probes, runs, sanity, verdict
+from lib import data, effects as effect, faithfulness, forward, interventions, labels, predict, probes, rescored, runs, sanity, verdict
 from lib.cards import sentence
 from lib.diagnosis import Evidence, examine
 from lib.failures import half
@@ -66,14 +66,14 @@ def attention(after: nn.Module, layer: str, found: Evidence, splits) -> dict:
 
 
 def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits) -> pd.DataFrame:
-    """Every error of every arm: id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
+    """Every error of every arm: position in test, id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
-        part = pd.DataFrame({"arm": arm, "id": ids, "half": half(ids), "true": names[evidence.true], "predicted": names[evidence.wrong]})
+        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true], "predicted": names[evidence.wrong]})
         part = part.join(verdicts[arm]).join(evidence.statistics)
         parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "half": [], "verdict": []})
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": [], "half": [], "verdict": []})
 
 
 def counts(everything: pd.DataFrame, arms) -> dict:
@@ -125,8 +125,7 @@ def case_numbers(cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataF
     """Verdicts of the cases, and how their maps are spread, for the report and the ledger."""
     if not len(cases):
         return []
-    chosen = cases["row"].tolist()
-    entropy = spread_of.spread(found.maps[chosen, 0])["normalised_entropy"]
+    entropy = spread_of.spread(found.maps[cases["row"].tolist(), 0])["normalised_entropy"]
     return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, "half": case.half, "normalised_entropy": spread,
              **verdicts.iloc[case.row].to_dict()} for case, spread in zip(cases.itertuples(), entropy)]
 
@@ -152,6 +151,20 @@ def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: st
     return marked[marked["half"] == "confirmation"].reset_index(drop=True)
 
 
+def reviewed(errors: pd.DataFrame, splits) -> dict | None:
+    """How often reviewers rejected the label of an error that the rule calls a label error, and of any other; None without reviews.
+
+    errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares with 95% Clopper-Pearson intervals.
+    """
+    opinion, _ = rescored.known(splits)
+    if opinion is None or opinion.source != "reviewers":
+        return None
+    looked_at = errors[opinion.reviewed[errors["position"]]]
+    called, rejected = looked_at["verdict"] == "label_error", opinion.rejected[looked_at["position"]]
+    return {name: {"errors": int(chosen.sum())} | labels.share(int(rejected[chosen].sum()), int(chosen.sum()))
+            for name, chosen in (("called", called), ("others", ~called))}
+
+
 def score_caption(marked: pd.DataFrame) -> str:
     left_out = int((~marked["acts"]).sum())
     return (f"Planted cause (rows) against diagnosed cause (columns): errors on the confirmation halves of {marked['phantom'].nunique()} phantom"
@@ -168,8 +181,7 @@ def score_numbers(marked: pd.DataFrame | None) -> dict | None:
     off = table.where(~np.eye(len(table), dtype=bool), 0).stack()
     planted, diagnosed = off.idxmax()
     worst = {"planted": planted, "diagnosed": diagnosed, "errors": int(off.max()), "id": None}
-    own = acting["arm"] != ""  # `mark` names no arm on other phantoms
-    example = acting[own & (acting["planted"] == planted) & (acting["verdict"] == diagnosed)]
+    example = acting[(acting["planted"] == planted) & (acting["verdict"] == diagnosed) & (acting["phantom"] == acting["phantom"].iloc[0])]
     if off.max() and len(example):
         case = example.sort_values("probability", ascending=False).iloc[0]
         worst |= {"id": int(case["id"]), "true": case["true"], "predicted": case["predicted"], "sentence": sentence(case)}

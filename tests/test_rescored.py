@@ -61,9 +61,11 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     opinion = rescored.Opinion(looked, opinion.rejected, opinion.corrected, opinion.words, "reviewers")
     suspects = pd.DataFrame({"split": ["test"] * 4 + ["val"], "position": [1, 2, 3, 5, 0], "suggested_class": [1, 0, 0, 0, 1]})
     errors = pd.DataFrame({"position": [1, 3, 5], "scaled_confidence": [0.95, 0.9, 0.2]})
-    known = rescored.numbers(pd.DataFrame(), opinion, None, errors, suspects, [], [])["opinion"]
+    cases = pd.DataFrame({"id": [11, 13, 12], "position": [1, 3, 2], "why": ["named", "named", "mined"]})
+    known = rescored.numbers(pd.DataFrame(), opinion, None, errors, suspects, [], [], cases, ["none", "one", "two"])["opinion"]
+    assert known["named"] == [{"id": 11, "corrected": "one"}]  # nobody looked at 13, and 12 is not named
     assert (known["suspected"]["all"], known["suspected"]["found"], known["suspected"]["hits"]) == (4, 3, 2)
     assert known["suspected"]["recall"]["estimate"] == 1 and known["named_alike"]["of"] == 1 and known["named_alike"]["estimate"] == 1
     assert known["rejected_among_errors"]["estimate"] == pytest.approx(2 / 3)
     assert known["sure_errors"] == 2 and known["rejected_among_sure_errors"]["estimate"] == 0.5
-    assert rescored.numbers(pd.DataFrame(), None, None, errors, suspects, [], ["label_review.json"])["opinion"] is None
+    assert rescored.numbers(pd.DataFrame(), None, None, errors, suspects, [], ["label_review.json"], cases, ["none", "one", "two"])["opinion"] is None
