@@ -84,8 +84,7 @@ def instrument(results: dict) -> str:
     return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
             f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
             f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
-            f"{share(marks['called'])} get one nevertheless. {aims(marks)} {worst(score['worst'])}"
-            + others(score))
+            f"{share(marks['called'])} get one nevertheless. {aims(marks)}{worst(score['worst'])}{others(score)}")
 
 
 def others(score: dict) -> str:
@@ -120,7 +119,7 @@ def aims(marks: dict) -> str:
         return ""
     words = [f"the aim of at least {percent(AIM_RECALL, 0)} found is {'reached' if recall >= AIM_RECALL else 'missed'}",
              f"that of at most {percent(AIM_CALLED, 0)} called {'is reached' if called <= AIM_CALLED else 'is missed'}"]
-    return f"Of its aims, {listed(words)}."
+    return f"Of its aims, {listed(words)}. "
 
 
 def worst(confused: dict) -> str:

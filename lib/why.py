@@ -70,10 +70,11 @@ def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame],
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
-        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true], "predicted": names[evidence.wrong]})
+        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true],
+                             "predicted": names[evidence.wrong]})
         part = part.join(verdicts[arm]).join(evidence.statistics)
         parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": [], "half": [], "verdict": []})
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})
 
 
 def counts(everything: pd.DataFrame, arms) -> dict:
@@ -181,7 +182,8 @@ def score_numbers(marked: pd.DataFrame | None) -> dict | None:
     off = table.where(~np.eye(len(table), dtype=bool), 0).stack()
     planted, diagnosed = off.idxmax()
     worst = {"planted": planted, "diagnosed": diagnosed, "errors": int(off.max()), "id": None}
-    example = acting[(acting["planted"] == planted) & (acting["verdict"] == diagnosed) & (acting["phantom"] == acting["phantom"].iloc[0])]
+    own = acting["arm"] != ""  # `mark` names no arm on other phantoms
+    example = acting[own & (acting["planted"] == planted) & (acting["verdict"] == diagnosed)]
     if off.max() and len(example):
         case = example.sort_values("probability", ascending=False).iloc[0]
         worst |= {"id": int(case["id"]), "true": case["true"], "predicted": case["predicted"], "sentence": sentence(case)}

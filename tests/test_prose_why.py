@@ -30,7 +30,7 @@ def cifar():
         "occlusion": {arm: {"images": 100, "undefined": 0, "correlation": {"estimate": 0.6, "low": 0.5, "high": 0.7}} for arm in ("baseline", "cutmix")},
         "attention": {"images": 3000, "excluded": 0, "entropy": SPREAD, "normalised_entropy": SPREAD, "hottest_share": SPREAD},
         "controls": {"baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12}, "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03}},
-        "cases": [case, case | {"id": 9, "why": "mined"}], "pages": 1, "score": None}}
+        "cases": [case, case | {"id": 9, "why": "mined"}], "pages": 1, "score": None, "reviewed": None}}
 
 
 @pytest.fixture
@@ -123,6 +123,19 @@ def test_only_the_phantom_has_a_score(cifar):
     text = prose_why.instrument(cifar)
     assert "on 17 statistics of the probes, fitted on 2,302 errors on the validation splits of 3 phantoms" in text
     assert "On this data set its score is not known." in text and "marked" not in text
+
+
+@pytest.mark.parametrize("called, others, said", [
+    ((0.6, 0.5, 0.7), (0.2, 0.15, 0.25), "more often"), ((0.1, 0.05, 0.14), (0.2, 0.15, 0.25), "less often"),
+    ((0.3, 0.2, 0.4), (0.2, 0.15, 0.25), "neither more nor less often beyond their intervals")])
+def test_reviewers_are_said_to_agree_only_beyond_the_intervals(cifar, called, others, said):
+    ends = ("estimate", "low", "high")
+    cifar["gradcam"]["reviewed"] = {"called": {"errors": 120} | dict(zip(ends, called)), "others": {"errors": 1900} | dict(zip(ends, others))}
+    text = prose_why.instrument(cifar)
+    assert f"that it calls errors {said} than others, {called[0]:.0%} (95% interval" in text
+    assert text.endswith("of 120 reviewed errors against 20% (95% interval 15% to 25%) of 1,900.")
+    cifar["gradcam"]["reviewed"]["called"] |= {"errors": 0, "estimate": None}
+    assert everything(cifar) and prose_why.instrument(cifar).endswith("no proof.")
 
 
 def test_the_score_is_told_with_its_intervals_and_its_worst_mistake(phantom):

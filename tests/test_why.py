@@ -10,6 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from lib import cards, diagnosis, effects, phantom, probes, results, verdict, why
 from lib.failures import half
+from lib.rescored import Opinion
 
 ARMS = ["baseline", "cutmix"]
 RULE = verdict.read_rule()
@@ -248,6 +249,33 @@ def test_no_mistake_and_no_error_and_no_planted_cause(marked, tmp_path):
     assert nothing["errors"] == nothing["worst"]["errors"] == 0
     results.write(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
     assert why.score_numbers(None) is None
+
+
+@pytest.fixture
+def opinion(monkeypatch):
+    """Reviewers looked at two test images of three and rejected one of four."""
+    places = np.arange(60)
+    given = Opinion(places % 3 > 0, places % 4 == 1, places, places.astype(str), "reviewers")
+    monkeypatch.setattr(why.rescored, "known", lambda splits: (given, None))
+    return given
+
+
+def test_reviewers_are_counted_where_they_looked(everything, splits, opinion):
+    errors = everything[everything["arm"] == "cutmix"]
+    found = why.reviewed(errors, splits)
+    for name, wanted in (("called", True), ("others", False)):
+        looked_at = [row.position for row in errors.itertuples() if row.position % 3 and (row.verdict == "label_error") == wanted]
+        rejected = sum(place % 4 == 1 for place in looked_at)
+        assert found[name]["errors"] == len(looked_at) and found[name]["estimate"] == rejected / len(looked_at) > 0
+        np.testing.assert_allclose((found[name]["low"], found[name]["high"]), proportion_confint(rejected, len(looked_at), method="beta"))
+
+
+def test_without_errors_or_reviewers_there_is_nothing_to_review(everything, splits, opinion, monkeypatch):
+    nothing = why.reviewed(why.verdict_table({}, {}, splits), splits)
+    assert nothing["called"] == nothing["others"] == {"errors": 0, "estimate": None, "low": 0.0, "high": 1.0}
+    for known in (None, Opinion(*[np.ones(60, bool)] * 4, "planted")):
+        monkeypatch.setattr(why.rescored, "known", lambda splits, known=known: (known, None))
+        assert why.reviewed(everything, splits) is None
 
 
 def test_the_rule_is_counted(found):
