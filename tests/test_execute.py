@@ -20,7 +20,9 @@ arms = ["a", "b"]  # as in the real notebooks
 seeds = [0]
 before = "a"
 after = "b"
-title = "A title"'''
+title = "A title"
+claims = ""
+conditions = ""'''
 EVIL = "title=0;import os;os.system('touch ran')#"
 
 
@@ -152,7 +154,7 @@ def test_values_are_laid_over_one_another_and_the_last_one_is_blamed(tmp_path):
 def test_defaults_are_literals_and_no_code_is_run(tmp_path):
     assert execute.defaults(notebook(tmp_path)) == {
         "study": "smoke", "outputs": "outputs", "runs": "released/smoke", "arms": ["a", "b"], "seeds": [0],
-        "before": "a", "after": "b", "title": "A title"}
+        "before": "a", "after": "b", "title": "A title", "claims": "", "conditions": ""}
     with pytest.raises(ValueError):
         execute.defaults(notebook(tmp_path, parameters="study = open('ran', 'w')"))
 
