@@ -84,15 +84,17 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard 
 	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
-# The witness of which runs the stages saw: its name changes with the lists, so that a shorter list reruns them, too.
-WITNESS := $(OUT)/.runs-$(firstword $(shell echo '$(ARMS) $(SEEDS)' | cksum))
+# The witness of what the stages saw: its name changes with the lists of runs and of files that may be there or not.
+LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
+STATED  := $(wildcard $(P)/cases.yaml $(P)/claims.yaml $(P)/conditions.yaml)
+WITNESS := $(OUT)/.runs-$(firstword $(shell echo '$(ARMS) $(SEEDS) $(LOOKUPS) $(STATED)' | cksum))
 $(WITNESS):
 	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.runs-* && touch '$@'
 $(VIEWS) $(OUT)/05_report.ipynb: $(WITNESS)
-LOOKUPS := $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv)
-$(OUT)/02_failures.ipynb: $(RUNS) $(wildcard $(P)/cases.yaml $(LOOKUPS))
+$(OUT)/02_failures.ipynb: $(RUNS) $(LOOKUPS) $(STATED)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
-$(OUT)/05_report.ipynb: $(VIEWS) $(wildcard $(P)/claims.yaml $(P)/conditions.yaml)
+$(OUT)/03_gradcam.ipynb: $(wildcard released/$(STUDY)/*/run.json)
+$(OUT)/05_report.ipynb: $(VIEWS) $(STATED)
 stage_of = $(lastword $(subst _, ,$(1)))
 $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(P)/$$(call stage_of,$$*).yaml) | $(STAMP)
 	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null

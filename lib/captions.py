@@ -18,17 +18,6 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
                    f"{percent(last['train_accuracy'])} on clean train images and {percent(last['val_accuracy'])} on validation."}
 
 
-def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
-    named, mined = (int((selection["why"] == why).sum()) for why in ("named", "mined"))
-    parts = [f"the {plural(named, 'named case')}"] * (named > 0)
-    parts += [f"the {plural(mined, 'most confident error')}, at most one for a pair of classes"] * (mined > 0)
-    above = "id, true class, predicted class with its confidence" + (", planted cause" if "cause" in selection else "")
-    said = "; ".join(f"{readable(row.true)} predicted {readable(row.predicted)} ({percent(row.confidence, 0)})"
-                     for row in selection.itertuples())
-    return {"caption": f"Test images as {name(arm)} predicts them: {listed(parts) if parts else 'none'}. Above each: {above}.",
-            "alt": f"Pictures of {plural(len(selection), 'test image')}: {said or 'none'}."}
-
-
 def gradcam(selection: pd.DataFrame, layer: str, arm: str) -> dict[str, str]:
     said = "; ".join(f"{readable(row.true)} against {readable(against(row))}" for row in selection.itertuples())
     return {"caption": f"Grad-CAM of {name(arm)} at {layer} for the predicted class (of a right prediction: the runner-up), for the "
@@ -64,13 +53,6 @@ def map_titles(selection: pd.DataFrame) -> list[list[str]]:
 def arm_titles(selection: pd.DataFrame, arms) -> list[list[str]]:
     return [[f"{shorten(arm)}:\nfor {shorten(label)}" for arm in arms for label in (against(row), row.true)]
             for row in selection.itertuples()]
-
-
-def hypotheses(selection: pd.DataFrame, arm: str) -> str:
-    named = (selection["why"] == "named").any()
-    return f"The test images looked at, as {name(arm)} predicts them. " + (
-        "Hypotheses are those of the named cases; they are stated, not tested here." if named else
-        "No hypotheses were stated beforehand.")
 
 
 def causes() -> str:

@@ -60,8 +60,8 @@ def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
 
 def confident_errors(given: list[int]) -> str:
     return ("Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near its ceiling (the top "
-            "probability that is best for the loss on a certain image), and among the 10, 20 and 50% most confident predictions of each arm, whatever "
-            f"the scale of their confidence. {seeds(given)}")
+            "probability that is best for the loss on a certain image), and among the 10, 20 and 50% most confident predictions of each arm. "
+            f"{seeds(given)}")
 
 
 def calibration(given: list[int]) -> str:

@@ -23,7 +23,7 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
 def hypotheses(selection: pd.DataFrame, arm: str) -> str:
     named = (selection["why"] == "named").any()
     return (f"The test images looked at, as {name(arm)} predicts them; confidence before and after temperature scaling. " + (
-        "Hypotheses are those of the named cases; they are stated, not tested here." if named else
+        "Hypotheses are those of the named cases; they are put to the test under Cases." if named else
         "No hypotheses were stated beforehand."))
 
 
@@ -51,10 +51,10 @@ def rescored(opinion, duplicates, before: str, after: str, seed: int) -> str:
     """Caption of the headline metrics on every set of test images; opinion: lib.rescored.Opinion or None."""
     by, parts = "", [f"Test accuracy (seed {seed}) and {name(after)} minus {name(before)}, paired bootstrap over images."]
     if opinion is not None:
-        by = "reviewers" if opinion.source == "reviewers" else "the phantom's record"
+        by = "most reviewers did not confirm" if opinion.source == "reviewers" else "the phantom's record contradicts"
         gone, mended = int(opinion.rejected.sum()), int((opinion.rejected & (opinion.corrected >= 0)).sum())
-        parts.append(f"Rejected removed: without the {plural(gone, 'label')} that {by} "
-                     f"{'contradict' if by == 'reviewers' else 'contradicts'}; corrected: {count(mended)} of them replaced"
+        parts.append(f"Rejected removed: without the {plural(gone, 'label')} that {by}; "
+                     f"corrected: {count(mended)} of them replaced"
                      + (f", the other {plural(gone - mended, 'image')} without one accepted class left out." if gone > mended else "."))
     if duplicates is not None:
         parts.append(f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} that the ciFAIR lists name, "

@@ -12,7 +12,7 @@ def deletion_insertion(numbers: dict[str, dict], filling: str) -> dict[str, str]
     said = "; ".join(f"{readable(arm)} " + ", ".join(f"{curve} {of_arm[curve]['map']:.3f} against {of_arm[curve]['random']:.3f}"
                                                     for curve in ("deletion", "insertion"))
                      for arm, of_arm in numbers.items() if of_arm["images"])
-    return {"caption": "Deletion and insertion: the probability of the wrong class while the cells of its map are covered by "
+    return {"caption": "Deletion and insertion: the probability of the wrong class, before scaling, while the cells of its map are covered by "
                        f"{FILLINGS[filling]} (left), or shown in a picture of nothing else (right), the hottest first, against cells in "
                        f"random order. Means over the errors ({images}); bands are pointwise 95% intervals of the mean. The more the "
                        "map says of what the network uses, the faster its line falls on the left and rises on the right.",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from lib.diagnosis import STATISTICS, Evidence
+from lib.diagnosis import RANGES, STATISTICS, Evidence
 from lib.pictures import overlay, picture
 from lib.plots import COLOURS, WIDTH
 from lib.probes import FILLS
@@ -37,10 +37,16 @@ def sentence(verdict: pd.Series) -> str:
         first = f"Unexplained: no cause reaches its probability under the rule ({percent(verdict['probability'], 0)})."
     else:
         first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
-    turns = verdict["turns"]
-    side = "below" if turns < verdict["value"] else "above"
     return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {_number(verdict['value'])}; "
-            f"{side} {_number(turns)}, all else equal, the verdict would be {readable(verdict['instead'])}.")
+            f"{_refuted(verdict['led'], verdict['value'], verdict['turns'], verdict['instead'])}.")
+
+
+def _refuted(led: str, value: float, turns: float, instead: str) -> str:
+    """What would have turned the verdict, if the statistic can get there at all."""
+    low, high = RANGES.get(led, (-np.inf, np.inf))
+    if not low <= turns <= high:
+        return "no value of it alone would turn the verdict"
+    return f"{'below' if turns < value else 'above'} {_number(turns)}, all else equal, it would be {readable(instead)}"
 
 
 def _number(value: float) -> str:
@@ -82,8 +88,7 @@ def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     result = cases[["id", "true", "predicted"]].reset_index(drop=True).assign(
         verdict=chosen["verdict"].map(readable), probability=chosen["probability"],
         evidence=[f"{STATISTICS[row.led]}: {_number(row.value)}" for row in chosen.itertuples()],
-        refuted=[f"{'below' if row.turns < row.value else 'above'} {_number(row.turns)} it would be {readable(row.instead)}"
-                 for row in chosen.itertuples()])
+        refuted=[_refuted(row.led, row.value, row.turns, row.instead) for row in chosen.itertuples()])
     return result.rename(columns={"refuted": "refuted if"}).assign(**({"planted": cases["cause"].map(readable).to_numpy()} if "cause" in cases else {}))
 
 

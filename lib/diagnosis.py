@@ -13,6 +13,7 @@ from torch import nn
 from lib import attention, calibration, forward, probes
 from lib.sanity import rank_correlation
 
+LAYER = "layer4"
 STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
     "confidence": "confidence in the wrong class",
     "hottest": "share of the hottest cell in the positive part of the wrong class's map",
@@ -32,6 +33,8 @@ STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds 
     "confused": "share of classes that validation confuses more with the true class than the wrong one",
     "typical": "share of right validation images that are less typical of their class than this one of the wrong class",
 }
+UNBOUNDED = ("opposed", "hot", "square_lead", "window_lead", "moved")  # leads; the others are shares and probabilities
+RANGES = {name: (0.0, 1.0) for name in STATISTICS if name not in UNBOUNDED} | {"maps": (-1.0, 1.0)}
 
 
 class Evidence(NamedTuple):
@@ -47,19 +50,20 @@ class Evidence(NamedTuple):
     statistics: pd.DataFrame
 
 
-def examine(run, model: nn.Module, splits, split: str = "test", layer: str = "layer4") -> Evidence:
-    """Probe every wrong prediction of a run's network on a split, all at once; raises ValueError if there is none.
+def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> Evidence:
+    """Probe every wrong test prediction of a run's network, or those `among` some positions; raises ValueError if there is none.
 
-    Probabilities are those after temperature scaling, fitted on val.
+    Maps are those of layer4, on whose cells the rule was fitted; probabilities are after temperature scaling, fitted on val.
     """
-    part, stored = getattr(splits, split), getattr(run, split)
+    part, stored = splits.test, run.test
     position = np.flatnonzero(~stored.correct)
+    position = position if among is None else np.intersect1d(position, among)
     if not len(position):
-        raise ValueError(f"examine: the network makes no error on {split}; there is nothing to probe")
+        raise ValueError("examine: the network makes no error on these images; there is nothing to probe")
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
     wrong, true = (torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels))
     ready, images = forward.ready(model), part.images[position]
-    maps = torch.stack([forward.maps(ready, layer, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
+    maps = torch.stack([forward.maps(ready, LAYER, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
     responses = probes.respond(ready, images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
     probability = calibration.softmax(stored.logits[position], temperature)
     whole = np.take_along_axis(probability, torch.stack([wrong, true], 1).numpy(), 1)
@@ -96,7 +100,8 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
     mean = np.stack([probability[labels == label].mean(0) if (labels == label).any() else np.zeros(classes) for label in range(classes)])
     both = mean + mean.T
     np.fill_diagonal(both, -1)
-    return (both[:, :, None] < both[:, None, :]).sum(2) / max(classes - 2, 1)
+    more = np.stack([classes - np.searchsorted(np.sort(row), row, side="right") for row in both])
+    return more / max(classes - 2, 1)
 
 
 def typicality(run, model: nn.Module, splits, images: torch.Tensor, classes: torch.Tensor) -> np.ndarray:

@@ -57,10 +57,6 @@ def replay(folder, kind: str, name: str) -> None:
     _display(kept, "image/png" if "image/svg+xml" in kept["data"] else None)
 
 
-def exists(folder, kind: str, name: str) -> bool:
-    return (Path(folder) / kind / f"{name}.json").is_file()
-
-
 def _keep(path: Path, bundle: dict, metadata: dict) -> None:
     kept = {"data": bundle, "metadata": metadata}
     runs.write_json(path, kept)

@@ -14,7 +14,8 @@ def seeds(study: dict) -> str:
     if number == 1:
         return "Each arm was trained once, with one seed: how much another seed would change is not known from this study."
     return (f"Each arm was trained with {number} seeds. Numbers are means over them, and differences are paired by seed; what is said of "
-            f"single images and maps is of seed {study['seeds'][0]}.")
+            f"single images, maps, probes, verdicts, severity, corrected labels and corrupted images is of seed {study['seeds'][0]} alone, with "
+            "intervals over images only.")
 
 
 def done(results: dict) -> str:

@@ -33,7 +33,7 @@ def matched(compare: dict) -> str:
     counts = {row["arm"]: row for row in compare["confident_errors"]}
     digits = 0 if number_of_seeds(compare) == 1 else 1
     said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in (compare["before"], compare["after"])])
-    return f"Among the 20% most confident predictions of each, the errors are {said}; this count does not depend on the scale of confidence."
+    return f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, whatever the level of their confidence."
 
 
 def calibration(results: dict) -> str:

@@ -73,7 +73,7 @@ def rescored(results: dict) -> str:
     if known["opinion"]:
         opinion = known["opinion"]
         what = plural(opinion["rejected"], *(("planted label error",) if opinion["source"] == "planted" else (
-            "label that reviewers rejected", "labels that reviewers rejected")))
+            "label that most reviewers did not confirm", "labels that most reviewers did not confirm")))
         shown = "" if opinion["source"] == "planted" else f" of the {opinion['reviewed']:,} that they were shown"
         parts.append(f"The test split has {what}{shown}. " + errors_of_labels(opinion, before))
     if known["duplicates"] is not None:
@@ -82,7 +82,7 @@ def rescored(results: dict) -> str:
     if known["sets"]:
         parts.append(changes(known["sets"], before, results["failures"]["after"]))
     if known["missing"]:
-        gain = ["with labels that reviewers rejected removed and corrected"] * (known["opinion"] is None)
+        gain = ["with labels that most reviewers did not confirm removed and corrected"] * (known["opinion"] is None)
         gain += ["without near-duplicates"] * (known["duplicates"] is None)
         parts.append(f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}, which it takes to show the headline "
                      f"numbers {listed(gain)}; `make data` says where to get {'it' if len(known['missing']) == 1 else 'them'}.")

@@ -17,7 +17,7 @@ def ledger(results: dict) -> str:
         text += f"Contradicted {'is' if len(contradicted) == 1 else 'are'} {listed(contradicted)}. "
     if verdicts[UNTESTED]:
         text += f"{see('tab-untested')} lists the {verdicts[UNTESTED]:,} not tested here, and why."
-    text += "".join(f" This study is not of {scope}: {escape(differs)}." for scope, differs in results["ledger"]["outside"].items())
+    text += "".join(f" This study is not of {escape(scope)}: {escape(differs)}." for scope, differs in results["ledger"]["outside"].items())
     return "## The original study's claims\n\n" + text.strip()
 
 

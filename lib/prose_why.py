@@ -13,7 +13,7 @@ def probing(results: dict) -> str:
         return "Neither arm makes an error: there is nothing to probe."
     return (f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: all {listed(errors)}, "
             f"each in more than a hundred ways ({see('fig-probes')}). "
-            + prose_probes.controls(cam["controls"], "the hottest cells of the wrong class's map", "random cells of equal area"))
+            + prose_probes.controls(cam["controls"], "the hottest cells of the wrong class's map with the mean colour", "random cells of equal area"))
 
 
 def verdicts(results: dict) -> str:
@@ -28,7 +28,7 @@ def verdicts(results: dict) -> str:
         shares = listed([f"{readable(cause)} {percent(counts[cause] / total, 0)}" for cause in ranked])
         sentences.append(f"Of {plural(total, 'error')} of {name(arm)} on the confirmation half it calls {shares}.")
     return ("One written rule turns the probes of an error into a verdict: background, second object, look-alike, suspected label error, or "
-            f"unexplained. {' '.join(sentences)} Cases and hypotheses come from the other, the discovery half ({see('tab-verdicts')}).")
+            f"unexplained. {' '.join(sentences)} Mined cases come from the other, the discovery half; named cases may be of either ({see('tab-verdicts')}).")
 
 
 def cases(results: dict) -> str:
@@ -96,13 +96,13 @@ def others(score: dict) -> str:
 
 
 def reviewers(reviewed: dict | None) -> str:
-    """The one verdict that others can check: did reviewers reject the labels that the rule calls errors?"""
+    """The one verdict that others can check: did reviewers confirm the labels that the rule calls errors?"""
     if not reviewed or not reviewed["called"]["errors"] or not reviewed["others"]["errors"]:
         return ""
     called, others = reviewed["called"], reviewed["others"]
     apart = ("more often" if called["low"] > others["high"] else "less often" if called["high"] < others["low"] else
              "neither more nor less often beyond their intervals")
-    return (f"One verdict can be checked: reviewers rejected the labels that it calls errors {apart} than others, {share(called)} of "
+    return (f"One verdict can be checked: most reviewers did not confirm the labels that it calls errors {apart} than others, {share(called)} of "
             f"{plural(called['errors'], 'reviewed error')} against {share(others)} of {others['errors']:,}.")
 
 
@@ -114,12 +114,13 @@ def share(entry: dict) -> str:
 
 def aims(marks: dict) -> str:
     """Whether the aims were reached: this much recall at least, and no more than this share called."""
-    recall, called = marks["macro recall"]["estimate"], marks["called"]["estimate"]
-    if recall is None or called is None:
+    recall, called = marks["macro recall"], marks["called"]
+    if recall["estimate"] is None or called["estimate"] is None:
         return ""
-    words = [f"the aim of at least {percent(AIM_RECALL, 0)} found is {'reached' if recall >= AIM_RECALL else 'missed'}",
-             f"that of at most {percent(AIM_CALLED, 0)} called {'is reached' if called <= AIM_CALLED else 'is missed'}"]
-    return f"Of its aims, {listed(words)}. "
+    reached = listed([f"the aim of at least {percent(AIM_RECALL, 0)} found is {'reached' if recall['estimate'] >= AIM_RECALL else 'missed'}",
+                      f"that of at most {percent(AIM_CALLED, 0)} called is {'reached' if called['estimate'] <= AIM_CALLED else 'missed'}"])
+    unsettled = recall["low"] < AIM_RECALL <= recall["high"] or called["low"] <= AIM_CALLED < called["high"]
+    return f"Of its aims, {reached}" + (", by the estimates; not every interval settles it." if unsettled else ".")
 
 
 def worst(confused: dict) -> str:

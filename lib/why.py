@@ -8,7 +8,7 @@ from torch import nn
 from lib import attention as spread_of
 from lib import data, effects as effect, faithfulness, forward, interventions, labels, predict, probes, rescored, runs, sanity, verdict
 from lib.cards import sentence
-from lib.diagnosis import Evidence, examine
+from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.score import confusion, score
 from lib.selective import clopper_pearson
@@ -21,11 +21,11 @@ CAPTION = ("What the rule calls the errors of each arm on the confirmation half 
            "share.")
 
 
-def examine_arms(pair: dict, models: dict[str, nn.Module], splits, layer: str) -> dict[str, Evidence]:
+def examine_arms(pair: dict, models: dict[str, nn.Module], splits) -> dict[str, Evidence]:
     """The evidence on each arm's errors, the arms side by side; an arm without an error is left out."""
     failing = [arm for arm, run in pair.items() if not run.test.correct.all()]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return dict(zip(failing, pool.map(lambda arm: examine(pair[arm], models[arm], splits, layer=layer), failing)))
+        return dict(zip(failing, pool.map(lambda arm: examine(pair[arm], models[arm], splits), failing)))
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
@@ -47,10 +47,10 @@ def curves(model: nn.Module, found: Evidence, splits) -> faithfulness.Curves:
     return faithfulness.curves(forward.ready(model), images, found.maps[:, 0], found.wrong, filling, splits.mean, splits.std, keys, steps=STEPS)
 
 
-def cascade(model: nn.Module, layer: str, found: Evidence, splits) -> dict[str, np.ndarray]:
+def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
     """Rank correlation of the maps of the first errors with those of randomised networks."""
     few = slice(0, RANDOMISED)
-    return sanity.cascade(model, layer, splits.test.images[found.position[few]], found.wrong[few], splits.mean, splits.std)
+    return sanity.cascade(model, LAYER, splits.test.images[found.position[few]], found.wrong[few], splits.mean, splits.std)
 
 
 def occlusion_agreement(found: Evidence) -> dict:
@@ -59,10 +59,10 @@ def occlusion_agreement(found: Evidence) -> dict:
     return sanity.agreement(found.maps[:, 0], cells)
 
 
-def attention(after: nn.Module, layer: str, found: Evidence, splits) -> dict:
+def attention(after: nn.Module, found: Evidence, splits) -> dict:
     """Spread of the wrong class's map on the errors of the first arm, there and in the second arm."""
     images = splits.test.images[found.position]
-    return spread_of.compare(found.maps[:, 0], forward.maps(forward.ready(after), layer, images, found.wrong, splits.mean, splits.std))
+    return spread_of.compare(found.maps[:, 0], forward.maps(forward.ready(after), LAYER, images, found.wrong, splits.mean, splits.std))
 
 
 def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def rule_numbers(rule: dict) -> dict:
     return {"statistics": len(rule["statistics"]), "errors": rule["fitted"]["errors"], "phantoms": len(rule["fitted"]["phantoms"])}
 
 
-def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: str) -> pd.DataFrame:
+def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.DataFrame:
     """Diagnosed and planted causes on the confirmation halves of this study's phantom and of other runs' phantoms.
 
     own: rows of `verdict_table` of the arm; others: run folders, relative to the project or absolute. Raises ArtefactError for a
@@ -144,7 +144,8 @@ def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: st
     def diagnose(place: str) -> pd.DataFrame:
         run = predict.load_run(runs.ROOT / place)
         splits = data.load_for(run.info["params"], run.info["data_digest"])
-        found = examine(run, predict.load_model(run, len(splits.class_names)), splits, layer=layer)
+        confirming = np.flatnonzero(half(splits.test.index) == "confirmation")
+        found = examine(run, predict.load_model(run, len(splits.class_names)), splits, confirming)
         return verdict_table({"": found}, {"": verdict.decide(found.statistics, rule)}, splits).assign(phantom=place)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -153,7 +154,7 @@ def mark(own: pd.DataFrame, others: list[str], layer: str, rule: dict, study: st
 
 
 def reviewed(errors: pd.DataFrame, splits) -> dict | None:
-    """How often reviewers rejected the label of an error that the rule calls a label error, and of any other; None without reviews.
+    """How often most reviewers did not confirm the label of an error that the rule calls a label error, and of any other; None without reviews.
 
     errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares with 95% Clopper-Pearson intervals.
     """

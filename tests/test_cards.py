@@ -68,8 +68,9 @@ def test_bars_are_means_of_the_responses(found, row):
 def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute_it():
     assert cards.sentence(one()) == (
         "Background, with probability 83% under the rule. What speaks most for it against look alike: least probability of the wrong class with "
-        "one square covered, 0.40; below 0.30, all else equal, the verdict would be label error.")
-    assert "−0.40; above −0.30, all else" in cards.sentence(one(value=-0.4, turns=-0.3))
+        "one square covered, 0.40; below 0.30, all else equal, it would be label error.")
+    assert "−0.40; above −0.30, all else" in cards.sentence(one(value=-0.4, turns=-0.3, led="hot"))
+    assert cards.sentence(one(turns=-0.01)).endswith("0.40; no value of it alone would turn the verdict.")  # a probability
     assert cards.sentence(one("unexplained")).startswith("Unexplained: no cause reaches its probability under the rule (83%). What speaks")
 
 
@@ -83,7 +84,9 @@ def test_the_table_says_the_same_in_columns(cases, verdicts):
         assert said.verdict == expected["verdict"].replace("_", " ") and said.probability == expected["probability"]
         assert said.evidence == f"{diagnosis.STATISTICS[expected['led']]}: {value}"
         side = "below" if expected["turns"] < expected["value"] else "above"
-        assert said[6] == f"{side} {turns} it would be {expected['instead'].replace('_', ' ')}"
+        low, high = diagnosis.RANGES.get(expected["led"], (-np.inf, np.inf))
+        assert said[6] == (f"{side} {turns}, all else equal, it would be {expected['instead'].replace('_', ' ')}"
+                           if low <= expected["turns"] <= high else "no value of it alone would turn the verdict")
 
 
 def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, verdicts):

@@ -185,7 +185,7 @@ def test_a_class_without_a_right_validation_image_has_nothing_typical(run, model
 def test_without_errors_there_is_nothing_to_examine(run, model, splits):
     logits = run.test.logits
     perfect = dataclasses.replace(run, test=Predictions(run.test.index, logits.argmax(1), logits))
-    with pytest.raises(ValueError, match="^examine: the network makes no error on test; there is nothing to probe$"):
+    with pytest.raises(ValueError, match="^examine: the network makes no error on these images; there is nothing to probe$"):
         diagnosis.examine(perfect, model, splits)
 
 

@@ -17,9 +17,9 @@ TRAIN = {
     "cutmix_alpha": 1.0, "label_smoothing": 0.0, "precision": "auto", "device": "auto", "threads": 1}
 VIEW = {"study": "smoke", "outputs": "outputs", "runs": "released", "arms": ["a", "b"], "seeds": [0, 1],
         "before": "a", "after": "b"}
-COMPARE = VIEW | {"confidence_levels": [0.5, 0.9], "reject_below": 0.7, "target_risk": 0.1, "bootstrap_draws": 1000}
+COMPARE = VIEW | {"confidence_levels": [0.5, 0.9], "reject_below": 0.7, "target_risk": 0.1, "bootstrap_draws": 1000, "corruption_images": 100}
 FAILURES = VIEW | {"mined": 6, "cases": ""}
-GRADCAM = VIEW | {"layer": "layer4", "shown": 3}
+GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": []}
 REPORT = VIEW | {"title": "A title", "claims": "", "conditions": ""}
 BASES = {"train": TRAIN, "failures": FAILURES, "gradcam": GRADCAM, "compare": COMPARE, "report": REPORT}
 PASSED_BY_MAKE = {"study", "outputs", "runs", "arms", "seeds", "arm", "seed"}
@@ -102,6 +102,8 @@ def test_checked_parameters_cannot_be_changed():
     ("failures", "cases", None, "valid string"),
     ("gradcam", "layer", "layer5", "'layer1', 'layer2', 'layer3' or 'layer4'"),
     ("gradcam", "shown", 0, "greater than or equal to 1"),
+    ("gradcam", "diagnosed", -1, "greater than or equal to 0"), ("gradcam", "scored", "released/phantom", "list"),
+    ("compare", "corruption_images", -1, "greater than or equal to 0"),
     ("compare", "confidence_levels", [], "at least 1 item"),
     ("compare", "reject_below", 1.1, "less than or equal to 1"),
     ("compare", "confidence_levels", [0.5, 0.5], "must rise, each given once"),

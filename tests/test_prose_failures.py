@@ -63,7 +63,7 @@ def test_numbers_stand_as_computed(results):
     assert "image 1214 (recorded lobster, rather crab; reviewers: crab (5 of 5)) is among them" in text
     assert "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%); of the 585" in text
     assert "for 80% (95% interval 78% to 82%) of 200 images" in text
-    assert "585 labels that reviewers rejected of the 2,235 that they were shown" in text and "959 test images have a near-duplicate" in text
+    assert "585 labels that most reviewers did not confirm of the 2,235 that they were shown" in text and "959 test images have a near-duplicate" in text
     assert "40% (95% interval 30% to 50%) of its 90 errors at 90% confidence" in text
     assert "CutMix raises accuracy against baseline on all 6 sets of test images: estimates from +2.0 to +2.5 points" in text
     assert "Of 3,900 errors, baseline keeps 30%" in text and "of wrong classes drawn at random 4.0% would be there" in text
@@ -148,7 +148,7 @@ def test_hostile_names_become_text(results):
 def test_captions_count_what_is_shown():
     opinion = Opinion(np.ones(5, bool), np.array([1, 1, 0, 0, 0], bool), np.array([3, -1, 0, 0, 0]), np.full(5, ""), "reviewers")
     said = captions.rescored(opinion, np.array([True, False, False, False, False]), "baseline", "cutmix", 42)
-    assert "without the 2 labels that reviewers contradict; corrected: 1 of them replaced, the other 1 image" in said and "1 test image that" in said
+    assert "without the 2 labels that most reviewers did not confirm; corrected: 1 of them replaced, the other 1 image" in said and "1 test image that" in said
     assert "near" not in captions.rescored(opinion, None, "baseline", "cutmix", 42).lower()
     shown = pd.DataFrame({"id": [1214], "true": ["lobster"], "suggested": ["crab"]})
     assert captions.suspected_pictures(shown)["alt"].endswith("image 1214, labelled lobster, rather crab.")

@@ -154,8 +154,17 @@ def test_the_score_is_told_with_its_intervals_and_its_worst_mistake(phantom):
     (0.7, 0.4, "found is missed and that of at most 5% called is missed")])
 def test_aims_are_reached_or_missed_one_by_one(phantom, recall, called, said):
     marks = phantom["gradcam"]["score"]["acting"]
-    marks["macro recall"]["estimate"], marks["called"]["estimate"] = recall, called
+    marks["macro recall"], marks["called"] = ({"estimate": one, "low": one, "high": one} for one in (recall, called))
     assert f"the aim of at least 90% {said}." in prose_why.instrument(phantom)
+
+
+@pytest.mark.parametrize("which, low, high", [("macro recall", 0.8, 0.95), ("called", 0.01, 0.06)])
+def test_an_aim_inside_an_interval_is_not_settled(phantom, which, low, high):
+    marks = phantom["gradcam"]["score"]["acting"]
+    marks["macro recall"], marks["called"] = ({"estimate": one, "low": one, "high": one} for one in (0.93, 0.04))
+    assert "settles" not in prose_why.aims(marks)
+    marks[which] |= {"low": low, "high": high}
+    assert "by the estimates; not every interval settles it." in prose_why.aims(marks)
 
 
 def test_what_could_not_be_marked_is_unknown_and_reaches_no_aim(phantom):

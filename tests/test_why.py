@@ -190,9 +190,9 @@ def marked(everything, monkeypatch):
     monkeypatch.setattr(why.predict, "load_run", load_run)
     monkeypatch.setattr(why.predict, "load_model", lambda run, classes: (run.name, classes))
     monkeypatch.setattr(why.data, "load_for", load_for)
-    monkeypatch.setattr(why, "examine", lambda run, model, splits, layer: {("layer3", (run.name, 20)): evidence_of(splits, seeds[run.name])}[layer, model])
+    monkeypatch.setattr(why, "examine", lambda run, model, splits, among: {(run.name, 20): evidence_of(splits, seeds[run.name])}[model])
     own = everything[everything["arm"] == "baseline"]
-    return why.mark(own, list(others), "layer3", RULE, "phantom")
+    return why.mark(own, list(others), RULE, "phantom")
 
 
 def test_marks_are_of_the_confirmation_halves_of_all_phantoms(marked, everything):
@@ -285,6 +285,6 @@ def test_the_rule_is_counted(found):
 def test_arms_are_examined_each_with_its_own_network(monkeypatch):
     pair = {arm: SimpleNamespace(test=SimpleNamespace(correct=np.array(right))) for arm, right in
             (("baseline", [True, False]), ("perfect", [True, True]), ("cutmix", [False, False]))}
-    monkeypatch.setattr(why, "examine", lambda run, model, splits, layer: (run, model, splits, layer))
-    examined = why.examine_arms(pair, {arm: f"network of {arm}" for arm in pair}, "splits", "layer4")
-    assert examined == {arm: (pair[arm], f"network of {arm}", "splits", "layer4") for arm in ("baseline", "cutmix")}
+    monkeypatch.setattr(why, "examine", lambda run, model, splits: (run, model, splits))
+    examined = why.examine_arms(pair, {arm: f"network of {arm}" for arm in pair}, "splits")
+    assert examined == {arm: (pair[arm], f"network of {arm}", "splits") for arm in ("baseline", "cutmix")}
