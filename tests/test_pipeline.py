@@ -65,7 +65,7 @@ def test_a_second_make_does_nothing(finished, project):
 
 @pytest.mark.parametrize("changed, reruns, spares", [
     ("lib/plots.py", "04_compare", "01_train"), ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
-    ("lib/train.py", "01_train", None), ("params/smoke/arms/cutmix.yaml", "-p arm cutmix", "-p arm baseline"),
+    ("lib/train.py", "01_train", None), ("lib/rule.json", "03_gradcam", "01_train"), ("params/smoke/arms/cutmix.yaml", "-p arm cutmix", "-p arm baseline"),
     ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"), ("requirements.txt", None, "01_train")])
 def test_a_change_reruns_what_depends_on_it(finished, project, changed, reruns, spares):
     plan = make(project, "-n", "report", "STUDY=smoke", "-W", changed).stdout.replace("'", "")
@@ -121,5 +121,5 @@ def test_missing_data_offline_is_one_clear_line(project, tmp_path):
 def test_help_is_the_default_and_lists_every_verb(project):
     result = make(project)
     assert result.returncode == 0
-    for verb in ("report", "data", "test", "lab", "clean", "distclean"):
+    for verb in ("report", "check", "data", "test", "lab", "clean", "distclean"):
         assert f"\n  {verb} " in result.stdout
