@@ -118,10 +118,10 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 	$(RUN) -m lib.refresh notebooks/0*.ipynb
 
 # --- checks
-.PHONY: test
-test: $(STAMP) ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks (4 min)
+.PHONY: test unit
+test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, side by side (6 min)
+unit: $(STAMP)
 	$(RUN) -m pytest tests
-	$(MAKE) nbval
 
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)

@@ -17,19 +17,21 @@ def examples(index: int, label: str) -> dict[str, str]:
 def accuracy(numbers: dict) -> dict[str, str]:
     said = "; ".join(f"{readable(arm)} {percent(means['clean']['accuracy'])} clean, {percent(means['corrupted']['accuracy'])} on "
                      "average under corruption" for arm, means in numbers["arms"].items())
-    return {"caption": f"Accuracy on {plural(numbers['images'], 'test image')} under generated corruptions of rising severity.",
+    return {"caption": f"Accuracy on {plural(numbers['images'], 'test image')} under generated corruptions of rising severity, of seed {numbers['seed']}.",
             "alt": f"Accuracy against severity, a panel a corruption: {said}."}
 
 
 def by_corruption(numbers: dict, before: str, after: str) -> str:
     return (f"Accuracy on {plural(numbers['images'], 'test image')}, under a corruption the mean of its {numbers['severities']} "
             f"severities. The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over images, each drawn with "
-            "all its severities; the intervals are not adjusted for their number.")
+            "all its severities; the intervals are not adjusted for their number. Of seed "
+            f"{numbers['seed']}, predicted anew in the precision of its training.")
 
 
 def by_arm(numbers: dict) -> str:
     return (f"The arms on {plural(numbers['images'], 'test image')}, clean and as the mean of six corruptions at {numbers['severities']} "
-            "severities. Calibration error is the expected one, in 15 bins; the temperature was fitted on clean validation images.")
+            "severities. Calibration error is the expected one, in 15 bins; the temperature was fitted on clean validation images. "
+            f"Of seed {numbers['seed']}.")
 
 
 def arm_formats(view: pd.DataFrame) -> dict:

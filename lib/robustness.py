@@ -95,14 +95,15 @@ def measure(trained: dict, splits, chosen: Split, before: str, after: str, draws
     predicted, labels, scaling = logits(trained, splits, chosen), chosen.labels.numpy(), temperatures(trained)
     measured, pair = table(predicted, labels, scaling), (predicted[before], predicted[after])
     return measured, numbers(measured, len(labels), accuracy_changes(*pair, labels, draws),
-                             calibration_change(*pair, labels, (scaling[before], scaling[after]), draws))
+                             calibration_change(*pair, labels, (scaling[before], scaling[after]), draws),
+                             trained[before].info["params"]["seed"])
 
 
-def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dict) -> dict:
+def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dict, seed: int) -> dict:
     """What the report says about corruptions: each arm's means on clean and on corrupted images, and the changes."""
     clean = measured["corruption"] == "none"
     means = {name: measured[rows].groupby("arm")[list(MEASURES)].mean() for name, rows in (("clean", clean), ("corrupted", ~clean))}
-    return {"images": images, "severities": len(SEVERITIES),
+    return {"images": images, "seed": seed, "severities": len(SEVERITIES),
             "arms": {arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()} for arm in measured["arm"].unique()},
             "accuracy_changes": changes, "ece_scaled_change": calibration}
 
