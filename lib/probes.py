@@ -57,7 +57,7 @@ def variants(images: torch.Tensor, maps: torch.Tensor, mean, keys) -> Iterator[t
     for sigma in (1, 2):
         yield f"low:{sigma}", iter([low_pass(images, sigma)])
         yield f"high:{sigma}", iter([high_pass(images, sigma, mean)])
-    yield "moved", (*(torch.roll(images, shift, (2, 3)) for shift in SHIFTS), images.flip(3)).__iter__()
+    yield "moved", iter([*(torch.roll(images, shift, (2, 3)) for shift in SHIFTS), images.flip(3)])
     blurred, plain = fill(images, "blur", mean, keys), fill(images, "mean", mean, keys)
     yield "square", (replace(images, mask, plain) for _, _, mask in windows(SQUARE, STRIDE))
     yield "window", (replace(images, ~mask, blurred) for _, _, mask in windows(LARGE, STRIDE))
