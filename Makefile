@@ -26,6 +26,9 @@ RUN := $(BIN)/python
 export PYTHONPATH := $(CURDIR)
 export PYTHONHASHSEED := 0
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
+ifdef TENSORBOARD
+export REPORT_TENSORBOARD := $(TENSORBOARD)
+endif
 ifdef DATA
 export CIFAR100_ROOT := $(abspath $(DATA))
 endif

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import attention, calibration, forward, probes
+from lib import attention, calibration, forward, machine, probes
 from lib.sanity import rank_correlation
 
 LAYER = "layer4"
@@ -50,6 +50,11 @@ class Evidence(NamedTuple):
     statistics: pd.DataFrame
 
 
+def fast(run, model: nn.Module) -> nn.Module:
+    """The network ready for probing, in bf16 where the run may use it and the device computes it."""
+    return forward.ready(model, machine.choose_precision(run.info["params"]["precision"], next(model.parameters()).device))
+
+
 def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> Evidence:
     """Probe every wrong test prediction of a run's network, or those `among` some positions; raises ValueError if there is none.
 
@@ -62,9 +67,9 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> E
         raise ValueError("examine: the network makes no error on these images; there is nothing to probe")
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
     wrong, true = (torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels))
-    ready, images = forward.ready(model), part.images[position]
+    ready, images = forward.ready(model), part.images[position]  # probes need many passes, maps and features their digits
     maps = torch.stack([forward.maps(ready, LAYER, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
-    responses = probes.respond(ready, images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
+    responses = probes.respond(fast(run, model), images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
     probability = calibration.softmax(stored.logits[position], temperature)
     whole = np.take_along_axis(probability, torch.stack([wrong, true], 1).numpy(), 1)
     found = Evidence(position, wrong, true, whole, maps, responses, pd.DataFrame())

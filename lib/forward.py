@@ -9,9 +9,16 @@ from lib.inference import fold_batch_norm
 BATCH = 100  # pictures; the fastest on a CPU of 10 to 250
 
 
-def ready(model: nn.Module) -> nn.Module:
-    """A copy for probing: BatchNorm folded, eval mode, channels last, no gradients of weights. Make it once for each network."""
-    return fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
+def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
+    """A copy for probing: BatchNorm folded, eval mode, channels last, no gradients of weights. Make it once for each network.
+
+    precision: "fp32", or "bf16" for `forward` alone: twice as fast on a CPU that computes it. The last layer stays in fp32, or logits
+    near each other would be rounded to ties.
+    """
+    network = fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
+    if precision == "bf16":
+        network.to(torch.bfloat16).fc.float().register_forward_pre_hook(lambda layer, given: (given[0].float(),))
+    return network
 
 
 def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
@@ -22,8 +29,8 @@ def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
 @torch.inference_mode()
 def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
     """Logits (N, classes), float32 on the CPU, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`."""
-    device = next(model.parameters()).device
-    return torch.cat([model(inputs(batch.to(device), mean, std)).cpu() for batch in images.split(BATCH)])
+    weight = next(model.parameters())
+    return torch.cat([model(inputs(batch.to(weight.device), mean, std).to(weight.dtype)).cpu() for batch in images.split(BATCH)])
 
 
 def maps(model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std) -> torch.Tensor:

@@ -9,6 +9,7 @@ from lib import checkpoint, inference, machine, predict, runs, train
 # The code that decides a run's bits, but for the data, which have a digest: a change here makes a finished run out of date.
 CODE = ("augment.py", "cutmix.py", "data.py", "inference.py", "machine.py", "model.py", "randomness.py",
         "recipe.py", "record.py", "train.py")
+HISTORY_SO_FAR = "history.part.csv"
 NOT_CONTENT = {"study", "outputs", "arm", "device", "precision"}  # names and places; the choices made stand in the fingerprint
 
 
@@ -62,6 +63,7 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
     }
     predict.write_record(state.folder / "run.json", info)
     checkpoint.remove(state.folder)
+    (state.folder / HISTORY_SO_FAR).unlink(missing_ok=True)
     return predict.load_run(state.folder)
 
 

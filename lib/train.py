@@ -107,7 +107,11 @@ def train_epoch(state: State, progress=iter) -> dict:
     with interrupt.deferred() as asked_to_stop:
         for batch in progress(batches[state.step:]):
             images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
-            train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
+            try:
+                train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
+            except torch.OutOfMemoryError:
+                raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
+                                    f"try batch_size: {max(params.batch_size // 2, 1)}") from None
             state.step += 1
             if asked_to_stop() or time.monotonic() - state.saved > CHECKPOINT_SECONDS:
                 state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
@@ -155,11 +159,3 @@ def save(state: State) -> None:
         "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history, "totals": state.totals.cpu(),
         "seconds": state.seconds, "model": state.model.state_dict(), "optimizer": state.optimizer.state_dict()})
     state.saved = time.monotonic()
-
-
-def epoch_line(row: dict, epochs: int) -> str:
-    """One line for a log: where the run stands."""
-    left = (epochs - row["epoch"]) * row["seconds"]
-    return (f"epoch {row['epoch']}/{epochs}  stream loss {row['stream_loss']:.3f}  train {row['train_accuracy']:.1%}  "
-            f"val {row['val_accuracy']:.1%}  lr {row['learning_rate']:g}  {row['images_per_second']:.0f} images/s  "
-            f"{row['seconds']:.0f} s, about {left / 60:.0f} min left")

@@ -6,7 +6,7 @@ import pandas as pd
 from torch import nn
 
 from lib import attention as spread_of
-from lib import data, effects as effect, faithfulness, forward, interventions, labels, predict, probes, rescored, runs, sanity, verdict
+from lib import data, diagnosis, effects as effect, faithfulness, forward, interventions, labels, predict, probes, rescored, runs, sanity, verdict
 from lib.cards import sentence
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
@@ -23,9 +23,12 @@ CAPTION = ("What the rule calls the errors of each arm on the confirmation half 
 
 def examine_arms(pair: dict, models: dict[str, nn.Module], splits) -> dict[str, Evidence]:
     """The evidence on each arm's errors, the arms side by side; an arm without an error is left out."""
-    failing = [arm for arm, run in pair.items() if not run.test.correct.all()]
+    return _side_by_side(lambda arm: examine(pair[arm], models[arm], splits), [arm for arm, run in pair.items() if not run.test.correct.all()])
+
+
+def _side_by_side(work, arms) -> dict:
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return dict(zip(failing, pool.map(lambda arm: examine(pair[arm], models[arm], splits), failing)))
+        return dict(zip(arms, pool.map(work, arms)))
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
@@ -39,12 +42,15 @@ def controls(measured: dict[str, dict]) -> dict:
             for arm, of_arm in measured.items()}
 
 
-def curves(model: nn.Module, found: Evidence, splits) -> faithfulness.Curves:
-    """Deletion and insertion of the wrong class of every error."""
-    part = splits.test
-    images, keys = part.images[found.position], part.index[found.position]
-    filling = interventions.fill(images, "mean", splits.mean, keys)
-    return faithfulness.curves(forward.ready(model), images, found.maps[:, 0], found.wrong, filling, splits.mean, splits.std, keys, steps=STEPS)
+def curves(pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits) -> dict[str, faithfulness.Curves]:
+    """Deletion and insertion of the wrong class of every error, the arms side by side."""
+    def of_arm(arm: str) -> faithfulness.Curves:
+        evidence, network = found[arm], diagnosis.fast(pair[arm], models[arm])
+        images, keys = splits.test.images[evidence.position], splits.test.index[evidence.position]
+        filling = interventions.fill(images, "mean", splits.mean, keys)
+        return faithfulness.curves(network, images, evidence.maps[:, 0], evidence.wrong, filling, splits.mean, splits.std, keys, steps=STEPS)
+
+    return _side_by_side(of_arm, found)
 
 
 def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
