@@ -1,4 +1,4 @@
-"""What the third notebook makes of the probes: tables over all errors, the cases, and the marks of the diagnosis."""
+"""What the third notebook makes of the probes: tables over all errors, and the cases."""
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -6,11 +6,9 @@ import pandas as pd
 from torch import nn
 
 from lib import attention as spread_of
-from lib import data, diagnosis, effects as effect, faithfulness, forward, interventions, labels, predict, probes, rescored, runs, sanity, verdict
-from lib.cards import sentence
+from lib import diagnosis, effects as effect, faithfulness, forward, interventions, probes, sanity, verdict
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
-from lib.score import confusion, score
 from lib.selective import clopper_pearson
 from lib.wording import percent, readable
 
@@ -23,12 +21,13 @@ CAPTION = ("What the rule calls the errors of each arm on the confirmation half 
 
 def examine_arms(pair: dict, models: dict[str, nn.Module], splits) -> dict[str, Evidence]:
     """The evidence on each arm's errors, the arms side by side; an arm without an error is left out."""
-    return _side_by_side(lambda arm: examine(pair[arm], models[arm], splits), [arm for arm, run in pair.items() if not run.test.correct.all()])
+    return side_by_side(lambda arm: examine(pair[arm], models[arm], splits), [arm for arm, run in pair.items() if not run.test.correct.all()])
 
 
-def _side_by_side(work, arms) -> dict:
+def side_by_side(work, names) -> dict:
+    """`work` of each name, by name, two at a time."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return dict(zip(arms, pool.map(work, arms)))
+        return dict(zip(names, pool.map(work, names)))
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
@@ -50,7 +49,7 @@ def curves(pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence],
         filling = interventions.fill(images, "mean", splits.mean, keys)
         return faithfulness.curves(network, images, evidence.maps[:, 0], evidence.wrong, filling, splits.mean, splits.std, keys, steps=STEPS)
 
-    return _side_by_side(of_arm, found)
+    return side_by_side(of_arm, found)
 
 
 def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
@@ -139,60 +138,3 @@ def case_numbers(cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataF
 
 def rule_numbers(rule: dict) -> dict:
     return {"statistics": len(rule["statistics"]), "errors": rule["fitted"]["errors"], "phantoms": len(rule["fitted"]["phantoms"])}
-
-
-def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.DataFrame:
-    """Diagnosed and planted causes on the confirmation halves of this study's phantom and of other runs' phantoms.
-
-    own: rows of `verdict_table` of the arm; others: run folders, relative to the project or absolute. Raises ArtefactError for a
-    run that is missing, and DataError where its phantom is not the one it was trained on.
-    """
-    def diagnose(place: str) -> pd.DataFrame:
-        run = predict.load_run(runs.ROOT / place)
-        splits = data.load_for(run.info["params"], run.info["data_digest"])
-        confirming = np.flatnonzero(half(splits.test.index) == "confirmation")
-        found = examine(run, predict.load_model(run, len(splits.class_names)), splits, confirming)
-        return verdict_table({"": found}, {"": verdict.decide(found.statistics, rule)}, splits).assign(phantom=place)
-
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        marked = pd.concat([own.assign(phantom=study), *pool.map(diagnose, others)], ignore_index=True)
-    return marked[marked["half"] == "confirmation"].reset_index(drop=True)
-
-
-def reviewed(errors: pd.DataFrame, splits) -> dict | None:
-    """How often most reviewers did not confirm the label of an error that the rule calls a label error, and of any other; None without reviews.
-
-    errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares with 95% Clopper-Pearson intervals.
-    """
-    opinion, _ = rescored.known(splits)
-    if opinion is None or opinion.source != "reviewers":
-        return None
-    looked_at = errors[opinion.reviewed[errors["position"]]]
-    called, rejected = looked_at["verdict"] == "label_error", opinion.rejected[looked_at["position"]]
-    return {name: {"errors": int(chosen.sum())} | labels.share(int(rejected[chosen].sum()), int(chosen.sum()))
-            for name, chosen in (("called", called), ("others", ~called))}
-
-
-def score_caption(marked: pd.DataFrame) -> str:
-    left_out = int((~marked["acts"]).sum())
-    return (f"Planted cause (rows) against diagnosed cause (columns): errors on the confirmation halves of {marked['phantom'].nunique()} phantom"
-            f"{'s' if marked['phantom'].nunique() > 1 else ''} whose planted cause points at the predicted class, or that have none; "
-            f"{left_out} others are left out here. 95% bootstrap intervals over phantoms and errors.")
-
-
-def score_numbers(marked: pd.DataFrame | None) -> dict | None:
-    """What the report says about the score; None for data without planted causes."""
-    if marked is None:
-        return None
-    acting = marked[marked["acts"]]
-    table = confusion(acting)
-    off = table.where(~np.eye(len(table), dtype=bool), 0).stack()
-    planted, diagnosed = off.idxmax()
-    worst = {"planted": planted, "diagnosed": diagnosed, "errors": int(off.max()), "id": None}
-    own = acting["arm"] != ""  # `mark` names no arm on other phantoms
-    example = acting[own & (acting["planted"] == planted) & (acting["verdict"] == diagnosed)]
-    if off.max() and len(example):
-        case = example.sort_values("probability", ascending=False).iloc[0]
-        worst |= {"id": int(case["id"]), "true": case["true"], "predicted": case["predicted"], "sentence": sentence(case)}
-    return {"phantoms": marked["phantom"].nunique(), "errors": len(acting), "others": int((~marked["acts"]).sum()), "causes": list(verdict.CAUSES[:-1]),
-            "acting": score(acting), "strict": score(marked), "worst": worst}

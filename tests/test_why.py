@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 
-from lib import cards, diagnosis, effects, phantom, probes, results, verdict, why
+from lib import cards, diagnosis, effects, marks, phantom, probes, results, verdict, why
 from lib.failures import half
 from lib.rescored import Opinion
 
@@ -187,12 +187,12 @@ def marked(everything, monkeypatch):
         assert digest == f"digest of {params['name']}"
         return others[params["name"]]
 
-    monkeypatch.setattr(why.predict, "load_run", load_run)
-    monkeypatch.setattr(why.predict, "load_model", lambda run, classes: (run.name, classes))
-    monkeypatch.setattr(why.data, "load_for", load_for)
-    monkeypatch.setattr(why, "examine", lambda run, model, splits, among: {(run.name, 20): evidence_of(splits, seeds[run.name])}[model])
+    monkeypatch.setattr(marks.predict, "load_run", load_run)
+    monkeypatch.setattr(marks.predict, "load_model", lambda run, classes: (run.name, classes))
+    monkeypatch.setattr(marks.data, "load_for", load_for)
+    monkeypatch.setattr(marks, "examine", lambda run, model, splits, among: {(run.name, 20): evidence_of(splits, seeds[run.name])}[model])
     own = everything[everything["arm"] == "baseline"]
-    return why.mark(own, list(others), RULE, "phantom")
+    return marks.mark(own, list(others), RULE, "phantom")
 
 
 def test_marks_are_of_the_confirmation_halves_of_all_phantoms(marked, everything):
@@ -208,13 +208,13 @@ def test_marks_are_of_the_confirmation_halves_of_all_phantoms(marked, everything
 
 
 def test_the_caption_says_how_many_phantoms_and_how_many_are_left_out(marked):
-    caption = why.score_caption(marked)
+    caption = marks.score_caption(marked)
     assert "of 3 phantoms whose" in caption and f"{(~marked['acts']).sum()} others are left out here" in caption
-    assert "of 1 phantom whose" in why.score_caption(marked[marked["phantom"] == "phantom"])
+    assert "of 1 phantom whose" in marks.score_caption(marked[marked["phantom"] == "phantom"])
 
 
 def test_the_worst_mistake_is_the_largest_entry_off_the_diagonal(marked):
-    numbers = why.score_numbers(marked)
+    numbers = marks.score_numbers(marked)
     acting = marked[marked["acts"]]
     matrix = confusion_matrix(acting["planted"], acting["verdict"], labels=verdict.CAUSES)
     off = {(a, b): matrix[i, j] for i, a in enumerate(verdict.CAUSES) for j, b in enumerate(verdict.CAUSES) if i != j}
@@ -228,7 +228,7 @@ def test_the_worst_mistake_is_the_largest_entry_off_the_diagonal(marked):
 def test_its_example_is_a_case_of_it_from_this_study(marked):
     own = marked["phantom"] == "phantom"
     planned = marked.assign(acts=True, planted="background", verdict=np.where(own & (np.arange(len(marked)) % 2 == 0), "look_alike", "background"))
-    worst = why.score_numbers(planned)["worst"]
+    worst = marks.score_numbers(planned)["worst"]
     of_kind = planned[planned["verdict"] == "look_alike"]
     assert (worst["planted"], worst["diagnosed"], worst["errors"]) == ("background", "look_alike", len(of_kind))
     surest = of_kind.loc[of_kind["probability"].idxmax()]
@@ -239,16 +239,16 @@ def test_its_example_is_a_case_of_it_from_this_study(marked):
 @pytest.mark.parametrize("kept", ["/b/44", "a/43"])
 def test_a_mistake_of_other_phantoms_alone_has_no_example_in_this_study(marked, kept):
     elsewhere = marked[marked["phantom"] == kept].assign(acts=True, planted="background", verdict="look_alike")
-    assert why.score_numbers(elsewhere)["worst"] == {"planted": "background", "diagnosed": "look_alike", "errors": len(elsewhere), "id": None}
+    assert marks.score_numbers(elsewhere)["worst"] == {"planted": "background", "diagnosed": "look_alike", "errors": len(elsewhere), "id": None}
 
 
 def test_no_mistake_and_no_error_and_no_planted_cause(marked, tmp_path):
-    perfect = why.score_numbers(marked.assign(verdict=marked["planted"]))
+    perfect = marks.score_numbers(marked.assign(verdict=marked["planted"]))
     assert perfect["worst"]["errors"] == 0 and perfect["worst"]["id"] is None
-    nothing = why.score_numbers(marked.head(0))
+    nothing = marks.score_numbers(marked.head(0))
     assert nothing["errors"] == nothing["worst"]["errors"] == 0
     results.write(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
-    assert why.score_numbers(None) is None
+    assert marks.score_numbers(None) is None
 
 
 @pytest.fixture
@@ -256,13 +256,13 @@ def opinion(monkeypatch):
     """Reviewers looked at two test images of three and rejected one of four."""
     places = np.arange(60)
     given = Opinion(places % 3 > 0, places % 4 == 1, places, places.astype(str), "reviewers")
-    monkeypatch.setattr(why.rescored, "known", lambda splits: (given, None))
+    monkeypatch.setattr(marks.rescored, "known", lambda splits: (given, None))
     return given
 
 
 def test_reviewers_are_counted_where_they_looked(everything, splits, opinion):
     errors = everything[everything["arm"] == "cutmix"]
-    found = why.reviewed(errors, splits)
+    found = marks.reviewed(errors, splits)
     for name, wanted in (("called", True), ("others", False)):
         looked_at = [row.position for row in errors.itertuples() if row.position % 3 and (row.verdict == "label_error") == wanted]
         rejected = sum(place % 4 == 1 for place in looked_at)
@@ -271,11 +271,11 @@ def test_reviewers_are_counted_where_they_looked(everything, splits, opinion):
 
 
 def test_without_errors_or_reviewers_there_is_nothing_to_review(everything, splits, opinion, monkeypatch):
-    nothing = why.reviewed(why.verdict_table({}, {}, splits), splits)
+    nothing = marks.reviewed(why.verdict_table({}, {}, splits), splits)
     assert nothing["called"] == nothing["others"] == {"errors": 0, "estimate": None, "low": 0.0, "high": 1.0}
     for known in (None, Opinion(*[np.ones(60, bool)] * 4, "planted")):
-        monkeypatch.setattr(why.rescored, "known", lambda splits, known=known: (known, None))
-        assert why.reviewed(everything, splits) is None
+        monkeypatch.setattr(marks.rescored, "known", lambda splits, known=known: (known, None))
+        assert marks.reviewed(everything, splits) is None
 
 
 def test_the_rule_is_counted(found):
