@@ -89,7 +89,8 @@ def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
         verdict=chosen["verdict"].map(readable), probability=chosen["probability"],
         evidence=[f"{STATISTICS[row.led]}: {_number(row.value)}" for row in chosen.itertuples()],
         refuted=[_refuted(row.led, row.value, row.turns, row.instead) for row in chosen.itertuples()])
-    return result.rename(columns={"refuted": "refuted if"}).assign(**({"planted": cases["cause"].map(readable).to_numpy()} if "cause" in cases else {}))
+    result = result.rename(columns={"refuted": "refuted if"})
+    return result.assign(planted=cases["cause"].map(readable).to_numpy()) if "cause" in cases else result
 
 
 def alt(cases: pd.DataFrame, verdicts: pd.DataFrame) -> str:

@@ -15,7 +15,8 @@ from lib.train import State
 def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[[dict], None]:
     """A function to be given each epoch's row, after it has joined the history.
 
-    The history so far is `history.part.csv`, as an earlier run that is finished may still own `history.csv`. headless draws nothing. tensorboard writes event files to the run's folder; raises ModuleNotFoundError without that package.
+    The history so far is `history.part.csv`, as an earlier run that is finished may still own `history.csv`. headless draws nothing.
+    tensorboard writes event files to the run's folder; raises ModuleNotFoundError without that package.
     """
     figure = None if headless else display(display_id=True)
     writer = _writer(state.folder) if tensorboard else None

@@ -33,7 +33,8 @@ def matched(compare: dict) -> str:
     counts = {row["arm"]: row for row in compare["confident_errors"]}
     digits = 0 if number_of_seeds(compare) == 1 else 1
     said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in (compare["before"], compare["after"])])
-    return f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, whatever the level of their confidence."
+    return (f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, "
+            "whatever the level of their confidence.")
 
 
 def calibration(results: dict) -> str:
@@ -97,8 +98,9 @@ def promise(compare: dict) -> str:
         else:
             row = chosen[0]
             outcome = {"kept": "kept", "broken": "broken"}.get(row["outcome"], "not kept, but within chance")
-            sentences.append(f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test "
-                             f"images at a risk of {percent(row['selective_risk'])} ({interval(percent(row['risk_low']), percent(row['risk_high']))}): {outcome}")
+            between = interval(percent(row["risk_low"]), percent(row["risk_high"]))
+            sentences.append(f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test images at a "
+                             f"risk of {percent(row['selective_risk'])} ({between}): {outcome}")
     return (f"A threshold can also be chosen on validation so that the risk is {risk} at most, with 95% confidence, and be checked on test: "
             f"{'; '.join(sentences)} ({see('tab-promises')}).")
 

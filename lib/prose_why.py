@@ -127,7 +127,8 @@ def worst(confused: dict) -> str:
     """The instrument's most frequent mistake, with one case of it."""
     if not confused["errors"]:
         return "It makes no mistake among these."
-    text = f"Its most frequent mistake, made {plural(confused['errors'], 'time')}, is to call {readable(confused['planted'])} {readable(confused['diagnosed'])}"
+    text = (f"Its most frequent mistake, made {plural(confused['errors'], 'time')}, is to call {readable(confused['planted'])} "
+            f"{readable(confused['diagnosed'])}")
     if confused["id"] is None:
         return text + "."
     return (f"{text}: test image {confused['id']} of this study, {name(confused['true'])} taken for {name(confused['predicted'])}. "

@@ -74,8 +74,9 @@ def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
 def rescored(runs: dict, before: str, after: str, opinion: Opinion | None, duplicates: np.ndarray | None) -> pd.DataFrame:
     """Accuracy of every arm on every set of test images, and of `after` minus `before` with its paired 95 % interval.
 
-    runs: arm to one run. A row a set: labels ("as recorded", "rejected removed", "corrected"), duplicates ("kept",
-    "removed"), images, an accuracy an arm, change, low, high. Corrected labels leave out rejected images without an accepted class. Empty without an opinion and duplicates.
+    runs: arm to one run. A row a set: labels ("as recorded", "rejected removed", "corrected"), duplicates ("kept", "removed"), images,
+    an accuracy an arm, change, low, high. Corrected labels leave out rejected images without an accepted class. Empty without an opinion
+    and duplicates.
     """
     labels = runs[before].test.labels
     everything = np.ones(len(labels), bool)

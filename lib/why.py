@@ -105,8 +105,8 @@ def shares_view(table: pd.DataFrame) -> pd.DataFrame:
     view = pd.DataFrame({"verdict": [readable(cause) for cause in verdict.CAUSES]})
     for arm, rows in table.groupby("arm", sort=False):
         view[f"{readable(arm)} errors"] = rows["errors"].tolist()
-        view[f"{readable(arm)} share (95%)"] = [None if row.share != row.share else f"{percent(row.share)} ({percent(row.low)} to {percent(row.high)})"
-                                              for row in rows.itertuples()]
+        view[f"{readable(arm)} share (95%)"] = [
+            None if np.isnan(row.share) else f"{percent(row.share)} ({percent(row.low)} to {percent(row.high)})" for row in rows.itertuples()]
     return view
 
 
