@@ -15,7 +15,7 @@ from lib.wording import name, percent, readable, shorten
 WRONG, TRUE = COLOURS[1], COLOURS[0]
 BARS = {"as it is": None, "hottest cells covered": "hot", "coldest cells covered": "cold", "random cells covered": "random",
         "only hottest cells": "only-hot", "patches shuffled": "shuffle:4", "no colour": "grey", "no detail": "low:2"}
-SHOWN = 4  # cards a figure, so that one fits a page
+SHOWN = 3  # cards a figure, so that two fit a page
 HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its own
 LINE = 36  # characters, so that the longest sentence fits beside the bars
 
