@@ -241,7 +241,7 @@ def test_a_small_study_judges_no_number_and_contradicts_no_direction(results, na
     judged = ledger.judge(claims.read(FILE), results).set_index("id")
     levels = [claim.id for claim in claims.read(FILE).claims if "full" in claim.only_at]
     assert len(levels) > 35 and set(judged.loc[levels, "verdict"]) == {"not tested here"}
-    assert judged.loc["direction-of-accuracy", "verdict"] == "not reproduced" and "full-size" in judged.loc["direction-of-accuracy", "why"]
+    assert judged.loc["direction-of-accuracy", "verdict"] == "not reproduced" and "full size" in judged.loc["direction-of-accuracy", "why"]
     assert judged.loc["rejecting-was-impossible-before", "verdict"] == "reproduced"
     assert "contradicted" not in set(judged["verdict"])
 
