@@ -1,6 +1,7 @@
 """The report's sentences about causes: what the probes say over all errors, the verdicts, and how far both can be trusted."""
 from lib import prose_probes
-from lib.wording import interval, listed, name, percent, plural, readable, see, start
+from lib.prose_failures import bounded
+from lib.wording import listed, name, percent, plural, readable, see, start
 
 AIM_RECALL, AIM_CALLED = 0.90, 0.05
 
@@ -107,9 +108,7 @@ def reviewers(reviewed: dict | None) -> str:
 
 
 def share(entry: dict) -> str:
-    if entry["estimate"] is None:
-        return "an unknown share"
-    return f"{percent(entry['estimate'], 0)} ({interval(percent(entry['low'], 0), percent(entry['high'], 0))})"
+    return "an unknown share" if entry["estimate"] is None else bounded(entry)
 
 
 def aims(marks: dict) -> str:
