@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, inference, interrupt, randomness, recipe
+from lib import augment, checkpoint, inference, interrupt, machine, randomness, recipe
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -48,6 +48,7 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     """
     if params.cutmix_probability and len(splits.class_names) < 2:
         raise ValueError("cutmix_probability: CutMix needs at least two classes")
+    machine.keep_memory()
     torch.manual_seed(params.seed)
     model = resnet18(len(splits.class_names), params.width).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
