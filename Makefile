@@ -131,6 +131,13 @@ nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they 
 	rm -rf outputs/smoke
 	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
 
+.PHONY: bench
+bench: $(STAMP) ## measure training, prediction and the stages beside a plain loop; draw docs/performance.png (30 min, a quiet machine)
+	$(RUN) benchmarks/engine.py
+	$(RUN) benchmarks/accuracy.py
+	$(RUN) benchmarks/stages.py cifar100-small --outputs '$(OUTPUTS)'
+	$(RUN) benchmarks/draw.py
+
 .PHONY: lock
 lock: ## for authors: requirements.txt from requirements.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt

@@ -2,6 +2,7 @@
 import torch
 from torch import nn
 
+from lib import machine
 from lib.augment import normalise
 from lib.gradcam import GradCAM
 from lib.inference import fold_batch_norm
@@ -15,6 +16,7 @@ def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
     precision: "fp32", or "bf16" for `forward` alone: twice as fast on a CPU that computes it. The last layer stays in fp32, or logits
     near each other would be rounded to ties.
     """
+    machine.keep_memory()
     network = fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
     if precision == "bf16":
         network.to(torch.bfloat16).fc.float().register_forward_pre_hook(lambda layer, given: (given[0].float(),))

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lib import machine
 from lib.augment import normalise
 
 
@@ -28,6 +29,7 @@ def logits(model: nn.Module, images: torch.Tensor, mean, std, precision: str = "
 
     precision: "fp32", or "bf16" for autocast.
     """
+    machine.keep_memory()
     device = next(model.parameters()).device
     folded = fold_batch_norm(model).to(memory_format=torch.channels_last)
     parts = []

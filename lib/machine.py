@@ -41,7 +41,7 @@ def set_deterministic(threads: int) -> None:
 
 
 def keep_memory() -> None:
-    """Keep what a training step frees for the next one, instead of giving it back and faulting it in anew: 4 % of a step's time.
+    """Keep what one batch frees for the next one, instead of giving it back and faulting it in anew: 4 % of a training step's time.
 
     Changes no bits. Only glibc has the two settings (mallopt(3)); elsewhere nothing happens.
     """
