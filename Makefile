@@ -23,6 +23,8 @@ include params/$(STUDY)/study.mk
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
+# A shell between make and a job would be what make's signals reach; REPORT_MAKE tells the job whom to end with.
+JOB := REPORT_MAKE=$$PPID exec $(RUN)
 export PYTHONPATH := $(CURDIR)
 export PYTHONHASHSEED := 0
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
@@ -84,7 +86,7 @@ data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split 
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP)
-	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
+	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
 # The witness of what the stages saw: its name changes with the lists of runs and of files that may be there or not.
@@ -100,12 +102,12 @@ $(OUT)/03_gradcam.ipynb: $(wildcard released/$(STUDY)/*/run.json)
 $(OUT)/05_report.ipynb: $(VIEWS) $(STATED)
 stage_of = $(lastword $(subst _, ,$(1)))
 $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(P)/$$(call stage_of,$$*).yaml) | $(STAMP)
-	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
+	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
 
 $(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@$(RUN) -m lib.export $< --html '$@'
+	@exec $(RUN) -m lib.export $< --html '$@'
 $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@$(RUN) -m lib.export $< --pdf '$@'
+	@exec $(RUN) -m lib.export $< --pdf '$@'
 
 # --- work with the notebooks
 .PHONY: lab

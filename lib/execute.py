@@ -15,6 +15,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the modules below are read there is nothing to save and nothing to say
 os.environ.setdefault("REPORT_HEADLESS", "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
 
@@ -24,9 +26,12 @@ from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from lib import runs  # noqa: E402
+from lib import interrupt, runs  # noqa: E402
 from lib.params import STAGES, check  # noqa: E402
 from lib.yamls import ParameterError, parse_yaml, read_yaml  # noqa: E402
+
+# Asked to stop, a kernel gets SIGINT, after 15 s SIGTERM, and after 15 more it is killed: time for a step and a checkpoint.
+KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 30.0}
 
 
 class _Prefixed:
@@ -99,8 +104,9 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),  # papermill formats its paths
             parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
             cwd=str(runs.ROOT), progress_bar=False, log_output=False, stdout_file=_Prefixed(name) if stage == "train" else None,
-            coalesce_streams=True, config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-            extra_arguments=["--IPKernelApp.log_level=50"])  # or a kernel that is being stopped logs that it was
+            coalesce_streams=True, config=Config({"KernelManager": KERNEL}),
+            extra_arguments=["--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
+                             f"--IPKernelApp.exec_lines=__import__('lib.interrupt').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})"])
         with open(part, "rb") as file:
             runs.write_bytes(output, file.read())
         part.unlink()
@@ -115,13 +121,16 @@ def main() -> int:
     parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    # Leaving by an exception lets papermill stop the kernel, and the kernel save its checkpoint.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupt.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
+    make = int(os.environ.get("REPORT_MAKE") or os.getppid())
+    interrupt.end_with(make)
+    if "REPORT_MAKE" in os.environ:
+        interrupt.stop_with(make)
     try:
         seconds = execute(**vars(arguments))
-    except KeyboardInterrupt:
-        print(f"{arguments.output}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    except SystemExit as left:
+        print(f"{arguments.output}: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return left.code
     except (PapermillExecutionError, DeadKernelError) as error:
         what = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else f"{error}; was it out of memory?"
         print(f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",
