@@ -15,11 +15,20 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(JOBS)
 endif
 
+# Names become targets, folders and words of a shell: refused here when they are more than names.
+characters := a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9 _ -
+odd         = $(strip $(eval left := $(1))$(foreach c,$(characters),$(eval left := $(subst $(c),,$(left))))$(left))
+refuse_odd  = $(if $(call odd,$($(1))),$(error $(1): "$($(1))" holds more than names of a-z, 0-9, _ and -))
+refuse_many = $(if $(filter-out 0 1,$(words $($(1))))$(findstring ',$($(1))),$(error $(1): make can hold no blank and no quote in the name "$($(1))"; a link to that folder helps))
+$(call refuse_odd,STUDY)
+$(foreach name,STUDY OUTPUTS VENV DATA,$(call refuse_many,$(name)))
+
 STUDIES := $(sort $(notdir $(patsubst %/study.mk,%,$(wildcard params/*/study.mk))))
 ifeq ($(filter $(STUDY),$(STUDIES)),)
 $(error there is no study "$(STUDY)"; there are: $(STUDIES))
 endif
 include params/$(STUDY)/study.mk
+$(foreach name,ARMS SEEDS,$(call refuse_odd,$(name)))
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
@@ -43,7 +52,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
 VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
-TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py inference.py interrupt.py machine.py model.py params.py \
+TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py given.py inference.py interrupt.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py runs.py train.py yamls.py))
 
 comma := ,
@@ -82,6 +91,13 @@ train: $(RUNS) ## only train the study's arms
 .PHONY: data
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib.reviews
+
+# All parameters are checked before anything runs; done means that this content was, as each stage checks its own once more.
+CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*) 2>/dev/null | cksum))
+$(CHECKED): | $(STAMP)
+	@exec $(RUN) -m lib.preflight '$(P)' $(VIEW_VALUES) < /dev/null
+	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.checked-* && touch '$@'
+$(RUNS): | $(CHECKED)
 
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
