@@ -149,6 +149,14 @@ nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they 
 	rm -rf outputs/smoke
 	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
 
+.PHONY: soak audit
+soak: $(STAMP) ## a hundred kills at random moments, and the same bits at the end (10 min)
+	@exec $(RUN) benchmarks/soak.py
+audit: $(STAMP) ## known vulnerabilities in the locked packages: pip-audit in an environment of its own, over the network
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; $(RUN) -m venv "$$folder" && "$$folder/bin/pip" install --quiet --disable-pip-version-check pip-audit && \
+	  "$$folder/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off -r requirements.txt || { \
+	  echo "The audit did not pass: see above whether something was found, or whether the network or PyPI's list of vulnerabilities is out of reach" >&2; exit 1; }
+
 .PHONY: lock
 lock: ## for authors: requirements.txt from requirements.in (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
