@@ -149,7 +149,9 @@ nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they 
 	rm -rf outputs/smoke
 	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
 
-.PHONY: soak audit
+.PHONY: fuzz soak audit
+fuzz: $(STAMP) ## 10,000 parameter files and 10,000 damaged artefacts: none is accepted wrongly, none ends in a traceback (5 min)
+	FUZZ=10000 $(RUN) -m pytest -q tests/test_fuzz.py
 soak: $(STAMP) ## a hundred kills at random moments, and the same bits at the end (10 min)
 	@exec $(RUN) benchmarks/soak.py
 audit: $(STAMP) ## known vulnerabilities in the locked packages: pip-audit in an environment of its own, over the network

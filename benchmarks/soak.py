@@ -31,7 +31,7 @@ PARAMS = dict(
     study="soak", arm="both", data="phantom", data_seed=0, train_size=200, val_size=40, test_size=40, width=2, epochs=12, milestones=[9],
     batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True, cutmix_probability=0.5, cutmix_alpha=1.0,
     label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
-YAML = ("train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 60\nmilestones: [40]\nbatch_size: 20\nlearning_rate: 0.05\n"
+YAML = ("train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\nbatch_size: 20\nlearning_rate: 0.05\n"
         "precision: fp32\ndevice: cpu\n")
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]
 CLOCKS = ["seconds", "images_per_second"]
@@ -94,10 +94,11 @@ def kill_runs(outputs: Path, kills: int, chance: random.Random) -> dict:
     return counted
 
 
-def make(project: Path, outputs: Path) -> subprocess.Popen:
+def make(project: Path, outputs: Path) -> psutil.Popen:
     command = ["make", "-C", str(project), "train", "STUDY=soak", "JOBS=2", f"VENV={sys.prefix}", f"OUTPUTS={outputs}"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))}
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean,
+    with open(project / "log", "a", encoding="utf-8") as log:
+        return psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean,
                             start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
@@ -114,13 +115,15 @@ def kill_makes(project: Path, outputs: Path, kills: int, chance: random.Random) 
             if counted["kills"] < kills:
                 try:
                     started.wait(chance.uniform(1, 15))
-                except subprocess.TimeoutExpired:
-                    family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
+                except psutil.TimeoutExpired:
+                    family = [started, *started.children(recursive=True)]
                     number, hit = chance.choice(SIGNALS), chance.choice(family)
                     hit.send_signal(number)
                     counted["kills"] += 1
                     if hit.pid == started.pid:  # another job of make's ends by itself
                         counted["left over"] += len(psutil.wait_procs(family, 60)[1])
+                except psutil.NoSuchProcess:  # it ended just before
+                    pass
             done = started.wait() == 0
         counted["studies"] += 1
         counted["different"] += any(bits(outputs / "undisturbed" / run) != bits(study / run) for run in
