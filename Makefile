@@ -128,7 +128,7 @@ $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 # --- work with the notebooks
 .PHONY: lab
 lab: $(STAMP) ## explore in JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)

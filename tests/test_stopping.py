@@ -17,13 +17,17 @@ CASES = [("TERM", "make"), ("INT", "make"), ("KILL", "make"), ("TERM", "group"),
 SIDE_BY_SIDE = 3
 
 
+def target(name: str) -> list[str]:
+    return [f"{name}/long/baseline/seed-0/train.ipynb", "STUDY=long", f"OUTPUTS={name}"]
+
+
 class Training:
-    """`make train` of a study without an end, in a session of its own; `processes` are make, its job and the job's kernel."""
+    """make at a run without an end, in a session of its own; `processes` are make, its job and the job's kernel."""
 
     def __init__(self, project: Path, name: str):
         self.folder, self.log = project / name / "long" / "baseline" / "seed-0", project / f"{name}.log"
         with open(self.log, "w", encoding="utf-8") as log:
-            self.make = psutil.Popen(command(project, "train", "STUDY=long", f"OUTPUTS={name}"), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.make = psutil.Popen(command(project, *target(name)), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                      env=environment(), start_new_session=True,
                                      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
@@ -52,17 +56,18 @@ class Training:
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
-    """The trainings of all cases, after their ends: {case: (training, who was still there)}."""
-    project, ended = copied(tmp_path_factory.mktemp("project")), {}
-    study(project, "long", LONG)
+    """(project, {case: (training, who was still there after it was stopped)}, what a second make said meanwhile and the first one's job)."""
+    project, ended, second = copied(tmp_path_factory.mktemp("project")), {}, None
+    study(project, "long", LONG, "baseline cutmix")
     for first in range(0, len(CASES), SIDE_BY_SIDE):
         some = {case: Training(project, "-".join(case)) for case in CASES[first:first + SIDE_BY_SIDE]}
         for training in some.values():
             training.wait_for_its_start()
+        second = second or (make(project, *target("-".join(CASES[0]))), some[CASES[0]].processes["job"].pid)
         for case, training in some.items():
             training.stop(*case)
         ended |= {case: (training, training.end(60)) for case, training in some.items()}
-    return project, ended
+    return project, ended, second
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)
@@ -83,7 +88,12 @@ def test_a_checkpoint_is_saved_and_said(stopped, case):
 def test_what_was_stopped_is_not_done(stopped, case):
     training, _ = stopped[1][case]
     assert (training.folder / "train.part.ipynb").is_file() and not (training.folder / "train.ipynb").exists()
-    assert make(stopped[0], "-q", "train", "STUDY=long", f"OUTPUTS={'-'.join(case)}").returncode == 1
+    assert make(stopped[0], "-q", *target("-".join(case))).returncode == 1
+
+
+def test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it(stopped):
+    result, job = stopped[2]
+    assert result.returncode == 2 and f"being written by another process (pid {job} on " in result.stderr and "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("case, status, of_job", [
