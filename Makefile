@@ -15,14 +15,25 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=$(JOBS)
 endif
 
+# Names become targets, folders and words of a shell: refused here when they are more than names.
+characters := a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9 _ -
+odd         = $(strip $(eval left := $(1))$(foreach c,$(characters),$(eval left := $(subst $(c),,$(left))))$(left))
+refuse_odd  = $(if $(call odd,$($(1))),$(error $(1): "$($(1))" holds more than names of a-z, 0-9, _ and -))
+refuse_many = $(if $(filter-out 0 1,$(words $($(1))))$(findstring ',$($(1))),$(error $(1): make can hold no blank and no quote in the name "$($(1))"; a link to that folder helps))
+$(call refuse_odd,STUDY)
+$(foreach name,STUDY OUTPUTS VENV DATA,$(call refuse_many,$(name)))
+
 STUDIES := $(sort $(notdir $(patsubst %/study.mk,%,$(wildcard params/*/study.mk))))
 ifeq ($(filter $(STUDY),$(STUDIES)),)
 $(error there is no study "$(STUDY)"; there are: $(STUDIES))
 endif
 include params/$(STUDY)/study.mk
+$(foreach name,ARMS SEEDS,$(call refuse_odd,$(name)))
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
+# A shell between make and a job would be what make's signals reach; REPORT_MAKE tells the job whom to end with.
+JOB := REPORT_MAKE=$$PPID exec $(RUN)
 export PYTHONPATH := $(CURDIR)
 export PYTHONHASHSEED := 0
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
@@ -41,7 +52,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
 VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
-TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py inference.py interrupt.py machine.py model.py params.py \
+TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py given.py inference.py interrupt.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py runs.py train.py yamls.py))
 
 comma := ,
@@ -81,10 +92,17 @@ train: $(RUNS) ## only train the study's arms
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib.reviews
 
+# All parameters are checked before anything runs; done means that this content was, as each stage checks its own once more.
+CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*) 2>/dev/null | cksum))
+$(CHECKED): | $(STAMP)
+	@exec $(RUN) -m lib.preflight '$(P)' $(VIEW_VALUES) < /dev/null
+	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.checked-* && touch '$@'
+$(RUNS): | $(CHECKED)
+
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP)
-	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
+	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
 # The witness of what the stages saw: its name changes with the lists of runs and of files that may be there or not.
@@ -100,17 +118,17 @@ $(OUT)/03_gradcam.ipynb: $(wildcard released/$(STUDY)/*/run.json)
 $(OUT)/05_report.ipynb: $(VIEWS) $(STATED)
 stage_of = $(lastword $(subst _, ,$(1)))
 $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(P)/$$(call stage_of,$$*).yaml) | $(STAMP)
-	@$(RUN) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
+	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
 
 $(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@$(RUN) -m lib.export $< --html '$@'
+	@exec $(RUN) -m lib.export $< --html '$@'
 $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@$(RUN) -m lib.export $< --pdf '$@'
+	@exec $(RUN) -m lib.export $< --pdf '$@'
 
 # --- work with the notebooks
 .PHONY: lab
 lab: $(STAMP) ## explore in JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
@@ -137,6 +155,16 @@ bench: $(STAMP) ## measure training, prediction and the stages beside a plain lo
 	$(RUN) benchmarks/accuracy.py
 	$(RUN) benchmarks/stages.py cifar100-small --outputs '$(OUTPUTS)'
 	$(RUN) benchmarks/draw.py
+
+.PHONY: fuzz soak audit
+fuzz: $(STAMP) ## 10,000 parameter files and 10,000 damaged artefacts: none is accepted wrongly, none ends in a traceback (5 min)
+	FUZZ=10000 $(RUN) -m pytest -q tests/test_fuzz.py
+soak: $(STAMP) ## a hundred kills at random moments, and the same bits at the end (10 min)
+	@exec $(RUN) benchmarks/soak.py
+audit: $(STAMP) ## known vulnerabilities in the locked packages: pip-audit in an environment of its own, over the network
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; $(RUN) -m venv "$$folder" && "$$folder/bin/pip" install --quiet --disable-pip-version-check pip-audit && \
+	  "$$folder/bin/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off -r requirements.txt || { \
+	  echo "The audit did not pass: see above whether something was found, or whether the network or PyPI's list of vulnerabilities is out of reach" >&2; exit 1; }
 
 .PHONY: lock
 lock: ## for authors: requirements.txt from requirements.in (needs uv)

@@ -5,7 +5,6 @@
 Files and values are laid over one another in the order they are given; later ones win.
 """
 import argparse
-import ast
 import fcntl
 import logging
 import os
@@ -15,18 +14,23 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the modules below are read there is nothing to save and nothing to say
 os.environ.setdefault("REPORT_HEADLESS", "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
 
-import nbformat  # noqa: E402
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from lib import runs  # noqa: E402
+from lib import interrupt, runs  # noqa: E402
+from lib.given import defaults, gather  # noqa: E402
 from lib.params import STAGES, check  # noqa: E402
-from lib.yamls import ParameterError, parse_yaml, read_yaml  # noqa: E402
+from lib.yamls import ParameterError  # noqa: E402
+
+# Asked to stop, a kernel gets SIGINT, after 15 s SIGTERM, and after 15 more it is killed: time for a step and a checkpoint.
+KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 30.0}
 
 
 class _Prefixed:
@@ -63,20 +67,6 @@ def locked(path: Path):
         yield
 
 
-def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]:
-    """The parameters of all files and values, and where each came from."""
-    layers = [(str(path), read_yaml(path)) for path in files]
-    layers += [(f"-p {name}", {name: parse_yaml(value, f"-p {name}")}) for name, value in values]
-    merged = {name: value for _, layer in layers for name, value in layer.items()}
-    return merged, {name: source for source, layer in layers for name in layer}
-
-
-def defaults(notebook) -> dict:
-    """The literals of a notebook's `parameters` cell."""
-    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if "parameters" in cell.metadata.get("tags", [])]
-    return {line.targets[0].id: ast.literal_eval(line.value) for cell in cells for line in ast.parse(cell.source).body}
-
-
 def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     """Run `notebook` from the project's folder and leave it at `output`; returns seconds.
 
@@ -99,8 +89,9 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),  # papermill formats its paths
             parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
             cwd=str(runs.ROOT), progress_bar=False, log_output=False, stdout_file=_Prefixed(name) if stage == "train" else None,
-            coalesce_streams=True, config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-            extra_arguments=["--IPKernelApp.log_level=50"])  # or a kernel that is being stopped logs that it was
+            coalesce_streams=True, config=Config({"KernelManager": KERNEL}),
+            extra_arguments=["--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
+                             f"--IPKernelApp.exec_lines=__import__('lib.interrupt').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})"])
         with open(part, "rb") as file:
             runs.write_bytes(output, file.read())
         part.unlink()
@@ -115,13 +106,16 @@ def main() -> int:
     parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    # Leaving by an exception lets papermill stop the kernel, and the kernel save its checkpoint.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    interrupt.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
+    make = int(os.environ.get("REPORT_MAKE") or os.getppid())
+    interrupt.end_with(make)
+    if "REPORT_MAKE" in os.environ:
+        interrupt.stop_with(make)
     try:
         seconds = execute(**vars(arguments))
-    except KeyboardInterrupt:
-        print(f"{arguments.output}: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
+    except SystemExit as left:
+        print(f"{arguments.output}: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return left.code
     except (PapermillExecutionError, DeadKernelError) as error:
         what = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else f"{error}; was it out of memory?"
         print(f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",

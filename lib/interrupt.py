@@ -1,9 +1,15 @@
-"""Stopping between two steps: a signal that arrives within one waits until the step is whole."""
+"""Stopping: between two steps and never within one, once however often it is asked for, and with whoever asked for the work."""
+import ctypes
+import os
 import signal
+import sys
 import threading
+import time
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LOOK_SECONDS = 1
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @contextmanager
@@ -27,3 +33,59 @@ def deferred():
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def leave_once() -> None:
+    """From here on the first SIGINT, SIGTERM or SIGHUP raises SystemExit with the shell's status for it (130, 143, 129); later ones do nothing.
+
+    One wish often comes twice: make passes SIGTERM on to its jobs, and who signals a whole group reaches them as well. The second
+    must not break into the work of stopping. What is ignored from the start (nohup, a script's background job) stays ignored.
+    """
+    heard = [number for number in (*SIGNALS, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+
+    def leave(number, _frame):
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in heard:
+        signal.signal(number, leave)
+
+
+def end_with(parent: int, number: int = signal.SIGTERM) -> None:
+    """Have this process sent `number` when its parent, the process `parent`, ends: on Linux at once, elsewhere within a second."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before the line above
+            os.kill(os.getpid(), number)
+    else:
+        _when(lambda: os.getppid() != parent, number)
+
+
+def stop_with(make: int) -> None:
+    """Have this process sent SIGINT when the process `make` was: on Linux, and for GNU make.
+
+    make passes SIGTERM on, but takes SIGINT for Ctrl-C, which reaches every process of the terminal, and after `kill -INT` would wait
+    until its jobs are done. What shows is that it no longer catches the signal.
+    """
+    if _catches(make, signal.SIGINT):
+        _when(lambda: not _catches(make, signal.SIGINT), signal.SIGINT)
+
+
+def _catches(process: int, number: int) -> bool:
+    try:
+        with open(f"/proc/{process}/status", encoding="utf-8") as file:
+            caught = next(line.split()[1] for line in file if line.startswith("SigCgt"))
+    except (OSError, StopIteration):  # gone, which is `end_with`'s, or no Linux
+        return False
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+def _when(true, number: int) -> None:
+    """Send this process `number`, once, when `true()`."""
+    def look():
+        while not true():
+            time.sleep(LOOK_SECONDS)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=look, daemon=True).start()

@@ -9,6 +9,8 @@ from torch import nn
 from lib import runs
 from lib.model import resnet18
 
+FILES = ("predictions.npz", "history.csv", "model.safetensors")  # of a run, beside its record
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -55,15 +57,25 @@ def load_run(path) -> Run:
     """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
     path = Path(path)
     info = read_record(path / "run.json")
-    arrays = runs.read_arrays(path / "predictions.npz", info["sha256"]["predictions.npz"])
-    runs.read_bytes(path / "history.csv", info["sha256"]["history.csv"])
-    splits = {}
-    for split in ("val", "test"):
-        logits = arrays[f"{split}_logits"].astype(np.float32)
-        if not np.isfinite(logits).all():
-            raise runs.ArtefactError(f"{path / 'predictions.npz'}: {split} logits that are not finite; the run diverged")
-        splits[split] = Predictions(arrays[f"{split}_index"], arrays[f"{split}_labels"], logits)
-    return Run(path, info, pd.read_csv(path / "history.csv"), **splits)
+    sums = info.get("sha256")
+    if not isinstance(sums, dict) or set(sums) != set(FILES):
+        raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: the SHA-256 of {', '.join(FILES)} must stand in it")
+    arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
+    history = runs.read_table(path / "history.csv", sums["history.csv"])
+    return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})
+
+
+def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predictions:
+    """One split's part of a file; raises ArtefactError unless its arrays fit each other and every logit is finite."""
+    index, labels, logits = (arrays.get(f"{split}_{what}") for what in ("index", "labels", "logits"))
+    if any(array is None or array.dtype.kind != kind for array, kind in ((index, "i"), (labels, "i"), (logits, "f"))):
+        raise runs.ArtefactError(f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits of floats")
+    if logits.ndim != 2 or not index.shape == labels.shape == logits.shape[:1] or not ((0 <= labels) & (labels < logits.shape[1])).all():
+        raise runs.ArtefactError(f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other")
+    logits = logits.astype(np.float32)
+    if not np.isfinite(logits).all():
+        raise runs.ArtefactError(f"{path}: {split} logits that are not finite; the run diverged")
+    return Predictions(index, labels.astype(np.int64), logits)
 
 
 def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, Run]]:
@@ -83,5 +95,8 @@ def load_model(run: Run, classes: int) -> nn.Module:
     """The trained network of a run, in eval mode, float32."""
     model = resnet18(classes, run.info["params"]["width"])
     weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
-    model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
+    try:
+        model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
+    except RuntimeError as error:
+        raise runs.ArtefactError(f"{run.path / 'model.safetensors'}: not this network's weights ({' '.join(str(error).split())})") from None
     return model.eval()

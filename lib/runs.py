@@ -110,6 +110,14 @@ def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
         raise ArtefactError(f"{path}: not a readable array file ({error})") from None
 
 
+def read_table(path, sha256: str | None = None) -> pd.DataFrame:
+    content = read_bytes(path, sha256)
+    try:
+        return pd.read_csv(io.BytesIO(content))
+    except ValueError as error:  # of which pandas' own and those of the encoding are kinds
+        raise ArtefactError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
+
+
 def read_weights(path, sha256: str | None = None) -> dict:
     try:
         return load(read_bytes(path, sha256))

@@ -1,0 +1,66 @@
+"""Check a whole study before anything of it runs, every mistake at once: python -m lib.preflight FOLDER [-p NAME VALUE]...
+
+FOLDER is params/<study>; the values are those that make gives to every stage after training (study, outputs, runs, arms, seeds).
+"""
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lib import claims, conditions, data, failures, runs
+from lib.given import defaults, gather
+from lib.params import STAGES, check
+from lib.yamls import ParameterError, parse_yaml
+
+NOTEBOOKS = {stage: runs.ROOT / "notebooks" / f"0{number}_{stage}.ipynb" for number, stage in enumerate(STAGES, 1)}
+TEST_IMAGES = {"phantom": data.PHANTOM_SIZES["test"], "cifar100": 10_000}
+
+
+def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
+    """One line for every mistake in the study's parameters, for each arm and seed and stage, and in the files that they name."""
+    lines, of_all = [], {name: parse_yaml(value, f"-p {name}") for name, value in values}
+    places = [(name, value) for name, value in values if name in ("study", "outputs")]
+    trained, stages = [], {}
+
+    def attempt(function, *arguments):
+        try:
+            return function(*arguments)
+        except ParameterError as error:
+            lines.extend(str(error).splitlines())
+
+    for arm in of_all["arms"]:
+        for seed in of_all["seeds"]:
+            own = [*places, ("arm", str(arm)), ("seed", str(seed))]
+            trained.append(attempt(_stage, "train", [folder / "train.yaml", folder / "arms" / f"{arm}.yaml"], own))
+    for stage in list(STAGES)[1:]:
+        stages[stage] = attempt(_stage, stage, [folder / f"{stage}.yaml"], values)
+    if stages["failures"] and any(trained):
+        first = next(filter(None, trained))
+        attempt(failures.read_cases, stages["failures"].cases, np.arange(first.test_size or TEST_IMAGES[first.data]))
+    if stages["report"]:
+        attempt(conditions.read, stages["report"].conditions)
+        attempt(claims.read, stages["report"].claims)
+    return list(dict.fromkeys(lines))  # a mistake of all arms is told once
+
+
+def _stage(stage: str, files: list[Path], values):
+    given, origin = gather([path for path in files if path.exists()], values)
+    return check(stage, {**defaults(NOTEBOOKS[stage]), **given}, origin)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
+    try:
+        lines = mistakes(**vars(parser.parse_args()))
+    except ParameterError as error:
+        lines = [str(error)]
+    for line in lines:
+        print(line, file=sys.stderr)
+    return 2 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

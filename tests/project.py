@@ -1,0 +1,43 @@
+"""A copy of the project that a test may change and make, and what make does with it."""
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt")
+
+
+def copied(folder: Path) -> Path:
+    """`folder` with the project's parts; the environment that runs this test is the one to use."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
+        copy(ROOT / part, folder / part)
+    stamp = subprocess.run(f"cksum < {ROOT.as_posix()!r}/requirements.txt", shell=True, capture_output=True, text=True).stdout.split()[0]
+    (Path(sys.prefix) / f".lock-{stamp}").touch()
+    return folder
+
+
+def study(project: Path, name: str, train: str, arms: str = "baseline", **files: str) -> None:
+    """Add a study with the seed 0 and the given YAML; the arms change nothing."""
+    folder = project / "params" / name
+    (folder / "arms").mkdir(parents=True)
+    (folder / "study.mk").write_text(f"ARMS := {arms}\nSEEDS := 0\n", encoding="utf-8")
+    for stage, text in {"train": train, **files}.items():
+        (folder / f"{stage}.yaml").write_text(text, encoding="utf-8")
+    for arm in arms.split():
+        (folder / "arms" / f"{arm}.yaml").write_text("", encoding="utf-8")
+
+
+def command(project: Path, *arguments: str) -> list[str]:
+    return ["make", "-C", str(project), f"VENV={Path(sys.prefix)}", *arguments]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment without what an outer make or report left in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))} | changes
+
+
+def make(project: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(project, *arguments), capture_output=True, text=True, env=environment(**changes), stdin=subprocess.DEVNULL)
