@@ -5,28 +5,26 @@
 Files and values are laid over one another in the order they are given; later ones win.
 """
 import argparse
-import ast
-import fcntl
 import logging
 import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("REPORT_HEADLESS", "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
 
-import nbformat  # noqa: E402
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from lib import runs  # noqa: E402
+from lib.given import defaults, gather  # noqa: E402
+from lib.lock import locked  # noqa: E402
 from lib.params import STAGES, check  # noqa: E402
-from lib.yamls import ParameterError, parse_yaml, read_yaml  # noqa: E402
+from lib.yamls import ParameterError  # noqa: E402
 
 
 class _Prefixed:
@@ -41,40 +39,6 @@ class _Prefixed:
 
     def flush(self) -> None:
         pass
-
-
-@contextmanager
-def locked(path: Path):
-    """Hold `path` as a lock; raises ArtefactError that names the holder. The lock dies with its holder."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+", encoding="utf-8")
-    except OSError as error:
-        raise runs.ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise runs.ArtefactError(f"{path.parent}: being written by another process ({file.read().strip()})") from None
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {os.uname().nodename}")
-        file.flush()
-        yield
-
-
-def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]:
-    """The parameters of all files and values, and where each came from."""
-    layers = [(str(path), read_yaml(path)) for path in files]
-    layers += [(f"-p {name}", {name: parse_yaml(value, f"-p {name}")}) for name, value in values]
-    merged = {name: value for _, layer in layers for name, value in layer.items()}
-    return merged, {name: source for source, layer in layers for name in layer}
-
-
-def defaults(notebook) -> dict:
-    """The literals of a notebook's `parameters` cell."""
-    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if "parameters" in cell.metadata.get("tags", [])]
-    return {line.targets[0].id: ast.literal_eval(line.value) for cell in cells for line in ast.parse(cell.source).body}
 
 
 def execute(notebook: Path, output: Path, files=(), values=()) -> float:
