@@ -10,6 +10,7 @@ from lib import checkpoint, inference, machine, predict, runs, train
 CODE = ("augment.py", "cutmix.py", "data.py", "graphs.py", "inference.py", "machine.py", "model.py", "randomness.py",
         "recipe.py", "record.py", "train.py")
 HISTORY_SO_FAR = "history.part.csv"
+TAKEN_OVER = "released.txt"  # the run was trained elsewhere (lib.released); make looks for it
 NOT_CONTENT = {"study", "outputs", "arm", "device", "precision"}  # names and places; the choices made stand in the fingerprint
 
 
@@ -68,7 +69,8 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
     }
     predict.write_record(state.folder / "run.json", info)
     checkpoint.remove(state.folder)
-    (state.folder / HISTORY_SO_FAR).unlink(missing_ok=True)
+    for name in (HISTORY_SO_FAR, TAKEN_OVER):
+        (state.folder / name).unlink(missing_ok=True)
     return predict.load_run(state.folder)
 
 
