@@ -40,6 +40,9 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 ifdef TENSORBOARD
 export REPORT_TENSORBOARD := $(TENSORBOARD)
 endif
+ifdef RETRAIN
+export REPORT_RETRAIN := $(RETRAIN)
+endif
 ifdef DATA
 export CIFAR100_ROOT := $(abspath $(DATA))
 endif
@@ -52,8 +55,8 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
 VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
-TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py given.py inference.py interrupt.py machine.py model.py params.py \
-              phantom*.py predict.py randomness.py recipe.py record.py runs.py train.py yamls.py))
+TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py given.py graphs.py inference.py interrupt.py lock.py machine.py model.py params.py \
+              phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py train.py yamls.py))
 
 comma := ,
 list   = [$(subst $(subst ,, ),$(comma),$(strip $(1)))]
@@ -63,7 +66,7 @@ VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' 
 
 .PHONY: help
 help: ## this list
-	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2]"
+	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [RETRAIN=1]"
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
 
 # --- environment: done means that the lock's content is installed, whatever the files' times say
@@ -88,6 +91,10 @@ check: report ## make the report if need be, then print the study's conditions: 
 .PHONY: train
 train: $(RUNS) ## only train the study's arms
 
+.PHONY: verify
+verify: $(STAMP) ## recompute the predictions of the study's released networks (a minute each at full size)
+	@$(RUN) -m lib.released verify $(STUDY)
+
 .PHONY: data
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib.reviews
@@ -101,9 +108,16 @@ $(RUNS): | $(CHECKED)
 
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
-$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP)
+$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml \
+    $$(wildcard released/$(STUDY)/$$*/run.json) | $(STAMP)
 	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
+
+# Runs that were taken over from released/ do not count when all are to be trained.
+ifdef RETRAIN
+$(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
+FORCE:
+endif
 
 # The witness of what the stages saw: its name changes with the lists of runs and of files that may be there or not.
 LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
@@ -133,7 +147,7 @@ lab: $(STAMP) ## explore in JupyterLab
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
 	rm -rf outputs/smoke
-	$(MAKE) train STUDY=smoke OUTPUTS=outputs
+	$(MAKE) train STUDY=smoke OUTPUTS=outputs RETRAIN=1
 	for run in $$(cd outputs/smoke && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
 	  (cd outputs/smoke/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
 	$(RUN) -m lib.refresh notebooks/0*.ipynb
@@ -147,7 +161,7 @@ unit: $(STAMP)
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
 	rm -rf outputs/smoke
-	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
+	REPORT_HEADLESS=1 REPORT_RETRAIN=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
 
 .PHONY: bench
 bench: $(STAMP) ## measure training, prediction and the stages beside a plain loop; draw docs/performance.png (30 min, a quiet machine)

@@ -9,8 +9,11 @@ PADDING = 4
 
 
 def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
-    """uint8 (N, 3, h, w) to float32 with zero mean and unit deviation per channel; `mean` and `std` in 0..1."""
-    mean, std = (torch.tensor(values, dtype=torch.float32, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
+    """uint8 (N, 3, h, w) to float32 with zero mean and unit deviation per channel; `mean` and `std` in 0..1.
+
+    Tensors on the device stay where they are: a CUDA graph may not copy from the host.
+    """
+    mean, std = (torch.as_tensor(values, dtype=torch.float32, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
     return (images.float() / 255 - mean) / std
 
 

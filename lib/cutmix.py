@@ -10,6 +10,25 @@ def cut_box(height: int, width: int, lam: float, centre_y: int, centre_x: int) -
             max(centre_x - half_width, 0), min(centre_x + half_width, width))
 
 
+def draw(count: int, height: int, width: int, alpha: float, generator: torch.Generator) -> tuple[torch.Tensor, tuple, float]:
+    """One batch's CutMix: each image's partner (count,), the box (top, bottom, left, right), and lam, the share outside the box."""
+    # The quantile of one uniform number is a Beta draw; torch's own Beta takes no generator.
+    uniform = torch.rand((), generator=generator, dtype=torch.float64).item()
+    centre_y = int(torch.randint(height, (), generator=generator))
+    centre_x = int(torch.randint(width, (), generator=generator))
+    partner = torch.randperm(count, generator=generator)
+    top, bottom, left, right = box = cut_box(height, width, float(betaincinv(alpha, alpha, uniform)), centre_y, centre_x)
+    return partner, box, 1 - (bottom - top) * (right - left) / (height * width)
+
+
+def paste(images: torch.Tensor, labels: torch.Tensor, partner: torch.Tensor, box: tuple, lam: float):
+    """What was drawn, done: (mixed, labels, partner_labels, lam). The input is not changed."""
+    partner, (top, bottom, left, right) = partner.to(images.device), box
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images[partner, :, top:bottom, left:right]
+    return mixed, labels, labels[partner], lam
+
+
 def cutmix(images: torch.Tensor, labels: torch.Tensor, alpha: float, generator: torch.Generator):
     """Paste one box of a partner image into each image of a batch.
 
@@ -23,14 +42,4 @@ def cutmix(images: torch.Tensor, labels: torch.Tensor, alpha: float, generator: 
         raise ValueError(f"alpha must be greater than 0, got {alpha}")
     if images.ndim != 4:
         raise ValueError(f"images must be (N, C, h, w), got {tuple(images.shape)}")
-    height, width = images.shape[2:]
-    # The quantile of one uniform number is a Beta draw; torch's own Beta takes no generator.
-    uniform = torch.rand((), generator=generator, dtype=torch.float64).item()
-    centre_y = int(torch.randint(height, (), generator=generator))
-    centre_x = int(torch.randint(width, (), generator=generator))
-    partner = torch.randperm(len(images), generator=generator).to(images.device)
-    top, bottom, left, right = cut_box(height, width, float(betaincinv(alpha, alpha, uniform)), centre_y, centre_x)
-    mixed = images.clone()
-    mixed[:, :, top:bottom, left:right] = images[partner, :, top:bottom, left:right]
-    lam = 1 - (bottom - top) * (right - left) / (height * width)
-    return mixed, labels, labels[partner], lam
+    return paste(images, labels, *draw(len(images), *images.shape[2:], alpha, generator))

@@ -5,13 +5,11 @@
 Files and values are laid over one another in the order they are given; later ones win.
 """
 import argparse
-import fcntl
 import logging
 import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -26,6 +24,7 @@ from traitlets.config import Config  # noqa: E402
 
 from lib import interrupt, runs  # noqa: E402
 from lib.given import defaults, gather  # noqa: E402
+from lib.lock import locked  # noqa: E402
 from lib.params import STAGES, check  # noqa: E402
 from lib.yamls import ParameterError  # noqa: E402
 
@@ -45,26 +44,6 @@ class _Prefixed:
 
     def flush(self) -> None:
         pass
-
-
-@contextmanager
-def locked(path: Path):
-    """Hold `path` as a lock; raises ArtefactError that names the holder. The lock dies with its holder."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+", encoding="utf-8")
-    except OSError as error:
-        raise runs.ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise runs.ArtefactError(f"{path.parent}: being written by another process ({file.read().strip()})") from None
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {os.uname().nodename}")
-        file.flush()
-        yield
 
 
 def execute(notebook: Path, output: Path, files=(), values=()) -> float:

@@ -2,9 +2,11 @@
 import ctypes
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
+
+from lib import graphs
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "papermill", "nbconvert", "nbval")
@@ -62,11 +64,21 @@ def processor() -> str:
 
 def fingerprint(device: torch.device, precision: str) -> dict:
     """What must be equal for two runs with one seed to be equal bit for bit."""
-    return {"torch": torch.__version__, "device": device.type,
+    found = {"torch": torch.__version__, "device": device.type,
             "device_name": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
             "instruction_set": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads(),
             "precision": precision, "layout": "channels_last"}
+    if device.type == "cuda":
+        found |= {"cudnn": torch.backends.cudnn.version(), "algorithms": "deterministic", "step": graphs.kind()}
+    return found
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    """Of what is installed: a machine that only trains needs no notebooks."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

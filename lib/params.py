@@ -85,12 +85,16 @@ class Failures(View):
 
 
 class Gradcam(View):
-    """`shown` images get maps, `diagnosed` errors a card; `scored` are run folders of other phantoms."""
+    """`shown` images get maps, `diagnosed` errors a card; `scored` are run folders of other phantoms.
+
+    `probed` errors of each arm are probed, drawn at random, and those that get a card; 0 probes all.
+    """
 
     layer: Literal["layer1", "layer2", "layer3", "layer4"]
     shown: Annotated[int, Field(ge=1, le=20)]
     diagnosed: Annotated[int, Field(ge=0, le=100)]
     scored: list[Place]
+    probed: Annotated[int, Field(ge=0)]
 
 
 class Compare(View):

@@ -42,7 +42,11 @@ class Run:
 
 def write_record(path, info: dict) -> None:
     """Write run.json with its own checksum."""
-    runs.write_json(path, info | {"record": runs.digest(info)})
+    runs.write_bytes(path, record_bytes(info))
+
+
+def record_bytes(info: dict) -> bytes:
+    return runs.json_bytes(info | {"record": runs.digest(info)})
 
 
 def read_record(path) -> dict:
@@ -91,8 +95,15 @@ def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, 
     return loaded
 
 
+def has_weights(run: Run) -> bool:
+    """Whether the run's network was kept: of a released run perhaps only its predictions were."""
+    return "model.safetensors" in run.info["sha256"]
+
+
 def load_model(run: Run, classes: int) -> nn.Module:
-    """The trained network of a run, in eval mode, float32."""
+    """The trained network of a run, in eval mode, float32, whatever its weights were stored as; raises ArtefactError where they were not."""
+    if not has_weights(run):
+        raise runs.ArtefactError(f"{run.path}: a released run without its weights; RETRAIN=1 trains it")
     model = resnet18(classes, run.info["params"]["width"])
     weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
     try:

@@ -1,4 +1,5 @@
 """The report's sentences on corrupted images, built from results.json and from nothing else."""
+from lib.captions_robustness import left_out
 from lib.corruptions import NAMES
 from lib.wording import interval, listed, name, percent, points, see, signed, verdict
 
@@ -19,7 +20,7 @@ def levels(numbers: dict, test_images: int) -> str:
     images = (f"All {test_images:,} test images" if numbers["images"] == test_images else
               f"Of {test_images:,} test images {numbers['images']:,}, drawn at random,")
     return (f"{images} were corrupted in six ways at {numbers['severities']} severities each ({see('fig-corruptions')}). From clean "
-            f"images to the mean of all corruptions, accuracy goes {ways} ({see('fig-robustness', 'tab-robustness-arms')}).")
+            f"images to the mean of all corruptions, accuracy goes {ways} ({see('fig-robustness', 'tab-robustness-arms')}).{left_out(numbers)}")
 
 
 def carried(numbers: dict, before: str, after: str) -> str:

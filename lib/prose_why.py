@@ -9,10 +9,13 @@ AIM_RECALL, AIM_CALLED = 0.90, 0.05
 def probing(results: dict) -> str:
     """What was done to the wrong predictions, and whether the hottest cells matter more than any."""
     cam = results["gradcam"]
-    errors = [f"{plural(sum(halves.values()), 'error')} of {name(arm)}" for arm, halves in cam["halves"].items() if sum(halves.values())]
+    wrong = cam.get("sampled", {})
+    errors = [f"{sum(halves.values()):,} of {plural(wrong[arm], 'error')} of {name(arm)}" if arm in wrong else
+              f"{plural(sum(halves.values()), 'error')} of {name(arm)}" for arm, halves in cam["halves"].items() if sum(halves.values())]
     if not errors:
         return "Neither arm makes an error: there is nothing to probe."
-    return (f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: all {listed(errors)}, "
+    drawn = f"{listed(errors)}, drawn at random besides the cases" if wrong else f"all {listed(errors)}"
+    return (f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: {drawn}, "
             f"each in more than a hundred ways ({see('fig-probes')}). "
             + prose_probes.controls(cam["controls"], "the hottest cells of the wrong class's map with the mean colour", "random cells of equal area"))
 

@@ -4,6 +4,9 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from lib import released
+
+RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
 NAMES = ("arm", "seed", "study", "outputs")  # parameters that say which run it is, not how it was trained
 RECIPE = ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")
 
@@ -59,7 +62,7 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
     return pd.DataFrame([{
         "arm": arm, "seed": seed, "finished": run.info["finished"].replace("T", " ").removesuffix("+00:00") + " UTC", "commit": run.info["commit"],
         "device": run.info["fingerprint"]["device_name"], "threads": run.info["fingerprint"]["threads"],
-        "precision": run.info["fingerprint"]["precision"], "training, s": run.info["training_seconds"]}
+        "precision": run.info["fingerprint"]["precision"], "run": "released" if released.is_released(run) else "trained here", "training, s": run.info["training_seconds"]}
         for arm, of_seeds in runs_of_arms.items() for seed, run in of_seeds.items()])
 
 

@@ -2,8 +2,7 @@
 import torch
 import torch.nn.functional as F
 
-from lib import randomness
-from lib.cutmix import cutmix
+from lib import cutmix, randomness
 
 
 def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
@@ -17,9 +16,15 @@ def mixed_loss(outputs: torch.Tensor, labels: torch.Tensor, partner_labels: torc
     return own if lam == 1 else lam * own + (1 - lam) * F.cross_entropy(outputs, partner_labels, label_smoothing=smoothing)
 
 
-def mix(images, labels, params, step: int):
-    """CutMix with the arm's probability; a function of (seed, step). Returns (images, labels, partner_labels, lam)."""
+def draw(params, step: int, count: int, height: int, width: int):
+    """The CutMix of a step's batch, with the arm's probability (see lib.cutmix.draw), or None: a function of (seed, step)."""
     generator = torch.Generator().manual_seed(randomness.key(params.seed, step, 2) >> 1)
     if torch.rand((), generator=generator).item() >= params.cutmix_probability:
-        return images, labels, labels, 1.0
-    return cutmix(images, labels, params.cutmix_alpha, generator)
+        return None
+    return cutmix.draw(count, height, width, params.cutmix_alpha, generator)
+
+
+def mix(images, labels, params, step: int):
+    """A batch mixed as drawn. Returns (images, labels, partner_labels, lam)."""
+    drawn = draw(params, step, len(images), *images.shape[2:])
+    return (images, labels, labels, 1.0) if drawn is None else cutmix.paste(images, labels, *drawn)

@@ -7,9 +7,10 @@ import pandas as pd
 from lib import checkpoint, inference, machine, predict, runs, train
 
 # The code that decides a run's bits, but for the data, which have a digest: a change here makes a finished run out of date.
-CODE = ("augment.py", "cutmix.py", "data.py", "inference.py", "machine.py", "model.py", "randomness.py",
+CODE = ("augment.py", "cutmix.py", "data.py", "graphs.py", "inference.py", "machine.py", "model.py", "randomness.py",
         "recipe.py", "record.py", "train.py")
 HISTORY_SO_FAR = "history.part.csv"
+TAKEN_OVER = "released.txt"  # the run was trained elsewhere (lib.released); make looks for it
 NOT_CONTENT = {"study", "outputs", "arm", "device", "precision"}  # names and places; the choices made stand in the fingerprint
 
 
@@ -18,18 +19,23 @@ def folder(params) -> Path:
     return runs.ROOT / params.outputs / params.study / params.arm / f"seed-{params.seed}"
 
 
+def content(params: dict) -> dict:
+    """The parameters, of a run.json say, that decide what is trained; the rest are names and places."""
+    return {name: value for name, value in params.items() if name not in NOT_CONTENT}
+
+
 def key(params, data_digest: str, fingerprint: dict) -> str:
     """What a run's bits depend on: parameters, data, code, machine."""
     code = {name: runs.sha256_of(runs.ROOT / "lib" / name) for name in CODE}
-    content = {name: value for name, value in params.model_dump().items() if name not in NOT_CONTENT}
-    return runs.digest({"params": content, "data": data_digest, "code": code, "fingerprint": fingerprint})
+    return runs.digest({"params": content(params.model_dump()), "data": data_digest, "code": code, "fingerprint": fingerprint})
 
 
 def finished(path: Path, run_key: str) -> predict.Run | None:
     """The run in that folder, if it was finished under the same key and its files are whole."""
     try:
         run = predict.load_run(path)
-        runs.read_bytes(path / "model.safetensors", run.info["sha256"]["model.safetensors"])
+        for name, digest in run.info["sha256"].items():
+            runs.read_bytes(path / name, digest)
         return run if run.info["key"] == run_key else None
     except runs.ArtefactError:
         return None
@@ -63,7 +69,8 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
     }
     predict.write_record(state.folder / "run.json", info)
     checkpoint.remove(state.folder)
-    (state.folder / HISTORY_SO_FAR).unlink(missing_ok=True)
+    for name in (HISTORY_SO_FAR, TAKEN_OVER):
+        (state.folder / name).unlink(missing_ok=True)
     return predict.load_run(state.folder)
 
 

@@ -9,7 +9,7 @@ from lib import inference, machine, randomness
 from lib.compare import paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
-from lib.predict import load_model
+from lib.predict import has_weights, load_model
 from lib.wording import percent, points, readable
 
 CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
@@ -91,12 +91,17 @@ def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
 
 
 def measure(trained: dict, splits, chosen: Split, before: str, after: str, draws: int) -> tuple[pd.DataFrame, dict]:
-    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers` with the changes from before to after."""
+    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers` with the changes from before to after.
+
+    An arm whose weights were not kept is left out; raises ArtefactError where that is `before` or `after`.
+    """
+    without = [arm for arm, run in trained.items() if not has_weights(run) and arm not in (before, after)]
+    trained = {arm: run for arm, run in trained.items() if arm not in without}
     predicted, labels, scaling = logits(trained, splits, chosen), chosen.labels.numpy(), temperatures(trained)
     measured, pair = table(predicted, labels, scaling), (predicted[before], predicted[after])
     return measured, numbers(measured, len(labels), accuracy_changes(*pair, labels, draws),
                              calibration_change(*pair, labels, (scaling[before], scaling[after]), draws),
-                             trained[before].info["params"]["seed"])
+                             trained[before].info["params"]["seed"]) | {"without": without}
 
 
 def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dict, seed: int) -> dict:

@@ -61,22 +61,34 @@ def write_bytes(path, content: bytes) -> None:
 
 def write_json(path, content: dict) -> None:
     """Write strict JSON (no NaN), keys in the given order."""
-    write_bytes(path, (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, json_bytes(content))
+
+
+def json_bytes(content: dict) -> bytes:
+    return (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def write_table(path, table: pd.DataFrame, index: bool = False) -> None:
     write_bytes(path, table.to_csv(index=index, lineterminator="\n").encode())
 
 
-def write_arrays(path, **arrays: np.ndarray) -> None:
+def arrays_bytes(**arrays: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_arrays(path, **arrays: np.ndarray) -> None:
+    write_bytes(path, arrays_bytes(**arrays))
+
+
+def weights_bytes(model) -> bytes:
+    """A model's parameters and buffers as safetensors."""
+    return save({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()})
 
 
 def write_weights(path, model) -> None:
-    """Save a model's parameters and buffers as safetensors."""
-    write_bytes(path, save({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}))
+    write_bytes(path, weights_bytes(model))
 
 
 def read_bytes(path, sha256: str | None = None) -> bytes:
@@ -135,11 +147,11 @@ def digest(content) -> str:
 
 
 def commit() -> str:
-    """The project's git commit, with "+changes" when files differ from it; "unknown" outside a checkout."""
+    """The project's git commit, with "+changes" when files differ from it; outside a checkout $REPORT_COMMIT or "unknown"."""
     def git(*arguments):
         return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
 
     try:
         return git("rev-parse", "--short=12", "HEAD").strip() + ("+changes" if git("status", "--porcelain", "-uno").strip() else "")
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("REPORT_COMMIT", "unknown")

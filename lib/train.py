@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, inference, interrupt, machine, randomness, recipe
+from lib import augment, checkpoint, graphs, inference, interrupt, machine, randomness, recipe
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -39,6 +39,7 @@ class State:
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0  # of the current epoch, before the last interruption
     saved: float = field(default_factory=time.monotonic)
+    engine: graphs.Engine = None  # takes the steps on a GPU
 
 
 def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
@@ -101,15 +102,23 @@ def train_epoch(state: State, progress=iter) -> dict:
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
-    order = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split))).to(state.device)
+    order = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment)
-    draws = None if draws is None else draws.to(state.device)
+    if state.device.type == "cuda" and state.engine is None:
+        state.engine = graphs.Engine(state)
+    if state.engine:
+        state.engine.begin(order, draws)
+    else:
+        order, draws = order.to(state.device), None if draws is None else draws.to(state.device)
     batches = order.split(params.batch_size)
     with interrupt.deferred() as asked_to_stop:
         for batch in progress(batches[state.step:]):
-            images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
             try:
-                train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
+                if state.engine:
+                    state.engine.take(len(batch))
+                else:
+                    images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
+                    train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
             except torch.OutOfMemoryError:
                 raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
                                     f"try batch_size: {max(params.batch_size // 2, 1)}") from None

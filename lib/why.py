@@ -6,22 +6,44 @@ import pandas as pd
 from torch import nn
 
 from lib import attention as spread_of
-from lib import diagnosis, effects as effect, faithfulness, forward, interventions, probes, sanity, verdict
+from lib import diagnosis, effects as effect, faithfulness, forward, interventions, probes, randomness, sanity, verdict
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
-from lib.wording import percent, readable
+from lib.wording import listed, name, percent, plural, readable
 
 STEPS = 8  # of deletion and insertion: two of 16 cells each
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
+SEED = 1  # of the sample of errors, where not all are probed
 RANDOMISED = 200  # errors whose maps are made again with random weights
 CAPTION = ("What the rule calls the errors of each arm on the confirmation half of the test split, with 95% Clopper–Pearson intervals of the "
            "share.")
 
 
-def examine_arms(pair: dict, models: dict[str, nn.Module], splits) -> dict[str, Evidence]:
-    """The evidence on each arm's errors, the arms side by side; an arm without an error is left out."""
-    return side_by_side(lambda arm: examine(pair[arm], models[arm], splits), [arm for arm, run in pair.items() if not run.test.correct.all()])
+def sample(run, size: int, cases=()) -> np.ndarray:
+    """Positions of the run's wrong test predictions that are probed: `size` drawn by their ids alone, and `cases`; 0 takes all."""
+    wrong = np.flatnonzero(~run.test.correct)
+    if not size or size >= len(wrong):
+        return wrong
+    drawn = np.argsort(randomness.bits(randomness.key(SEED), run.test.index[wrong]), kind="stable")[:size]
+    return np.union1d(wrong[drawn], np.intersect1d(wrong, np.asarray(cases, wrong.dtype)))
+
+
+def examine_arms(pair: dict, models: dict[str, nn.Module], splits, probed: dict[str, np.ndarray]) -> dict[str, Evidence]:
+    """The evidence on the errors of each arm that are `probed`, the arms side by side; an arm without an error is left out."""
+    return side_by_side(lambda arm: examine(pair[arm], models[arm], splits, probed[arm]), [arm for arm in pair if len(probed[arm])])
+
+
+def sampled(probed: dict[str, np.ndarray], pair: dict) -> dict[str, int]:
+    """By arm: how many errors there are, where only some are probed."""
+    wrong = {arm: int((~run.test.correct).sum()) for arm, run in pair.items()}
+    return {arm: number for arm, number in wrong.items() if number > len(probed[arm])}
+
+
+def caption(probed: dict[str, np.ndarray], pair: dict) -> str:
+    """What stands over the table of verdicts, with what was probed."""
+    parts = [f"{len(probed[arm]):,} of {plural(number, 'error')} of {name(arm)}" for arm, number in sampled(probed, pair).items()]
+    return CAPTION + (f" Probed were {listed(parts)}, drawn at random, besides the cases." if parts else "")
 
 
 def side_by_side(work, names) -> dict:

@@ -19,7 +19,7 @@ VIEW = {"study": "smoke", "outputs": "outputs", "runs": "released", "arms": ["a"
         "before": "a", "after": "b"}
 COMPARE = VIEW | {"confidence_levels": [0.5, 0.9], "reject_below": 0.7, "target_risk": 0.1, "bootstrap_draws": 1000, "corruption_images": 100}
 FAILURES = VIEW | {"mined": 6, "cases": ""}
-GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": []}
+GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
 REPORT = VIEW | {"title": "A title", "claims": "", "conditions": ""}
 BASES = {"train": TRAIN, "failures": FAILURES, "gradcam": GRADCAM, "compare": COMPARE, "report": REPORT}
 PASSED_BY_MAKE = {"study", "outputs", "runs", "arms", "seeds", "arm", "seed"}

@@ -282,9 +282,30 @@ def test_the_rule_is_counted(found):
     assert why.rule_numbers(RULE) == {"statistics": len(diagnosis.STATISTICS), "errors": sum(RULE["fitted"]["by_cause"].values()), "phantoms": 3}
 
 
+def wrong_in(right):
+    return SimpleNamespace(test=SimpleNamespace(correct=np.array(right), index=1000 + np.arange(len(right))))
+
+
 def test_arms_are_examined_each_with_its_own_network(monkeypatch):
-    pair = {arm: SimpleNamespace(test=SimpleNamespace(correct=np.array(right))) for arm, right in
-            (("baseline", [True, False]), ("perfect", [True, True]), ("cutmix", [False, False]))}
-    monkeypatch.setattr(why, "examine", lambda run, model, splits: (run, model, splits))
-    examined = why.examine_arms(pair, {arm: f"network of {arm}" for arm in pair}, "splits")
-    assert examined == {arm: (pair[arm], f"network of {arm}", "splits") for arm in ("baseline", "cutmix")}
+    pair = {arm: wrong_in(right) for arm, right in (("baseline", [True, False]), ("perfect", [True, True]), ("cutmix", [False, False]))}
+    probed = {arm: why.sample(run, 0) for arm, run in pair.items()}
+    monkeypatch.setattr(why, "examine", lambda run, model, splits, among: (run, model, splits, among.tolist()))
+    examined = why.examine_arms(pair, {arm: f"network of {arm}" for arm in pair}, "splits", probed)
+    assert examined == {arm: (pair[arm], f"network of {arm}", "splits", places) for arm, places in (("baseline", [1]), ("cutmix", [0, 1]))}
+
+
+def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
+    right = np.zeros(400, bool)
+    right[::4] = True
+    run, few = wrong_in(right), wrong_in([True] * 380 + [False] * 20)
+    drawn = why.sample(run, 100, cases=[1, 4, 5])  # image 4 is right
+    assert set(drawn) >= {1, 5} and 100 <= len(drawn) <= 102 and not right[drawn].any() and (np.diff(drawn) > 0).all()
+    assert np.array_equal(drawn, why.sample(run, 100, cases=[1, 4, 5]))
+    assert abs(np.mean(drawn) - 200) < 40  # of 100 of them: four standard errors
+    assert why.sample(run, 100).dtype == drawn.dtype == np.int64
+    assert len(why.sample(run, 0)) == len(why.sample(run, 300)) == 300
+    pair = {"baseline": run, "cutmix": few}
+    probed = {arm: why.sample(one, 100) for arm, one in pair.items()}
+    assert why.sampled(probed, pair) == {"baseline": 300}
+    assert why.caption(probed, pair).endswith("Probed were 100 of 300 errors of baseline, drawn at random, besides the cases.")
+    assert why.caption({"cutmix": probed["cutmix"]}, {"cutmix": few}) == why.CAPTION

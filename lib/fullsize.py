@@ -1,0 +1,130 @@
+"""Train many runs of a study without notebooks: each is written as soon as it is finished, and one that was cut off goes on.
+
+    python -m lib.fullsize STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M] [--jobs K] [--compile] [-p NAME VALUE]...
+
+A run folder is that of `make train` in every file but the executed notebook. A run that is finished, or that another process writes, is
+passed over, so that the same command may be given again, and to several processes at once. When the minutes are over it saves what it
+trains and stops; it begins no run that would not end in time. Exit status: 0 all runs are finished, 3 some are left.
+
+Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic and PyYAML; no notebook, no plots.
+"""
+import argparse
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+
+from lib import augment, data, given, graphs, machine, params, record, runs, train
+from lib.cifar100 import DataError
+from lib.lock import locked
+from lib.progress import line, peak_memory
+from lib.yamls import ParameterError
+
+
+def parameters(study: str, arm: str, seed: int, outputs: str, values: list[tuple[str, str]]) -> params.Train:
+    """One run's parameters, laid over one another as `make train` does; raises ParameterError."""
+    folder = runs.ROOT / "params" / study
+    files = [str(path) for path in (folder / "train.yaml", folder / "arms" / f"{arm}.yaml") if path.is_file()]
+    found, origin = given.gather(files, values)
+    names = {"study": study, "arm": arm, "seed": seed, "outputs": str(outputs)}
+    return params.check("train", {**given.defaults(runs.ROOT / "notebooks" / "01_train.ipynb"), **found, **names}, origin)
+
+
+@functools.lru_cache(maxsize=1)
+def load(name: str, train_size: int, val_size: int, test_size: int, seed: int):
+    return data.load(name, sizes={"train": train_size, "val": val_size, "test": test_size}, seed=seed)
+
+
+def until(steps, deadline: float):
+    """The steps; past the deadline this process is asked to stop, as by a signal: after the step, with a checkpoint."""
+    for step in steps:
+        if time.monotonic() > deadline:
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield step
+
+
+def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 0.0) -> str:
+    """Train one run: "finished", or "left" where less than the `longest` run's seconds remain. Raises TrainingError when it is cut off."""
+    name, folder = f"{p.study}/{p.arm}/{p.seed}", record.folder(p)
+    with locked(folder / ".train.lock"):
+        splits = load(p.data, p.train_size, p.val_size, p.test_size, p.data_seed)
+        machine.set_deterministic(p.threads)
+        device = machine.choose_device(p.device)
+        precision = machine.choose_precision(p.precision, device)
+        fingerprint = machine.fingerprint(device, precision)
+        key = record.key(p, splits.digest, fingerprint)
+        if record.finished(folder, key):
+            print(f"{name}  finished before", flush=True)
+            return "finished"
+        if time.monotonic() + longest > deadline:
+            return "left"
+        proof, state = augment.proof(splits, p.seed, p.augment), train.start(p, splits, folder, device, precision, key)
+        while state.epoch < p.epochs:
+            row = train.train_epoch(state, progress=lambda steps: until(steps, deadline))
+            row |= train.evaluate(state)
+            train.finish_epoch(state, row)
+            runs.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
+            print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
+        run = record.publish(state, fingerprint, proof)
+    print(f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, {run.info['training_seconds']:.0f} s of training", flush=True)
+    return "finished"
+
+
+def train_all(todo: list[params.Train], deadline: float) -> list[str]:
+    """Train the runs one after the other; returns those that are left. A second look takes what another process gave up."""
+    left, longest = [], 0.0
+    for p in todo:
+        began = time.monotonic()
+        try:
+            if train_run(p, deadline, longest) == "left":
+                left.append(f"{p.arm}/{p.seed}")
+            else:
+                longest = max(longest, time.monotonic() - began)
+        except runs.ArtefactError as error:
+            if "another process" not in str(error):
+                raise
+            print(f"{p.arm}/{p.seed}: {error}", flush=True)
+        except train.TrainingError as error:
+            print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
+            left.append(f"{p.arm}/{p.seed}")
+            if "stopped on request" in str(error):
+                break
+    return left
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study")
+    parser.add_argument("--runs", nargs="+", metavar="ARM/SEED", help="in this order (default: all of the study, seed by seed)")
+    parser.add_argument("--outputs", default="outputs")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop before so many are over")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument("--compile", action="store_true", help="on a GPU: compile the network first, a minute once a process")
+    parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
+    options = parser.parse_args()
+    deadline = time.monotonic() + 60 * options.minutes
+    graphs.COMPILED = options.compile
+    try:
+        arms, seeds = given.study(options.study)
+        chosen = [name.partition("/") for name in options.runs or [f"{arm}/{seed}" for seed in seeds for arm in arms]]
+        if not all(arm in arms and seed.isdigit() for arm, _, seed in chosen):
+            raise ParameterError(f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got {' '.join(options.runs)}")
+        todo = [parameters(options.study, arm, int(seed), options.outputs, options.values) for arm, _, seed in chosen]
+        others = [subprocess.Popen([sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"], cwd=runs.ROOT)
+                  for _ in range(options.jobs - 1)]
+        left = train_all(todo, deadline)
+        codes = [other.wait() for other in others]
+    except (ParameterError, DataError, runs.ArtefactError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if left:
+        print(f"left: {' '.join(left)}; the same command goes on with them", flush=True)
+    return 3 if left or any(codes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The step for a GPU, on a CPU: the plain step's bits, no value read back by the host, traceable whole, and the way out when a capture fails."""
+import contextlib
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lib import augment, data, graphs, randomness, recipe, train
+from lib.params import Train
+from tests.test_train import SETTINGS
+
+SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return data.load("phantom", sizes=SIZES, seed=0)
+
+
+def started(splits, folder, **changes):
+    torch.set_num_threads(1)
+    settings = SETTINGS | {"width": 4, "batch_size": 16, "augment": True, "cutmix_probability": 0.5, "learning_rate": 0.1, "seed": 1} | changes
+    return train.start(Train(**settings), splits, folder, torch.device("cpu"), settings["precision"], key="none")
+
+
+def epoch_of(state):
+    """What lib.train.train_epoch gives the engine on a GPU."""
+    order = torch.from_numpy(randomness.permutation(randomness.key(state.params.seed, state.epoch, 0), len(state.splits.train)))
+    return order, augment.draw(state.params.seed, state.epoch, state.splits.train.index, state.params.augment)
+
+
+def with_engine(state):
+    """Train as on a GPU, but for the graph."""
+    state.engine = graphs.Engine(state)
+    for _ in range(state.params.epochs - state.epoch):
+        train.finish_epoch(state, train.train_epoch(state))
+    return state
+
+
+def plainly(state):
+    for _ in range(state.params.epochs):
+        train.finish_epoch(state, train.train_epoch(state))
+    return state
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"augment": False, "cutmix_probability": 0.0}, {"cutmix_probability": 1.0, "label_smoothing": 0.0}, {"precision": "bf16"}])
+def test_an_epoch_has_the_bits_of_the_plain_step(splits, tmp_path, changes):
+    ours, plain = with_engine(started(splits, tmp_path, **changes)), plainly(started(splits, tmp_path, **changes))
+    for (name, one), other in zip(ours.model.state_dict().items(), plain.model.state_dict().values()):
+        assert torch.equal(one, other), name
+    for one, other in zip(ours.history, plain.history):
+        assert {name: value for name, value in one.items() if "second" not in name} == {
+            name: value for name, value in other.items() if "second" not in name}
+    assert changes.get("cutmix_probability") == 0 or 0 < ours.history[0]["mixed_batches"]
+
+
+def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was_cut_off(splits, tmp_path):
+    state = started(splits, tmp_path)
+    order, draws = epoch_of(state)
+    laid_out, seen = graphs.plan(state.params, 3, order, draws, (32, 32)), []
+    mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
+    for number, chosen in enumerate(order.split(16)):
+        laid_out.step.fill_(number)
+        ours = graphs.batch(state.images, state.labels, laid_out, mean, std, 16, len(chosen), mixing=True)
+        images = augment.training_batch(state.images[chosen], draws[chosen], splits.mean, splits.std)
+        theirs = recipe.mix(images, state.labels[chosen], state.params, 3 * 4 + number)
+        assert all(torch.equal(one, other) for one, other in zip(ours[:3], theirs))
+        assert ours[3].item() == theirs[3] and ours[4].item() == 1 - theirs[3]
+        seen.append(theirs[3])
+    assert min(seen) < 1 == max(seen)
+    state.step, state.engine = 2, graphs.Engine(state)
+    state.engine.begin(order, draws)
+    assert state.engine.plan.step.item() == 2
+
+
+@pytest.mark.parametrize("backend, mixing", [("eager", False), ("aot_eager", True)])
+def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, backend, mixing):
+    """fullgraph refuses whatever needs a value on the host: .item(), a branch on a tensor, an index read back."""
+    state = started(splits, tmp_path, cutmix_probability=1.0)
+    laid_out = graphs.plan(state.params, 0, *epoch_of(state), (32, 32))
+    mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
+
+    def whole():
+        given = graphs.batch(state.images, state.labels, laid_out, mean, std, 16, 16, mixing)
+        return graphs.forward(state.model, *given, 0.1, mixing, "fp32")
+
+    torch._dynamo.reset()
+    results = []
+    for function in (whole, torch.compile(whole, backend=backend, fullgraph=True, dynamic=False)):
+        state.model.zero_grad()
+        loss, counted = function()
+        loss.backward()
+        results.append((loss.detach(), counted, [weight.grad.clone() for weight in state.model.parameters()]))
+    (loss, counted, gradients), (other_loss, other_counted, others) = results
+    assert torch.equal(loss, other_loss) and torch.equal(counted, other_counted)
+    for one, other in zip(gradients, others):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+class Graph:
+    """Stands in for a CUDA graph: a capture computes nothing, a replay takes the step."""
+
+    def __init__(self, engine):
+        self.engine, self.replays = engine, 0
+
+    def replay(self):
+        self.replays += 1
+        self.engine.step(self.engine.state.params.batch_size)
+
+
+def gpu(monkeypatch, engine, fails=None):
+    """Make the engine think that it has a GPU; returns the list of graphs that it captured."""
+    captured = []
+
+    @contextlib.contextmanager
+    def capture(graph, stream):
+        if fails:
+            raise fails
+        captured.append(graph)
+        monkeypatch.setattr(engine, "step", lambda count: None)
+        yield
+        monkeypatch.undo()
+        stand_in()
+
+    def stand_in():
+        monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(engine))
+        monkeypatch.setattr(torch.cuda, "graph", capture)
+
+    stand_in()
+    engine.usable = True
+    return captured
+
+
+def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learning_rate_changes(splits, tmp_path, monkeypatch):
+    state, plain = (started(splits, tmp_path, epochs=4, milestones=[3]) for _ in range(2))
+    plainly(plain)
+    state.engine = graphs.Engine(state)
+    captured = gpu(monkeypatch, state.engine)
+    for _ in range(4):
+        train.finish_epoch(state, train.train_epoch(state))
+    # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one rate, one at another
+    assert [graph.replays for graph in captured] == [6, 3]
+    for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
+        assert torch.equal(one, other)
+
+
+def test_where_a_capture_fails_training_goes_on_step_by_step_and_says_so_once(splits, tmp_path, monkeypatch, capsys):
+    state, plain = started(splits, tmp_path), plainly(started(splits, tmp_path))
+    state.engine = graphs.Engine(state)
+    gpu(monkeypatch, state.engine, RuntimeError("operation not permitted when stream is capturing\nmore"))
+    for _ in range(2):
+        train.finish_epoch(state, train.train_epoch(state))
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "not permitted when stream is capturing" in said and "step by step" in said
+    for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
+        assert torch.equal(one, other)
+
+
+def test_out_of_memory_in_a_capture_is_no_reason_to_go_on(splits, tmp_path, monkeypatch):
+    state = started(splits, tmp_path)
+    state.engine = graphs.Engine(state)
+    gpu(monkeypatch, state.engine, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(train.TrainingError, match="out of memory at batch_size 16"):
+        for _ in range(2):
+            train.finish_epoch(state, train.train_epoch(state))
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_at_the_end_of_the_epoch(splits, tmp_path):
+    state = started(splits, tmp_path, learning_rate=1e30)
+    state.engine = graphs.Engine(state)
+    with pytest.raises(train.TrainingError, match="not finite in epoch 1"):
+        train.train_epoch(state)
+
+
+def test_the_kind_of_step_is_in_the_fingerprint_of_a_gpu_alone(monkeypatch):
+    from lib import machine
+
+    assert "step" not in machine.fingerprint(torch.device("cpu"), "fp32")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(graphs, "COMPILED", True)
+    found = machine.fingerprint(SimpleNamespace(type="cuda"), "bf16")
+    assert "compiled" in found["step"] and found["algorithms"] == "deterministic"

@@ -1,0 +1,180 @@
+"""Released runs: taken over where a study would train the same and nowhere else, halved without moving a prediction, packed and unpacked whole."""
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from lib import data, fullsize, pieces, predict, record, released, runs
+from lib.params import check
+
+VALUES = [("train_size", "60"), ("val_size", "40"), ("test_size", "50"), ("width", "2"), ("epochs", "2"), ("milestones", "[1]")]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished run of the smoke study's two arms, small, and its folder of outputs."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    for arm in ("baseline", "cutmix"):
+        assert fullsize.train_run(fullsize.parameters("smoke", arm, 0, str(outputs), VALUES)) == "finished"
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def unpacked(trained, tmp_path_factory):
+    """The two runs as released, one with weights, in a project of their own."""
+    folder, root = tmp_path_factory.mktemp("pieces"), tmp_path_factory.mktemp("project")
+    pieces.pack("smoke", folder, str(trained), [], ["baseline/0"])
+    pieces.unpack(folder, root / "released")
+    return root
+
+
+@pytest.fixture
+def project(unpacked, tmp_path, monkeypatch):
+    shutil.copytree(unpacked, tmp_path / "project")
+    shutil.copytree(runs.ROOT / "lib", tmp_path / "project" / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(runs, "ROOT", tmp_path / "project")
+    return tmp_path / "project"
+
+
+def wanted(trained, arm="baseline", **changes):
+    values = predict.read_record(trained / "smoke" / arm / "seed-0" / "run.json")["params"]
+    return check("train", values | {"outputs": "outputs"} | changes)
+
+
+def digest(trained):
+    return predict.read_record(trained / "smoke" / "baseline" / "seed-0" / "run.json")["data_digest"]
+
+
+# --- halving
+
+def test_half_precision_moves_no_first_guess():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 8, (5000, 10)).astype(np.float32)
+    top = logits.max(1)
+    near = (logits.argmax(1) + 1) % 10
+    logits[np.arange(5000), near] = np.nextafter(top, -np.float32(np.inf))  # a tie in float16, most of them
+    stored = released.half(logits)
+    assert (logits.astype(np.float16).argmax(1) != logits.argmax(1)).any()
+    assert stored.dtype == np.float16 and (stored.argmax(1) == logits.argmax(1)).all()
+    assert (np.abs(stored - logits) <= 2 * np.spacing(np.abs(stored)).astype(np.float32)).all()
+
+
+def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, unpacked):
+    splits = data.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
+    run = predict.load_run(unpacked / "released" / "smoke" / "baseline" / "seed-0")
+    weights = runs.read_weights(run.path / "model.safetensors")
+    assert all(tensor.dtype == torch.float16 for tensor in weights.values() if tensor.is_floating_point())
+    assert all(weight.dtype == torch.float32 for weight in predict.load_model(run, 20).parameters())
+    assert released.agreement(run, splits) == released.agreement(run, splits, "val") == 1
+    bare = predict.load_run(unpacked / "released" / "smoke" / "cutmix" / "seed-0")
+    own = predict.load_run(trained / "smoke" / "cutmix" / "seed-0")
+    assert not predict.has_weights(bare) and (bare.test.predicted == own.test.predicted).all()
+    np.testing.assert_allclose(bare.test.logits, own.test.logits, rtol=2e-3, atol=2e-3)
+    assert bare.info["key"] == own.info["key"] and bare.info["stored"] == {"logits": "float16", "weights": None}
+    with pytest.raises(runs.ArtefactError, match="without its weights"):
+        predict.load_model(bare, 20)
+
+
+# --- taking over
+
+def test_a_run_of_the_same_parameters_and_data_is_taken_over_whatever_the_machine(project, trained, capsys):
+    for arm, changes in (("baseline", {"threads": 7, "device": "cpu", "precision": "fp32"}), ("cutmix", {})):
+        params = wanted(trained, arm, **changes)
+        run = released.at_hand(params, digest(trained), key="of another machine")
+        assert run.path == record.folder(params) and released.is_released(run)
+        assert run.info["test_accuracy"] == (run.test.correct).mean()
+        assert {path.name for path in run.path.iterdir()} == {*run.info["sha256"], "run.json", "released.txt"}
+    assert "released/smoke/cutmix/seed-0" in capsys.readouterr().out
+    assert released.at_hand(params, digest(trained), key="of another machine")  # and again
+
+
+@pytest.mark.parametrize("changes, other, said", [
+    ({"epochs": 3}, False, "epochs 2, here 3"), ({"label_smoothing": 0.1}, False, "label_smoothing 0.0, here 0.1"),
+    ({"data_seed": 1}, False, "data_seed 42, here 1"), ({}, True, "other data"), ({"seed": 1}, False, None)])
+def test_another_training_is_not_taken_over(project, trained, capsys, changes, other, said):
+    params = wanted(trained, **changes)
+    assert released.at_hand(params, "0" * 64 if other else digest(trained), key="none") is None
+    assert not record.folder(params).exists()
+    out = capsys.readouterr().out
+    assert said in out if said else not out
+
+
+def test_retrain_counts_neither_a_released_run_nor_what_was_taken_over(project, trained):
+    params = wanted(trained)
+    assert released.at_hand(params, digest(trained), "none", retrain=True) is None
+    taken = released.at_hand(params, digest(trained), "none")
+    assert released.at_hand(params, digest(trained), taken.info["key"], retrain=True) is None  # even under the same key
+    own = shutil.copytree(trained / "smoke" / "baseline" / "seed-0", record.folder(params), dirs_exist_ok=True)
+    (own / "released.txt").unlink()
+    assert released.at_hand(params, digest(trained), taken.info["key"], retrain=True).path == record.folder(params)
+
+
+def test_a_run_finished_here_comes_before_a_released_one(project, trained):
+    params = wanted(trained)
+    shutil.copytree(trained / "smoke" / "baseline" / "seed-0", record.folder(params))
+    run = released.at_hand(params, digest(trained), predict.read_record(record.folder(params) / "run.json")["key"])
+    assert not released.is_released(run)
+
+
+@pytest.mark.parametrize("name", ["predictions.npz", "model.safetensors", "history.csv", "run.json"])
+def test_a_damaged_released_run_is_named_and_nothing_is_taken_over(project, trained, name):
+    path = released.place(wanted(trained)) / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(runs.ArtefactError, match=name):
+        released.at_hand(wanted(trained), digest(trained), "none")
+    assert not (record.folder(wanted(trained)) / "run.json").exists()
+
+
+def test_verify_recomputes_and_fails_where_the_weights_are_others(project, trained, capsys, monkeypatch):
+    assert released.verify("smoke")
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2 and "100.00% of 50 test predictions" in said[0] and "no weights" in said[1]
+    monkeypatch.setattr(predict, "load_model", lambda run, classes: predict.resnet18(classes, 2).eval())
+    assert not released.verify("smoke")
+    assert "TOO FEW" in capsys.readouterr().out
+
+
+# --- pieces
+
+def test_pieces_are_small_and_their_readme_says_what_they_are(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "PIECE", 20_000)
+    made = pieces.pack("smoke", tmp_path / "pieces", str(trained), ["cutmix/0", "baseline/0"], ["cutmix/0"])
+    assert len(made) > 3 and all(path.stat().st_size <= 20_000 for path in made)
+    places = pieces.unpack(tmp_path / "pieces", tmp_path / "released")
+    assert [place.relative_to(tmp_path).as_posix() for place in places] == ["released/smoke/baseline/seed-0", "released/smoke/cutmix/seed-0"]
+    readme = (tmp_path / "released" / "smoke" / "README.md").read_text(encoding="utf-8")
+    info = predict.load_run(places[1]).info
+    assert f"{info['test_accuracy']:.2%}" in readme and info["commit"] in readme and info["sha256"]["model.safetensors"] in readme
+    assert readme.count("| float16 |") == 1 and readme.count("| none |") == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_piece_that_is_missing_or_damaged_is_named_and_nothing_is_unpacked(trained, tmp_path, damage):
+    piece, _ = pieces.pack("smoke", tmp_path, str(trained), ["cutmix/0"], [])
+    if damage == "missing":
+        piece.unlink()
+    else:
+        piece.write_bytes(piece.read_bytes()[:-1] + b"x")
+    with pytest.raises(runs.ArtefactError, match=re.escape(piece.name)):
+        pieces.unpack(tmp_path, tmp_path / "released")
+    assert not (tmp_path / "released").exists()
+
+
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "halved", lambda run, weights: {"run.json": b"{}"})
+    monkeypatch.setattr(predict, "load_run", lambda path: None)
+    pieces.pack("..", tmp_path / "pieces", str(tmp_path), ["a/0"], [])
+    with pytest.raises(runs.ArtefactError, match="no run's files"):
+        pieces.unpack(tmp_path / "pieces", tmp_path / "released")
+    assert not (tmp_path / "a").exists()
+
+
+def test_packing_what_is_not_there_is_one_line(tmp_path, trained):
+    with pytest.raises(runs.ArtefactError, match="no finished run nope/0"):
+        pieces.pack("smoke", tmp_path, str(trained), [], ["nope/0"])
+    with pytest.raises(runs.ArtefactError, match="no finished run"):
+        pieces.pack("smoke", tmp_path, str(tmp_path), [], [])
