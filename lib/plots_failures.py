@@ -58,7 +58,7 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
     for axis, (arm, matrix) in zip(axes, errors.items()):
         drawn = axis.imshow(matrix, cmap=shades, norm=norm, interpolation="none")
         for start, end in zip(edges[:-1], edges[1:]):
-            axis.add_patch(Rectangle((start - 0.5, start - 0.5), end - start, end - start, fill=False, edgecolor="#0072B2", linewidth=0.6))
+            axis.add_patch(Rectangle((start - 0.5, start - 0.5), end - start, end - start, fill=False, edgecolor="#222222", linewidth=0.6))
         axis.spines[:].set_visible(True)
         _ticks(axis, labels, np.arange(len(names)) if labels is names else (edges[:-1] + edges[1:] - 1) / 2)
         axis.set(title=readable(arm), xlabel="predicted", ylabel="true" if axis is axes[0] else "")

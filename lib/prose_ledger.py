@@ -18,7 +18,7 @@ def ledger(results: dict) -> str:
     if verdicts[UNTESTED]:
         text += f"{see('tab-untested')} lists the {verdicts[UNTESTED]:,} not tested here, and why."
     text += "".join(f" This study is not of {escape(scope)}: {escape(differs)}." for scope, differs in results["ledger"]["outside"].items())
-    return "## The original study's claims\n\n" + text.strip()
+    return text.strip()
 
 
 def conditions(results: dict) -> str:
@@ -29,7 +29,7 @@ def conditions(results: dict) -> str:
     failed = [escape(row["condition"]) for row in rows if not row["passed"]]
     text = (f"This study states {plural(len(rows), 'condition')} beforehand; "
             + ("all hold" if not failed else f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"))
-    return f"## Conditions\n\n{text} ({see('tab-conditions')})."
+    return f"{text} ({see('tab-conditions')})."
 
 
 def ledger_caption() -> str:

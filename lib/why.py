@@ -10,7 +10,7 @@ from lib import diagnosis, effects as effect, faithfulness, forward, interventio
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
-from lib.wording import percent, readable
+from lib.wording import readable, with_limits
 
 STEPS = 8  # of deletion and insertion: two of 16 cells each
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
@@ -106,7 +106,7 @@ def shares_view(table: pd.DataFrame) -> pd.DataFrame:
     for arm, rows in table.groupby("arm", sort=False):
         view[f"{readable(arm)} errors"] = rows["errors"].tolist()
         view[f"{readable(arm)} share (95%)"] = [
-            None if np.isnan(row.share) else f"{percent(row.share)} ({percent(row.low)} to {percent(row.high)})" for row in rows.itertuples()]
+            None if np.isnan(row.share) else with_limits(row.share, row.low, row.high) for row in rows.itertuples()]
     return view
 
 
