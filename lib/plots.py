@@ -1,4 +1,5 @@
 """Plots of numbers. One function a figure: data in, axes out; nothing is computed or saved here."""
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -6,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.wording import level, readable
+from lib.wording import level, readable, shorten
 
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -124,7 +125,7 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
         axis.hlines(place, panel["low"], panel["high"], color=colour, linewidth=1)
         axis.scatter(panel["change"], place, c=colour, s=9, zorder=3)
         axis.axvline(0, color="black", linewidth=0.7)
-        axis.set_yticks(place, panel.index.map(readable), fontsize=6 if len(ranked) > 25 else 7)
+        axis.set_yticks(place, panel.index.map(partial(shorten, length=22)), fontsize=6 if len(ranked) > 25 else 7)
         axis.set_ylim(len(panel) - 0.3, -0.7)
         axis.set_xlabel(f"{readable(arms[1])} minus {readable(arms[0])}, points")
         axis.grid(axis="y", visible=False)

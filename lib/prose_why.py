@@ -82,10 +82,11 @@ def instrument(results: dict) -> str:
                        f"hypothesis with its evidence, no proof. {reviewers(cam['reviewed'])}").rstrip()
     marks = score["acting"]
     causes = listed([f"{readable(cause)} {share(marks[f'recall {cause}'])}" for cause in score["causes"]])
+    rest = " ".join(filter(None, (f"{share(marks['called'])} get one nevertheless.", aims(marks), worst(score["worst"]))))
     return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
             f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
             f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
-            f"{share(marks['called'])} get one nevertheless. {aims(marks)} {worst(score['worst'])}{others(score)}")
+            f"{rest}{others(score)}")
 
 
 def others(score: dict) -> str:

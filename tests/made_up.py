@@ -18,6 +18,8 @@ STAGES = {"02_failures": {"mined": 6, "cases": ""},
           "04_compare": {"confidence_levels": [0.5, 0.9, 0.99], "reject_below": 0.7, "target_risk": 0.2, "bootstrap_draws": 100,
                          "corruption_images": 8}}
 
+played: list[nbformat.NotebookNode] = []  # the notebooks of the last report
+
 
 def splits(names: list[str], superclasses: int, images: int, name: str = "cifar100") -> data.Splits:
     """Noise in place of pictures; `superclasses` groups, or one class a group for 0."""
@@ -41,14 +43,15 @@ def logits(labels: np.ndarray, classes: int, wrong: float, seed: int, sure: floa
     return scores.astype(np.float32)
 
 
-def write_run(folder, made: data.Splits, arm: str, seed: int, wrong: float, noise: int, changed: dict | None = None) -> None:
+def write_run(folder, made: data.Splits, arm: str, seed: int, wrong: float, noise: int, changed: dict | None = None,
+              sure: float = 3.0) -> None:
     """A run folder as training leaves it; `noise` seeds the errors, so that two arms may share them."""
     torch.manual_seed(seed)
     place, classes = folder / arm / f"seed-{seed}", len(made.class_names)
     model = resnet18(classes, 2)
     arrays = {f"{split}_{what}": value for split in ("val", "test") for what, value in (
         ("index", getattr(made, split).index), ("labels", getattr(made, split).labels.numpy()),
-        ("logits", logits(getattr(made, split).labels.numpy(), classes, wrong, noise + (split == "val"))))}
+        ("logits", logits(getattr(made, split).labels.numpy(), classes, wrong, noise + (split == "val"), sure)))}
     runs.write_arrays(place / "predictions.npz", **arrays)
     runs.write_weights(place / "model.safetensors", model)
     runs.write_table(place / "history.csv", pd.DataFrame({"epoch": [1, 2, 3], **{
@@ -96,6 +99,6 @@ def report(folder, monkeypatch, made: data.Splits, arms: dict[str, dict], title:
     view = {"study": "made-up", "outputs": str(folder), "runs": str(folder / "runs"), "arms": list(arms), "seeds": list(seeds),
             "before": list(arms)[0], "after": list(arms)[1]}
     values = {**STAGES, "02_failures": STAGES["02_failures"] | {"cases": cases}}
-    for stage, more in values.items():
-        play(stage, view | more | stages.get(stage, {}))
-    return play("05_report", view | {"title": title, "claims": "", "conditions": ""})
+    played[:] = [play(stage, view | more | stages.get(stage, {})) for stage, more in values.items()]
+    played.append(play("05_report", view | {"title": title, "claims": "", "conditions": ""}))
+    return played[-1]
