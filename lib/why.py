@@ -75,8 +75,8 @@ def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame],
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
-        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true],
-                             "predicted": names[evidence.wrong]})
+        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true.numpy()],
+                             "predicted": names[evidence.wrong.numpy()]})
         part = part.join(verdicts[arm]).join(evidence.statistics)
         parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})

@@ -12,7 +12,7 @@ def readable(name: str) -> str:
 
 def escape(text: str) -> str:
     """Text that is safe inside Markdown and HTML: names and hypotheses come from outside."""
-    text = html.escape(str(text))
+    text = html.escape(str(text), quote=False)
     return "".join("\\" + character if character in "\\`*_{}[]$#|~" else character for character in text)
 
 

@@ -105,7 +105,7 @@ def test_no_error_at_all_and_no_cases(tmp_path, monkeypatch):
 
 def test_hostile_names_hypotheses_and_title_are_text_everywhere(tmp_path, monkeypatch):
     cases = tmp_path / "cases.yaml"
-    cases.write_text(json.dumps({"cases": [{"id": place, "hypothesis": name} for place, name in enumerate(HOSTILE)]}), encoding="utf-8")
+    cases.write_text(json.dumps({"cases": [{"id": place, "hypothesis": name} for place, name in enumerate(HOSTILE)]}, ensure_ascii=False), encoding="utf-8")
     arms = {"a__b-c": {"wrong": 0.5}, "x_y_": {"wrong": 0.5, "noise": 11}}
     title = " ".join(HOSTILE[:4])
     report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(HOSTILE, 3, 36), arms, title=title, cases=str(cases), **SMALL))
