@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup, NavigableString
 from lib.export_tables import LONG_TEXT, columns_of, grid, header_rows, kinds_of, span, text_of
 
 TEXT_WIDTH_EM = 50  # width of the PDF's text in ems of table text; only a first guess, the template measures
-CHARACTER_EM, PADDING_EM = 0.52, 1.2
+CHARACTER_EM, PADDING_EM = 0.49, 1.2
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 
@@ -66,23 +66,26 @@ def typst_cell(cell, in_head: bool, numeric: bool, rules: dict, save_image) -> s
 
 
 def column_widths(head: list[list], body: list[list]) -> str:
-    """Widths in ems for columns of long text, and in a crowded table for those with longer heads; else `auto`."""
-    longest = [max(map(len, map(text_of, cells)), default=0) for cells in body]
-    headings = [max(map(len, map(text_of, cells)), default=0) for cells in head]
+    """Widths in ems, `auto` for all columns where the table fits the measure with every cell on one line.
+
+    Else columns of short text keep their cells on one line and their headings on two, and those of long text share what is left.
+    """
+    longest, headings = ([max(map(len, map(text_of, cells)), default=0) for cells in part] for part in (body, head))
     words = [max((len(word) for cell in cells for word in text_of(cell).split()), default=0) for cells in head]
-    natural = [max(pair) * CHARACTER_EM + PADDING_EM for pair in zip(longest, headings)]
-    needed = [max(pair) * CHARACTER_EM + PADDING_EM for pair in zip(longest, words)]
-    crowded = sum(natural) > TEXT_WIDTH_EM
     is_long = [length > LONG_TEXT for length in longest]
-    rest = TEXT_WIDTH_EM - sum(width for width, long in zip(needed, is_long) if not long)
+    if not any(is_long) and sum(map(_ems, map(max, longest, headings))) <= TEXT_WIDTH_EM:
+        return "(" + "auto, " * len(body) + ")"
+    short = [_ems(max(length, word, -(-heading // 2) + 2 if heading > word else 0))
+             for length, word, heading in zip(longest, words, headings)]
+    rest = TEXT_WIDTH_EM - sum(width for width, long in zip(short, is_long) if not long)
     total = sum(length for length, long in zip(longest, is_long) if long)
-    widths = []
-    for column, long in enumerate(is_long):
-        if long:
-            widths.append(min(natural[column], max(rest * longest[column] / total, 10)))
-        else:
-            widths.append(needed[column] if crowded and headings[column] > longest[column] else None)
-    return "(" + "".join(f"{width:.1f}em, " if width else "auto, " for width in widths) + ")"
+    widths = [min(_ems(max(length, heading)), max(rest * length / total, 8)) if long else width
+              for length, heading, width, long in zip(longest, headings, short, is_long)]
+    return "(" + "".join(f"{width:.1f}em, " for width in widths) + ")"
+
+
+def _ems(characters: int) -> float:
+    return characters * CHARACTER_EM + PADDING_EM
 
 
 def typst_table(html: str, save_image) -> tuple[str, int]:
