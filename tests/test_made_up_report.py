@@ -54,6 +54,8 @@ def check(report: Rendered, folder) -> None:
         boxes = subprocess.run(["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True).stdout
         ends = [float(end) for end in re.findall(r'<word [^>]*xMax="([\d.]+)"', boxes)]
         assert max(ends) < 595 - 60, "a word leaves the measure"
+        feet = sorted(float(end) for end in re.findall(r'<word [^>]*yMax="([\d.]+)"', boxes))
+        assert feet[-1] < 842 - 40, "a word leaves the page's foot"
 
 
 def says(report: Rendered, *sentences: str) -> None:
