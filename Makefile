@@ -54,7 +54,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
+VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/index.py lib/readme_figures.py lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py given.py graphs.py inference.py interrupt.py lock.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py train.py yamls.py))
 
@@ -67,7 +67,7 @@ VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' 
 .PHONY: help
 help: ## this list
 	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [RETRAIN=1]"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
 # --- environment: done means that the lock's content is installed, whatever the files' times say
 STAMP := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
@@ -82,7 +82,10 @@ $(STAMP):
 
 # --- the study
 .PHONY: report
-report: $(OUT)/report.html $(OUT)/report.pdf ## train the study's arms, compare them, write report.html and report.pdf (phantom 13 min, cifar100-small 2.5 h)
+report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 13 min, cifar100-small 2.5 h)
+ifeq (,$(findstring q,$(firstword -$(MAKEFLAGS))))  # a command here would answer make -q
+	@printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf'
+endif
 
 .PHONY: check
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
@@ -139,10 +142,17 @@ $(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 	@exec $(RUN) -m lib.export $< --pdf '$@'
 
+$(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/index.py
+	@$(RUN) -m lib.index '$(@D)'
+
 # --- work with the notebooks
 .PHONY: lab
 lab: $(STAMP) ## explore in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks
+
+.PHONY: readme-figures
+readme-figures: $(STAMP) ## for authors: the README's pictures in docs/ from a finished study's figures
+	@$(RUN) -m lib.readme_figures '$(OUT)' docs
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
@@ -187,6 +197,6 @@ lock: ## for authors: requirements.txt from requirements.in (needs uv)
 # --- away with it
 .PHONY: clean distclean
 clean: ## delete the study's results
-	rm -rf '$(OUT)'
+	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
 distclean: ## delete the results of all studies and .venv; data/ stays
-	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') .venv
+	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') '$(OUTPUTS)/index.html' .venv

@@ -99,7 +99,7 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
     mean = "" if len(given) == 1 else (f" Mean of {len(given)} seeds, of each image before anything else: "
                                              "intervals and tests take the seeds as given.")
     return {"caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by class{ends_only}, with 95% intervals for paired "
-                       "proportions (Bonett and Price). Coloured: beyond chance after Benjamini–Hochberg over all classes; grey: "
+                       "proportions (Bonett and Price). Black: beyond chance after Benjamini–Hochberg over all classes; grey: "
                        f"within it.{mean}",
             "alt": f"Change of accuracy of {plural(len(ranked), 'class', 'classes')}, from {ends}."}
 
@@ -136,4 +136,4 @@ def effects(found: list[dict], given: list[int]) -> dict[str, str]:
     said = "; ".join(f"{effect['effect']} given {effect['given']} ({arms_text(effect['arms'])}) "
                      f"{points(effect['test_accuracy']['estimate'])} points, "
                      + interval(*(points(effect["test_accuracy"][end]) for end in ("low", "high"))) for effect in found)
-    return {"caption": f"Effects of the factors. Blue: the interval leaves 0 out. {intervals(given)}", "alt": f"Effects on accuracy: {said}."}
+    return {"caption": f"Effects of the factors. Black: the interval leaves 0 out; grey: it does not. {intervals(given)}", "alt": f"Effects on accuracy: {said}."}

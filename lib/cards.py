@@ -8,11 +8,11 @@ from matplotlib.ticker import PercentFormatter
 
 from lib.diagnosis import RANGES, STATISTICS, Evidence
 from lib.pictures import overlay, picture
-from lib.plots import COLOURS, WIDTH
+from lib.plots import WIDTH
 from lib.probes import FILLS
 from lib.wording import name, percent, readable, shorten
 
-WRONG, TRUE = COLOURS[1], COLOURS[0]
+WRONG, TRUE = "#333333", "#b3b3b3"  # no arm's colours
 BARS = {"as it is": None, "hottest cells covered": "hot", "coldest cells covered": "cold", "random cells covered": "random",
         "only hottest cells": "only-hot", "patches shuffled": "shuffle:4", "no colour": "grey", "no detail": "low:2"}
 SHOWN = 3  # cards a figure, so that two fit a page
@@ -29,6 +29,12 @@ def bars(found: Evidence, row: int) -> pd.DataFrame:
                                                       for which in ("wrong", "true")]
         table.append({"picture": label, "wrong": pair[0], "true": pair[1]})
     return pd.DataFrame(table)
+
+
+def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
+    """The probabilities that the cards' bars show, a row a case and picture."""
+    parts = [bars(found, case.row).assign(id=case.id, true_class=case.true, wrong_class=case.predicted) for case in cases.itertuples()]
+    return pd.concat(parts, ignore_index=True)[["id", "true_class", "wrong_class", "picture", "true", "wrong"]]
 
 
 def sentence(verdict: pd.Series) -> str:

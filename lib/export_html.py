@@ -11,6 +11,7 @@ from traitlets.config import Config
 
 from lib.export import HIDDEN, PrepareReport
 from lib.export_markdown import ALLOWED_TAGS, TEMPLATES
+from lib.export_pictures import png_uri, svg_uri
 from lib.export_tables import tidy_table
 
 MATH_TAGS = frozenset("""math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror mpadded
@@ -94,7 +95,7 @@ class ReportHTML(HTMLExporter):
 
     def default_filters(self):
         yield from super().default_filters()
-        yield from {"safe_html": safe_html, "report_table": report_table, "only_text": only_text}.items()
+        yield from {"svg_uri": svg_uri, "png_uri": png_uri, "safe_html": safe_html, "report_table": report_table, "only_text": only_text}.items()
 
     def from_notebook_node(self, nb, resources=None, **kwargs):
         colours = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "lightbulb"))

@@ -19,7 +19,7 @@ from lib.export_typst_tables import literal, typst_table
 
 SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 STANDARD = "ua-1"
-ROWS_KEPT_TOGETHER = 24  # a table with fewer rows moves to the next page as a whole
+LINES_KEPT_TOGETHER = 25  # a table with fewer lines moves to the next page as a whole
 
 
 class Pictures:
@@ -68,8 +68,8 @@ def typst_output(output, pictures: Pictures, log) -> str:
     if kind == "text/markdown":
         return typst_markdown(content, pictures)
     if kind == "text/html":
-        table, rows = typst_table(content, pictures.save_uri)
-        return typst_figure(table, "table", details, rows > ROWS_KEPT_TOGETHER)
+        table, lines = typst_table(content, pictures.save_uri)
+        return typst_figure(table, "table", details, lines > LINES_KEPT_TOGETHER)
     if kind == "text/plain":
         return f"#raw(block: true, {literal(content)})"
     if not details.get("alt"):

@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup, NavigableString
 from lib.export_tables import LONG_TEXT, columns_of, grid, header_rows, kinds_of, span, text_of
 
 TEXT_WIDTH_EM = 50  # width of the PDF's text in ems of table text; only a first guess, the template measures
-CHARACTER_EM, PADDING_EM = 0.52, 1.2
+CHARACTER_EM, PADDING_EM = 0.49, 1.2
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 
@@ -65,28 +65,36 @@ def typst_cell(cell, in_head: bool, numeric: bool, rules: dict, save_image) -> s
     return f"table.cell({', '.join([*arguments, content])})" if arguments else content
 
 
-def column_widths(head: list[list], body: list[list]) -> str:
-    """Widths in ems for columns of long text, and in a crowded table for those with longer heads; else `auto`."""
-    longest = [max(map(len, map(text_of, cells)), default=0) for cells in body]
-    headings = [max(map(len, map(text_of, cells)), default=0) for cells in head]
+def column_widths(head: list[list], body: list[list]) -> list[float | None]:
+    """Widths in ems; None, as wide as its longest cell, for all columns where the table fits the measure that way.
+
+    Else columns of short text keep their cells on one line and their headings on two, and those of long text share what is left.
+    """
+    longest, headings = ([max(map(len, map(text_of, cells)), default=0) for cells in part] for part in (body, head))
     words = [max((len(word) for cell in cells for word in text_of(cell).split()), default=0) for cells in head]
-    natural = [max(pair) * CHARACTER_EM + PADDING_EM for pair in zip(longest, headings)]
-    needed = [max(pair) * CHARACTER_EM + PADDING_EM for pair in zip(longest, words)]
-    crowded = sum(natural) > TEXT_WIDTH_EM
-    is_long = [length > LONG_TEXT for length in longest]
-    rest = TEXT_WIDTH_EM - sum(width for width, long in zip(needed, is_long) if not long)
-    total = sum(length for length, long in zip(longest, is_long) if long)
-    widths = []
-    for column, long in enumerate(is_long):
-        if long:
-            widths.append(min(natural[column], max(rest * longest[column] / total, 10)))
-        else:
-            widths.append(needed[column] if crowded and headings[column] > longest[column] else None)
-    return "(" + "".join(f"{width:.1f}em, " if width else "auto, " for width in widths) + ")"
+    is_long, natural = [length > LONG_TEXT for length in longest], list(map(_ems, map(max, longest, headings)))
+    if not any(is_long) and sum(natural) <= TEXT_WIDTH_EM:
+        return [None] * len(body)
+    short = [_ems(max(length, word, -(-heading // 2) + 2 if heading > word else 0))
+             for length, word, heading in zip(longest, words, headings)]
+    rest = TEXT_WIDTH_EM - sum(width for width, long in zip(short, is_long) if not long)
+    weights = [(sum(map(len, map(text_of, cells))) / len(cells) + length / 4) * long
+               for cells, length, long in zip(body, longest, is_long)]
+    return [min(full, max(rest * weight / sum(weights), 8)) if long else None if width >= full else width
+            for full, width, weight, long in zip(natural, short, weights, is_long)]
+
+
+def _ems(characters: int) -> float:
+    return characters * CHARACTER_EM + PADDING_EM
+
+
+def lines_of(row: list, widths: list[float | None]) -> int:
+    """On how many lines a row of the grid is set, as far as the widths tell."""
+    return max((-(-_ems(len(text_of(cell))) // widths[column]) for column, cell in row if widths[column] and span(cell) == 1), default=1)
 
 
 def typst_table(html: str, save_image) -> tuple[str, int]:
-    """The first table of `html`, Styler's colours included, as Typst code, and its number of rows.
+    """The first table of `html`, Styler's colours included, as Typst code, and the number of lines that it takes.
 
     save_image: gives the file name under which a data URI can be read.
     """
@@ -102,5 +110,7 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     lines = [", ".join(typst_cell(cell, number < head, numeric[start], rules, save_image) for start, cell in row)
              for number, row in enumerate(rows)]
     widths = column_widths(columns_of(rows[:head], width), columns)
+    columns_code = "(" + "".join("auto, " if one is None else f"{one:.1f}em, " for one in widths) + ")"
     header = f"table.header({', '.join(lines[:head])})"
-    return f"fit-table({', '.join([widths, header, *filter(None, lines[head:])])})", len(rows)
+    height = sum(lines_of(row, widths) for row in rows)
+    return f"fit-table({', '.join([columns_code, header, *filter(None, lines[head:])])})", int(height)

@@ -10,22 +10,23 @@ from IPython.display import display
 from lib import runs
 from lib.wording import readable
 
+FOLDED, PRINTED = 200, 100  # rows of a figure's data and of a table that a report shows
 PIXELS_PER_INCH = 192  # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
 
 
-def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.DataFrame | None = None, vector: bool = True) -> None:
-    """Keep a figure as <folder>/figures/<name>.png (and .svg), and display it.
+def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.DataFrame, vector: bool = True) -> None:
+    """Keep a figure as <folder>/figures/<name>.png (and .svg) with its data as .csv, and display it.
 
-    caption: Markdown; alt: what the figure says, for those who cannot see it, required; data: the numbers drawn;
-    vector: False for pictures. Raises ValueError without an alt text.
+    caption: Markdown; alt: what the figure says, for those who cannot see it, required; data: the numbers drawn, of pictures what
+    stands over them; vector: False for pictures. Raises ValueError without an alt text.
     """
     if not alt.strip():
         raise ValueError(f"figure {name}: an alt text is required")
     place = Path(folder) / "figures"
     width, height = figure.get_size_inches()
     metadata = {"alt": alt, "caption": caption, "label": f"fig-{name}", "width": round(width * 96), "height": round(height * 96)}
-    if data is not None:
-        metadata["table"] = as_html(data)
+    metadata["table"] = as_html(data.head(FOLDED)) + _cut(len(data), FOLDED, f"figures/{name}.csv", "<p>{}</p>")
+    runs.write_table(place / f"{name}.csv", data)
     png = _rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"<Figure: {alt}>"}
     runs.write_bytes(place / f"{name}.png", png)
@@ -44,7 +45,9 @@ def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: di
     """
     place = Path(folder) / "tables"
     runs.write_table(place / f"{name}.csv", table)
-    bundle = {"text/html": as_html(table if view is None else view, formats), "text/plain": f"<Table: {len(table)} rows>"}
+    shown = table if view is None else view
+    caption += _cut(len(shown), PRINTED, f"`tables/{name}.csv`", " {}")
+    bundle = {"text/html": as_html(shown.head(PRINTED), formats), "text/plain": f"<Table: {len(table)} rows>"}
     _keep(place / f"{name}.json", bundle, {"text/html": {"caption": caption, "label": f"tab-{name}"}})
 
 
@@ -67,6 +70,11 @@ def _display(kept: dict, without: str | None) -> None:
     """One picture is enough for a notebook, which would otherwise carry each plot twice."""
     display({kind: content for kind, content in kept["data"].items() if kind != without}, raw=True,
             metadata={kind: entry for kind, entry in kept["metadata"].items() if kind != without})
+
+
+def _cut(rows: int, shown: int, file: str, form: str) -> str:
+    """The note on a table that is longer than what is shown of it, else ""."""
+    return form.format(f"The first {shown} of {rows:,} rows; all are in {file}.") if rows > shown else ""
 
 
 def _rendered(figure, kind: str, **options) -> bytes:

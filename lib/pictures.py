@@ -49,13 +49,15 @@ def failures(images: np.ndarray, titles: list[str], columns: int = 6):
 
 
 def maps(images: np.ndarray, raw: np.ndarray, picture_titles: list[str], map_titles: list[list[str]], unit: str):
-    """Columns of a picture and its maps below it, on one scale, with a colour bar.
+    """Columns of a picture and its maps below it, or rows where that takes less room, on one scale, with a colour bar.
 
     images: (N, 3, H, W); raw: (N, M, h, w), in logits; map_titles: M titles for each of the N images.
     """
     limit = float(np.abs(raw).max(initial=0)) or 1.0
-    figure, axes = grid(1 + raw.shape[1], max(len(images), 2), cell=1.0, above=0.375, below=0.5)
-    for column, image, its_maps, title, titles in zip(axes.T, images, raw, picture_titles, map_titles):
+    across, down = max(len(images), 2), 1 + raw.shape[1]
+    lying = across < down <= 6  # six pictures are a page's measure
+    figure, axes = grid(*((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.5)
+    for column, image, its_maps, title, titles in zip(axes if lying else axes.T, images, raw, picture_titles, map_titles):
         picture(column[0], image, title)
         for axis, one, map_title in zip(column[1:], its_maps, titles):
             picture(axis, overlay(image, one, limit), map_title)

@@ -1,4 +1,5 @@
 """Plots of numbers. One function a figure: data in, axes out; nothing is computed or saved here."""
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -6,45 +7,65 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.wording import level, readable
+from lib.wording import level, readable, shorten
 
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHOWN_CLASSES = 200  # of more, the ends
+GREY = "#6e6e6e"
 WIDTH = 6.9  # inches, a page's measure
 
 
-def style() -> None:
-    """Use the report's style from here on."""
+_study: list[str] = []
+
+
+def style(arms=()) -> None:
+    """Use the report's style from here on, and give each of the study's arms its colour, whichever of them a figure shows."""
     plt.style.use(Path(__file__).with_name("report.mplstyle"))
+    _study[:] = arms
 
 
 def colours(arms) -> dict[str, str]:
-    return {arm: COLOURS[number % len(COLOURS)] for number, arm in enumerate(arms)}
+    return {arm: COLOURS[(_study.index(arm) if arm in _study else number) % len(COLOURS)] for number, arm in enumerate(arms)}
 
 
-def training_curves(history: pd.DataFrame, milestones, axes=None):
+def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -> None:
+    """Write names beside the right ends of lines, in their colours; `ends`: name to height in data and colour.
+
+    Names keep `apart` of the axis's height, so that they never touch. To be called once the axis has its limits.
+    """
+    low, high = axis.get_ylim()
+    ranked = sorted(((value - low) / (high - low), label, colour) for label, (value, colour) in ends.items())
+    places = []
+    for height, _, _ in ranked:
+        places.append(max(height, places[-1] + apart) if places else height)
+    over = max(places[-1] - 1, 0) if places else 0  # what leaves the top moves all down
+    for place, (_, label, colour) in zip(places, ranked):
+        axis.text(1.02, place - over, label, color=colour, transform=axis.transAxes, va="center", fontsize=7)
+
+
+def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = COLOURS[0]):
     """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's steps marked.
 
-    With several seeds, one under the other: the mean, and a band from the lowest to the highest.
+    With several seeds, one under the other: the mean, and a band from the lowest to the highest. `colour` is the arm's.
     """
     axes = plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")[1] if axes is None else axes
     names = {"stream": "training stream", "train": "train, clean", "val": "validation"}
     epochs = history.groupby("epoch")
     mean, low, high = epochs.mean(), epochs.min(), epochs.max()
     for axis, what in zip(axes, ("loss", "accuracy")):
-        for (column, label), colour, dash in zip(names.items(), ("#8a8a8a", "#0072B2", "#D55E00"), (":", "-", "-")):
+        for (column, label), shade, dash in zip(names.items(), (GREY, colour, colour), (":", (0, (4, 2)), "-")):
             name = f"{column}_{what}"
-            axis.plot(mean.index, mean[name], dash, color=colour, label=label)
+            axis.plot(mean.index, mean[name], linestyle=dash, color=shade, label=label)
             if len(history) > len(mean):
-                axis.fill_between(mean.index, low[name], high[name], color=colour, alpha=0.2, linewidth=0)
+                axis.fill_between(mean.index, low[name], high[name], color=shade, alpha=0.2, linewidth=0)
         for milestone in milestones:
             axis.axvline(milestone + 0.5, color="#555555", linewidth=0.7, linestyle=(0, (2, 2)))
         axis.set(xlabel="epoch", title=what)
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes[0].set_ylabel("cross-entropy, nats")
     axes[1].yaxis.set_major_formatter(PercentFormatter(1, 0))
-    axes[0].legend()
+    label_ends(axes[1], {line.get_label(): (line.get_ydata()[-1], line.get_color()) for line in axes[1].lines[:len(names)]})
     return axes
 
 
@@ -100,11 +121,11 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
         axes = plt.subplots(1, len(panels), figsize=(WIDTH, height), layout="constrained", sharex=True, squeeze=False)[1][0]
     for axis, panel in zip(axes, panels):
         place = np.arange(len(panel))
-        colour = np.where(panel["p_adjusted"] < 0.05, np.where(panel["change"] > 0, COLOURS[2], COLOURS[1]), "#777777")
+        colour = np.where(panel["p_adjusted"] < 0.05, "black", "#9a9a9a")
         axis.hlines(place, panel["low"], panel["high"], color=colour, linewidth=1)
         axis.scatter(panel["change"], place, c=colour, s=9, zorder=3)
         axis.axvline(0, color="black", linewidth=0.7)
-        axis.set_yticks(place, panel.index.map(readable), fontsize=6 if len(ranked) > 25 else 7)
+        axis.set_yticks(place, panel.index.map(partial(shorten, length=22)), fontsize=6 if len(ranked) > 25 else 7)
         axis.set_ylim(len(panel) - 0.3, -0.7)
         axis.set_xlabel(f"{readable(arms[1])} minus {readable(arms[0])}, points")
         axis.grid(axis="y", visible=False)

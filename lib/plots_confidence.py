@@ -3,7 +3,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from lib.plots import WIDTH, colours
+from lib.plots import WIDTH, colours, label_ends
 from lib.wording import readable
 
 
@@ -18,7 +18,7 @@ def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
     ax.set(xlabel="coverage: share of test images accepted", ylabel="risk: errors among them", xlim=(0, 1), ylim=(0, highest))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, 0))
-    ax.legend()
+    label_ends(ax, {readable(arm): (curves[arm]["risk"].iloc[-1], colour) for arm, colour in colours(curves).items()})
     return ax
 
 

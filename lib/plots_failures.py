@@ -27,7 +27,7 @@ def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
         reach = [share - table["share_low"][shown], table["share_high"][shown] - share]
         ax.errorbar(middle, share, yerr=reach, fmt="o", color=colour, markersize=3.5, linewidth=1, label=readable(arm))
         for where, top, count in zip(middle, table["share_high"][shown], table["errors"][shown]):
-            ax.annotate(f"{count:,}", (where, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=6)
+            ax.annotate(f"{count:,}", (where, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=6 if len(tables) < 4 else 4.3)
     ax.axhline(first["chance"].iloc[0], color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), label="chance")
     ax.set_xticks(place, [f"{level(row.low)} to {level(row.high)}" for row in first.itertuples()])
     ax.set(xlabel="confidence of the wrong prediction, after temperature scaling", ylim=(0, None))
@@ -58,7 +58,7 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
     for axis, (arm, matrix) in zip(axes, errors.items()):
         drawn = axis.imshow(matrix, cmap=shades, norm=norm, interpolation="none")
         for start, end in zip(edges[:-1], edges[1:]):
-            axis.add_patch(Rectangle((start - 0.5, start - 0.5), end - start, end - start, fill=False, edgecolor="#0072B2", linewidth=0.6))
+            axis.add_patch(Rectangle((start - 0.5, start - 0.5), end - start, end - start, fill=False, edgecolor="#222222", linewidth=0.6))
         axis.spines[:].set_visible(True)
         _ticks(axis, labels, np.arange(len(names)) if labels is names else (edges[:-1] + edges[1:] - 1) / 2)
         axis.set(title=readable(arm), xlabel="predicted", ylabel="true" if axis is axes[0] else "")

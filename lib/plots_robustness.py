@@ -30,6 +30,12 @@ def accuracy(measured: pd.DataFrame, axes=None):
     return axes
 
 
+def drawn(chosen, place: int = 0) -> pd.DataFrame:
+    """What stands over the pictures of `examples`, and the image's id."""
+    return pd.DataFrame({"id": chosen.index[place], "picture": ["clean", *(NAMES[kind] for kind in CONSTANTS)],
+                         "severity": [0] + [SHOWN_SEVERITY] * len(CONSTANTS)})
+
+
 def examples(chosen, place: int = 0):
     """One image of a split, clean and under every corruption at SHOWN_SEVERITY."""
     image, index = chosen.images[place:place + 1], chosen.index[place:place + 1]

@@ -42,10 +42,10 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     digits = 0 if seeds == 1 else 1
     said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer"}[verdict(change)]
     text = (f"{start(before)} makes {one(before)} at 90% confidence or more, {name(after)} {one(after)}: {said} "
-            f"({change_text('errors_ge_90', change, seeds)}).")
+            f"({change_text('errors_ge_90', change, seeds)})")
     if verdict(change) == "lower" and label_smoothing[after] > label_smoothing[before]:
-        text += f" The label smoothing of {name(after)} lowers this count by construction."
-    return text
+        text += f", a number that the label smoothing of {name(after)} lowers by construction"
+    return text + "."
 
 
 def ranking(compare: dict) -> str:

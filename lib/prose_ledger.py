@@ -4,7 +4,7 @@ from lib.wording import count, escape, listed, plural, see
 
 
 def ledger(results: dict) -> str:
-    """How many claims came out how, and which are contradicted; "" without claims."""
+    """How many claims came out how, and which are contradicted, for the first page; "" without claims."""
     verdicts, claims = results["ledger"]["verdicts"], results["ledger"]["claims"].values()
     if not claims:
         return ""
@@ -15,10 +15,20 @@ def ledger(results: dict) -> str:
     contradicted = [f"“{escape(claim['statement'])}”" for claim in claims if claim["verdict"] == CONTRADICTED]
     if contradicted:
         text += f"Contradicted {'is' if len(contradicted) == 1 else 'are'} {listed(contradicted)}. "
-    if verdicts[UNTESTED]:
-        text += f"{see('tab-untested')} lists the {verdicts[UNTESTED]:,} not tested here, and why."
-    text += "".join(f" This study is not of {escape(scope)}: {escape(differs)}." for scope, differs in results["ledger"]["outside"].items())
-    return "## The original study's claims\n\n" + text.strip()
+    return text.strip()
+
+
+def scope(results: dict) -> str:
+    """The section on the claims: what of them this study does not speak of, and how it differs; "" without claims."""
+    found = results["ledger"]
+    if not found["claims"]:
+        return ""
+    tested = len(found["claims"]) - found["verdicts"][UNTESTED]
+    text = [f"{see('tab-ledger')} has each claim that could be tested beside what was measured."] * (tested > 0)
+    if found["verdicts"][UNTESTED]:
+        text.append(f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, and why.")
+    text += [f"This study is not of {escape(of)}: {escape(differs)}." for of, differs in found["outside"].items()]
+    return "## The original study's claims\n\n" + " ".join(text)
 
 
 def conditions(results: dict) -> str:
@@ -29,7 +39,7 @@ def conditions(results: dict) -> str:
     failed = [escape(row["condition"]) for row in rows if not row["passed"]]
     text = (f"This study states {plural(len(rows), 'condition')} beforehand; "
             + ("all hold" if not failed else f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"))
-    return f"## Conditions\n\n{text} ({see('tab-conditions')})."
+    return f"{text} ({see('tab-conditions')})."
 
 
 def ledger_caption() -> str:

@@ -1,7 +1,7 @@
 """The report's sentences about causes: what the probes say over all errors, the verdicts, and how far both can be trusted."""
 from lib import prose_probes
 from lib.prose_failures import bounded
-from lib.wording import listed, name, percent, plural, readable, see, start
+from lib.wording import listed, name, percent, power_of_ten, plural, readable, see, start
 
 AIM_RECALL, AIM_CALLED = 0.90, 0.05
 
@@ -54,7 +54,7 @@ def maps(results: dict) -> str:
     text = f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at {cam['layer']}."
     if cam["completeness_error"] is not None:
         text += (" With average pooling and one linear layer behind them, the sum over a map plus the class's bias must equal the "
-                 f"logit: the largest deviation is {cam['completeness_error']:.0e} logits.")
+                 f"logit: the largest deviation is {power_of_ten(cam['completeness_error'])} logits.")
     if not cam["faithfulness"]:
         return text
     parts = [text, f"{prose_probes.faithfulness(cam['faithfulness'])} {prose_probes.occlusion(cam['occlusion'])} See {see('fig-deletion')}.",
@@ -85,10 +85,11 @@ def instrument(results: dict) -> str:
                        f"hypothesis with its evidence, no proof. {reviewers(cam['reviewed'])}").rstrip()
     marks = score["acting"]
     causes = listed([f"{readable(cause)} {share(marks[f'recall {cause}'])}" for cause in score["causes"]])
+    rest = " ".join(filter(None, (f"{share(marks['called'])} get one nevertheless.", aims(marks), worst(score["worst"]))))
     return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
             f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
             f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
-            f"{share(marks['called'])} get one nevertheless. {aims(marks)}{worst(score['worst'])}{others(score)}")
+            f"{rest}{others(score)}")
 
 
 def others(score: dict) -> str:

@@ -6,7 +6,7 @@ from lib import bootstrap
 from lib.measures import with_spread
 from lib.selective import SCORES, clopper_pearson, counts_at_matched_coverage, rejection_table, softmax_score, threshold_for_risk
 from lib.summary import confidence_of
-from lib.wording import level, readable
+from lib.wording import level, readable, with_limits
 
 CURVE = np.arange(1, 201) / 200  # coverages at which curves are drawn
 
@@ -36,7 +36,7 @@ def rejection_view(joined: pd.DataFrame) -> pd.DataFrame:
 
     def risk(row):
         shown = spread(row, "selective_risk", "{:.1%}")
-        return shown if shown is None or row.n > 1 else f"{shown} ({row.risk_low:.1%} to {row.risk_high:.1%})"
+        return shown if shown is None or row.n > 1 else with_limits(row.selective_risk, row.risk_low, row.risk_high)
 
     rows = list(joined.itertuples())
     return pd.DataFrame({"threshold": [level(row.threshold) for row in rows], "arm": [readable(row.arm) for row in rows],
@@ -78,7 +78,7 @@ def promises_view(table: pd.DataFrame) -> pd.DataFrame:
         "arm": table["arm"].map(readable), "seed": table["seed"],
         "threshold": [f"{value:.3f}" if value == value else "none" for value in table["threshold"].astype(float)],
         "test coverage": [f"{row.coverage:.1%}" if row.coverage == row.coverage else None for row in table.itertuples()],
-        "test risk (95%)": [f"{row.selective_risk:.1%} ({row.risk_low:.1%} to {row.risk_high:.1%})" if is_found else None
+        "test risk (95%)": [with_limits(row.selective_risk, row.risk_low, row.risk_high) if is_found else None
                             for row, is_found in zip(table.itertuples(), found)],
         "outcome": table["outcome"]})
 
@@ -115,6 +115,11 @@ def _interval(change: dict) -> str:
 
 def _named(measure: str, score: str) -> str:
     return measure if score == "softmax" else f"{measure}_{score}"
+
+
+def curve_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Every tenth point of the curves, by arm."""
+    return pd.concat([table.iloc[::-10].iloc[::-1].assign(arm=arm) for arm, table in curves.items()], ignore_index=True).round(4)
 
 
 def curve(of_seeds: dict) -> pd.DataFrame:

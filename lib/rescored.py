@@ -7,7 +7,7 @@ import pandas as pd
 from lib import reviews
 from lib.compare import difference_of_means
 from lib.labels import score, share
-from lib.wording import interval, points, readable
+from lib.wording import points, readable
 
 UNKNOWN = -1
 SURE = 0.9  # confidence after temperature scaling from which an error counts as sure
@@ -104,8 +104,8 @@ def view(table: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
         shown.insert(1, "near-duplicates", table["duplicates"])
     for arm in arms:
         shown[readable(arm)] = [f"{value:.1%}" for value in table[arm]]
-    return shown.assign(**{"change, points": [f"{points(row.change)} ({interval(points(row.low), points(row.high))})"
-                                              for row in table.itertuples()]})
+    return shown.assign(**{"change, points (95%)": [f"{points(row.change)} ({points(row.low)} to {points(row.high)})"
+                                                    for row in table.itertuples()]})
 
 
 def numbers(table: pd.DataFrame, opinion: Opinion | None, duplicates, errors: pd.DataFrame, suspects: pd.DataFrame,

@@ -81,6 +81,14 @@ def confusions(runs: dict, splits) -> tuple[dict[str, np.ndarray], list[str], li
     return matrices, names, blocks
 
 
+def confusion_table(matrices: dict[str, np.ndarray], names: list[str]) -> pd.DataFrame:
+    """The cells of the matrices off the diagonal in which an arm has errors: classes and shares, the largest first."""
+    true, predicted = np.nonzero(sum(matrices.values()) * (1 - np.eye(len(names))))
+    table = pd.DataFrame({"true": np.array(names, object)[true], "predicted": np.array(names, object)[predicted],
+                          **{arm: matrix[true, predicted] for arm, matrix in matrices.items()}})
+    return table.iloc[np.argsort(-table[list(matrices)].max(axis=1).to_numpy(), kind="stable")].reset_index(drop=True)
+
+
 def numbers(runs: dict, tables: dict[str, pd.DataFrame], before: str, after: str, superclass: np.ndarray) -> dict | None:
     """What the report says about severity, by name; None for classes without superclasses. runs: arm to one run."""
     if not has_superclasses(superclass):

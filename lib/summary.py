@@ -5,7 +5,7 @@ import pandas as pd
 from lib import calibration as cal
 from lib.measures import MEASURES, with_spread
 from lib.selective import SCORES, augrc, clopper_pearson, excess_aurc
-from lib.wording import readable
+from lib.wording import readable, with_limits
 
 ARM_ROWS = ("test_accuracy", "errors", "train_accuracy", "val_accuracy", "train_val_gap", "errors_ge_90", "errors_ge_99",
             "confidence_on_errors", "confidence_on_right", "temperature", "aurc")
@@ -100,7 +100,7 @@ def by_cause_view(causes: pd.DataFrame, arms) -> pd.DataFrame:
     """`by_cause` as it is printed: each accuracy with its interval in one cell."""
     view = causes[["planted cause", "test images"]].copy()
     for arm in arms:
-        view[f"{readable(arm)} accuracy (95%)"] = [f"{row[f'{arm} accuracy']:.1%} ({row[f'{arm} low']:.1%} to {row[f'{arm} high']:.1%})"
+        view[f"{readable(arm)} accuracy (95%)"] = [with_limits(*(row[f'{arm} {what}'] for what in ('accuracy', 'low', 'high')))
                                                     for _, row in causes.iterrows()]
     return view
 
@@ -113,3 +113,13 @@ def confidence_of(run) -> np.ndarray:
 def confidences(of_seeds: dict) -> tuple[np.ndarray, np.ndarray]:
     """Confidence of each test image and whether it is right, of every seed, both (seeds, N)."""
     return np.stack([confidence_of(run) for run in of_seeds.values()]), np.stack([run.test.correct for run in of_seeds.values()])
+
+
+def histogram(confidences: dict[str, tuple], bins: int = 20) -> pd.DataFrame:
+    """What lib.plots.confidence_histograms draws: wrong and right test images in each bin of confidence, means over seeds."""
+    edges, rows = np.linspace(0, 1, bins + 1), []
+    for arm, (confidence, correct) in confidences.items():
+        wrong, right = (np.mean([np.histogram(one[of_one == which], edges)[0] for one, of_one in zip(confidence, correct)], axis=0)
+                        for which in (False, True))
+        rows.append(pd.DataFrame({"arm": arm, "confidence from": edges[:-1], "to": edges[1:], "wrong": wrong, "right": right}))
+    return pd.concat(rows, ignore_index=True).round(2)

@@ -10,7 +10,7 @@ from lib import diagnosis, effects as effect, faithfulness, forward, interventio
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
-from lib.wording import listed, name, percent, plural, readable
+from lib.wording import listed, name, plural, readable, with_limits
 
 STEPS = 8  # of deletion and insertion: two of 16 cells each
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
@@ -97,8 +97,8 @@ def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame],
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
-        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true],
-                             "predicted": names[evidence.wrong]})
+        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true.numpy()],
+                             "predicted": names[evidence.wrong.numpy()]})
         part = part.join(verdicts[arm]).join(evidence.statistics)
         parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})
@@ -128,7 +128,7 @@ def shares_view(table: pd.DataFrame) -> pd.DataFrame:
     for arm, rows in table.groupby("arm", sort=False):
         view[f"{readable(arm)} errors"] = rows["errors"].tolist()
         view[f"{readable(arm)} share (95%)"] = [
-            None if np.isnan(row.share) else f"{percent(row.share)} ({percent(row.low)} to {percent(row.high)})" for row in rows.itertuples()]
+            None if np.isnan(row.share) else with_limits(row.share, row.low, row.high) for row in rows.itertuples()]
     return view
 
 

@@ -1,6 +1,8 @@
 """How names and numbers are written in prose, captions and legends."""
 import html
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def readable(name: str) -> str:
     """A class or arm name as prose wants it: "oak_tree" is "oak tree", "cutmix_only" is "CutMix only"."""
@@ -10,7 +12,7 @@ def readable(name: str) -> str:
 
 def escape(text: str) -> str:
     """Text that is safe inside Markdown and HTML: names and hypotheses come from outside."""
-    text = html.escape(str(text))
+    text = html.escape(str(text), quote=False)
     return "".join("\\" + character if character in "\\`*_{}[]$#|~" else character for character in text)
 
 
@@ -41,13 +43,31 @@ def level(share: float) -> str:
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, the minus as typography has it."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    """A number with its sign, the minus as typography has it; what rounds to 0 has none."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return signed(100 * share)
+
+
+def shares(estimate: float, low: float, high: float) -> tuple[str, str, str]:
+    """A share and the ends of its interval in percent, with the decimal that the interval supports, or without it."""
+    digits = 0 if high - low >= 0.2 else 1
+    return percent(estimate, digits), percent(low, digits), percent(high, digits)
+
+
+def with_limits(estimate: float, low: float, high: float) -> str:
+    """The same as a table has it: "31.4% (29.0% to 33.9%)"."""
+    return "{} ({} to {})".format(*shares(estimate, low, high))
+
+
+def power_of_ten(value: float) -> str:
+    """A small number to one digit: 0.0000041 is "4 × 10⁻⁶"."""
+    digit, _, exponent = f"{value:.0e}".partition("e")
+    return digit if int(exponent) == 0 else f"{digit} × 10{str(int(exponent)).translate(RAISED)}"
 
 
 def interval(low: str, high: str) -> str:

@@ -151,7 +151,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
 
 def test_hostile_names_are_drawn_and_told_as_text(cases, found, verdicts, tmp_path):
     figure = cards.draw(cases, IMAGES, found, verdicts)
-    figures.show_figure(figure, "cards", cards.caption(HOSTILE[0]), cards.alt(cases, verdicts), tmp_path, vector=False)
+    figures.show_figure(figure, "cards", cards.caption(HOSTILE[0]), cards.alt(cases, verdicts), tmp_path, cases, vector=False)
     assert "<script" not in cards.caption(HOSTILE[0]) and "<script" not in cards.table_caption(HOSTILE[0])
     titles = [axis.get_title(loc="left") for axis in figure.axes if axis.images]
     assert max(map(len, titles)) < 30 and not any("$" in title.replace(r"\$", "") for title in titles)

@@ -273,7 +273,8 @@ def test_judging_changes_nothing_and_its_numbers_are_json(results):
 
 def told(results, stated=None):
     stated = stated or claims.read(FILE)
-    return prose_ledger.ledger({"ledger": ledger.numbers(ledger.judge(stated, results), stated, results)})
+    told = {"ledger": ledger.numbers(ledger.judge(stated, results), stated, results)}
+    return f"{prose_ledger.ledger(told)} {prose_ledger.scope(told)}"
 
 
 def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):

@@ -66,7 +66,7 @@ def test_a_curve_has_the_exact_interval_of_one_seed_and_the_ends_of_several():
     ends = [1 - run(seed).test.correct.mean() for seed in range(3)]
     assert several.iloc[-1][["low", "risk", "high"]].tolist() == pytest.approx([min(ends), np.mean(ends), max(ends)])
     ax = plots_confidence.risk_coverage({"a": one, "cutmix_only": several})
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "CutMix only"] and len(ax.collections) == 2
+    assert {text.get_text(): text.get_color() for text in ax.texts} == {"a": "#0072B2", "CutMix only": "#D55E00"} and len(ax.collections) == 2
 
 
 def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():

@@ -52,7 +52,7 @@ def test_nothing_known_is_no_table_and_an_empty_set_no_row(runs, opinion):
 def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion):
     table = rescored.rescored(runs, "baseline", "cutmix", opinion, None)
     view = rescored.view(table, ["baseline", "cutmix"])
-    assert list(view) == ["labels", "images", "baseline", "CutMix", "change, points"] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
+    assert list(view) == ["labels", "images", "baseline", "CutMix", "change, points (95%)"] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
     assert "near-duplicates" in rescored.view(rescored.rescored(runs, "baseline", "cutmix", opinion, LABELS == 0), ["baseline"])
 
 
