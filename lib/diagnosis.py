@@ -73,7 +73,8 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> E
     probability = calibration.softmax(stored.logits[position], temperature)
     whole = np.take_along_axis(probability, torch.stack([wrong, true], 1).numpy(), 1)
     found = Evidence(position, wrong, true, whole, maps, responses, pd.DataFrame())
-    of_classes = {"confused": confusion_rank(run, temperature)[true, wrong], "typical": typicality(run, ready, splits, images, wrong)}
+    pair = true.numpy(), wrong.numpy()  # a tensor of one class would index as a number
+    of_classes = {"confused": confusion_rank(run, temperature)[pair], "typical": typicality(run, ready, splits, images, wrong)}
     return found._replace(statistics=_statistics(found, temperature).assign(**of_classes)[list(STATISTICS)])
 
 
@@ -121,7 +122,7 @@ def typicality(run, model: nn.Module, splits, images: torch.Tensor, classes: tor
     centres = np.stack([known[of_label == label].mean(0) - mean if (of_label == label).any() else np.zeros_like(mean)
                         for label in range(run.val.logits.shape[1])])
     ordinary = np.sort(_cosine(known - mean, centres[of_label]))
-    cosine = _cosine(forward.features(model, images, splits.mean, splits.std).numpy() - mean, centres[classes])
+    cosine = _cosine(forward.features(model, images, splits.mean, splits.std).numpy() - mean, centres[classes.numpy()])
     return np.searchsorted(ordinary, cosine) / max(len(ordinary), 1)
 
 
