@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import calibration, diagnosis, failures, forward, predict, rescored, runs, verdict
+from lib import calibration, diagnosis, failures, forward, predict, rescored, runs, severity, verdict
 from lib.cifar100 import DataError
 from lib.data import Splits, load_for
 
@@ -71,6 +71,11 @@ class Study:
     source: str
     loaded: dict = field(default_factory=dict)
 
+    @property
+    def grouped(self) -> bool:
+        """Whether superclasses tell anything."""
+        return severity.has_superclasses(self.splits.superclass)
+
     def arm(self, name: str, seed: int) -> Arm:
         """Raises NotMade for a run that is damaged."""
         if (name, seed) not in self.loaded:
@@ -121,7 +126,7 @@ def finished(folder: Path) -> dict[str, list[int]]:
 
 
 def _declared(path: Path) -> list[str]:
-    line = re.search(r"^ARMS\s*:=\s*(.*)$", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    line = re.search(r"^ARMS\s*:?=\s*(.*)$", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
     return line[1].split() if line else []
 
 

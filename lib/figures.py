@@ -26,11 +26,11 @@ def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.Data
     metadata = {"alt": alt, "caption": caption, "label": f"fig-{name}", "width": round(width * 96), "height": round(height * 96)}
     if data is not None:
         metadata["table"] = as_html(data)
-    png = _rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+    png = rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"<Figure: {alt}>"}
     runs.write_bytes(place / f"{name}.png", png)
     if vector:
-        svg = _rendered(figure, "svg", metadata={"Date": None, "Creator": None})
+        svg = rendered(figure, "svg", metadata={"Date": None, "Creator": None})
         bundle["image/svg+xml"] = svg.decode()
         runs.write_bytes(place / f"{name}.svg", svg)
     plt.close(figure)
@@ -69,7 +69,7 @@ def _display(kept: dict, without: str | None) -> None:
             metadata={kind: entry for kind, entry in kept["metadata"].items() if kind != without})
 
 
-def _rendered(figure, kind: str, **options) -> bytes:
+def rendered(figure, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
