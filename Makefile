@@ -40,7 +40,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
+VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/refresh.py $(wildcard lib/explorer*),$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py inference.py interrupt.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py runs.py train.py yamls.py))
 
@@ -109,8 +109,8 @@ $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 
 # --- work with the notebooks
 .PHONY: lab
-lab: $(STAMP) ## explore in JupyterLab
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
+lab: $(STAMP) ## explore a finished study in JupyterLab
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
@@ -118,7 +118,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 	$(MAKE) train STUDY=smoke OUTPUTS=outputs
 	for run in $$(cd outputs/smoke && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
 	  (cd outputs/smoke/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
-	$(RUN) -m lib.refresh notebooks/0*.ipynb
+	$(RUN) -m lib.refresh notebooks/*.ipynb
 
 # --- checks
 .PHONY: test unit
@@ -129,7 +129,7 @@ unit: $(STAMP)
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
 	rm -rf outputs/smoke
-	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
+	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/*.ipynb
 
 .PHONY: lock
 lock: ## for authors: requirements.txt from requirements.in (needs uv)

@@ -6,7 +6,7 @@ from lib.explorer_study import Arm
 from lib.wording import percent, plural, readable
 
 OUTCOMES = ("corrected", "regressed", "both wrong", "both right")
-PAGE = 24
+PAGE = 18
 
 
 def pair_table(arm: Arm, other: Arm | None = None) -> pd.DataFrame:

@@ -16,9 +16,9 @@ class Grid:
     def __init__(self, opened: Callable):
         self.opened, self.rows, self.chosen_id = opened, [], None
         self.count = widgets.HTML()
-        self.previous = widgets.Button(description="Previous", icon="arrow-left", tooltip="previous page", layout={"width": "100px"})
-        self.next = widgets.Button(description="Next", icon="arrow-right", tooltip="next page", layout={"width": "80px"})
-        self.number = widgets.BoundedIntText(description="page", value=1, min=1, max=1, layout={"width": "110px"})
+        self.previous = widgets.Button(description="Previous", icon="arrow-left", tooltip="previous page", layout={"width": "96px"})
+        self.next = widgets.Button(description="Next", icon="arrow-right", tooltip="next page", layout={"width": "72px"})
+        self.number = widgets.BoundedIntText(description="page", value=1, min=1, max=1, layout={"width": "96px"})
         self.of = widgets.HTML()
         self.tiles = [self._tile(place) for place in range(explorer.PAGE)]
         self.previous.on_click(lambda _: self._turn(-1))
@@ -32,7 +32,7 @@ class Grid:
 
     def _tile(self, place: int) -> tuple:
         picture, button = widgets.HTML(), widgets.Button()
-        button.on_click(lambda _: self._open(place))
+        button.on_click(lambda _: self.choose(place))
         box = widgets.Box([picture, button])
         box.add_class("xp-tile")
         return box, picture, button
@@ -70,7 +70,8 @@ class Grid:
     def _turn(self, by: int) -> None:
         self.number.value = min(max(self.number.value + by, 1), self.number.max)
 
-    def _open(self, place: int) -> None:
+    def choose(self, place: int) -> None:
+        """Open the image at a place of the page."""
         self.chosen_id = self.rows[place].id
         self._mark()
         self.opened(self.rows[place])

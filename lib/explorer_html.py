@@ -10,7 +10,7 @@ from PIL import Image
 from lib.pictures import overlay
 from lib.wording import percent, readable, signed
 
-SIDES = {"tile": 96, "map": 96, "large": 192}  # pixels on the page, whole multiples of 32
+SIDES = {"tile": 96, "map": 96, "large": 160}  # pixels on the page, whole multiples of 32
 
 
 def text(value) -> str:
@@ -83,7 +83,7 @@ def maps(found: np.ndarray, logits: np.ndarray, image: np.ndarray, names: list[s
             f'<td>{picture(overlay(image, one, limit), "map", f"Map of {readable(arm)} for {readable(name)}, logit {logit:.1f}")}'
             f"<br>logit {signed(logit).removeprefix('+')}</td>" for one, name, logit in zip(of_arm, names, its_logits))
         rows.append(f'<tr><th scope="row">{mark(arm, colour)}</th>{cells}</tr>')
-    return (f'<table class="xp-maps"><caption>Evidence of each cell for a class, in logits, on one scale</caption>'
+    return (f'<p class="xp-quiet">What each cell adds to the logit of a class; all on one scale, in logits.</p><table class="xp-maps">'
             f"<tr><td></td>{columns}</tr>{''.join(rows)}</table>"
             f'<div class="xp-scale"><span>{signed(-limit)}</span><i aria-hidden="true"></i><span>{signed(limit)}</span></div>')
 

@@ -43,7 +43,7 @@ def static(study: Study, arm: Arm, other: Arm | None = None) -> tuple[dict, dict
     text = f"{explorer.count(errors, table)} are errors of {readable(arm.name)}. Run this cell in JupyterLab to explore them."
     if not len(drawn):
         return {"text/plain": text}, {}
-    figure = pictures.failures(study.splits.test.images[drawn["position"].to_numpy()].numpy(), titles(drawn))
+    figure = pictures.failures(study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn))
     width = figure.get_size_inches()[0]
     png = figures.rendered(figure, "png", dpi=figures.PIXELS_PER_INCH, metadata={"Software": None})
     plt.close(figure)

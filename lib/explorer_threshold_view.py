@@ -9,17 +9,19 @@ INTRODUCTION = ("<h4>Answering only when confident</h4><p>A prediction counts wh
 
 
 class Threshold:
-    """widget: the whole panel; slider, scaled: its controls; table, plot: what it says."""
+    """widget: the whole panel; slider, typed, scaled: its controls; table, plot: what it says."""
 
     def __init__(self):
         self.arms, self.curves = [], {}
-        self.slider = widgets.FloatSlider(description="threshold", value=0.9, min=0, max=1, step=0.005, readout_format=".3f")
-        self.scaled = widgets.RadioButtons(description="confidence", value=False,
-                                           options=[("as trained, as in the report's table", False), ("after temperature scaling", True)])
+        self.slider = widgets.FloatSlider(description="threshold", value=0.9, min=0, max=1, step=0.005, readout=False)
+        self.typed = widgets.BoundedFloatText(description="as a number", value=0.9, min=0, max=1, step=0.005)
+        widgets.link((self.slider, "value"), (self.typed, "value"))
+        self.scaled = widgets.Dropdown(description="confidence", options=[("as trained, as in the report's table", False),
+                                                                          ("after temperature scaling", True)])
         self.table, self.plot = widgets.HTML(), widgets.HTML()
         self.slider.observe(lambda _: self.draw(), "value")
         self.scaled.observe(lambda _: self.show(self.arms, self.colours), "value")
-        body = widgets.HBox([widgets.VBox([self.slider, self.scaled, self.table]), self.plot])
+        body = widgets.HBox([widgets.VBox([self.slider, self.typed, self.scaled, self.table]), self.plot])
         self.widget = widgets.VBox([widgets.HTML(INTRODUCTION), body])
         self.widget.add_class("xp-threshold")
         body.add_class("xp-threshold-body")
