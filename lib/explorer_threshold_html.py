@@ -13,7 +13,7 @@ def table(rows: dict[str, dict[str, str]], colours: dict[str, str]) -> str:
     body = "".join(f'<tr><th scope="row">{mark(arm, colours[arm])}</th><td><b>{row["coverage"]}</b><br>{row["accepted"]}</td>'
                    f'<td><b>{row["risk"]}</b><br>{row["errors"]}</td></tr>' for arm, row in rows.items())
     return ('<table class="xp-points"><tr><th scope="col">arm</th><th scope="col">coverage<br>accepted</th>'
-            f'<th scope="col">selective risk (95% interval)<br>errors among them</th></tr>{body}</table>')
+            f'<th scope="col">selective risk (95%)<br>errors among them</th></tr>{body}</table>')
 
 
 def plot(curves: dict[str, pd.DataFrame], points: dict[str, pd.Series], colours: dict[str, str]) -> str:
