@@ -1,5 +1,6 @@
 """The explorer where it is asked for: widgets in JupyterLab, and beside them a picture and a text for wherever widgets cannot live."""
 import base64
+import html
 import os
 
 import matplotlib.pyplot as plt
@@ -19,11 +20,11 @@ def show(study: Study) -> None:
     With REPORT_HEADLESS set there is the grid alone.
     """
     arms = first_arms(study)
-    bundle, metadata = static(study, *arms)
+    bundle = static(study, *arms)
     if not os.environ.get("REPORT_HEADLESS"):
         from lib.explorer_view import Explorer
         bundle = {**Explorer(study).widget._repr_mimebundle_(), **bundle}
-    display(bundle, raw=True, metadata=metadata)
+    display(bundle, raw=True)
 
 
 def first_arms(study: Study) -> list[Arm]:
@@ -33,22 +34,25 @@ def first_arms(study: Study) -> list[Arm]:
     return [study.arm(first, seed), *(study.arm(other, seed) for other in others[:1] if seed in study.seeds[other])]
 
 
-def static(study: Study, arm: Arm, other: Arm | None = None) -> tuple[dict, dict]:
-    """The output as a picture with its alt text, and as text: (data, metadata) of one display."""
+def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
+    """The output as a picture with its alt text, and as text.
+
+    The picture is part of HTML, because nbconvert's own template drops the alt text of an image output.
+    """
     table = explorer.pair_table(arm, other)
     errors = explorer.arranged(explorer.choose(table), "confidence", False)
     drawn = errors.head(SHOWN)
     alt = f"The {plural(len(drawn), 'most confident error', 'most confident errors')} of {readable(arm.name)}: " + "; ".join(
         f"{row.id}, {readable(row.true)} taken for {readable(row.predicted)}, {percent(row.confidence, 0)}" for row in drawn.itertuples())
     text = f"{explorer.count(errors, table)} are errors of {readable(arm.name)}. Run this cell in JupyterLab to explore them."
-    if not len(drawn):
-        return {"text/plain": text}, {}
-    figure = pictures.failures(study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn))
-    width = figure.get_size_inches()[0]
-    png = figures.rendered(figure, "png", dpi=figures.PIXELS_PER_INCH, metadata={"Software": None})
-    plt.close(figure)
-    return ({"image/png": base64.b64encode(png).decode(), "text/plain": text},
-            {"image/png": {"alt": alt, "width": round(96 * width)}})
+    picture = ""
+    if len(drawn):
+        figure = pictures.failures(study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn))
+        width = round(96 * figure.get_size_inches()[0])
+        png = base64.b64encode(figures.rendered(figure, "png", dpi=figures.PIXELS_PER_INCH, metadata={"Software": None})).decode()
+        plt.close(figure)
+        picture = f'<img src="data:image/png;base64,{png}" width="{width}" alt="{html.escape(alt)}">'
+    return {"text/html": f"{picture}<p>{html.escape(text)}</p>", "text/plain": text}
 
 
 def titles(drawn) -> list[str]:
