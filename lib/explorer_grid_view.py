@@ -40,13 +40,14 @@ class Grid:
     def show(self, chosen: pd.DataFrame, count: str, images, colours: dict[str, str]) -> None:
         """The first page of the images of `chosen`, in its order."""
         self.chosen, self.images, self.colours = chosen, images, colours
-        self.count.value = f'<span role="status"><b>{count.split(" ")[0]}</b> {count.partition(" ")[2]}</span>' if len(chosen) else NOTHING
         pages = explorer.pages(len(chosen))
         first = self.number.value == 1
         self.number.max, self.of.value = pages, f"of {pages:,}"
         self.number.value = 1
         if first:  # else the number's change has drawn it
             self.draw()
+        number, _, rest = count.partition(" ")
+        self.count.value = f'<span role="status"><b>{number}</b> {rest}</span>' if len(chosen) else NOTHING  # last: the pictures are there
 
     def draw(self) -> None:
         self.rows = list(explorer.page(self.chosen, self.number.value).itertuples())
