@@ -54,7 +54,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB) lib/index.py lib/readme_figures.py lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
+VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/index.py lib/readme_figures.py lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py execute.py given.py graphs.py inference.py interrupt.py lock.py machine.py model.py params.py \
               phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py train.py yamls.py))
 
@@ -147,8 +147,8 @@ $(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/index.py
 
 # --- work with the notebooks
 .PHONY: lab
-lab: $(STAMP) ## explore in JupyterLab
-	$(BIN)/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks
+lab: $(STAMP) ## explore a finished study in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
 
 .PHONY: readme-figures
 readme-figures: $(STAMP) ## for authors: the README's pictures in docs/ from a finished study's figures
@@ -160,7 +160,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 	$(MAKE) train STUDY=smoke OUTPUTS=outputs RETRAIN=1
 	for run in $$(cd outputs/smoke && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
 	  (cd outputs/smoke/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
-	$(RUN) -m lib.refresh notebooks/0*.ipynb
+	$(RUN) -m lib.refresh notebooks/*.ipynb
 
 # --- checks
 .PHONY: test unit
@@ -171,7 +171,7 @@ unit: $(STAMP)
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
 	rm -rf outputs/smoke
-	REPORT_HEADLESS=1 REPORT_RETRAIN=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
+	REPORT_HEADLESS=1 REPORT_RETRAIN=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/*.ipynb
 
 .PHONY: bench
 bench: $(STAMP) ## measure training, prediction and the stages beside a plain loop; draw docs/performance.png (30 min, a quiet machine)

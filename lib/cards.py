@@ -9,12 +9,13 @@ from matplotlib.ticker import PercentFormatter
 from lib.diagnosis import RANGES, STATISTICS, Evidence
 from lib.pictures import overlay, picture
 from lib.plots import WIDTH
-from lib.probes import FILLS
+from lib.probes import FILLS, LABELS
 from lib.wording import name, percent, readable, shorten
 
 WRONG, TRUE = "#333333", "#b3b3b3"  # no arm's colours
 BARS = {"as it is": None, "hottest cells covered": "hot", "coldest cells covered": "cold", "random cells covered": "random",
         "only hottest cells": "only-hot", "patches shuffled": "shuffle:4", "no colour": "grey", "no detail": "low:2"}
+PROBES = [name for name in LABELS if {name, name.split(":")[0]} & set(BARS.values())]  # that the bars are made of
 SHOWN = 3  # cards a figure, so that two fit a page
 HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its own
 LINE = 36  # characters, so that the longest sentence fits beside the bars

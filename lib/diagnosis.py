@@ -50,15 +50,25 @@ class Evidence(NamedTuple):
     statistics: pd.DataFrame
 
 
+class Typical(NamedTuple):
+    """Features of a run's right validation predictions: their mean (C,), that of each class less it (classes, C), and the cosines
+    (N,) of each with its class's, rising."""
+
+    mean: np.ndarray
+    centres: np.ndarray
+    ordinary: np.ndarray
+
+
 def fast(run, model: nn.Module) -> nn.Module:
     """The network ready for probing, in bf16 where the run may use it and the device computes it."""
     return forward.ready(model, machine.choose_precision(run.info["params"]["precision"], next(model.parameters()).device))
 
 
-def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> Evidence:
+def examine(run, model: nn.Module, splits, among: np.ndarray | None = None, known: Typical | None = None) -> Evidence:
     """Probe every wrong test prediction of a run's network, or those `among` some positions; raises ValueError if there is none.
 
     Maps are those of layer4, on whose cells the rule was fitted; probabilities are after temperature scaling, fitted on val.
+    known: what `typical` gives, if it is at hand.
     """
     part, stored = splits.test, run.test
     position = np.flatnonzero(~stored.correct)
@@ -73,7 +83,8 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> E
     probability = calibration.softmax(stored.logits[position], temperature)
     whole = np.take_along_axis(probability, torch.stack([wrong, true], 1).numpy(), 1)
     found = Evidence(position, wrong, true, whole, maps, responses, pd.DataFrame())
-    of_classes = {"confused": confusion_rank(run, temperature)[true.numpy(), wrong.numpy()], "typical": typicality(run, ready, splits, images, wrong)}
+    pair = true.numpy(), wrong.numpy()  # a tensor of one class would index as a number
+    of_classes = {"confused": confusion_rank(run, temperature)[pair], "typical": typicality(run, ready, splits, images, wrong, known)}
     return found._replace(statistics=_statistics(found, temperature).assign(**of_classes)[list(STATISTICS)])
 
 
@@ -109,18 +120,23 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
     return more / max(classes - 2, 1)
 
 
-def typicality(run, model: nn.Module, splits, images: torch.Tensor, classes: torch.Tensor) -> np.ndarray:
-    """Share of the right validation predictions whose features lie less along their class's mean than the image's, (N,).
-
-    Features are the inputs of the last layer, less their mean; "along" is the cosine with the class's mean. 0 for a class without
-    a right validation prediction.
-    """
+def typical(run, model: nn.Module, splits) -> Typical:
+    """What the right validation predictions look like to the last layer."""
     right, labels = run.val.correct, run.val.labels
     known = forward.features(model, splits.val.images[right], splits.mean, splits.std).numpy()
     mean, of_label = known.mean(0), labels[right]
     centres = np.stack([known[of_label == label].mean(0) - mean if (of_label == label).any() else np.zeros_like(mean)
                         for label in range(run.val.logits.shape[1])])
-    ordinary = np.sort(_cosine(known - mean, centres[of_label]))
+    return Typical(mean, centres, np.sort(_cosine(known - mean, centres[of_label])))
+
+
+def typicality(run, model: nn.Module, splits, images: torch.Tensor, classes: torch.Tensor, known: Typical | None = None) -> np.ndarray:
+    """Share of the right validation predictions whose features lie less along their class's mean than the image's, (N,).
+
+    Features are the inputs of the last layer, less their mean; "along" is the cosine with the class's mean. 0 for a class without
+    a right validation prediction.
+    """
+    mean, centres, ordinary = known or typical(run, model, splits)
     cosine = _cosine(forward.features(model, images, splits.mean, splits.std).numpy() - mean, centres[classes.numpy()])
     return np.searchsorted(ordinary, cosine) / max(len(ordinary), 1)
 

@@ -27,11 +27,11 @@ def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.Data
     metadata = {"alt": alt, "caption": caption, "label": f"fig-{name}", "width": round(width * 96), "height": round(height * 96)}
     metadata["table"] = as_html(data.head(FOLDED)) + _cut(len(data), FOLDED, f"figures/{name}.csv", "<p>{}</p>")
     runs.write_table(place / f"{name}.csv", data)
-    png = _rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+    png = rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"<Figure: {alt}>"}
     runs.write_bytes(place / f"{name}.png", png)
     if vector:
-        svg = _rendered(figure, "svg", metadata={"Date": None, "Creator": None})
+        svg = rendered(figure, "svg", metadata={"Date": None, "Creator": None})
         bundle["image/svg+xml"] = svg.decode()
         runs.write_bytes(place / f"{name}.svg", svg)
     plt.close(figure)
@@ -77,7 +77,7 @@ def _cut(rows: int, shown: int, file: str, form: str) -> str:
     return form.format(f"The first {shown} of {rows:,} rows; all are in {file}.") if rows > shown else ""
 
 
-def _rendered(figure, kind: str, **options) -> bytes:
+def rendered(figure, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()

@@ -64,18 +64,20 @@ def variants(images: torch.Tensor, maps: torch.Tensor, mean, keys) -> Iterator[t
 
 
 def respond(model: nn.Module, images: torch.Tensor, maps: torch.Tensor, wrong: torch.Tensor, true: torch.Tensor, mean, std,
-            temperature: float, keys) -> dict[str, Response]:
-    """The network's responses to every probe, by name; `model` is from lib.forward.ready, wrong and true are classes (N,)."""
-    parts = [_respond(model, *(values[place:place + CHUNK] for values in (images, maps, wrong, true, np.asarray(keys))), mean, std, temperature)
-             for place in range(0, len(images), CHUNK)]
+            temperature: float, keys, names=LABELS) -> dict[str, Response]:
+    """The network's responses to the probes of these names; `model` is from lib.forward.ready, wrong and true are classes (N,)."""
+    parts = [_respond(model, *(values[place:place + CHUNK] for values in (images, maps, wrong, true, np.asarray(keys))), mean, std, temperature,
+                      names) for place in range(0, len(images), CHUNK)]
     return {name: Response(*(np.concatenate(values, axis=1) for values in zip(*(part[name] for part in parts)))) for name in parts[0]}
 
 
-def _respond(model, images, maps, wrong, true, keys, mean, std, temperature) -> dict[str, Response]:
+def _respond(model, images, maps, wrong, true, keys, mean, std, temperature, names) -> dict[str, Response]:
     rows = torch.arange(len(images))
     before = forward(model, images, mean, std)[rows, wrong]
     responses = {}
     for name, pictures in variants(images, maps, mean, keys):
+        if name not in names:
+            continue
         draws = []
         for changed in pictures:
             logits = forward(model, changed, mean, std)

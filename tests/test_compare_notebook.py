@@ -20,7 +20,7 @@ STORY = (prose.finding, prose.training, prose_compare.side_by_side, prose_confid
 @pytest.fixture(autouse=True)
 def unseen(monkeypatch):
     """Figures are made and kept, but neither rendered nor displayed: that takes most of the time."""
-    monkeypatch.setattr(figures, "_rendered", lambda figure, kind, **options: b"")
+    monkeypatch.setattr(figures, "rendered", lambda figure, kind, **options: b"")
     monkeypatch.setattr(figures, "display", lambda *arguments, **options: None)
 
 

@@ -7,12 +7,14 @@ import nbformat
 import pytest
 
 from lib.execute import defaults
-from lib.params import STAGES, check
+from lib.params import STAGES, Stage, check
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("0*.ipynb"))
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("0*.ipynb"))
+EXPLORER = FOLDER / "explore.ipynb"
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.fixture(params=[*NOTEBOOKS, EXPLORER], ids=lambda path: path.stem)
 def path(request):
     return request.param
 
@@ -34,14 +36,22 @@ def test_there_is_one_notebook_a_stage_in_order():
     assert [path.stem for path in NOTEBOOKS] == [f"0{number}_{stage}" for number, stage in enumerate(STAGES, 1)]
 
 
+def test_there_is_no_other_notebook():
+    assert sorted(FOLDER.glob("*.ipynb")) == [*NOTEBOOKS, EXPLORER]
+
+
 def test_parameters_are_one_cell_of_literals_that_declare_every_field_and_pass_the_check(path, cells):
-    stage = path.stem.split("_", 1)[1]
     marked = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(marked) == 1
     assert all("=" not in line.split("#", 1)[1] for line in marked[0].source.splitlines() if "#" in line)  # hides it from papermill
     assert list(defaults(path)) == [line.targets[0].id for line in ast.parse(marked[0].source).body]
-    assert set(defaults(path)) == set(STAGES[stage].model_fields)
-    check(stage, defaults(path))
+    if path == EXPLORER:  # no stage of a study: nothing is made from its parameters
+        assert set(defaults(path)) == set(Stage.model_fields)
+        Stage.model_validate(defaults(path))
+    else:
+        stage = path.stem.split("_", 1)[1]
+        assert set(defaults(path)) == set(STAGES[stage].model_fields)
+        check(stage, defaults(path))
 
 
 def test_executed_once_from_top_to_bottom(cells):
@@ -57,7 +67,7 @@ def test_cells_are_thin(cells):
 
 
 def test_begins_with_what_it_is_for(cells):
-    assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# 0")
+    assert cells[0].cell_type == "markdown" and re.match(r"# (0\d|Explore) ", cells[0].source)
     assert "rites" in cells[0].source
 
 

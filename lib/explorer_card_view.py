@@ -1,0 +1,98 @@
+"""The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand."""
+import ipywidgets as widgets
+import numpy as np
+
+from lib import cards, explorer_cards, explorer_html as shown
+from lib.diagnosis import LAYER
+from lib.explorer_study import Arm, Study
+from lib.wording import readable
+
+EMPTY = '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the probes did.</p>'
+WAIT = "Being made; the first verdict of an arm takes seconds, since validation is read for it."
+NO_CLASS = -1  # ipywidgets takes None for no choice at all
+NONE_YET = "None is kept with the runs; ask for one."
+RIGHT = "Right, so there is no error to diagnose."
+HYPOTHESIS = '<p class="xp-quiet">On photographs, whose causes nobody planted, a verdict is a hypothesis with its evidence.</p>'
+
+
+class Card:
+    """widget: the whole card; maps_of: the choice of a further class; answer: the pieces of HTML by name."""
+
+    def __init__(self, study: Study):
+        self.study, self.arms, self.position = study, [], None
+        names = study.splits.class_names
+        self.maps_of = widgets.Dropdown(description="map of a further class", disabled=True,
+                                        options=[("none", NO_CLASS), *((readable(name), number) for number, name in enumerate(names))])
+        self.maps_of.observe(lambda _: self.draw_maps(), "value")
+        self.diagnose = widgets.Button(description="Diagnose", tooltip="probe the picture in more than a hundred ways")
+        self.diagnose.on_click(lambda _: self.judge())
+        self.answer = {name: widgets.HTML() for name in ("head", "top", "maps", "probes", "verdict")}
+        self.answer["maps"].add_class("xp-maps-box")
+        ask = widgets.HBox([widgets.HTML(f"<h4>Grad-CAM at {LAYER}</h4>"), self.maps_of])
+        self.details = [self.answer["top"], ask, self.answer["maps"], self.answer["probes"], self.answer["verdict"], self.diagnose]
+        self.widget = widgets.VBox([self.answer["head"], *self.details])
+        self.widget.add_class("xp-card")
+        ask.add_class("xp-ask")
+        self.clear()
+
+    def clear(self) -> None:
+        self.position = None
+        self.answer["head"].value = EMPTY
+        self.maps_of.disabled = True
+        for one in self.details:
+            one.layout.display = "none"
+
+    def show(self, arms: list[Arm], row, colours: dict[str, str]) -> None:
+        """Fill the card with one row of lib.explorer.pair_table."""
+        self.arms, self.position, self.colours = arms, int(row.position), colours
+        self.answer["head"].value = shown.head(row, self._image(), self._facts(row))
+        self.answer["top"].value = shown.top({arm.name: explorer_cards.top(arm, self.position) for arm in arms}, colours)
+        for one in self.details:
+            one.layout.display = None
+        self.maps_of.disabled = False
+        self.draw_maps()
+        wrong, true = explorer_cards.contested(arms, self.position)
+        names = self.study.splits.class_names
+        tables = {arm.name: explorer_cards.bars(arm, self.position, wrong, true) for arm in arms}
+        self.answer["probes"].value = shown.probed(tables, names[wrong], names[true], colours)
+        self._verdicts(NONE_YET)
+
+    def draw_maps(self) -> None:
+        if self.position is None:
+            return
+        asked = None if self.maps_of.value == NO_CLASS else self.maps_of.value
+        classes = explorer_cards.shown_classes(self.arms, self.position, asked)
+        found = explorer_cards.maps(self.arms, self.position, classes)
+        logits = np.stack([arm.run.test.logits[self.position, classes] for arm in self.arms])
+        names = [self.study.splits.class_names[number] for number in classes]
+        self.answer["maps"].value = shown.maps(found, logits, self._image(), names, self.colours)
+
+    def _image(self) -> np.ndarray:
+        return self.study.splits.test.images[self.position].numpy()
+
+    def _facts(self, row) -> dict[str, str]:
+        """What is known of the image besides what the networks say."""
+        facts = {"recorded class": row.true}
+        if self.study.grouped:
+            facts["superclass"] = row.superclass
+        if hasattr(row, "cause"):
+            facts["planted cause"] = row.cause
+        if self.study.source == "reviewers":
+            facts["five reviewers"] = self.study.said[self.position] or "did not look at it"
+        return facts | ({"outcome": row.outcome} if hasattr(row, "outcome") else {})
+
+    def judge(self) -> None:
+        """Make the verdicts that are not kept with the runs."""
+        self._verdicts(WAIT)
+        self._verdicts(None)
+
+    def _verdicts(self, missing: str | None) -> None:
+        """Show every arm's verdict, and in the place of one that is not kept `missing`, or with None the verdict all the same."""
+        sentences = {}
+        for arm in self.arms:
+            right, kept = arm.run.test.correct[self.position], arm.verdicts is not None
+            sentences[arm.name] = RIGHT if right else missing if missing and not kept else cards.sentence(
+                explorer_cards.verdict_of(arm, self.position))
+        note = HYPOTHESIS if self.study.splits.test.planted is None else ""
+        self.answer["verdict"].value = shown.verdicts(sentences, self.colours) + note
+        self.diagnose.layout.display = None if NONE_YET in sentences.values() else "none"
