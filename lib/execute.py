@@ -28,8 +28,8 @@ from lib.lock import locked  # noqa: E402
 from lib.params import STAGES, check  # noqa: E402
 from lib.yamls import ParameterError  # noqa: E402
 
-# Asked to stop, a kernel gets SIGINT, after 15 s SIGTERM, and after 15 more it is killed: time for a step and a checkpoint.
-KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 30.0}
+# Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for a step or an evaluation, and a checkpoint.
+KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 60.0}
 
 
 class _Prefixed:
@@ -85,6 +85,7 @@ def main() -> int:
     parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a task that was left waiting for a kernel that is being stopped
     interrupt.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
     make = int(os.environ.get("REPORT_MAKE") or os.getppid())
     interrupt.end_with(make)

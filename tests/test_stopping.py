@@ -12,7 +12,7 @@ from project import command, copied, environment, make, study
 
 from lib import execute, interrupt
 
-LONG = "train_size: 500\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
+LONG = "train_size: 1000\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
 CASES = [("TERM", "make"), ("INT", "make"), ("KILL", "make"), ("TERM", "group"), ("KILL", "job"), ("TERM", "kernel")]
 SIDE_BY_SIDE = 3
 
@@ -66,7 +66,7 @@ def stopped(tmp_path_factory):
         second = second or (make(project, *target("-".join(CASES[0]))), some[CASES[0]].processes["job"].pid)
         for case, training in some.items():
             training.stop(*case)
-        ended |= {case: (training, training.end(60)) for case, training in some.items()}
+        ended |= {case: (training, training.end(90)) for case, training in some.items()}
     return project, ended, second
 
 
@@ -165,4 +165,4 @@ def test_ctrl_c_while_the_modules_are_imported_is_no_traceback():
 
 
 def test_a_step_and_a_checkpoint_have_time_before_the_kernel_is_killed():
-    assert execute.KERNEL["shutdown_wait_time"] >= 30 and interrupt.LOOK_SECONDS <= 1
+    assert execute.KERNEL["shutdown_wait_time"] >= 60 and interrupt.LOOK_SECONDS <= 1
