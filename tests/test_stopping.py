@@ -100,7 +100,7 @@ def test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it(stopped):
 
 @pytest.mark.parametrize("case, status, of_job", [
     (("TERM", "make"), -signal.SIGTERM, 143), (("INT", "make"), -signal.SIGINT, 130), (("TERM", "group"), -signal.SIGTERM, 143),
-    (("TERM", "kernel"), 2, 1)])
+    (("TERM", "kernel"), 2, 1)], ids=["TERM make", "INT make", "TERM group", "TERM kernel"])
 def test_the_status_is_the_shells_for_the_signal(stopped, case, status, of_job):
     training, _ = stopped[1][case]
     assert training.make.returncode == status and f"Error {of_job}\n" in training.said()
