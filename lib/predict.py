@@ -61,9 +61,9 @@ def load_run(path) -> Run:
     """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
     path = Path(path)
     info = read_record(path / "run.json")
-    sums = info.get("sha256")
-    if not isinstance(sums, dict) or set(sums) != set(FILES):
-        raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: the SHA-256 of {', '.join(FILES)} must stand in it")
+    sums, width = info.get("sha256"), info["params"].get("width") if isinstance(info.get("params"), dict) else None
+    if not isinstance(sums, dict) or set(sums) != set(FILES) or type(width) is not int or not 0 < width <= 512 or not {"key", "data_digest"} <= set(info):
+        raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} must be in it")
     arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = runs.read_table(path / "history.csv", sums["history.csv"])
     return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})

@@ -60,7 +60,7 @@ ALLOWED = {
         "precision": one_of("auto", "bf16", "fp32"), "device": one_of("auto", "cpu", "cuda", "mps"), "threads": whole(1)},
     "failures": VIEW | {"mined": whole(0, 100), "cases": text},
     "gradcam": VIEW | {"layer": one_of("layer1", "layer2", "layer3", "layer4"), "shown": whole(1, 20), "diagnosed": whole(0, 100),
-                       "scored": listed(place, 0)},
+                       "scored": listed(place, 0), "probed": whole(0)},
     "compare": VIEW | {"confidence_levels": rising(number(0, 1), 1), "reject_below": number(0, 1),
                        "target_risk": number(0, 1, low_too=False, high_too=False), "bootstrap_draws": whole(100, 100_000),
                        "corruption_images": whole(0)},
