@@ -201,7 +201,7 @@ def main(*words: str) -> int:
             said, count = survives(project, mutant), count + 1
             bad += bool(said)
             print(f"{said or 'caught'}: {mutant.fault} ({mutant.test})", flush=True)
-    print(f"{count - bad} of {count} guards are missed by their tests when they are removed; {time.monotonic() - began:.0f} s")
+    print(f"{count - bad} of {count} tests fail when their guard is removed; {time.monotonic() - began:.0f} s")
     return 1 if bad else 0
 
 

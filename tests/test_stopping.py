@@ -132,8 +132,11 @@ def test_a_child_ends_with_its_parent_by_the_system_or_by_looking(platform):
         pass
     child, = parent.children()
     parent.kill()
-    parent.communicate()
-    assert psutil.wait_procs([child], 5)[1] == []
+    parent.wait()
+    there = psutil.wait_procs([child], 5)[1]
+    for process in there:
+        process.kill()
+    assert there == []
 
 
 def test_a_second_wish_to_stop_does_not_break_into_the_first():
