@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 120  # none takes that long, but a make that should have been refused would go on for ever
 PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt")
 
 
@@ -40,4 +41,5 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def make(project: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(project, *arguments), capture_output=True, text=True, env=environment(**changes), stdin=subprocess.DEVNULL)
+    return subprocess.run(command(project, *arguments), capture_output=True, text=True, env=environment(**changes), stdin=subprocess.DEVNULL,
+                          timeout=SECONDS)
