@@ -143,7 +143,7 @@ def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
 
 def _line(model, item: dict, origin: dict) -> str:
     name = str(item["loc"][0]) if item["loc"] else ""
-    where = ".".join(map(str, item["loc"]))
+    where = ".".join(part if part.isprintable() else repr(part) for part in map(str, item["loc"]))  # a line break stays on its line
     source = f"{origin.get(name, 'parameters')}: " + (f"{where}: " if where else "")
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, model.model_fields, 1)

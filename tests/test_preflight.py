@@ -30,7 +30,7 @@ def test_mistakes_of_every_stage_and_arm_are_told_at_once_each_once(tmp_path):
 
 
 def test_one_arm_is_refused_before_it_is_trained(tmp_path):
-    lines = told(tmp_path, arms="a")
+    lines = told(tmp_path, arms="a", **{stage: "before: a\nafter: a\n" for stage in ALL})
     assert len(lines) == 4 and all("after: before and after must be two of the arms (a)" in line for line in lines)
 
 

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from project import command, copied, make, study
 
-TINY = "train_size: 100\nval_size: 40\ntest_size: 40\nwidth: 1\nepochs: 1\nmilestones: []\n"
+TINY = "# größer: 图\ntrain_size: 100\nval_size: 40\ntest_size: 40\nwidth: 1\nepochs: 1\nmilestones: []\n"
 
 
 def contents(folder: Path) -> dict:
