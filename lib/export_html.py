@@ -98,7 +98,10 @@ class ReportHTML(HTMLExporter):
         yield from {"svg_uri": svg_uri, "png_uri": png_uri, "safe_html": safe_html, "report_table": report_table, "only_text": only_text}.items()
 
     def from_notebook_node(self, nb, resources=None, **kwargs):
+        # parameters stand in the report's own tables, and may name folders of the machine
+        hidden = [cell.source for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()
+                  and "remove-input" in cell.metadata.get("tags", []) and not HIDDEN["remove_cell_tags"] & set(cell.metadata.tags)]
         colours = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "lightbulb"))
         css = (TEMPLATES / "report" / "static" / "report.css").read_text(encoding="utf-8")
         css += "{}\n@media screen and (prefers-color-scheme: dark) {{{}}}".format(*colours)
-        return super().from_notebook_node(nb, {**(resources or {}), "report_css": css}, **kwargs)
+        return super().from_notebook_node(nb, {**(resources or {}), "report_css": css, "hidden_code": hidden}, **kwargs)

@@ -22,6 +22,7 @@ PAGE = """<!DOCTYPE html>
 {style}
 main {{ grid-column: 1 / -1; }}
 header {{ grid-column: 1 / -1; }}
+tbody th {{ min-width: 12rem; }}
 </style>
 </head>
 <body>

@@ -35,7 +35,7 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     def one(arm):
         numbers = compare["arms"][arm]
         errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
-        return f"{sure:.{digits}f} of its {errors:.{digits}f} test errors" if errors else "no test error at all"
+        return f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors" if errors else "no test error at all"
 
     before, after, change = compare["before"], compare["after"], compare["changes"]["errors_ge_90"]
     seeds = number_of_seeds(compare)

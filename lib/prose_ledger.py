@@ -12,7 +12,7 @@ def ledger(results: dict) -> str:
     text = f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be tested here"
     text += ". " if not tested else (f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced, "
                                      f"{count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). ")
-    contradicted = [f"“{escape(claim['statement'])}”" for claim in claims if claim["verdict"] == CONTRADICTED]
+    contradicted = [f"“{escape(claim['statement'].rstrip('.'))}”" for claim in claims if claim["verdict"] == CONTRADICTED]
     if contradicted:
         text += f"Contradicted {'is' if len(contradicted) == 1 else 'are'} {listed(contradicted)}. "
     return text.strip()

@@ -235,7 +235,9 @@ def test_code_is_folded_in_html_and_absent_in_pdf_and_hidden_cells_are_in_neithe
                for tag in ("remove-cell", "parameters", "injected-parameters"))]
     page, text = to_html(*cells), pdf_text(to_pdf(*cells))
     folded = page("details", class_="code")
-    assert [block.pre.get_text().strip() for block in folded] == ["visible = 1"] and not folded[0].has_attr("open")
+    assert [block.pre.get_text().strip() for block in folded] == ["visible = 1", "no_input"]  # the last: all hidden code at the end
+    assert not any(block.has_attr("open") for block in folded) and folded[-1].summary.get_text() == "Show code"
+    folded[-1].decompose()
     assert page.find("pre", tabindex="0").get_text() == "epoch 2\nred"
     assert "epoch 2 red" in text and "output of hidden input" in text and "visible" not in text
     for shown in (str(page.body), text):

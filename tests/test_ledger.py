@@ -281,7 +281,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     assert "42 reproduced, none not reproduced, none contradicted" in told(results) and "Contradicted " not in told(results)
     results["compare"]["accuracy_change"] = {"estimate": 0.02, "low": 0.01, "high": 0.03}
     text = told(results)
-    assert "1 contradicted" in text and "Contradicted is “The CutMix arm is 15.01 points more accurate than the baseline.”" in text
+    assert "1 contradicted" in text and "Contradicted is “The CutMix arm is 15.01 points more accurate than the baseline”" in text
     results["study"]["width"] = 16
     assert "not of full size: width 64 (here 16)." in told(results)
 

@@ -74,7 +74,7 @@ def same(results):
 def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
     text = prose.finding(results)
     assert "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0" in text
-    assert "315 of its 3931" in text and "44 of its 2430" in text and "they are fewer (−271, 95% interval −310 to −230)" in text
+    assert "315 of its 3,931" in text and "44 of its 2,430" in text and "they are fewer (−271, 95% interval −310 to −230)" in text
     assert "a number that the label smoothing of CutMix lowers by construction." in text
     assert "fewer errors in CutMix" in text and "0.100 smaller (95% interval 0.080 to 0.120)" in text
 
