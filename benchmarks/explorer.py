@@ -9,6 +9,7 @@ import time
 import numpy as np
 import torch
 
+from lib import explorer_cards
 from lib.explorer_study import open_study
 from lib.explorer_view import Explorer
 
@@ -22,7 +23,12 @@ def actions(page: Explorer, numbers: np.random.Generator) -> dict:
 
     def tile():
         place = int(numbers.integers(len(page.grid.rows)))
+        explorer_cards.bars.cache_clear()  # or the second time would be a look-up
         return lambda: page.grid.choose(place)
+
+    def other():
+        tile()()
+        return pick(page.other)
 
     def show_all():
         for control in page.filters.values():
@@ -40,7 +46,7 @@ def actions(page: Explorer, numbers: np.random.Generator) -> dict:
         "another page": lambda: unfiltered(lambda: setattr(page.grid.number, "value", int(numbers.integers(1, page.grid.number.max)))),
         "open a card": lambda: unfiltered(tile()), "map of a further class": lambda: pick(page.card.maps_of),
         "threshold": lambda: lambda: setattr(page.threshold.slider, "value", float(numbers.uniform())),
-        "another arm": lambda: pick(page.other)}
+        "another arm": other}
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
 """The diagnosis card of one test image in one or two arms, as numbers; what the report knows how to compute is taken from there."""
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 import torch
@@ -41,8 +43,9 @@ def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
     return np.stack([forward.maps(arm.ready, diagnosis.LAYER, images, targets, splits.mean, splits.std).numpy() for arm in arms])
 
 
+@lru_cache(maxsize=100)
 def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
-    """lib.cards.bars of one image: the probabilities of two classes under the probes that a card shows."""
+    """lib.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
     hot = forward.maps(arm.ready, diagnosis.LAYER, images, pair[0], splits.mean, splits.std)

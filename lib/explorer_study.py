@@ -23,7 +23,7 @@ class NotMade(runs.ArtefactError):
         return [str(self)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arm:
     """One arm and seed: lib.failures.test_table, the temperature fitted on val, probabilities (N, K) after it.
 

@@ -83,7 +83,7 @@ class Explorer:
             _offer(self.outcome, list(explorer.outcomes(self.table, name).items()))
             _offer(self.order, list(explorer.orders(self.table, name, other or None).items()))
             for column, control in self.filters.items():
-                values = sorted(set(self.table[column]) - {""}) if column in self.table else []
+                values = sorted(set(self.table[column].unique()) - {""}) if column in self.table else []
                 _offer(control, [ANY, *((readable(value), value) for value in values)])
                 control.layout.display = None if len(values) > 1 and (column != "superclass" or self.study.grouped) else "none"
         self.filter()

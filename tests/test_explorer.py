@@ -174,7 +174,13 @@ def test_arms_come_in_the_studys_order_others_behind_them(place):
     released = place / "released" / "smoke"
     shutil.copytree(released / "baseline", released / "another")
     shutil.copytree(released / "baseline" / "seed-0", released / "baseline" / "seed-7")
-    assert explorer_study.finished(released) == {"cutmix": [0], "baseline": [0, 7], "another": [0]}
+    assert list(explorer_study.finished(released).items()) == [("cutmix", [0]), ("baseline", [0, 7]), ("another", [0])]
+
+
+@pytest.mark.parametrize("name", ["run.json", "predictions.npz", "model.safetensors"])
+def test_a_run_that_lacks_a_file_is_not_finished(place, name):
+    (place / "released" / "smoke" / "cutmix" / "seed-0" / name).unlink()
+    assert explorer_study.finished(place / "released" / "smoke") == {"baseline": [0]}
 
 
 def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp_path):

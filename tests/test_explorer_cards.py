@@ -55,6 +55,7 @@ def test_bars_are_those_of_the_reports_card(arms, wrong):
 def test_only_the_probes_of_the_bars_are_run(arms, wrong, monkeypatch):
     asked = []
     monkeypatch.setattr(probes, "forward", lambda model, images, mean, std, _real=probes.forward: asked.append(1) or _real(model, images, mean, std))
+    explorer_cards.bars.cache_clear()
     explorer_cards.bars(arms[0], wrong[0], *explorer_cards.contested(arms, wrong[0]))
     assert len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1  # the picture, the cells with three fillings, shuffled, grey, blurred
 
