@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
+DRY := $(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS)))
 MAKEFLAGS += --no-builtin-rules
 
 STUDY   ?= phantom
@@ -54,11 +55,12 @@ VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' 
 
 .PHONY: help
 help: ## this list
-	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2]"
+	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [ON=dask]"
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
 
 # --- environment: done means that the lock's content is installed, whatever the files' times say
-STAMP := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
+STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
+CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
 .PHONY: setup
 setup: $(STAMP) ## the environment: .venv from the lock (2 min, 6 GB)
 $(STAMP):
@@ -67,7 +69,18 @@ $(STAMP):
 	test -x $(RUN) || $(PYTHON) -m venv '$(VENV)'
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	rm -f '$(VENV)'/.lock-* && touch '$@'
+$(CLUSTER): | $(STAMP)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.txt
+	rm -f '$(VENV)'/.cluster-* && touch '$@'
 
+# --- many machines: ON=dask finds or starts a cluster and makes the same goals anew with ON=<its address>
+ifeq ($(ON)$(DRY),dask)
+GOALS := $(or $(MAKECMDGOALS),help)
+.PHONY: $(GOALS)
+$(firstword $(GOALS)): $(CLUSTER)
+	@exec $(RUN) -m lib.cluster start $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) $(STUDY) $(MAKE) $(GOALS)
+$(filter-out $(firstword $(GOALS)),$(GOALS)): $(firstword $(GOALS))
+else
 # --- the study
 .PHONY: report
 report: $(OUT)/report.html $(OUT)/report.pdf ## train the study's arms, compare them, write report.html and report.pdf (phantom 13 min, cifar100-small 2.5 h)
@@ -83,10 +96,11 @@ train: $(RUNS) ## only train the study's arms
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib.reviews
 
+WORK := $(if $(ON),lib.cluster run '$(ON)',lib.execute)
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
-$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP)
-	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
+$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP) $(if $(ON),$(CLUSTER))
+	@$(JOB) -m $(WORK) $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
 # The witness of what the stages saw: its name changes with the lists of runs and of files that may be there or not.
@@ -125,7 +139,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 # --- checks
 .PHONY: test unit
 test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, side by side (8 min)
-unit: $(STAMP)
+unit: $(STAMP) $(CLUSTER)
 	$(RUN) -m pytest tests
 
 .PHONY: nbval
@@ -134,8 +148,9 @@ nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they 
 	REPORT_HEADLESS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/0*.ipynb
 
 .PHONY: lock
-lock: ## for authors: requirements.txt from requirements.in (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
+lock: ## for authors: requirements.txt and requirements-cluster.txt from their .in (needs uv)
+	for part in requirements requirements-cluster; do \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $$part.in -o $$part.txt; done
 
 # --- away with it
 .PHONY: clean distclean
@@ -143,3 +158,4 @@ clean: ## delete the study's results
 	rm -rf '$(OUT)'
 distclean: ## delete the results of all studies and .venv; data/ stays
 	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') .venv
+endif
