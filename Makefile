@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
+DRY := $(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS)))
 MAKEFLAGS += --no-builtin-rules
 
 STUDY   ?= phantom
@@ -66,11 +67,17 @@ VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' 
 
 .PHONY: help
 help: ## this list
+<<<<<<< HEAD
 	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [RETRAIN=1]"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+=======
+	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [ON=dask]"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+>>>>>>> f57b848cdb277ebca12cde8c6ab10da17b3974d4
 
 # --- environment: done means that the lock's content is installed, whatever the files' times say
-STAMP := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
+STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
+CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
 .PHONY: setup
 setup: $(STAMP) ## the environment: .venv from the lock (2 min, 6 GB)
 $(STAMP):
@@ -79,7 +86,18 @@ $(STAMP):
 	test -x $(RUN) || $(PYTHON) -m venv '$(VENV)'
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	rm -f '$(VENV)'/.lock-* && touch '$@'
+$(CLUSTER): | $(STAMP)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.txt
+	rm -f '$(VENV)'/.cluster-* && touch '$@'
 
+# --- many machines: ON=dask finds or starts a cluster and makes the same goals anew with ON=<its address>
+ifeq ($(ON)$(DRY),dask)
+GOALS := $(or $(MAKECMDGOALS),help)
+.PHONY: $(GOALS)
+$(firstword $(GOALS)): $(CLUSTER)
+	@exec $(RUN) -m lib.cluster start $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) $(STUDY) $(MAKE) $(GOALS)
+$(filter-out $(firstword $(GOALS)),$(GOALS)): $(firstword $(GOALS))
+else
 # --- the study
 .PHONY: report
 report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 13 min, cifar100-small 2.5 h)
@@ -102,6 +120,7 @@ verify: $(STAMP) ## recompute the predictions of the study's released networks (
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib.reviews
 
+<<<<<<< HEAD
 # All parameters are checked before anything runs; done means that this content was, as each stage checks its own once more.
 CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*) 2>/dev/null | cksum))
 $(CHECKED): | $(STAMP)
@@ -114,6 +133,13 @@ seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml \
     $$(wildcard released/$(STUDY)/$$*/run.json) | $(STAMP)
 	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
+=======
+WORK := $(if $(ON),lib.cluster run '$(ON)',lib.execute)
+arm_of  = $(firstword $(subst /, ,$(1)))
+seed_of = $(patsubst seed-%,%,$(notdir $(1)))
+$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP) $(if $(ON),$(CLUSTER))
+	@$(JOB) -m $(WORK) $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
+>>>>>>> f57b848cdb277ebca12cde8c6ab10da17b3974d4
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
 # Runs that were taken over from released/ do not count when all are to be trained.
@@ -165,7 +191,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 # --- checks
 .PHONY: test unit
 test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, side by side (8 min)
-unit: $(STAMP)
+unit: $(STAMP) $(CLUSTER)
 	$(RUN) -m pytest tests
 
 .PHONY: nbval
@@ -191,12 +217,18 @@ audit: $(STAMP) ## known vulnerabilities in the locked packages: pip-audit in an
 	  echo "The audit did not pass: see above whether something was found, or whether the network or PyPI's list of vulnerabilities is out of reach" >&2; exit 1; }
 
 .PHONY: lock
-lock: ## for authors: requirements.txt from requirements.in (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
+lock: ## for authors: requirements.txt and requirements-cluster.txt from their .in (needs uv)
+	for part in requirements requirements-cluster; do \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $$part.in -o $$part.txt; done
 
 # --- away with it
 .PHONY: clean distclean
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
 distclean: ## delete the results of all studies and .venv; data/ stays
+<<<<<<< HEAD
 	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') '$(OUTPUTS)/index.html' .venv
+=======
+	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') .venv
+endif
+>>>>>>> f57b848cdb277ebca12cde8c6ab10da17b3974d4

@@ -11,7 +11,7 @@ import pypdf
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt")
+PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt")
 
 
 def make(project, *arguments, **environment):

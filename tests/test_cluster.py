@@ -1,0 +1,159 @@
+"""Runs on a cluster: a node that dies in mid-epoch costs nothing but time, leaves no orphan, and changes no bit."""
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lib import cluster
+
+ROOT = Path(__file__).parent.parent
+SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
+TINY = {"train_size": 300, "val_size": 40, "test_size": 40, "width": 4, "epochs": 6, "milestones": "[4]"}
+REFERENCE = """
+import sys, torch
+from pathlib import Path
+from lib import data, execute, machine, params, record, runs, train
+machine.set_deterministic(1)
+for arm in ("baseline", "cutmix"):
+    for seed in (0, 1, 2):
+        given, _ = execute.gather(["params/tiny/train.yaml", f"params/tiny/arms/{arm}.yaml"],
+                                  [("study", "tiny"), ("outputs", "reference"), ("arm", arm), ("seed", str(seed))])
+        p = params.check("train", execute.defaults(Path("notebooks/01_train.ipynb")) | given)
+        splits = data.load(p.data, sizes={"train": p.train_size, "val": p.val_size, "test": p.test_size}, seed=p.data_seed)
+        state = train.start(p, splits, record.folder(p), torch.device("cpu"), machine.choose_precision("auto", torch.device("cpu")), "none")
+        while state.epoch < p.epochs:
+            train.finish_epoch(state, train.train_epoch(state))
+        runs.write_weights(state.folder / "model.safetensors", state.model)
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project with a tiny study and a checkpoint after each epoch."""
+    for part in ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt"):
+        (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, tmp_path / part)
+    study = tmp_path / "params" / "tiny"
+    shutil.copytree(tmp_path / "params" / "smoke", study)
+    (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0 1 2\n", encoding="utf-8")
+    (study / "train.yaml").write_text("".join(f"{name}: {value}\n" for name, value in TINY.items()), encoding="utf-8")
+    engine = tmp_path / "lib" / "train.py"
+    engine.write_text(engine.read_text(encoding="utf-8").replace("CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"), encoding="utf-8")
+    for stamp, locks in (("lock", "requirements.txt"), ("cluster", "requirements.txt requirements-cluster.txt")):
+        number = subprocess.run(f"cat {locks} | cksum", shell=True, cwd=ROOT, capture_output=True, text=True).stdout.split()[0]
+        (Path(sys.prefix) / f".{stamp}-{number}").touch()  # the environment that runs this test is the one to use
+    return tmp_path
+
+
+def plain_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def below(process: int) -> list[int]:
+    """The process and its descendants, from /proc."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ProcessLookupError):
+            continue
+    found = [process]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def command_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder).parent): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("model.safetensors")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project):
+    subprocess.run([sys.executable, "-c", REFERENCE], cwd=project, check=True, env=os.environ | {"PYTHONPATH": str(project)})
+    address, started = f"tcp://127.0.0.1:{free_port()}", []
+
+    def dask(*arguments):
+        started.append(subprocess.Popen([str(Path(sys.executable).parent / "dask"), *arguments], cwd=project, start_new_session=True,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    try:
+        dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+        nodes = [dask("worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0",
+                      "--local-directory", str(project / "scratch")) for _ in range(2)]
+        training = subprocess.Popen(["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"], cwd=project,
+                                    env=plain_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(training)
+        lines = []
+        for line in training.stdout:
+            lines.append(line)
+            running = [one for one in below(nodes[0].pid) if "01_train" in command_of(one)]
+            if "epoch 2/6" in line and running:
+                break
+        time.sleep(0.1)  # into the next epoch
+        node = below(nodes[0].pid)
+        for one in node:
+            if "01_train" not in command_of(one) and "ipykernel" not in command_of(one):  # the node's own; the run must end by itself
+                os.kill(one, signal.SIGKILL)
+        lost = time.monotonic()
+        while any("01_train" in command_of(one) or "ipykernel" in command_of(one) for one in node) and time.monotonic() - lost < 20:
+            time.sleep(0.1)
+        assert time.monotonic() - lost < 20, "a run goes on without its node"
+        lines += training.stdout
+        assert training.wait() == 0, "".join(lines)
+        found = hashes(project / "outputs" / "tiny")
+        assert len(found) == 6 and found == hashes(project / "reference" / "tiny")
+        assert "".join(lines).count("epoch 1/6") == 6, "the moved run goes on from its checkpoint"
+        moved = [name for name in re.findall(r"(\S+/train.ipynb): on tcp", "".join(lines))]
+        assert len(moved) == 7 and len(set(moved)) == 6, "one run began twice, on another node"
+    finally:
+        for process in started:
+            for one in reversed(below(process.pid)):
+                try:
+                    os.kill(one, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            process.wait()
+    again = ["make", "-q", "train", "STUDY=tiny", "ON=dask", f"VENV={sys.prefix}"]
+    assert subprocess.run(again, cwd=project, env=plain_environment()).returncode == 0
+
+
+def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert len(cluster.slots("smoke")) == 8  # one thread each
+    assert len(cluster.slots("cifar100-small")) == 8 // cluster_threads("cifar100-small")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert cluster.slots("smoke") == [{"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "5"}]
+
+
+def cluster_threads(study: str) -> int:
+    return int(re.search(r"^threads: (\d+)", (ROOT / "params" / study / "train.yaml").read_text(encoding="utf-8"), re.M)[1])
+
+
+def test_a_scheduler_that_is_not_there_is_one_clear_line(monkeypatch, capfd):
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
+    result = subprocess.run([sys.executable, "-m", "lib.cluster", "start", "smoke", "true"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2 and result.stderr.startswith("no Dask scheduler at tcp://") and len(result.stderr.splitlines()) == 1
