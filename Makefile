@@ -67,13 +67,8 @@ VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' 
 
 .PHONY: help
 help: ## this list
-<<<<<<< HEAD
-	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [RETRAIN=1]"
+	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [RETRAIN=1] [ON=dask]"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
-=======
-	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [ON=dask]"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
->>>>>>> f57b848cdb277ebca12cde8c6ab10da17b3974d4
 
 # --- environment: done means that the lock's content is installed, whatever the files' times say
 STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
@@ -120,7 +115,6 @@ verify: $(STAMP) ## recompute the predictions of the study's released networks (
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib.reviews
 
-<<<<<<< HEAD
 # All parameters are checked before anything runs; done means that this content was, as each stage checks its own once more.
 CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*) 2>/dev/null | cksum))
 $(CHECKED): | $(STAMP)
@@ -128,18 +122,12 @@ $(CHECKED): | $(STAMP)
 	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.checked-* && touch '$@'
 $(RUNS): | $(CHECKED)
 
-arm_of  = $(firstword $(subst /, ,$(1)))
-seed_of = $(patsubst seed-%,%,$(notdir $(1)))
-$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml \
-    $$(wildcard released/$(STUDY)/$$*/run.json) | $(STAMP)
-	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
-=======
 WORK := $(if $(ON),lib.cluster run '$(ON)',lib.execute)
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
-$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml | $(STAMP) $(if $(ON),$(CLUSTER))
+$(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml \
+    $$(wildcard released/$(STUDY)/$$*/run.json) | $(STAMP) $(if $(ON),$(CLUSTER))
 	@$(JOB) -m $(WORK) $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
->>>>>>> f57b848cdb277ebca12cde8c6ab10da17b3974d4
 	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
 
 # Runs that were taken over from released/ do not count when all are to be trained.
@@ -226,9 +214,5 @@ lock: ## for authors: requirements.txt and requirements-cluster.txt from their .
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
 distclean: ## delete the results of all studies and .venv; data/ stays
-<<<<<<< HEAD
 	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') '$(OUTPUTS)/index.html' .venv
-=======
-	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') .venv
 endif
->>>>>>> f57b848cdb277ebca12cde8c6ab10da17b3974d4
