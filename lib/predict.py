@@ -9,7 +9,8 @@ from torch import nn
 from lib import runs
 from lib.model import resnet18
 
-FILES = ("predictions.npz", "history.csv", "model.safetensors")  # of a run, beside its record
+WEIGHTS = "model.safetensors"  # a released run may do without
+FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its record
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ def load_run(path) -> Run:
     """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
     path = Path(path)
     info = read_record(path / "run.json")
-    sums, width = info.get("sha256"), info["params"].get("width") if isinstance(info.get("params"), dict) else None
-    if not isinstance(sums, dict) or set(sums) != set(FILES) or type(width) is not int or not 0 < width <= 512 or not {"key", "data_digest"} <= set(info):
-        raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} must be in it")
+    sums, params = info.get("sha256"), info.get("params")
+    width = params.get("width") if isinstance(params, dict) else None
+    if not (isinstance(sums, dict) and set(FILES) - {WEIGHTS} <= set(sums) <= set(FILES)
+            and type(width) is int and 0 < width <= 512 and {"key", "data_digest"} <= set(info)):
+        raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
+                                 "must be in it")
     arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = runs.read_table(path / "history.csv", sums["history.csv"])
     return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})
@@ -97,7 +101,7 @@ def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, 
 
 def has_weights(run: Run) -> bool:
     """Whether the run's network was kept: of a released run perhaps only its predictions were."""
-    return "model.safetensors" in run.info["sha256"]
+    return WEIGHTS in run.info["sha256"]
 
 
 def load_model(run: Run, classes: int) -> nn.Module:

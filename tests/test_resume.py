@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import checkpoint, data, record, runs, train
+from lib import checkpoint, data, predict, record, runs, train
 from lib.params import Train
 
 SETTINGS = dict(
@@ -250,7 +250,7 @@ def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undistu
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0)
     state = finish(started(tmp_path))
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(predict, "write_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             record.publish(state, FINGERPRINT, {})
     assert record.finished(state.folder, state.key) is None
