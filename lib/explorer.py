@@ -86,5 +86,5 @@ def summary(arm: Arm, other: Arm | None) -> str:
         lines.append(f"from {readable(arm.name)} to {readable(other.name)}: "
                      + ", ".join(f"{(table['outcome'] == outcome).sum():,} {outcome}" for outcome in OUTCOMES))
     if arm.verdicts is None:
-        lines.append(f"no verdicts on the errors of {readable(arm.name)} are kept with these runs; a card makes its own")
+        lines.append(f"no verdicts on the errors of {readable(arm.name)} are kept with these runs; a card makes one on request")
     return "\n".join(lines)

@@ -44,7 +44,7 @@ def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
     drawn = errors.head(SHOWN)
     alt = f"The {plural(len(drawn), 'most confident error', 'most confident errors')} of {readable(arm.name)}: " + "; ".join(
         f"{row.id}, {readable(row.true)} taken for {readable(row.predicted)}, {percent(row.confidence, 0)}" for row in drawn.itertuples())
-    text = f"{explorer.count(errors, table)} are errors of {readable(arm.name)}. Run this cell in JupyterLab to explore them."
+    text = f"Errors of {readable(arm.name)}: {explorer.count(errors, table)}. Run this cell in JupyterLab to explore them."
     picture = ""
     if len(drawn):
         figure = pictures.failures(study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn))

@@ -43,7 +43,8 @@ def plot(curves: dict[str, pd.DataFrame], points: dict[str, pd.Series], colours:
         if points[arm]["accepted"]:
             x, y = place(points[arm]["coverage"], points[arm]["selective_risk"])
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colours[arm]}"/>')
-    return f'<svg class="xp-plot" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{_alt(points)}">{"".join(parts)}</svg>'
+    return (f'<svg class="xp-plot" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="{_alt(points)}">'
+            f'{"".join(parts)}</svg>')
 
 
 def _apart(heights: list[float], gap: float = 12) -> list[float]:

@@ -170,5 +170,6 @@ def test_the_threshold_moves_both_arms(explorer):
 def test_nothing_is_cut_at_1280_pixels_and_pictures_are_enlarged_by_whole_pixels(explorer):
     assert not explorer.evaluate("""all => [...all.querySelectorAll('.xp-tile:not([style*="none"]), .xp-card, .xp-controls, .xp-threshold')]
         .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className)""")
-    sizes = explorer.locator("img:visible").evaluate_all("all => all.map(one => [one.clientWidth, one.naturalWidth, getComputedStyle(one).imageRendering])")
+    sizes = explorer.locator("img:visible").evaluate_all(
+        "all => all.map(one => [one.clientWidth, one.naturalWidth, getComputedStyle(one).imageRendering])")
     assert sizes and all(shown % sent == 0 and drawn == "pixelated" for shown, sent, drawn in sizes)

@@ -219,7 +219,7 @@ def test_in_jupyterlab_the_widget_and_the_picture_are_one_output(displayed, monk
 def test_without_errors_the_picture_is_left_out(displayed):
     explorer_static.show(made_up(["baseline", "cutmix"], signal=100.0))
     data, = displayed
-    assert data["text/plain"].startswith("0 of 300 test images") and "<img" not in data["text/html"]
+    assert data["text/plain"].startswith("Errors of baseline: 0 of 300 test images") and "<img" not in data["text/html"]
 
 
 def test_names_are_text_in_the_static_grid_too():
