@@ -61,14 +61,19 @@ def stopped(tmp_path_factory, request):
     study(project, "long", LONG, "baseline cutmix")
     asked = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
     cases = [case for case in CASES if case in asked] or CASES[:1]
-    for first in range(0, len(cases), SIDE_BY_SIDE):
-        some = {case: Training(project, "-".join(case)) for case in cases[first:first + SIDE_BY_SIDE]}
+    try:
+        for first in range(0, len(cases), SIDE_BY_SIDE):
+            some = {case: Training(project, "-".join(case)) for case in cases[first:first + SIDE_BY_SIDE]}
+            for training in some.values():
+                training.wait_for_its_start()
+            second = second or (make(project, *target("-".join(cases[0]))), some[cases[0]].processes["job"].pid)
+            for case, training in some.items():
+                training.stop(*case)
+            ended |= {case: (training, training.end(90)) for case, training in some.items()}
+    finally:  # also where a make waits that should have been refused: with make its job and the kernel end
         for training in some.values():
-            training.wait_for_its_start()
-        second = second or (make(project, *target("-".join(cases[0]))), some[cases[0]].processes["job"].pid)
-        for case, training in some.items():
-            training.stop(*case)
-        ended |= {case: (training, training.end(90)) for case, training in some.items()}
+            if training.make.is_running():
+                training.make.kill()
     return project, ended, second
 
 
