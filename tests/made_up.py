@@ -8,6 +8,7 @@ import nbformat
 import nbformat.v4 as v4
 
 from lib import data, predict, runs
+from lib.execute import defaults
 from lib.model import resnet18
 from synthetic import FINGERPRINT, PARAMS
 
@@ -66,7 +67,7 @@ def write_run(folder, made: data.Splits, arm: str, seed: int, wrong: float, nois
 
 
 def play(notebook: str, values: dict) -> nbformat.NotebookNode:
-    """One of the project's notebooks, executed in this process with `values` in place of its parameters."""
+    """One of the project's notebooks, executed in this process with `values` over its parameters."""
     played, shell = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4), InteractiveShell.instance()
     shell.reset(new_session=False)
     values_shown = []  # the values of last lines, which would be printed here
@@ -76,7 +77,8 @@ def play(notebook: str, values: dict) -> nbformat.NotebookNode:
         if cell.cell_type != "code":
             continue
         if "parameters" in cell.metadata.get("tags", []):
-            cell.source = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+            given = defaults(NOTEBOOKS / f"{notebook}.ipynb") | values
+            cell.source = "\n".join(f"{name} = {value!r}" for name, value in given.items())
         with capture_output() as captured:
             result = shell.run_cell(cell.source)
         result.raise_error()

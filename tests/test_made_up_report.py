@@ -28,6 +28,7 @@ class Rendered:
         self.html = ReportHTML().from_notebook_node(notebook)[0]
         self.pdf = ReportPDF().from_notebook_node(notebook)[0]
         self.page, self.reader = BeautifulSoup(self.html, "html.parser"), PdfReader(io.BytesIO(self.pdf))
+        self.code = self.page.find(id="hidden-code").extract()
         self.texts = [" ".join(self.page.get_text(" ").split()), pdf_text(self.reader)]
 
 
@@ -38,6 +39,7 @@ def classes(number: int) -> list[str]:
 def check(report: Rendered, folder) -> None:
     """What holds of every report, whatever the study."""
     assert_nothing_runs_or_loads(report.page)
+    assert "prose.finding(numbers)" in report.code.get_text()
     for text in report.texts:
         assert not re.search(r"\bnan\b|\bNone\b|<IPython|\[\]\(#", text)
     # each figure has an alternative text in both, and in HTML its data
