@@ -128,11 +128,12 @@ def train_epoch(state: State, progress=iter) -> dict:
                 save(state)
             if asked_to_stop():
                 raise TrainingError(f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; saved: the same command goes on there")
-    return _row(state, state.seconds + time.monotonic() - began)
+    totals = state.totals.tolist()  # waits for the device, whose time counts
+    return _row(state, totals, state.seconds + time.monotonic() - began)
 
 
-def _row(state: State, seconds: float) -> dict:
-    loss, right, images, lam, mixed = state.totals.tolist()
+def _row(state: State, totals: list[float], seconds: float) -> dict:
+    loss, right, images, lam, mixed = totals
     if not np.isfinite(loss):
         raise TrainingError(f"the loss is not finite in epoch {state.epoch + 1}; try a smaller learning_rate")
     return {"epoch": state.epoch + 1, "learning_rate": state.optimizer.param_groups[0]["lr"], "stream_loss": loss / images,
