@@ -59,7 +59,7 @@ def write_run(folder, made: data.Splits, arm: str, seed: int, wrong: float, nois
         f"{part}_{what}": [1.0, 0.7, 0.4 + 0.1 * seed] for what in ("loss", "accuracy") for part in ("stream", "train", "val")}}))
     parameters = PARAMS | SIZES | {"study": "made-up", "arm": arm, "seed": seed, "width": 2, "epochs": 3} | (changed or {})
     predict.write_record(place / "run.json", {
-        "params": parameters, "data_digest": made.digest, "train_accuracy": 0.9, "classes": classes,
+        "key": "made up", "params": parameters, "data_digest": made.digest, "train_accuracy": 0.9, "classes": classes,
         "parameters": sum(one.numel() for one in model.parameters()), "fingerprint": FINGERPRINT, "mean_lambda": None,
         "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0}, "versions": {"torch": torch.__version__},
         "finished": "2020-01-01T00:00:00+00:00", "commit": "unknown", "training_seconds": 1.0,
