@@ -78,7 +78,7 @@ def column_widths(head: list[list], body: list[list]) -> list[float | None]:
     short = [_ems(max(length, word, -(-heading // 2) + 2 if heading > word else 0))
              for length, word, heading in zip(longest, words, headings)]
     rest = TEXT_WIDTH_EM - sum(width for width, long in zip(short, is_long) if not long)
-    weights = [(sum(map(len, map(text_of, cells))) / len(cells) + length / 4) * long
+    weights = [(sum(map(len, map(text_of, cells))) / max(len(cells), 1) + length / 4) * long
                for cells, length, long in zip(body, longest, is_long)]
     return [min(full, max(rest * weight / sum(weights), 8)) if long else None if width >= full else width
             for full, width, weight, long in zip(natural, short, weights, is_long)]
