@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lib import cluster
+from project import copied, environment
 
 ROOT = Path(__file__).parent.parent
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
@@ -38,22 +39,14 @@ for arm in ("baseline", "cutmix"):
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project with a tiny study and a checkpoint after each epoch."""
-    for part in ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt"):
-        (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, tmp_path / part)
+    copied(tmp_path)
     study = tmp_path / "params" / "tiny"
     shutil.copytree(tmp_path / "params" / "smoke", study)
     (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0 1 2\n", encoding="utf-8")
     (study / "train.yaml").write_text("".join(f"{name}: {value}\n" for name, value in TINY.items()), encoding="utf-8")
     engine = tmp_path / "lib" / "train.py"
     engine.write_text(engine.read_text(encoding="utf-8").replace("CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"), encoding="utf-8")
-    for stamp, locks in (("lock", "requirements.txt"), ("cluster", "requirements.txt requirements-cluster.txt")):
-        number = subprocess.run(f"cat {locks} | cksum", shell=True, cwd=ROOT, capture_output=True, text=True).stdout.split()[0]
-        (Path(sys.prefix) / f".{stamp}-{number}").touch()  # the environment that runs this test is the one to use
     return tmp_path
-
-
-def plain_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))}
 
 
 def free_port() -> int:
@@ -102,7 +95,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         nodes = [dask("worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0",
                       "--local-directory", str(project / "scratch")) for _ in range(2)]
         training = subprocess.Popen(["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"], cwd=project,
-                                    env=plain_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                    env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(training)
         lines = []
         for line in training.stdout:
@@ -135,7 +128,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
                     pass
             process.wait()
     again = ["make", "-q", "train", "STUDY=tiny", "ON=dask", f"VENV={sys.prefix}"]
-    assert subprocess.run(again, cwd=project, env=plain_environment()).returncode == 0
+    assert subprocess.run(again, cwd=project, env=environment()).returncode == 0
 
 
 def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
