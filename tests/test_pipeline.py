@@ -61,7 +61,8 @@ def test_every_run_and_stage_left_what_it_promises(finished):
 
 def test_a_second_make_does_nothing(finished, project):
     assert make(project, "-q", "report", "STUDY=smoke").returncode == 0
-    assert make(project, "report", "STUDY=smoke").stdout.splitlines()[-2:] == ["outputs/smoke/report.html", "outputs/smoke/report.pdf"]
+    said = [line for line in make(project, "report", "STUDY=smoke").stdout.splitlines() if not line.startswith("make")]
+    assert said == ["outputs/smoke/report.html", "outputs/smoke/report.pdf"]
     assert "smoke/report.html" in (finished.parent / "index.html").read_text(encoding="utf-8")
 
 
