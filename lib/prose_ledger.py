@@ -19,7 +19,7 @@ def ledger(results: dict) -> str:
 
 
 def scope(results: dict) -> str:
-    """The section on the claims: what of them this study does not speak of, and how it differs; "" without claims."""
+    """The section on the claims, before all else: what of them this study does not speak of, and how it differs; "" without claims."""
     found = results["ledger"]
     if not found["claims"]:
         return ""
