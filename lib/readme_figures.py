@@ -7,19 +7,18 @@ from PIL import Image
 
 from lib import runs
 
-PICTURES = ("before-after", "coverage", "cards-1")
-COLOURS = 96  # of a picture's palette: photographs of 32x32 pixels and flat colours need no more
+PICTURES = ("before-after",)
 WIDEST = 1296  # pixels
 
 
 def small_png(content: bytes) -> bytes:
-    """A PNG with a palette; larger ones are halved, which keeps a 32x32 picture's pixels whole. The same bytes for the same picture."""
+    """A PNG without transparency; larger ones are halved, which keeps a 32x32 picture's pixels whole. The same bytes for the same picture."""
     with Image.open(io.BytesIO(content)) as picture:
         picture = picture.convert("RGB")
     while picture.width > WIDEST:
         picture = picture.reduce(2)
     buffer = io.BytesIO()
-    picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -97,7 +97,7 @@ def report(folder, monkeypatch, made: data.Splits, arms: dict[str, dict], title:
     monkeypatch.setenv("CIFAR100_ROOT", str(folder / "no-reviews"))
     for arm, options in arms.items():
         for seed in seeds:
-            write_run(folder / "runs", made, arm, seed, **{"noise": 10, **options, "noise": options.get("noise", 10) + 100 * seed})
+            write_run(folder / "runs", made, arm, seed, **options | {"noise": options.get("noise", 10) + 100 * seed})
     view = {"study": "made-up", "outputs": str(folder), "runs": str(folder / "runs"), "arms": list(arms), "seeds": list(seeds),
             "before": list(arms)[0], "after": list(arms)[1]}
     values = {**STAGES, "02_failures": STAGES["02_failures"] | {"cases": cases}}

@@ -250,8 +250,8 @@ def test_a_damaged_list_of_entries_is_refused_by_lines_or_read(tmp_path, kind):
 
 def test_a_history_that_is_none_is_refused(run, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "run")
-    for content in (b"", b"\xff\xfe", b'"a', b"a,b\n1\n1,2,3\n"):
-        runs.write_bytes(folder / "history.csv", content)
+    for damaged in (b"", b"\xff\xfe", b'"a', b"a,b\n1\n1,2,3\n"):
+        runs.write_bytes(folder / "history.csv", damaged)
         info = predict.read_record(folder / "run.json")
         info["sha256"]["history.csv"] = runs.sha256_of(folder / "history.csv")
         predict.write_record(folder / "run.json", info)

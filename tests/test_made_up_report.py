@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 
-import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
