@@ -3,8 +3,18 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["REPORT_HEADLESS"] = "1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def main_module_as_it_was():
+    """IPython's shell, which some tests play cells in, puts its own module in the place of __main__; new processes need the old one."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before

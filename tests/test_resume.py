@@ -198,7 +198,7 @@ def test_an_epochs_row_is_never_made_of_a_loss_that_is_not_finite(tmp_path, loss
     state = started(tmp_path)
     state.totals[:3] = torch.tensor([loss, 1, 10])
     with pytest.raises(train.TrainingError, match="not finite in epoch 1"):
-        train._row(state, 1.0)
+        train._row(state, state.totals.tolist(), 1.0)
 
 
 # --- the record
