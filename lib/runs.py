@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -84,6 +83,8 @@ def write_arrays(path, **arrays: np.ndarray) -> None:
 
 def weights_bytes(model) -> bytes:
     """A model's parameters and buffers as safetensors."""
+    from safetensors.torch import save  # here, since it brings torch: exporters do without
+
     return save({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()})
 
 
@@ -131,6 +132,8 @@ def read_table(path, sha256: str | None = None) -> pd.DataFrame:
 
 
 def read_weights(path, sha256: str | None = None) -> dict:
+    from safetensors.torch import load
+
     try:
         return load(read_bytes(path, sha256))
     except SafetensorError as error:
