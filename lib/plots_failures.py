@@ -27,10 +27,12 @@ def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
         reach = [share - table["share_low"][shown], table["share_high"][shown] - share]
         ax.errorbar(middle, share, yerr=reach, fmt="o", color=colour, markersize=3.5, linewidth=1, label=readable(arm))
         for where, top, count in zip(middle, table["share_high"][shown], table["errors"][shown]):
-            ax.annotate(f"{count:,}", (where, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=6 if len(tables) < 4 else 4.3)
+            ax.annotate(f"{count:,}", (where, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=6,
+                        rotation=0 if len(tables) < 3 else 90)
     ax.axhline(first["chance"].iloc[0], color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), label="chance")
     ax.set_xticks(place, [f"{level(row.low)} to {level(row.high)}" for row in first.itertuples()])
-    ax.set(xlabel="confidence of the wrong prediction, after temperature scaling", ylim=(0, None))
+    highest = max(table.loc[table["errors"] > 0, "share_high"].max() for table in tables.values())
+    ax.set(xlabel="confidence of the wrong prediction, after temperature scaling", ylim=(0, 1.3 * highest if highest > 0 else None))
     ax.set_ylabel("errors inside\nthe true superclass")
     ax.yaxis.set_major_formatter(PercentFormatter(1, 0))
     ax.grid(axis="x", visible=False)

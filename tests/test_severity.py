@@ -93,6 +93,18 @@ def test_the_plot_of_shares_skips_empty_bands():
     assert axis.containers[0].lines[0].get_ydata().tolist() == [0.5] and axis.containers[0].lines[0].get_xdata().tolist() == [4]
 
 
+@pytest.mark.parametrize("arms", [2, 5])
+def test_counts_and_legend_keep_clear_of_each_other(arms):
+    many = errors_table(*[("a1", "a2" if place % 3 else "b2", confidence) for confidence in (0.1, 0.4, 0.6, 0.8, 0.95) for place in range(1500)])
+    table = severity.within_by_confidence(many, 0.25)
+    axis = plots_failures.within_superclass({f"arm_{number}": table for number in range(arms)})
+    axis.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axis.texts] + [axis.get_legend().get_window_extent()]
+    assert len(boxes) == 5 * arms + 1
+    assert not [(one, other) for number, one in enumerate(boxes) for other in boxes[:number] if one.overlaps(other)]
+    matplotlib.pyplot.close(axis.figure)
+
+
 def test_numbers_of_two_arms_and_none_without_superclasses():
     of_arms = runs(4)
     tables = {arm: pd.DataFrame({"correct": run.test.predicted == run.test.labels, "scaled_confidence": 0.5,
