@@ -63,7 +63,8 @@ comma := ,
 list   = [$(subst $(subst ,, ),$(comma),$(strip $(1)))]
 files  = $(addprefix -f ,$(wildcard $(1)))
 STUDY_VALUES := -p study $(STUDY) -p outputs '$(OUTPUTS)'
-VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' -p seeds '$(call list,$(SEEDS))'
+VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' -p seeds '$(call list,$(SEEDS))' $(ONE_ARM)
+ONE_ARM       = $(if $(filter 1,$(words $(ARMS))),-p before $(ARMS) -p after "''")
 
 .PHONY: help
 help: ## this list

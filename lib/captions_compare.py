@@ -4,7 +4,7 @@ import pandas as pd
 from lib.ablation import arms_text
 from lib.captions import CLASS_FORMATS
 from lib.measures import missing
-from lib.wording import interval, level, name, percent, plural, points, readable, signed
+from lib.wording import interval, level, name, percent, plural, points, readable, signed, start
 
 INTERVALS = ("Intervals: 95%, bootstrap over test images, drawn alike in all arms")
 RULE = {"corrected": "wrong in {0} and right in {1}; the most confident of {0}'s errors",
@@ -20,8 +20,9 @@ def intervals(given: list[int]) -> str:
     return INTERVALS + ("." if len(given) == 1 else f", and over the {len(given)} seeds, paired.")
 
 
-def arms(given: list[int]) -> str:
-    return f"The arms side by side, on test unless said otherwise. {seeds(given)}"
+def arms(names: list[str], given: list[int]) -> str:
+    what = f"{start(names[0])} in numbers" if len(names) == 1 else "The arms side by side"
+    return f"{what}, on test unless said otherwise. {seeds(given)}"
 
 
 def changes(before: str, after: str, given: list[int]) -> str:
@@ -29,12 +30,13 @@ def changes(before: str, after: str, given: list[int]) -> str:
             f"validation. {seeds(given)} {intervals(given)} The bootstrap draws differences of calibration errors towards 0.")
 
 
-def cases(before: str, after: str, given: list[int]) -> str:
-    return f"The images looked at, in {name(before)} and in {name(after)}" + ("." if len(given) == 1 else f", both of seed {given[0]}.")
+def cases(pair: tuple[str, ...], given: list[int]) -> str:
+    of_seed = "" if len(given) == 1 else f", of seed {given[0]}"
+    return f"The images looked at, {' and '.join(f'in {name(arm)}' for arm in pair)}{of_seed}."
 
 
-def case_formats(before: str, after: str) -> dict:
-    return CLASS_FORMATS | {f"{arm} {what}": form for arm in (before, after)
+def case_formats(pair: tuple[str, ...]) -> dict:
+    return CLASS_FORMATS | {f"{arm} {what}": form for arm in pair
                             for what, form in (("predicts", readable), ("confidence", "{:.1%}"))}
 
 

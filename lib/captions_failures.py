@@ -47,9 +47,10 @@ def suspected_titles(shown: pd.DataFrame) -> list[str]:
     return [f"{row.id} {shorten(row.true)}\n→ {shorten(row.suggested)}" for row in shown.itertuples()]
 
 
-def rescored(opinion, duplicates, before: str, after: str, seed: int) -> str:
+def rescored(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
     """Caption of the headline metrics on every set of test images; opinion: lib.rescored.Opinion or None."""
-    by, parts = "", [f"Test accuracy (seed {seed}) and {name(after)} minus {name(before)}, paired bootstrap over images."]
+    change = f" and {name(pair[1])} minus {name(pair[0])}, paired bootstrap over images" if len(pair) == 2 else ""
+    by, parts = "", [f"Test accuracy (seed {seed}){change}."]
     if opinion is not None:
         by = "most reviewers did not confirm" if opinion.source == "reviewers" else "the phantom's record contradicts"
         gone, mended = int(opinion.rejected.sum()), int((opinion.rejected & (opinion.corrected >= 0)).sum())
@@ -84,7 +85,8 @@ def confusion(matrices: dict[str, np.ndarray], names: list[str], blocks: list[tu
         said.append(f"{readable(arm)}: " + (
             f"largest cell {readable(names[row])} taken for {readable(names[column])}, {percent(wrong[row, column], 0)}"
             if wrong.any() else "no errors"))
+    what = "matrix" if len(matrices) == 1 else "matrices"
     order = f", classes ordered by superclass, the {len(blocks)} blocks outlined" if blocks else ""
-    return {"caption": f"Confusion matrices on test, errors only{order}. A row is a true class, a column a predicted one; the colour is "
+    return {"caption": f"Confusion {what} on test, errors only{order}. A row is a true class, a column a predicted one; the colour is "
                        "the share of the row's images. Grey: right predictions.",
-            "alt": f"Confusion matrices of {plural(len(names), 'class', 'classes')}{order}. {'; '.join(said)}."}
+            "alt": f"Confusion {what} of {plural(len(names), 'class', 'classes')}{order}. {'; '.join(said)}."}

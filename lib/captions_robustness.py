@@ -28,14 +28,14 @@ def accuracy(numbers: dict) -> dict[str, str]:
 
 
 def by_corruption(numbers: dict, before: str, after: str) -> str:
+    change = after and (f" The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over images, each drawn with all "
+                        "its severities; the intervals are not adjusted for their number.")
     return (f"Accuracy on {plural(numbers['images'], 'test image')}, under a corruption the mean of its {numbers['severities']} "
-            f"severities. The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over images, each drawn with "
-            "all its severities; the intervals are not adjusted for their number. Of seed "
-            f"{numbers['seed']}, predicted anew in the precision of its training.{left_out(numbers)}")
+            f"severities.{change} Of seed {numbers['seed']}, predicted anew in the precision of its training.{left_out(numbers)}")
 
 
 def by_arm(numbers: dict) -> str:
-    return (f"The arms on {plural(numbers['images'], 'test image')}, clean and as the mean of six corruptions at {numbers['severities']} "
+    return (f"Accuracy and calibration on {plural(numbers['images'], 'test image')}, clean and as the mean of six corruptions at {numbers['severities']} "
             "severities. Calibration error is the expected one, in 15 bins; the temperature was fitted on clean validation images. "
             f"Of seed {numbers['seed']}.{left_out(numbers)}")
 

@@ -14,8 +14,10 @@ CHANGES = ("test_accuracy", "errors", "errors_ge_90", "errors_ge_99", "ece", "ec
            "aurc", "e_aurc", "augrc")
 
 
-def paired_numbers(trained: dict[str, dict], pair: tuple[str, str], numbers: dict, sampled: dict) -> dict:
-    """Everything that changed between the two arms of `pair`, with its interval, and what does so between seeds alone."""
+def paired_numbers(trained: dict[str, dict], pair: tuple[str, ...], numbers: dict, sampled: dict) -> dict:
+    """Everything that changed between the two arms of `pair`, with its interval, and what does so between seeds alone; {} of one arm."""
+    if len(pair) == 1:
+        return {}
     before, after = (trained[arm] for arm in pair)
     changes = {name: bootstrap.interval(sampled, numbers, {pair[1]: 1, pair[0]: -1}, name)._asdict() for name in CHANGES}
     return {"changes": changes, "accuracy_change": changes["test_accuracy"], "aurc_change": changes["aurc"],

@@ -121,10 +121,10 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
 
 
 def typical(run, model: nn.Module, splits) -> Typical:
-    """What the right validation predictions look like to the last layer."""
+    """What the right validation predictions look like to the last layer; without any, nothing is known and every typicality is 0."""
     right, labels = run.val.correct, run.val.labels
     known = forward.features(model, splits.val.images[right], splits.mean, splits.std).numpy()
-    mean, of_label = known.mean(0), labels[right]
+    mean, of_label = known.sum(0) / max(len(known), 1), labels[right]
     centres = np.stack([known[of_label == label].mean(0) - mean if (of_label == label).any() else np.zeros_like(mean)
                         for label in range(run.val.logits.shape[1])])
     return Typical(mean, centres, np.sort(_cosine(known - mean, centres[of_label])))

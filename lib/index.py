@@ -50,13 +50,16 @@ def _study(folder: Path) -> dict:
         compare = runs.read_json(folder / "results.json")["compare"]
         arms = compare["arms"]
         accuracy = [(readable(arm), _accuracy(of_arm["test_accuracy"])) for arm, of_arm in arms.items()]
-        change = change_text("test_accuracy", compare["accuracy_change"], arms[compare["before"]]["test_accuracy"]["n"])
-        found = "no difference found: " if verdict(compare["accuracy_change"]) == "none" else ""
-        pair = f"{readable(compare['before'])} to {readable(compare['after'])}"
         return study | {"title": record["parameters"].get("title", folder.name), "finished": record["end_time"][:16].replace("T", " "),
-                        "accuracy": accuracy, "change": f"{pair}: {found}{change}"}
+                        "accuracy": accuracy, "change": _change(compare) if compare["after"] else "one arm, nothing compared"}
     except (runs.ArtefactError, KeyError, TypeError, AttributeError):
         return study | {"change": "its results cannot be read"}
+
+
+def _change(compare: dict) -> str:
+    change, pair = compare["accuracy_change"], [readable(compare[which]) for which in ("before", "after")]
+    found = "no difference found: " if verdict(change) == "none" else ""
+    return f"{' to '.join(pair)}: {found}{change_text('test_accuracy', change, compare['arms'][compare['before']]['test_accuracy']['n'])}"
 
 
 def _accuracy(entry: dict) -> str:

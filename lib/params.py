@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lib.yamls import ParameterError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+NameOrNone = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]{0,63})?$")]
 Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -59,22 +60,29 @@ class Train(Stage):
 class View(Stage):
     """What the stages after training take: `runs` is the folder that holds <arm>/seed-<n>.
 
-    `before` is the arm whose failures are looked at, `after` the one that is held against it.
+    `before` is the arm whose failures are looked at, `after` the one that is held against it: "" in a study of one arm.
     """
 
     runs: Place
     arms: Annotated[list[Name], Field(min_length=1)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
     before: Name
-    after: Name
+    after: NameOrNone
 
     @field_validator("before", "after")
     @classmethod
-    def _two_known_arms(cls, arm, info):
-        arms = info.data.get("arms", [arm])  # absent when they are themselves wrong
-        if arm not in arms or arm == info.data.get("before"):
+    def _known_arms(cls, arm, info):
+        arms = info.data.get("arms", [])  # absent when they are themselves wrong
+        if len(arms) == 1 and arm != ("" if info.field_name == "after" else arms[0]):
+            raise ValueError(f"with one arm ({arms[0]}) before must be that arm and after must be ''")
+        if len(arms) > 1 and (arm not in arms or arm == info.data.get("before")):
             raise ValueError(f"before and after must be two of the arms ({', '.join(arms)})")
         return arm
+
+    @property
+    def pair(self) -> tuple[str, ...]:
+        """The arms that are looked at closely: before and after, or the one that there is."""
+        return (self.before, self.after) if self.after else (self.before,)
 
 
 class Failures(View):

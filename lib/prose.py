@@ -12,10 +12,15 @@ def finding(results: dict) -> str:
 def seeds(study: dict) -> str:
     number = len(study["seeds"])
     if number == 1:
-        return "Each arm was trained once, with one seed: how much another seed would change is not known from this study."
-    return (f"Each arm was trained with {number} seeds. Numbers are means over them, and differences are paired by seed; what is said of "
+        return f"{_each(study)} was trained once, with one seed: how much another seed would change is not known from this study."
+    paired = ", and differences are paired by seed" if len(study["differences"]) > 1 else ""
+    return (f"{_each(study)} was trained with {number} seeds. Numbers are means over them{paired}; what is said of "
             f"single images, maps, probes, verdicts, severity, corrected labels and corrupted images is of seed {study['seeds'][0]} alone, with "
             "intervals over images only.")
+
+
+def _each(study: dict) -> str:
+    return "Each arm" if len(study["differences"]) > 1 else "The one arm"
 
 
 def done(results: dict) -> str:
@@ -25,12 +30,13 @@ def done(results: dict) -> str:
     epochs = "epoch" if len(study["milestones"]) == 1 else "epochs"
     rate = f"learning rate {study['learning_rate']:g}" + (f", divided by 10 after {epochs} {steps}" if steps else "")
     arms = "\n".join(f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items())
+    arms = f"The arms:\n\n{arms}\n\n" if len(study["differences"]) > 1 else ""
     exceptions = f" ({listed(study['varies'])} not the same in every arm, see below)" if study["varies"] else ""
     return (f"ResNet-18 with a 3×3 stem, no max-pool and {study['width']} channels in its first stage ({study['parameters']:,} "
             f"parameters) was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
             f"and {sizes['test']:,} test images of {study['classes']} classes. SGD with momentum {study['momentum']:g} and weight "
             f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
-            f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\nThe arms:\n\n{arms}\n\n{proof(study)}")
+            f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}")
 
 
 def proof(study: dict) -> str:
@@ -89,7 +95,9 @@ def limits(results: dict) -> str:
     items = [seeds(study), "Intervals cover the choice of test images, not the choice of seed." if number == 1 else
              f"Intervals of differences cover the choice of test images and of seeds; with {number} seeds the spread between seeds is itself "
              "known only roughly, and they may be too narrow. Tests and intervals of classes and of single risks cover images alone."]
-    if not results["compare"]["ablation"]:
+    if not results["compare"]["after"]:
+        items.append("No remedy was trained beside it, so nothing here says whether a failure could be cured.")
+    elif not results["compare"]["ablation"]:
         items.append("Where arms differ in more than one thing, the comparison does not say which of them made the difference.")
     if min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])

@@ -1,6 +1,6 @@
 """The report's sentences about the difference between two arms. None says more than its interval allows."""
 from lib.measures import MEASURES, difference
-from lib.wording import count, interval, listed, name, p_value, percent, plural, see, signed, start, verdict
+from lib.wording import compared, count, interval, listed, name, p_value, percent, plural, see, signed, start, verdict
 
 
 def number_of_seeds(compare: dict) -> int:
@@ -20,7 +20,11 @@ def change_text(measure: str, change: dict, seeds: int) -> str:
 
 def accuracy(compare: dict) -> str:
     """What became of test accuracy, in one sentence."""
-    before, after, change = compare["before"], compare["after"], compare["accuracy_change"]
+    before, after = compare["before"], compare["after"]
+    if not after:
+        return (f"{start(before)} gets {percent(compare['arms'][before]['test_accuracy']['mean'])} of the test images right{_means(compare)}; "
+                "no other arm was trained, so nothing is compared.")
+    change = compare["accuracy_change"]
     test = "McNemar" if compare["mcnemar"]["n"] == 1 else "sign-flip test over images"
     numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {test} {p_value(compare['mcnemar']['p_value'])}"
     levels = " to ".join(percent(compare["arms"][arm]["test_accuracy"]["mean"]) for arm in (before, after))
@@ -37,9 +41,11 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
         errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
         return f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors" if errors else "no test error at all"
 
-    before, after, change = compare["before"], compare["after"], compare["changes"]["errors_ge_90"]
-    seeds = number_of_seeds(compare)
+    before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
     digits = 0 if seeds == 1 else 1
+    if not after:
+        return f"{start(before)} makes {one(before)} at 90% confidence or more."
+    change = compare["changes"]["errors_ge_90"]
     said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer"}[verdict(change)]
     text = (f"{start(before)} makes {one(before)} at 90% confidence or more, {name(after)} {one(after)}: {said} "
             f"({change_text('errors_ge_90', change, seeds)})")
@@ -50,6 +56,9 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
 
 def ranking(compare: dict) -> str:
     """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its share in that."""
+    if not compare["after"]:
+        return (f"The area under its risk–coverage curve is {compare['arms'][compare['before']]['aurc']['mean']:.3f}: the share of errors "
+                "among accepted predictions, on average over all coverages.")
     change = compare["aurc_change"]
     if verdict(change) == "none":
         return (f"Rejecting the least confident predictions was not found to leave fewer errors in either: the areas under the "
@@ -63,6 +72,9 @@ def ranking(compare: dict) -> str:
 
 def side_by_side(results: dict) -> str:
     compare = results["compare"]
+    if not compare["after"]:
+        return (f"No remedy was trained, so none is judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, {see('tab-cases')} the "
+                "images looked at.")
     return (f"{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change with its interval, "
             f"{see('tab-cases')} and {see('fig-before-after')} the same images in both.")
 
@@ -70,6 +82,8 @@ def side_by_side(results: dict) -> str:
 def moved(results: dict) -> str:
     """Corrected, regressed, wrong in both, against what two seeds of one arm differ by; classes that moved beyond chance."""
     compare = results["compare"]
+    if not compare["after"]:
+        return "With one arm there is no change of an image or of a class to show."
     counts, classes = compare["migration"], compare["classes"]
     before, after, seeds = name(compare["before"]), name(compare["after"]), number_of_seeds(compare)
 

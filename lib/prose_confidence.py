@@ -1,7 +1,7 @@
 """The report's sentences about confidence: what it is worth as a probability, and as a ground to reject."""
 from lib.measures import MEASURES, missing
 from lib.prose_compare import change_text, number_of_seeds
-from lib.wording import interval, level, listed, name, percent, see, signed, start, verdict
+from lib.wording import compared, interval, level, listed, name, percent, see, signed, start, verdict
 
 CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
 SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
@@ -10,7 +10,7 @@ SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
 def confidence(results: dict) -> str:
     """Mean confidence when wrong and when right, the ceiling of label smoothing, errors at matched coverage."""
     compare, sentences = results["compare"], []
-    for arm in (compare["before"], compare["after"]):
+    for arm in compared(compare):
         numbers = compare["arms"][arm]
         wrong, right = numbers["confidence_on_errors"]["mean"], numbers["confidence_on_right"]["mean"]
         said = [f"{percent(value)} confident on average when {when}"
@@ -32,7 +32,9 @@ def matched(compare: dict) -> str:
     """Errors among equally many most confident predictions, whatever the scale of their confidence."""
     counts = {row["arm"]: row for row in compare["confident_errors"]}
     digits = 0 if number_of_seeds(compare) == 1 else 1
-    said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in (compare["before"], compare["after"])])
+    said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in compared(compare)])
+    if not compare["after"]:
+        return f"Among its 20% most confident predictions, the number of errors is {counts[compare['before']]['top 20%']:.{digits}f}."
     return (f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, "
             "whatever the level of their confidence.")
 
@@ -40,10 +42,11 @@ def matched(compare: dict) -> str:
 def calibration(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
-    seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in (compare["before"], compare["after"])}
+    seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
     sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, fitted on validation, takes the calibration error of {name(arm)} "
                  f"from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
-    of = {found: [measure for measure in CALIBRATION if verdict(compare["changes"][measure]) == found] for found in ("lower", "higher", "none")}
+    of = {found: [measure for measure in CALIBRATION if compare["after"] and verdict(compare["changes"][measure]) == found]
+          for found in ("lower", "higher", "none")}
     for found in ("lower", "higher"):
         if of[found]:
             changed = listed([f"{_label(measure)} ({change_text(measure, compare['changes'][measure], seeds)})" for measure in of[found]])
@@ -61,7 +64,7 @@ def _label(measure: str) -> str:
 
 def rejecting(results: dict) -> str:
     compare, sentences = results["compare"], []
-    for arm in (compare["before"], compare["after"]):
+    for arm in compared(compare):
         row = compare["rejection"][arm]
         several = row["n"] > 1
         if row["selective_risk"] is None:
@@ -71,9 +74,11 @@ def rejecting(results: dict) -> str:
                   if several else interval(percent(row["risk_low"]), percent(row["risk_high"])))
         sentences.append(f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and {percent(row['selective_risk'])} of "
                          f"these are wrong ({spread}).")
+    apart = (f"{see('fig-coverage')} has the risk at every coverage, {see('tab-rejection')} other thresholds." if not compare["after"] else
+             "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
+             f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms.")
     return (f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
-            "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
-            f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms. {promise(compare)} {scores(compare)}")
+            f"{apart} {promise(compare)} {scores(compare)}")
 
 
 def _points(share) -> str:
@@ -84,7 +89,7 @@ def promise(compare: dict) -> str:
     """Whether a threshold chosen on validation for a stated risk held on test."""
     risk, rows = level(compare["target_risk"]), compare["promises"]
     sentences = []
-    for arm in (compare["before"], compare["after"]):
+    for arm in compared(compare):
         of_arm = [row for row in rows if row["arm"] == arm]
         chosen = [row for row in of_arm if row["threshold"] is not None]
         if len(of_arm) > 1 and chosen:
@@ -108,7 +113,7 @@ def promise(compare: dict) -> str:
 def scores(compare: dict) -> str:
     """Whether another score than maximum softmax ranks the errors better, in the two arms."""
     told, none = [], []
-    for arm in (compare["before"], compare["after"]):
+    for arm in compared(compare):
         for score, label in SCORES.items():
             change = compare["scores"][arm][score]
             if verdict(change) == "none":

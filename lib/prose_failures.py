@@ -80,7 +80,8 @@ def rescored(results: dict) -> str:
         parts.append(f"{plural(known['duplicates'], 'test image')} {'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the "
                      "official train file or in the test split.")
     if known["sets"]:
-        parts.append(changes(known["sets"], before, results["failures"]["after"]))
+        after = results["failures"]["after"]
+        parts.append(changes(known["sets"], before, after) if after else levels(known["sets"], before))
     if known["missing"]:
         gain = ["with labels that most reviewers did not confirm removed and corrected"] * (known["opinion"] is None)
         gain += ["without near-duplicates"] * (known["duplicates"] is None)
@@ -114,6 +115,12 @@ def changes(sets: list[dict], before: str, after: str) -> str:
     return f"{text} ({see('tab-rescored')}). The sets overlap, so they are no independent confirmations."
 
 
+def levels(sets: list[dict], arm: str) -> str:
+    """The accuracy of the one arm on every set of images."""
+    shares = sorted(one["accuracy"][arm] for one in sets)
+    return f"Its accuracy lies between {percent(shares[0])} and {percent(shares[-1])} on {len(sets)} sets of test images ({see('tab-rescored')})."
+
+
 def severity(results: dict) -> str:
     """How far the errors are from the truth, by confidence, against chance; and which classes are confused."""
     failures = results["failures"]
@@ -122,7 +129,7 @@ def severity(results: dict) -> str:
     if confused:
         shown.append(f"The pair that {name(failures['before'])} confuses most is {name(confused['class'])} and {name(confused['other'])}, "
                      f"with {plural(confused['errors'], 'error')} in both directions together ({see('tab-confused')}).")
-    shown.append(f"{see('fig-confusion')} has the confusion matrices.")
+    shown.append(f"{see('fig-confusion')} has the confusion {'matrices' if failures['after'] else 'matrix'}.")
     if numbers is None:
         return " ".join(["These classes have no superclasses, so that every error counts alike.", *shown])
     chance = percent(numbers["chance"])
@@ -155,9 +162,11 @@ def distance(numbers: dict, failures: dict) -> str:
         return f"{of_arm['distance']:.3f} in {name(arm)}{over}"
 
     levels = listed([one(*entry) for entry in numbers["arms"].items()])
+    text = (f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean "
+            f"over all test images is {levels}; errors at random would have {numbers['chance_distance']:.2f}.")
+    if not failures["after"]:
+        return text
     change = numbers["distance_change"]
     ends = interval(signed(change["low"], 3), signed(change["high"], 3))
     word = {"higher": "is larger than", "lower": "is smaller than", "none": "is not found to differ from"}[verdict(change)]
-    return (f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean "
-            f"over all test images is {levels}; errors at random would have {numbers['chance_distance']:.2f}. That of "
-            f"{name(failures['after'])} {word} that of {name(failures['before'])} ({signed(change['estimate'], 3)}, {ends}).")
+    return (f"{text} That of {name(failures['after'])} {word} that of {name(failures['before'])} ({signed(change['estimate'], 3)}, {ends}).")

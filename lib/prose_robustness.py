@@ -10,8 +10,8 @@ def robustness(results: dict) -> str:
     numbers, before, after = compare.get("robustness"), compare["before"], compare["after"]
     if not numbers:
         return "Corrupted images were not looked at in this study."
-    return "\n\n".join((levels(numbers, results["study"]["sizes"]["test"]), carried(numbers, before, after),
-                        calibrated(numbers, before, after)))
+    return "\n\n".join(filter(None, (levels(numbers, results["study"]["sizes"]["test"]), after and carried(numbers, before, after),
+                                     calibrated(numbers, before, after))))
 
 
 def levels(numbers: dict, test_images: int) -> str:
@@ -75,11 +75,13 @@ def kinds(changes: dict, after: str) -> str:
 
 def calibrated(numbers: dict, before: str, after: str) -> str:
     """What confidence is worth under corruption, with the temperature of clean validation images."""
-    change = numbers["ece_scaled_change"]
     ways = listed([f"from {means['clean']['ece_scaled']:.3f} to {means['corrupted']['ece_scaled']:.3f} in {name(arm)}"
                    for arm, means in numbers["arms"].items()])
+    text = f"From clean to corrupted images, calibration error with the temperature fitted on clean validation images goes {ways}."
+    if not after:
+        return text
+    change = numbers["ece_scaled_change"]
     word = {"none": "was not found to differ between {0} and {1}", "lower": "is lower in {1} than in {0}",
             "higher": "is higher in {1} than in {0}"}[verdict(change)].format(name(before), name(after))
     estimate, low, high = (signed(change[end], 3) for end in ("estimate", "low", "high"))
-    return (f"From clean to corrupted images, calibration error with the temperature fitted on clean validation images goes {ways}. "
-            f"On corrupted images it {word} ({estimate}, {interval(low, high)}).")
+    return f"{text} On corrupted images it {word} ({estimate}, {interval(low, high)})."

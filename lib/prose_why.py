@@ -13,7 +13,7 @@ def probing(results: dict) -> str:
     errors = [f"{sum(halves.values()):,} of {plural(wrong[arm], 'error')} of {name(arm)}" if arm in wrong else
               f"{plural(sum(halves.values()), 'error')} of {name(arm)}" for arm, halves in cam["halves"].items() if sum(halves.values())]
     if not errors:
-        return "Neither arm makes an error: there is nothing to probe."
+        return "No error is made: there is nothing to probe."
     drawn = f"{listed(errors)}, drawn at random besides the cases" if wrong else f"all {listed(errors)}"
     return (f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: {drawn}, "
             f"each in more than a hundred ways ({see('fig-probes')}). "

@@ -71,14 +71,14 @@ def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
     return suspects.assign(**{opinion.source: words})
 
 
-def rescored(runs: dict, before: str, after: str, opinion: Opinion | None, duplicates: np.ndarray | None) -> pd.DataFrame:
-    """Accuracy of every arm on every set of test images, and of `after` minus `before` with its paired 95 % interval.
+def rescored(runs: dict, pair: tuple[str, ...], opinion: Opinion | None, duplicates: np.ndarray | None) -> pd.DataFrame:
+    """Accuracy of every arm on every set of test images, and where `pair` is two arms the second minus the first with its paired 95 % interval.
 
     runs: arm to one run. A row a set: labels ("as recorded", "rejected removed", "corrected"), duplicates ("kept", "removed"), images,
-    an accuracy an arm, change, low, high. Corrected labels leave out rejected images without an accepted class. Empty without an opinion
+    an accuracy an arm; of two arms change, low, high. Corrected labels leave out rejected images without an accepted class. Empty without an opinion
     and duplicates.
     """
-    labels = runs[before].test.labels
+    labels = runs[pair[0]].test.labels
     everything = np.ones(len(labels), bool)
     ways = {"as recorded": (labels, everything)}
     if opinion is not None:
@@ -91,9 +91,10 @@ def rescored(runs: dict, before: str, after: str, opinion: Opinion | None, dupli
             if not chosen.any():
                 continue
             right = {arm: (run.test.predicted == truth)[chosen] for arm, run in runs.items()}
-            change = difference_of_means(right[before], right[after])
-            rows.append({"labels": way, "duplicates": kept, "images": int(chosen.sum())} | {arm: hit.mean() for arm, hit in right.items()}
-                        | {"change": change.estimate, "low": change.low, "high": change.high})
+            rows.append({"labels": way, "duplicates": kept, "images": int(chosen.sum())} | {arm: hit.mean() for arm, hit in right.items()})
+            if len(pair) == 2:
+                estimate, low, high = difference_of_means(*(right[arm] for arm in pair))
+                rows[-1] |= {"change": estimate, "low": low, "high": high}
     return pd.DataFrame(rows)
 
 
@@ -104,6 +105,8 @@ def view(table: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
         shown.insert(1, "near-duplicates", table["duplicates"])
     for arm in arms:
         shown[readable(arm)] = [f"{value:.1%}" for value in table[arm]]
+    if "change" not in table:
+        return shown
     return shown.assign(**{"change, points (95%)": [f"{points(row.change)} ({points(row.low)} to {points(row.high)})"
                                                     for row in table.itertuples()]})
 
@@ -115,7 +118,7 @@ def numbers(table: pd.DataFrame, opinion: Opinion | None, duplicates, errors: pd
     missing: the files that would tell more; cases: the selected images, of which the named ones are looked up.
     """
     sets = [{"labels": row["labels"], "duplicates": row["duplicates"], "images": row["images"], "accuracy": {arm: row[arm] for arm in arms},
-             "change": {end: row[name] for end, name in (("estimate", "change"), ("low", "low"), ("high", "high"))}}
+             "change": {"estimate": row["change"], "low": row["low"], "high": row["high"]} if "change" in row else None}
             for row in table.to_dict("records")]
     result = {"missing": missing, "sets": sets, "duplicates": None if duplicates is None else int(duplicates.sum()), "opinion": None}
     if opinion is None:

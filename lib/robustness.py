@@ -90,37 +90,39 @@ def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
     return float(np.abs(np.bincount(cell.ravel(), gap.ravel())).sum() / gap.size)
 
 
-def measure(trained: dict, splits, chosen: Split, before: str, after: str, draws: int) -> tuple[pd.DataFrame, dict]:
-    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers` with the changes from before to after.
+def measure(trained: dict, splits, chosen: Split, pair: tuple[str, ...], draws: int) -> tuple[pd.DataFrame, dict]:
+    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers`, with the changes where `pair` is two arms.
 
-    An arm whose weights were not kept is left out; raises ArtefactError where that is `before` or `after`.
+    An arm whose weights were not kept is left out; raises ArtefactError where that is one of `pair`.
     """
-    without = [arm for arm, run in trained.items() if not has_weights(run) and arm not in (before, after)]
+    without = [arm for arm, run in trained.items() if not has_weights(run) and arm not in pair]
     trained = {arm: run for arm, run in trained.items() if arm not in without}
     predicted, labels, scaling = logits(trained, splits, chosen), chosen.labels.numpy(), temperatures(trained)
-    measured, pair = table(predicted, labels, scaling), (predicted[before], predicted[after])
-    return measured, numbers(measured, len(labels), accuracy_changes(*pair, labels, draws),
-                             calibration_change(*pair, labels, (scaling[before], scaling[after]), draws),
-                             trained[before].info["params"]["seed"]) | {"without": without}
+    measured, changes, of_pair = table(predicted, labels, scaling), {}, [predicted[arm] for arm in pair]
+    if len(pair) == 2:
+        changes = {"accuracy_changes": accuracy_changes(*of_pair, labels, draws),
+                   "ece_scaled_change": calibration_change(*of_pair, labels, [scaling[arm] for arm in pair], draws)}
+    return measured, numbers(measured, len(labels), trained[pair[0]].info["params"]["seed"]) | changes | {"without": without}
 
 
-def numbers(measured: pd.DataFrame, images: int, changes: dict, calibration: dict, seed: int) -> dict:
-    """What the report says about corruptions: each arm's means on clean and on corrupted images, and the changes."""
+def numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:
+    """What the report says about corruptions: each arm's means on clean and on corrupted images."""
     clean = measured["corruption"] == "none"
     means = {name: measured[rows].groupby("arm")[list(MEASURES)].mean() for name, rows in (("clean", clean), ("corrupted", ~clean))}
     return {"images": images, "seed": seed, "severities": len(SEVERITIES),
-            "arms": {arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()} for arm in measured["arm"].unique()},
-            "accuracy_changes": changes, "ece_scaled_change": calibration}
+            "arms": {arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()} for arm in measured["arm"].unique()}}
 
 
-def by_corruption(measured: pd.DataFrame, changes: dict, after: str) -> pd.DataFrame:
-    """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities), and the change."""
+def by_corruption(measured: pd.DataFrame, changes: dict | None, after: str) -> pd.DataFrame:
+    """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities), and the change, if there is one."""
     names = {"none": "none (clean)"} | NAMES | {"all": "mean of the six"}
     accuracy = measured.pivot_table("accuracy", "corruption", "arm", sort=False)
     accuracy.loc["all"] = measured[measured["corruption"] != "none"].groupby("arm")["accuracy"].mean()
     view = pd.DataFrame({"corruption": [names[kind] for kind in accuracy.index]})
     for arm in accuracy:
         view[readable(arm)] = [percent(share) for share in accuracy[arm]]
+    if not changes:
+        return view
     view[f"{readable(after)}, change in points (95%)"] = [
         f"{points(change['estimate'])} ({points(change['low'])} to {points(change['high'])})"
         for change in (changes[kind] for kind in accuracy.index)]

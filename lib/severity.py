@@ -89,18 +89,21 @@ def confusion_table(matrices: dict[str, np.ndarray], names: list[str]) -> pd.Dat
     return table.iloc[np.argsort(-table[list(matrices)].max(axis=1).to_numpy(), kind="stable")].reset_index(drop=True)
 
 
-def numbers(runs: dict, tables: dict[str, pd.DataFrame], before: str, after: str, superclass: np.ndarray) -> dict | None:
-    """What the report says about severity, by name; None for classes without superclasses. runs: arm to one run."""
+def numbers(runs: dict, tables: dict[str, pd.DataFrame], pair: tuple[str, ...], superclass: np.ndarray) -> dict | None:
+    """What the report says about severity, by name, with the change where `pair` is two arms; None for classes without superclasses.
+
+    runs: arm to one run.
+    """
     if not has_superclasses(superclass):
         return None
     chance = chance_within_superclass(superclass)
     far = {arm: distance(run.test.labels, run.test.predicted, superclass) for arm, run in runs.items()}
-    change = paired_bootstrap(lambda a, b: b.mean() - a.mean(), far[before], far[after])
-    arms = {}
+    arms, of_pair = {}, [far[arm] for arm in pair]
+    change = paired_bootstrap(lambda a, b: b.mean() - a.mean(), *of_pair)._asdict() if len(pair) == 2 else None
     for arm, table in tables.items():
         wrong = table[~table["correct"]]
         arms[arm] = {"errors": len(wrong), "within": share(int((far[arm] == 1).sum()), len(wrong)), "distance": far[arm].mean(),
                      "distance_of_errors": far[arm][far[arm] > 0].mean() if len(wrong) else None,
                      "bands": within_by_confidence(wrong, chance).to_dict("records")}
     return {"superclasses": len(np.unique(superclass)), "chance": chance, "chance_distance": 2 - chance, "arms": arms,
-            "distance_change": change._asdict()}
+            "distance_change": change}

@@ -92,6 +92,11 @@ def listed(items: list[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
+def compared(numbers: dict) -> list[str]:
+    """The arms before and after, or the one that there is: `numbers` of a stage."""
+    return [arm for arm in (numbers["before"], numbers["after"]) if arm]
+
+
 def see(*labels: str) -> str:
     """Links to figures and tables, filled with their numbers when the report is rendered."""
     return listed([f"[](#{label})" for label in labels])

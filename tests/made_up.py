@@ -99,7 +99,7 @@ def report(folder, monkeypatch, made: data.Splits, arms: dict[str, dict], title:
         for seed in seeds:
             write_run(folder / "runs", made, arm, seed, **options | {"noise": options.get("noise", 10) + 100 * seed})
     view = {"study": "made-up", "outputs": str(folder), "runs": str(folder / "runs"), "arms": list(arms), "seeds": list(seeds),
-            "before": list(arms)[0], "after": list(arms)[1]}
+            "before": list(arms)[0], "after": [*arms, ""][1]}
     values = {**STAGES, "02_failures": STAGES["02_failures"] | {"cases": cases}}
     played[:] = [play(stage, view | more | stages.get(stage, {})) for stage, more in values.items()]
     played.append(play("05_report", view | {"title": title, "claims": "", "conditions": ""}))

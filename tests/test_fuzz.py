@@ -49,7 +49,7 @@ def listed(item, least=1):
 
 
 STAGE = {"study": name, "outputs": place}
-VIEW = STAGE | {"runs": place, "arms": listed(name), "seeds": listed(whole(0, 2**32 - 1)), "before": name, "after": name}
+VIEW = STAGE | {"runs": place, "arms": listed(name), "seeds": listed(whole(0, 2**32 - 1)), "before": name, "after": lambda value: value == "" or name(value)}
 ALLOWED = {
     "train": STAGE | {
         "arm": name, "seed": whole(0, 2**32 - 1), "data": one_of("phantom", "cifar100"), "data_seed": whole(0, 2**32 - 1),
@@ -73,6 +73,8 @@ def allowed(stage: str, values: dict) -> bool:
         return False
     if stage == "train":
         return all(milestone < values["epochs"] for milestone in values["milestones"])
+    if len(values["arms"]) == 1:
+        return [values["before"]] == values["arms"] and values["after"] == ""
     return values["before"] != values["after"] and {values["before"], values["after"]} <= set(values["arms"])
 
 

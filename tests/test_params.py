@@ -98,6 +98,7 @@ def test_checked_parameters_cannot_be_changed():
     ("report", "before", "c", "two of the arms (a, b)"),
     ("report", "after", "c", "two of the arms (a, b)"),
     ("report", "after", "a", "two of the arms (a, b)"),
+    ("report", "after", "", "two of the arms (a, b)"),
     ("failures", "mined", 101, "less than or equal to 100"),
     ("failures", "cases", None, "valid string"),
     ("gradcam", "layer", "layer5", "'layer1', 'layer2', 'layer3' or 'layer4'"),
@@ -127,13 +128,24 @@ def test_a_mistake_in_a_list_names_the_item(stage, name, value, place):
 
 
 @pytest.mark.parametrize("name", [
-    "../../x", "..", ".", "", "/etc", "a/b", "a\\b", "{seed.__class__}", "%s", "$(touch x)", "a b", "a\n",
+    "../../x", "..", ".", "/etc", "a/b", "a\\b", "{seed.__class__}", "%s", "$(touch x)", "a b", "a\n",
     "a\0b", "a" * 300, "A", "-f", "_x", "cifаr100", b"smoke", 7])  # the a in cifаr100 is Cyrillic
 @pytest.mark.parametrize("field, stage", [("study", "train"), ("arm", "train"), ("before", "report"),
                                           ("after", "report")])
 def test_names_that_are_more_than_names_are_refused(field, stage, name):
     line = mistakes(stage, **{field: name})[0]
     assert line.startswith(f"parameters: {field}: ")
+
+
+@pytest.mark.parametrize("field, stage", [("study", "train"), ("arm", "train"), ("before", "report")])
+def test_no_name_is_none(field, stage):
+    assert mistakes(stage, **{field: ""})[0].startswith(f"parameters: {field}: ")
+
+
+@pytest.mark.parametrize("before, after", [("a", "b"), ("a", "a"), ("b", "")])
+def test_one_arm_stands_alone(before, after):
+    assert params.check("report", REPORT | {"arms": ["a"], "after": ""}).pair == ("a",)
+    assert "with one arm (a) before must be that arm" in mistakes("report", arms=["a"], before=before, after=after)[0]
 
 
 def test_names_in_a_list_are_checked_too():

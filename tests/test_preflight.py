@@ -29,9 +29,12 @@ def test_mistakes_of_every_stage_and_arm_are_told_at_once_each_once(tmp_path):
         f"{folder}/compare.yaml: target_risk: input should be less than 1", f"{folder}/report.yaml: after: before and after must be two of the arms (a, b)"]
 
 
-def test_one_arm_is_refused_before_it_is_trained(tmp_path):
+def test_one_arm_is_held_against_nothing(tmp_path):
     lines = told(tmp_path, arms="a", **{stage: "before: a\nafter: a\n" for stage in ALL})
-    assert len(lines) == 4 and all("after: before and after must be two of the arms (a)" in line for line in lines)
+    assert len(lines) == 4 and all("after: with one arm (a) before must be that arm and after must be ''" in line for line in lines)
+    make_gives = {"before": "a", "after": "''"}.items()
+    (tmp_path / "one").mkdir()
+    assert told(tmp_path / "one", arms="a", values=make_gives) == []
 
 
 def test_the_files_that_a_study_names_are_read(tmp_path):

@@ -147,9 +147,9 @@ def test_hostile_names_become_text(results):
 
 def test_captions_count_what_is_shown():
     opinion = Opinion(np.ones(5, bool), np.array([1, 1, 0, 0, 0], bool), np.array([3, -1, 0, 0, 0]), np.full(5, ""), "reviewers")
-    said = captions.rescored(opinion, np.array([True, False, False, False, False]), "baseline", "cutmix", 42)
+    said = captions.rescored(opinion, np.array([True, False, False, False, False]), ("baseline", "cutmix"), 42)
     assert "without the 2 labels that most reviewers did not confirm; corrected: 1 of them replaced, the other 1 image" in said and "1 test image that" in said
-    assert "near" not in captions.rescored(opinion, None, "baseline", "cutmix", 42).lower()
+    assert "near" not in captions.rescored(opinion, None, ("baseline", "cutmix"), 42).lower()
     shown = pd.DataFrame({"id": [1214], "true": ["lobster"], "suggested": ["crab"]})
     assert captions.suspected_pictures(shown)["alt"].endswith("image 1214, labelled lobster, rather crab.")
     assert captions.suspected_titles(shown) == ["1214 lobster\n→ crab"]

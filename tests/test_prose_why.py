@@ -96,7 +96,7 @@ def test_an_arm_without_errors_is_said_to_have_none(one_arm_without_errors):
 
 
 def test_no_errors_leave_nothing_to_probe(no_errors):
-    assert prose_why.probing(no_errors) == "Neither arm makes an error: there is nothing to probe."
+    assert prose_why.probing(no_errors) == "No error is made: there is nothing to probe."
     assert prose_why.cases(no_errors) == "No error was selected, so there is no card."
     text = prose_why.maps(no_errors)
     assert text.endswith("the largest deviation is 3 × 10⁻⁶ logits.") and "random" not in text

@@ -9,6 +9,7 @@ from lib import rescored
 from lib.compare import difference_of_means
 
 LABELS = np.array([0, 0, 1, 1, 2, 2])
+PAIR = ("baseline", "cutmix")
 
 
 def run(*predicted):
@@ -28,7 +29,7 @@ def opinion():
 
 def test_three_label_sets_with_and_without_near_duplicates(runs, opinion):
     duplicates = np.array([True, False, False, False, False, False])
-    table = rescored.rescored(runs, "baseline", "cutmix", opinion, duplicates)
+    table = rescored.rescored(runs, PAIR, opinion, duplicates)
     assert table[["labels", "duplicates", "images"]].to_numpy().tolist() == [
         ["as recorded", "kept", 6], ["rejected removed", "kept", 4], ["corrected", "kept", 5],
         ["as recorded", "removed", 5], ["rejected removed", "removed", 3], ["corrected", "removed", 4]]
@@ -38,22 +39,22 @@ def test_three_label_sets_with_and_without_near_duplicates(runs, opinion):
 
 
 def test_the_interval_is_that_of_the_comparison(runs):
-    table = rescored.rescored(runs, "baseline", "cutmix", None, np.array([True] + 5 * [False]))
+    table = rescored.rescored(runs, PAIR, None, np.array([True] + 5 * [False]))
     expected = difference_of_means(*(of_arm.test.predicted == LABELS for of_arm in runs.values()))
     assert table.loc[0, ["change", "low", "high"]].tolist() == list(expected)
     assert table["labels"].tolist() == ["as recorded", "as recorded"]
 
 
 def test_nothing_known_is_no_table_and_an_empty_set_no_row(runs, opinion):
-    assert rescored.rescored(runs, "baseline", "cutmix", None, None).empty
-    assert rescored.rescored(runs, "baseline", "cutmix", opinion, np.ones(6, bool))["duplicates"].tolist() == 3 * ["kept"]
+    assert rescored.rescored(runs, PAIR, None, None).empty
+    assert rescored.rescored(runs, PAIR, opinion, np.ones(6, bool))["duplicates"].tolist() == 3 * ["kept"]
 
 
 def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion):
-    table = rescored.rescored(runs, "baseline", "cutmix", opinion, None)
+    table = rescored.rescored(runs, PAIR, opinion, None)
     view = rescored.view(table, ["baseline", "cutmix"])
     assert list(view) == ["labels", "images", "baseline", "CutMix", "change, points (95%)"] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
-    assert "near-duplicates" in rescored.view(rescored.rescored(runs, "baseline", "cutmix", opinion, LABELS == 0), ["baseline"])
+    assert "near-duplicates" in rescored.view(rescored.rescored(runs, PAIR, opinion, LABELS == 0), ["baseline"])
 
 
 def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):

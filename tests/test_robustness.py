@@ -43,8 +43,9 @@ def numbers(measured):
 
 def summarise(measured, before, after):
     pair = PREDICTED[before], PREDICTED[after]
-    return robustness.numbers(measured, IMAGES, robustness.accuracy_changes(*pair, LABELS, 200), robustness.calibration_change(
-        *pair, LABELS, (TEMPERATURES[before], TEMPERATURES[after]), 200), 7)
+    return robustness.numbers(measured, IMAGES, 7) | {
+        "accuracy_changes": robustness.accuracy_changes(*pair, LABELS, 200),
+        "ece_scaled_change": robustness.calibration_change(*pair, LABELS, (TEMPERATURES[before], TEMPERATURES[after]), 200)}
 
 
 def test_accuracy_and_calibration_of_every_condition_are_those_of_torchmetrics(measured):

@@ -110,9 +110,9 @@ def test_numbers_of_two_arms_and_none_without_superclasses():
     tables = {arm: pd.DataFrame({"correct": run.test.predicted == run.test.labels, "scaled_confidence": 0.5,
                                  "true_superclass": SUPERCLASS[run.test.labels], "predicted_superclass": SUPERCLASS[run.test.predicted]})
               for arm, run in of_arms.items()}
-    numbers = severity.numbers(of_arms, tables, "baseline", "cutmix", SUPERCLASS)
+    numbers = severity.numbers(of_arms, tables, ("baseline", "cutmix"), SUPERCLASS)
     assert numbers["chance"] == pytest.approx(1 / 3) and numbers["distance_change"] == {"estimate": 0, "low": 0, "high": 0}
     of_arm = numbers["arms"]["baseline"]
     assert of_arm["distance_of_errors"] == pytest.approx(2 - of_arm["within"]["estimate"])
     assert of_arm["within"]["low"] < 1 / 3 < of_arm["within"]["high"]  # wrong classes were drawn at random
-    assert severity.numbers(of_arms, tables, "baseline", "cutmix", np.arange(4)) is None
+    assert severity.numbers(of_arms, tables, ("baseline", "cutmix"), np.arange(4)) is None
