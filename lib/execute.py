@@ -16,6 +16,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the modules below are read there is nothing to save and nothing to say
 os.environ.setdefault("REPORT_HEADLESS", "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
+sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
 
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402

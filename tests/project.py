@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 120  # none takes that long, but a make that should have been refused would go on for ever
+SECONDS = 300  # none takes that long, but a make that should have been refused would go on for ever
 PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt")
 
 

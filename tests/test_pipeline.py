@@ -1,39 +1,27 @@
 """The Makefile, end to end, on a copy of the project in a folder whose name has blanks and letters beyond ASCII."""
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pypdf
 import pytest
+from project import copied, make
 
-ROOT = Path(__file__).parent.parent
-PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt")
-
-
-def make(project, *arguments, **environment):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))}
-    command = ["make", "-C", str(project), f"VENV={Path(sys.prefix)}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=clean | environment, stdin=subprocess.DEVNULL)
+LESS = {"train": "train_size: 600\nval_size: 200\ntest_size: 200\nepochs: 2\nmilestones: [1]\n", "gradcam": "probed: 40\n",
+        "compare": "corruption_images: 40\nbootstrap_draws: 100\n"}  # the whole smoke study is what nbval runs
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("a b é")
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
-        copy(ROOT / part, folder / part)
-    stamp = subprocess.run(f"cksum < {ROOT.as_posix()!r}/requirements.txt", shell=True, capture_output=True, text=True).stdout.split()[0]
-    (Path(sys.prefix) / f".lock-{stamp}").touch()  # the environment that runs this test is the one to use
+    folder = copied(tmp_path_factory.mktemp("a b é"))
+    for stage, text in LESS.items():
+        (folder / "params" / "smoke" / f"{stage}.yaml").write_text(text, encoding="utf-8")
     return folder
 
 
 @pytest.fixture(scope="module")
 def finished(project):
-    """The smoke study, made from nothing."""
+    """The smoke study, smaller still, made from nothing."""
     result = make(project, "report", "STUDY=smoke")
     assert result.returncode == 0, result.stdout + result.stderr
     return project / "outputs" / "smoke"
@@ -80,7 +68,7 @@ def test_a_failed_stage_stops_with_its_notebook_kept(finished, project):
     notebook = project / "notebooks" / "04_compare.ipynb"
     good = notebook.read_bytes()
     broken = nbformat.reads(good.decode(), as_version=4)
-    broken.cells[-1].source = "raise RuntimeError('the disk is on fire')"
+    broken.cells[2].source = "raise RuntimeError('the disk is on fire')"
     nbformat.write(broken, notebook)
     try:
         result = make(project, "report", "STUDY=smoke")
@@ -93,8 +81,7 @@ def test_a_failed_stage_stops_with_its_notebook_kept(finished, project):
 
 
 @pytest.mark.parametrize("line, said", [
-    ("epocs: 3", "did you mean 'epochs'"), ("epochs: three", "epochs: "), ("learning_rate: -1", "learning_rate: "),
-    ("epochs: 2\nepochs: 3", "given twice"), ("milestones: [9]", "milestones must rise")])
+    ("epocs: 3", "did you mean 'epochs'"), ("epochs: 2\nepochs: 3", "given twice")])
 def test_bad_parameters_are_one_clear_line(project, line, said):
     study = project / "params" / "broken"
     shutil.copytree(project / "params" / "smoke", study, dirs_exist_ok=True)

@@ -12,22 +12,21 @@ from project import command, copied, environment, make, study
 
 from lib import execute, interrupt
 
-LONG = "train_size: 1000\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
+LONG = "train_size: 100\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
 CASES = [("TERM", "make"), ("INT", "make"), ("KILL", "make"), ("TERM", "group"), ("KILL", "job"), ("TERM", "kernel")]
-SIDE_BY_SIDE = 3
 
 
-def target(name: str) -> list[str]:
-    return [f"{name}/long/baseline/seed-0/train.ipynb", "STUDY=long", f"OUTPUTS={name}"]
+def target(case: tuple[str, str]) -> list[str]:
+    return [f"outputs/long/baseline/seed-{CASES.index(case)}/train.ipynb", "STUDY=long"]
 
 
 class Training:
-    """make at a run without an end, in a session of its own; `processes` are make, its job and the job's kernel."""
+    """make at a run without an end, a seed of its own for each case, in a session of its own; `processes` are make, its job and the job's kernel."""
 
-    def __init__(self, project: Path, name: str):
-        self.folder, self.log = project / name / "long" / "baseline" / "seed-0", project / f"{name}.log"
+    def __init__(self, project: Path, case: tuple[str, str]):
+        self.folder, self.log = (project / target(case)[0]).parent, project / f"{'-'.join(case)}.log"
         with open(self.log, "w", encoding="utf-8") as log:
-            self.make = psutil.Popen(command(project, *target(name)), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.make = psutil.Popen(command(project, *target(case)), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                      env=environment(), start_new_session=True,
                                      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
@@ -57,21 +56,21 @@ class Training:
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory, request):
     """(project, {case: (training, who was still there after it was stopped)}, what a second make said meanwhile and the first one's job)."""
-    project, ended, second = copied(tmp_path_factory.mktemp("project")), {}, None
-    study(project, "long", LONG, "baseline cutmix")
+    project, begun, second = copied(tmp_path_factory.mktemp("project")), {}, None
+    study(project, "long", LONG)
     asked = {item.callspec.params.get("case") for item in request.session.items if hasattr(item, "callspec")}
     cases = [case for case in CASES if case in asked] or CASES[:1]
+    (project / "params" / "long" / "study.mk").write_text(f"ARMS := baseline\nSEEDS := {' '.join(map(str, range(len(CASES))))}\n", encoding="utf-8")
     try:
-        for first in range(0, len(cases), SIDE_BY_SIDE):
-            some = {case: Training(project, "-".join(case)) for case in cases[first:first + SIDE_BY_SIDE]}
-            for training in some.values():
-                training.wait_for_its_start()
-            second = second or (make(project, *target("-".join(cases[0]))), some[cases[0]].processes["job"].pid)
-            for case, training in some.items():
-                training.stop(*case)
-            ended |= {case: (training, training.end(90)) for case, training in some.items()}
+        for some in (cases[:1], cases[1:]):  # the first alone, which checks the study for all
+            begun |= {case: Training(project, case) for case in some}
+            for case in some:
+                begun[case].wait_for_its_start()
+                second = second or (make(project, *target(case)), begun[case].processes["job"].pid)
+                begun[case].stop(*case)
+        ended = {case: (training, training.end(90)) for case, training in begun.items()}
     finally:  # also where a make waits that should have been refused: with make its job and the kernel end
-        for training in some.values():
+        for training in begun.values():
             if training.make.is_running():
                 training.make.kill()
     return project, ended, second
@@ -95,7 +94,7 @@ def test_a_checkpoint_is_saved_and_said(stopped, case):
 def test_what_was_stopped_is_not_done(stopped, case):
     training, _ = stopped[1][case]
     assert (training.folder / "train.part.ipynb").is_file() and not (training.folder / "train.ipynb").exists()
-    assert make(stopped[0], "-q", *target("-".join(case))).returncode == 1
+    assert make(stopped[0], "-q", *target(case)).returncode == 1
 
 
 def test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it(stopped):
