@@ -214,6 +214,7 @@ lock: ## for authors: requirements.txt and requirements-cluster.txt from their .
 .PHONY: clean distclean
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
+	@! ls '$(OUTPUTS)'/*/report.html > /dev/null 2>&1 || $(RUN) -m lib.index '$(OUTPUTS)'
 distclean: ## delete the results of all studies and .venv; data/ stays
 	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') '$(OUTPUTS)/index.html' .venv
 endif

@@ -2,6 +2,7 @@
 
 Prints each condition with the measured number; exits 0 when all hold, 1 when one fails, 2 when a file cannot be read.
 """
+import signal
 import sys
 from typing import Annotated
 
@@ -83,4 +84,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, `head` say, is no error
     sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ A released run has the files of a run folder, logits in float16, and of some run
 made from exactly these.
 """
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -112,4 +113,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, `head` say, is no error
     sys.exit(main())

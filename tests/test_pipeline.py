@@ -108,6 +108,19 @@ def test_missing_data_offline_is_one_clear_line(project, tmp_path):
     assert not list((project / "outputs" / "cifar100-small").rglob("run.json"))
 
 
+def test_clean_takes_one_study_and_leaves_the_others_in_the_index(project):
+    folder = project / "cleaned"
+    for name in ("smoke", "other"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "report.html").write_text("a report", encoding="utf-8")
+    for name, index in (("smoke", True), ("phantom", False)):
+        assert make(project, "clean", f"STUDY={name}", "OUTPUTS=cleaned").returncode == 0
+        assert not (folder / "smoke").exists() and (folder / "index.html").exists() == index
+        assert not index or ("other/report.html" in (page := (folder / "index.html").read_text(encoding="utf-8")) and "smoke" not in page)
+        shutil.rmtree(folder / "other", ignore_errors=True)
+    assert not (folder / "index.html").exists()
+
+
 def test_help_is_the_default_and_lists_every_verb(project):
     result = make(project)
     assert result.returncode == 0
