@@ -2,7 +2,7 @@
 # A study on a real Slurm of this one machine, one of its jobs killed in mid-epoch: the same hashes as an undisturbed make.
 #
 #     apt-get install slurm-wlm munge        # Debian's packages; nothing of them need be running
-#     benchmarks/slurm.sh [VENV]             # as root, 3 minutes; VENV has what requirements-cluster.txt lists (.venv)
+#     benchmarks/slurm.sh [VENV]             # as root, 6 minutes on two busy cores; VENV has what requirements-cluster.txt lists (.venv)
 #
 # munged, slurmctld and slurmd start with a configuration of their own in a temporary folder, on ports of their own, without cgroups and
 # without accounting, and end with the script. Two jobs of Slurm, started by dask-jobqueue as docs/scale.md says, train two arms with three
