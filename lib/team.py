@@ -3,6 +3,7 @@
 Every process draws and mixes the whole batch, as the draws are functions of counters: the sample stream is that of one device, however
 many there are, and a step is that of one device up to rounding, BatchNorm and the last, smaller batch included.
 """
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,7 +52,13 @@ class Team:
         for module in model.modules():
             if type(module) is nn.BatchNorm2d:
                 module.__class__ = BatchNorm
-        return nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False)
+        network = nn.parallel.DistributedDataParallel(model, forward_sync_buffers=False)
+        # What it sums together it settles in the first pass backward: here, or of three processes a run that goes on would differ.
+        before = copy.deepcopy(model.state_dict())
+        network(torch.zeros(1, 3, 32, 32, device=next(model.parameters()).device)).sum().backward()
+        model.load_state_dict(before)
+        model.zero_grad(set_to_none=True)
+        return network
 
 
 ALONE = Team()
