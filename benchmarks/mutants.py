@@ -55,7 +55,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("SIGTERM to a job: its checkpoint", "test_stopping.py::test_a_checkpoint_is_saved_and_said[TERM make]", "lib/execute.py",
      "    interrupt.leave_once()", "    None"),
     ("SIGTERM to the kernel alone, between two steps", "test_stopping.py::test_a_checkpoint_is_saved_and_said[TERM kernel]", "lib/train.py",
-     "            if asked_to_stop() or time", "            if time"),
+     "            if stopping or time", "            if time"),
     ("Ctrl-C while modules are imported", "test_stopping.py::test_ctrl_c_while_the_modules_are_imported_is_no_traceback", "lib/execute.py",
      "    signal.signal(signal.SIGINT, signal.SIG_DFL)", "    None"),
     ("`nohup`", "test_stopping.py::test_what_is_ignored_from_the_start_stays_ignored", "lib/interrupt.py",
@@ -142,7 +142,7 @@ MUTANTS = [Mutant(*row) for row in (
      "        except Exception as error:", "        except RuntimeError as error:"),
     # --- numbers
     ("a loss that is not finite", "test_resume.py::test_a_loss_that_is_not_finite_stops_the_run_before_the_update", "lib/train.py",
-     "not torch.isfinite(loss)", "False"),
+     "not torch.isfinite(summed[0])", "False"),
     ("logits that are not finite", "test_runs.py::test_logits_that_are_not_finite_are_refused", "lib/predict.py",
      "    if not np.isfinite(logits).all():", "    if False:"),
     ("ties of confidence", "test_calibration.py::test_risk_coverage_accepts_ties_together", "lib/calibration.py",

@@ -87,7 +87,7 @@ def moments(x: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     if len(x):  # the kernel fails on nothing; without its third and fourth argument it answers in the type of x
         mean, var = torch.ops.aten.batch_norm_update_stats(x, torch.zeros_like(like), torch.zeros_like(like), 0.0)
     mean, var, count = mean.double(), var.double(), x.numel() // x.shape[1]
-    sums = torch.cat([count * mean, count * (var + mean**2), mean.new_tensor([count])])
+    sums = torch.cat([count * mean, count * (var + mean**2), mean.new_full((1,), count)])
     dist.all_reduce(sums)
     count = sums[-1]
     mean, square = (sums[:-1] / count).chunk(2)

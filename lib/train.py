@@ -95,7 +95,7 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
     state.optimizer.zero_grad(set_to_none=True)
     (loss * (len(labels) * state.team.size / count)).backward()  # the mean over the team is the gradient of the whole batch's mean
     state.optimizer.step()
-    state.totals += torch.cat([summed, summed.new_tensor([count, lam if lam < 1 else 0, lam < 1])]).to(state.totals)
+    state.totals += torch.cat([summed, *(summed.new_full((1,), value) for value in (count, lam if lam < 1 else 0, lam < 1))]).to(state.totals)
 
 
 def train_epoch(state: State, progress=iter) -> dict:
