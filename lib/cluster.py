@@ -115,15 +115,16 @@ def gpus() -> list[str]:
 
 
 def slots(study: str) -> list[dict[str, str]]:
-    """What each worker of this machine has in its environment: a GPU each, or as many workers as runs of the study fit on the cores."""
+    """What each worker of this machine has in its environment: the GPUs of one run, or as many workers as runs of the study fit on the cores."""
     from lib.execute import defaults, gather
 
     train = Path("params") / study / "train.yaml"
     params = defaults(Path("notebooks/01_train.ipynb")) | gather([train] if train.is_file() else [], [])[0]
     if params["device"] in ("auto", "cuda") and gpus():
-        return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus()]
+        found, each = gpus(), params["devices"]
+        return [{"CUDA_VISIBLE_DEVICES": ",".join(found[first:first + each])} for first in range(0, len(found), each)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return [{}] * max(cores // params["threads"], 1)
+    return [{}] * max(cores // (params["threads"] * params["devices"]), 1)
 
 
 def local(environments: list[dict[str, str]]) -> SpecCluster:

@@ -46,6 +46,7 @@ class Train(Stage):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["auto", "bf16", "fp32"]
     device: Literal["auto", "cpu", "cuda", "mps"]
+    devices: Count
     threads: Count
 
     @field_validator("milestones")

@@ -68,6 +68,7 @@ def load_run(path) -> Run:
             and type(width) is int and 0 < width <= 512 and {"key", "data_digest"} <= set(info)):
         raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
                                  "must be in it")
+    params.setdefault("devices", 1)  # of runs made before there was a choice
     arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = runs.read_table(path / "history.csv", sums["history.csv"])
     return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from lib import augment, checkpoint, graphs, inference, interrupt, machine, randomness, recipe
 from lib.data import Splits
 from lib.model import resnet18
+from lib.team import ALONE, Team
 
 CLEAN_TRAIN_IMAGES = 5_000
 CHECKPOINT_SECONDS = 60
@@ -39,10 +40,12 @@ class State:
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0  # of the current epoch, before the last interruption
     saved: float = field(default_factory=time.monotonic)
-    engine: graphs.Engine = None  # takes the steps on a GPU
+    engine: graphs.Engine = None  # takes the steps on a GPU, where it is the run's only device
+    team: Team = ALONE
+    network: torch.nn.Module = None  # what is called in training: the model, or what wraps it on many devices
 
 
-def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
+def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str, team: Team = ALONE) -> State:
     """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes from params.seed.
 
     Raises ValueError when CutMix is asked for with fewer than two classes.
@@ -50,13 +53,14 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     if params.cutmix_probability and len(splits.class_names) < 2:
         raise ValueError("cutmix_probability: CutMix needs at least two classes")
     machine.keep_memory()
+    device = device if params.devices == team.size else torch.device("cpu")  # a notebook only watches the processes that train
     torch.manual_seed(params.seed)
     model = resnet18(len(splits.class_names), params.width).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
     images, labels = splits.train.images.to(device), splits.train.labels.to(device)
-    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels)
+    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels, team=team, network=team.wrap(model))
     reset_totals(state)
-    found = checkpoint.read(state.folder, key)
+    found = team.same(checkpoint.read(state.folder, key) if team.rank == 0 else None)
     if found:
         model.load_state_dict(found["model"])
         optimizer.load_state_dict(found["optimizer"])
@@ -75,21 +79,23 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
     """One update on normalised images (N, 3, h, w); `step` counts from the start of the run."""
     params = state.params
     images, labels, partner_labels, lam = recipe.mix(images, labels, params, step)
+    count, part = len(labels), state.team.part(len(labels))
+    images, labels, partner_labels = images[part], labels[part], partner_labels[part]
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
-        outputs = state.model(images.contiguous(memory_format=torch.channels_last))
+        outputs = state.network(images.contiguous(memory_format=torch.channels_last))
     outputs = outputs.float()
-    loss = recipe.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
-    if state.device.type == "cpu" and not torch.isfinite(loss):
-        raise TrainingError(f"the loss is {loss.item()} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
-                            f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    state.optimizer.step()
+    loss = recipe.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing) if len(labels) else outputs.sum()
     with torch.no_grad():
         guess = outputs.argmax(1)
         right = lam * (guess == labels).sum() + (1 - lam) * (guess == partner_labels).sum()
-        state.totals += torch.stack([loss * len(labels), right, torch.full_like(loss, len(labels)),
-                                     torch.full_like(loss, lam if lam < 1 else 0), torch.full_like(loss, lam < 1)]).to(state.totals)
+        summed = state.team.total(torch.stack([loss * len(labels), right]))
+    if state.device.type == "cpu" and not torch.isfinite(summed[0]):
+        raise TrainingError(f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
+                            f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
+    state.optimizer.zero_grad(set_to_none=True)
+    (loss * (len(labels) * state.team.size / count)).backward()  # the mean over the team is the gradient of the whole batch's mean
+    state.optimizer.step()
+    state.totals += torch.cat([summed, *(summed.new_full((1,), value) for value in (count, lam if lam < 1 else 0, lam < 1))]).to(state.totals)
 
 
 def train_epoch(state: State, progress=iter) -> dict:
@@ -99,12 +105,14 @@ def train_epoch(state: State, progress=iter) -> dict:
     mixed images, in train mode: under CutMix a right answer counts by its share), seconds, images per second.
     """
     params, split, began = state.params, state.splits.train, time.monotonic()
+    if params.devices != state.team.size:
+        raise TrainingError(f"devices: {params.devices}, and {state.team.size} would train; lib.distributed starts as many")
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
     order = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment)
-    if state.device.type == "cuda" and state.engine is None:
+    if state.device.type == "cuda" and state.engine is None and state.team.size == 1:
         state.engine = graphs.Engine(state)
     if state.engine:
         state.engine.begin(order, draws)
@@ -123,10 +131,11 @@ def train_epoch(state: State, progress=iter) -> dict:
                 raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
                                     f"try batch_size: {max(params.batch_size // 2, 1)}") from None
             state.step += 1
-            if asked_to_stop() or time.monotonic() - state.saved > CHECKPOINT_SECONDS:
+            stopping = state.team.agreed(asked_to_stop())
+            if stopping or time.monotonic() - state.saved > CHECKPOINT_SECONDS:
                 state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
                 save(state)
-            if asked_to_stop():
+            if stopping:
                 raise TrainingError(f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; saved: the same command goes on there")
     totals = state.totals.tolist()  # waits for the device, whose time counts
     return _row(state, totals, state.seconds + time.monotonic() - began)
@@ -165,8 +174,9 @@ def finish_epoch(state: State, row: dict) -> None:
 
 
 def save(state: State) -> None:
-    """Write a checkpoint from which `start` continues with the same bits."""
-    checkpoint.write(state.folder, {
-        "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history, "totals": state.totals.cpu(),
-        "seconds": state.seconds, "model": state.model.state_dict(), "optimizer": state.optimizer.state_dict()})
+    """Write a checkpoint from which `start` continues with the same bits; of a team, the first process writes."""
+    if state.team.rank == 0:
+        checkpoint.write(state.folder, {
+            "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history, "totals": state.totals.cpu(),
+            "seconds": state.seconds, "model": state.model.state_dict(), "optimizer": state.optimizer.state_dict()})
     state.saved = time.monotonic()

@@ -141,6 +141,18 @@ def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
     assert cluster.slots("smoke") == [{"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "5"}]
 
 
+def test_a_run_of_many_devices_takes_as_many_gpus_or_cores_of_a_worker(monkeypatch, tmp_path):
+    (tmp_path / "params" / "two").mkdir(parents=True)
+    (tmp_path / "params" / "two" / "train.yaml").write_text("devices: 2\nthreads: 2\n", encoding="utf-8")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert len(cluster.slots("two")) == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
+
+
 def cluster_threads(study: str) -> int:
     return int(re.search(r"^threads: (\d+)", (ROOT / "params" / study / "train.yaml").read_text(encoding="utf-8"), re.M)[1])
 
