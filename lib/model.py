@@ -1,6 +1,8 @@
-"""ResNet-18 for 32x32 images: a 3x3 stem, no max-pool, torchvision's parameter names."""
+"""ResNet-18 with torchvision's parameter names: for small images a 3x3 stem and no max-pool, for larger ones torchvision's own stem."""
 import torch
 from torch import nn
+
+SMALL = 64  # pixels of a side up to which the stem keeps every one of them
 
 
 class BasicBlock(nn.Module):
@@ -24,13 +26,15 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks; `width` channels in the first stage, doubled in each later one."""
+    """Four stages of two blocks; `width` channels in the first stage, doubled in each later one; the stem fits `image_size`."""
 
-    def __init__(self, num_classes: int, width: int):
+    def __init__(self, num_classes: int, width: int, image_size: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.image_size, small = image_size, image_size <= SMALL
+        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False) if small else nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
         planes = [width, width, 2 * width, 4 * width, 8 * width]
         for i in range(4):
             stage = nn.Sequential(BasicBlock(planes[i], planes[i + 1], 1 if i == 0 else 2), BasicBlock(planes[i + 1], planes[i + 1], 1))
@@ -41,18 +45,21 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))  # (N, w, 32, 32)
-        x = self.layer2(self.layer1(x))  # (N, 2w, 16, 16)
-        x = self.layer4(self.layer3(x))  # (N, 8w, 4, 4)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N, w, 32, 32), of 224 px (N, w, 56, 56)
+        x = self.layer2(self.layer1(x))  # (N, 2w, 16, 16), or 28
+        x = self.layer4(self.layer3(x))  # (N, 8w, 4, 4), or 7
         return self.fc(x.mean((2, 3)))  # (N, classes)
 
 
-def resnet18(num_classes: int = 100, width: int = 64) -> nn.Module:
-    """ResNet-18 for (N, 3, 32, 32) images; 11,220,132 parameters at width 64 and 100 classes.
+def resnet18(num_classes: int = 100, width: int = 64, image_size: int = 32) -> nn.Module:
+    """ResNet-18 for (N, 3, image_size, image_size) images; 11,220,132 parameters at width 64, 100 classes and 32 px.
+
+    Up to SMALL pixels the stem is a 3x3 convolution (features of layer4: a cell for 8 px); beyond, torchvision's, a 7x7 of stride 2
+    and max-pooling (a cell for 32 px).
 
     Returns (N, num_classes) logits. Initialised as torchvision does, from torch's global generator.
     Raises ValueError if `num_classes` or `width` is not positive.
     """
     if num_classes < 1 or width < 1:
         raise ValueError(f"num_classes and width must be positive, got {num_classes} and {width}")
-    return ResNet(num_classes, width)
+    return ResNet(num_classes, width, image_size)

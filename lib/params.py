@@ -23,11 +23,16 @@ class Stage(BaseModel):
 
 
 class Train(Stage):
-    """One run: one arm, one seed. Sizes of 0 mean "as the data set has them"."""
+    """One run: one arm, one seed. Sizes of splits of 0 mean "as the data set has them".
+
+    `root` and `image_size` are of a folder of images (docs/data.md); other data have "" and 32.
+    """
 
     arm: Name
     seed: Seed
-    data: Literal["phantom", "cifar100"]
+    data: Literal["phantom", "cifar100", "folder"]
+    root: str
+    image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
     data_seed: Seed
     train_size: Annotated[int, Field(ge=0)]
     val_size: Annotated[int, Field(ge=0)]
@@ -46,6 +51,18 @@ class Train(Stage):
     precision: Literal["auto", "bf16", "fp32"]
     device: Literal["auto", "cpu", "cuda", "mps"]
     threads: Count
+
+    @field_validator("root", "image_size")
+    @classmethod
+    def _of_a_folder(cls, value, info):
+        data = info.data.get("data", "folder")  # absent when it is itself wrong
+        if info.field_name == "root" and (data == "folder") != bool(value.strip()):
+            raise ValueError("root names the folder of the images for data: folder, and is \"\" for other data")
+        if info.field_name == "root" and any(ord(letter) < 32 for letter in value):
+            raise ValueError("root must be printable")
+        if info.field_name == "image_size" and data != "folder" and value != 32:
+            raise ValueError(f"the images of {data} have 32 px")
+        return value
 
     @field_validator("milestones")
     @classmethod
