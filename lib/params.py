@@ -64,6 +64,14 @@ class Train(Stage):
             raise ValueError(f"the images of {data} have 32 px")
         return value
 
+    @field_validator("width")
+    @classmethod
+    def _wide_enough(cls, width, info):
+        if width < 16 and info.data.get("image_size", 32) > 32:  # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
+            raise ValueError("width must be at least 16 for images of more than 32 px: oneDNN's gradient of a narrower 1x1 convolution of "
+                             "stride 2 writes beyond its memory")
+        return width
+
     @field_validator("milestones")
     @classmethod
     def _milestones_inside(cls, milestones, info):

@@ -11,7 +11,7 @@ from lib.runs import ROOT
 from lib.yamls import ParameterError, parse_yaml, read_yaml
 
 TRAIN = {
-    "study": "smoke", "outputs": "outputs", "arm": "baseline", "seed": 0, "data": "phantom", "data_seed": 42,
+    "study": "smoke", "outputs": "outputs", "arm": "baseline", "seed": 0, "data": "phantom", "root": "", "image_size": 32, "data_seed": 42,
     "train_size": 100, "val_size": 40, "test_size": 0, "width": 8, "epochs": 4, "milestones": [2, 3], "batch_size": 50,
     "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "augment": True, "cutmix_probability": 0.0,
     "cutmix_alpha": 1.0, "label_smoothing": 0.0, "precision": "auto", "device": "auto", "threads": 1}
