@@ -87,6 +87,14 @@ def class_names(folder: Path) -> list[str]:
         raise DataError(f"{folder}: {error.strerror}") from None
     if len(names) < 2:
         raise DataError(f"{folder}: {len(names)} class folders are there; two or more are needed, {folder.name}/<class>/<picture>")
+    return printable(names, folder)
+
+
+def printable(names: list[str], where: Path) -> list[str]:
+    """The names of classes, as they are; raises DataError for one that no report could print."""
+    odd = [name for name in names if not name.isprintable() or name != name.strip() or not name]
+    if odd:
+        raise DataError(f"{where}: a class must have a name in UTF-8 and printable, without blanks at its ends (got {odd[0]!r})")
     return names
 
 

@@ -136,11 +136,11 @@ def chance_within_superclass(superclass: np.ndarray) -> float:
 
 def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, superclass: np.ndarray,
             causes: pd.DataFrame | None, temperature: float) -> dict:
-    """What the report says about failures, by name; temperature: of the arm before."""
-    arms = {}
+    """What the report says about failures, by name; temperature: of the arm before. Superclasses (K,) that tell nothing apart have no share."""
+    arms, grouped = {}, 1 < len(np.unique(superclass)) < len(superclass)
     for arm, table in tables.items():
         wrong = errors(table)
-        within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) else None
+        within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) and grouped else None
         arms[arm] = {"errors": len(wrong), "within_superclass": within, "discovery_errors": int((wrong["half"] == "discovery").sum())}
     named, discovery = selection[selection["why"] == "named"], tables[before]["half"] == "discovery"
     return {"before": before, "arms": arms, "test_images": len(tables[before]),

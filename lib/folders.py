@@ -55,10 +55,8 @@ def read(root, image_size: int) -> Found:
         arrays = cache = decode.decoded(folder, image_size)
         there = [split for split in SPLITS if (arrays / f"{split}_images.npy").is_file()]
     names = _lines(arrays / "classes.txt")
-    odd = [name for name in names if not name.isprintable() or name != name.strip() or not name]
-    if odd or len(set(names)) < max(len(names), 2):
-        raise DataError(f"{arrays / 'classes.txt'}: allowed are two or more different names, one a line, in UTF-8 and printable"
-                        + (f" (got {odd[0]!r})" if odd else ""))
+    if len(set(decode.printable(names, arrays / "classes.txt"))) < max(len(names), 2):
+        raise DataError(f"{arrays / 'classes.txt'}: allowed are two or more different names, one a line")
     return Found({split: _part(arrays, split, names, image_size) for split in there}, names, cache)
 
 
