@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-SIDE, CLASSES, BATCH, WIDTH, LIMIT_GB = 224, 20, 64, 16, 1.0
+SIDE, CLASSES, BATCH, WIDTH, LIMIT_GB = 224, 20, 16, 16, 1.0
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
@@ -52,7 +52,7 @@ def cost(folder: Path, steps: int) -> dict:
     from lib.runs import ROOT
 
     def peak():
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2)  # GB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 * 1.024  # GB of a billion bytes
 
     def timed(work):
         began = time.monotonic()
@@ -72,8 +72,11 @@ def cost(folder: Path, steps: int) -> dict:
         state = train.start(p, splits, place, device, machine.choose_precision(p.precision, device), "none")
         state.step = -(-len(splits.train) // BATCH) - steps  # the last steps of an epoch
         forget(folder)
-        row, seconds = timed(lambda: train.train_epoch(state))
+        _, seconds = timed(lambda: train.train_epoch(state))
     found |= {"trained_images": int(state.totals[2]), "loop_images_per_s": float(state.totals[2]) / seconds, "trained_gb": peak()}
+    forget(folder)
+    _, seconds = timed(lambda: inference.logits(state.model, splits.test.images, splits.mean, splits.std, state.precision))
+    found |= {"predicted_images_per_s": len(splits.test) / seconds, "peak_gb": peak()}
     batch = splits.train.images[:BATCH]
     draws = augment.draw(0, 0, splits.train.index[:BATCH], True, SIDE)
     ready = augment.training_batch(batch, draws, splits.mean, splits.std)
@@ -83,9 +86,6 @@ def cost(folder: Path, steps: int) -> dict:
         before()
         _, seconds = timed(lambda: _pipeline(splits, 60))
         found[f"{name}_images_per_s"] = 60 * BATCH / seconds
-    forget(folder)
-    _, seconds = timed(lambda: inference.logits(state.model, splits.test.images, splits.mean, splits.std, state.precision))
-    found |= {"predicted_images_per_s": len(splits.test) / seconds, "peak_gb": peak()}
     return {name: round(value, 2) for name, value in found.items()}
 
 

@@ -1,5 +1,6 @@
 """ResNet-18 with torchvision's parameter names: for small images a 3x3 stem and no max-pool, for larger ones torchvision's own stem."""
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 SMALL = 64  # pixels of a side up to which the stem keeps every one of them
@@ -30,11 +31,10 @@ class ResNet(nn.Module):
 
     def __init__(self, num_classes: int, width: int, image_size: int):
         super().__init__()
-        self.image_size, small = image_size, image_size <= SMALL
-        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False) if small else nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
+        self.image_size, self.small = image_size, image_size <= SMALL
+        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False) if self.small else nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, padding=1)
         planes = [width, width, 2 * width, 4 * width, 8 * width]
         for i in range(4):
             stage = nn.Sequential(BasicBlock(planes[i], planes[i + 1], 1 if i == 0 else 2), BasicBlock(planes[i + 1], planes[i + 1], 1))
@@ -45,7 +45,8 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N, w, 32, 32), of 224 px (N, w, 56, 56)
+        x = self.relu(self.bn1(self.conv1(x)))  # (N, w, 32, 32), of 224 px (N, w, 112, 112)
+        x = x if self.small else F.max_pool2d(x, 3, 2, padding=1)  # the same, or 56
         x = self.layer2(self.layer1(x))  # (N, 2w, 16, 16), or 28
         x = self.layer4(self.layer3(x))  # (N, 8w, 4, 4), or 7
         return self.fc(x.mean((2, 3)))  # (N, classes)

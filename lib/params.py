@@ -55,7 +55,9 @@ class Train(Stage):
     @field_validator("root", "image_size")
     @classmethod
     def _of_a_folder(cls, value, info):
-        data = info.data.get("data", "folder")  # absent when it is itself wrong
+        data = info.data.get("data")  # absent when it is itself wrong
+        if data is None:
+            return value
         if info.field_name == "root" and (data == "folder") != bool(value.strip()):
             raise ValueError("root names the folder of the images for data: folder, and is \"\" for other data")
         if info.field_name == "root" and any(ord(letter) < 32 for letter in value):

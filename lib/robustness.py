@@ -32,7 +32,7 @@ def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
     models = {arm: load_model(run, len(splits.class_names)).to(device) for arm, run in trained.items()}
     precision = {arm: machine.choose_precision(run.info["params"]["precision"], device) for arm, run in trained.items()}
     parts = {arm: [] for arm in trained}
-    size = max(8 * PIXELS // chosen.images.shape[-1]**2, 1)  # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
+    size = max(16 * PIXELS // chosen.images.shape[-1]**2, 1)  # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
     for kind, severity in CONDITIONS:
         blocks = {arm: [] for arm in trained}
         for place in range(0, len(chosen), size):

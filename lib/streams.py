@@ -11,7 +11,7 @@ import torch
 
 from lib.cifar100 import DataError
 
-PIXELS = 2**21  # of one channel that are worked on at a time: 2,048 images of 32 px, 41 of 224 px
+PIXELS = 2**20  # of one channel that are worked on at a time: 1,024 images of 32 px, 20 of 224 px
 AHEAD = 2  # batches that are read while one is worked on, each by a thread
 
 

@@ -80,7 +80,7 @@ def test_checked_parameters_cannot_be_changed():
     ("train", "weight_decay", -1e-9, "greater than or equal to 0"),
     ("train", "augment", 1, "valid boolean"),
     ("train", "augment", "false", "valid boolean"),
-    ("train", "data", "cifar10", "'phantom' or 'cifar100'"),
+    ("train", "data", "cifar10", "'phantom', 'cifar100' or 'folder'"),
     ("train", "precision", "fp16", "'auto', 'bf16' or 'fp32'"),
     ("train", "device", "gpu", "'auto', 'cpu', 'cuda' or 'mps'"),
     ("train", "milestones", 3, "valid list"),
