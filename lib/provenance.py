@@ -7,7 +7,7 @@ import pandas as pd
 from lib import released
 
 RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
-NAMES = ("arm", "seed", "study", "outputs")  # parameters that say which run it is, not how it was trained
+NAMES = ("arm", "seed", "study", "outputs", "root")  # parameters that say which run it is, not how it was trained
 RECIPE = ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")
 
 
@@ -80,7 +80,7 @@ def stages_table(study: Path) -> pd.DataFrame:
 def parameters_table(runs_of_arms: dict) -> pd.DataFrame:
     """Every training parameter, a row each; one column an arm."""
     columns = {arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()}
-    names = [name for name in next(iter(columns.values())) if name not in ("study", "outputs", "arm", "seed")]
+    names = [name for name in next(iter(columns.values())) if name not in NAMES]
     return pd.DataFrame([{"parameter": name, **{arm: str(values.get(name)) for arm, values in columns.items()}} for name in names])
 
 
