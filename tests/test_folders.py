@@ -22,9 +22,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "stress-test"
 
 
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+    return folder_of_pictures.write(tmp_path_factory.mktemp("painted") / "root", SIZES, sides=(64, 80, 96))
+
+
 @pytest.fixture
-def root(tmp_path):
-    return folder_of_pictures.write(tmp_path / "root", SIZES)
+def root(painted, tmp_path):
+    return shutil.copytree(painted, tmp_path / "root")
 
 
 def load(root, **options):
@@ -61,7 +66,7 @@ def test_a_validation_split_of_ones_own_is_used_and_sizes_are_kept(tmp_path):
 
 
 def test_a_picture_is_turned_as_its_camera_says(root):
-    path = root / "test" / "disc" / "000.png" if (root / "test" / "disc").is_dir() else next((root / "test").glob("*/000.png"))
+    path = next((root / "test").glob("*/000.png"))
     picture = Image.open(path).convert("RGB")
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise to be seen upright
