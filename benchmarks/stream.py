@@ -86,7 +86,28 @@ def cost(folder: Path, steps: int) -> dict:
         before()
         _, seconds = timed(lambda: _pipeline(splits, 60))
         found[f"{name}_images_per_s"] = 60 * BATCH / seconds
+    with tempfile.TemporaryDirectory() as place:
+        count = write_pictures(Path(place) / "pictures")
+        os.environ["XDG_CACHE_HOME"] = place
+        _, seconds = timed(lambda: data.load("folder", Path(place) / "pictures", image_size=SIDE))
+    found |= {"decoded_pictures_per_s": count / seconds}
     return {name: round(value, 2) for name, value in found.items()}
+
+
+def write_pictures(folder: Path, each: int = 100) -> int:
+    """Photographs' size and compression, 500 x 375 px in JPEG; returns how many."""
+    import numpy as np
+    from PIL import Image
+
+    from lib import phantom
+    images = phantom.generate("test", each, 1).images
+    for split in ("train", "test"):
+        for name in ("one", "two"):
+            (folder / split / name).mkdir(parents=True)
+            for number, image in enumerate(images):
+                picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).resize((500, 375), Image.Resampling.BICUBIC)
+                picture.save(folder / split / name / f"{number}.jpg", quality=90)
+    return 4 * each
 
 
 def _pipeline(splits, batches: int) -> None:

@@ -1,5 +1,6 @@
 """A user's own images: decoded as torchvision would, once, whole or not at all; what is missing or damaged is one line."""
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -114,9 +115,18 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
         load(root)
     assert [path.name for path in cache.rglob("*_images.npy")] == ["train_images.npy"] and not list(cache.rglob("*.tmp"))
     calls.clear()
+    (next(cache.rglob("train_images.npy")).parent / ".test_images.npy.x.tmp").write_text("of a killed process")
     monkeypatch.setattr(decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size))
     splits = load(root)
-    assert len(calls) == 12 and len(splits.test) == 12
+    assert len(calls) == 12 and len(splits.test) == 12 and not list(cache.rglob("*.tmp"))
+
+
+def test_two_that_start_at_once_decode_once(root, monkeypatch):
+    decoded, calls = decode._pixels, []
+    monkeypatch.setattr(decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size))
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: load(root), range(2))
+    assert len(calls) == 48 and one.digest == other.digest
 
 
 def test_unreadable_pictures_are_named_together_and_nothing_of_their_split_is_kept(root, cache):
