@@ -41,7 +41,7 @@ def cost(stage: str, images: int, classes: int) -> dict:
 
     run = run_of(images, classes)
     names = [f"class {number}" for number in range(classes)]
-    test, val = (SimpleNamespace(planted=None, index=part.index, labels=part.labels) for part in (run.test, run.val))
+    test, val = (SimpleNamespace(planted=None, files=None, index=part.index, labels=part.labels) for part in (run.test, run.val))
     splits = SimpleNamespace(class_names=names, superclass=np.zeros(classes, dtype=np.int64), superclass_names=["all"], test=test, val=val)
     work = {"failures": lambda: failures.errors(failures.test_table(run, splits)), "labels": lambda: labels.suspected_in([run], splits),
             "summary": lambda: summary.arm_numbers({0: run}), "bootstrap": lambda: bootstrap.resample({"arm": {0: run}}, {"arm": [1.0]}, 100)}

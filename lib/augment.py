@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 
 from lib import randomness
+from lib.streams import at_once
 
-PADDING = 4
+PADDED = 8  # the padding is one in so many of a side's pixels: 4 at 32 px
 
 
 def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
@@ -17,31 +18,32 @@ def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
     return (images.float() / 255 - mean) / std
 
 
-def draw(seed: int, epoch: int, index: np.ndarray, augment: bool) -> torch.Tensor | None:
+def draw(seed: int, epoch: int, index: np.ndarray, augment: bool, image_size: int = 32) -> torch.Tensor | None:
     """(N, 3) whole numbers: top offset 0..8, left offset 0..8, flip 0..1, for image `index` in that epoch.
 
-    None when the arm trains without augmentation.
+    Offsets are of images of 32 px; they go up to a quarter of the side. None when the arm trains without augmentation.
     """
     if not augment:
         return None
     bits = randomness.bits(randomness.key(seed, epoch, 1), index)
-    side = np.uint64(2 * PADDING + 1)
+    side = np.uint64(2 * (image_size // PADDED) + 1)
     low = np.uint64(0x7FFFFFFF)  # separate bit ranges; the bias of the remainder is under 2 to the minus 28
     columns = (bits & low) % side, ((bits >> np.uint64(31)) & low) % side, bits >> np.uint64(63)
     return torch.from_numpy(np.stack(columns, 1).astype(np.int64))
 
 
 def crop_and_flip(images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """Shift each image by its own offsets after zero padding of 4 pixels, and flip it left to right where drawn.
+    """Shift each image by its own offsets after zero padding by an eighth of its side, and flip it left to right where drawn.
 
-    images: uint8 (N, 3, h, w); draws: (N, 3) from `draw`. The input is not changed.
+    images: uint8 (N, 3, h, w), square; draws: (N, 3) from `draw`. The input is not changed.
     """
     count, channels, height, width = images.shape
+    padding = width // PADDED
     rows = draws[:, 0, None] + torch.arange(height, device=images.device)  # (N, h)
     columns = torch.arange(width, device=images.device).expand(count, width)
     columns = draws[:, 1, None] + torch.where(draws[:, 2, None] == 1, columns.flip(1), columns)  # (N, w)
-    padded = F.pad(images, (PADDING,) * 4).flatten(2)  # (N, 3, (h + 8) (w + 8))
-    place = rows[:, :, None] * (width + 2 * PADDING) + columns[:, None, :]  # (N, h, w)
+    padded = F.pad(images, (padding,) * 4).flatten(2)  # (N, 3, (h + 2p) (w + 2p))
+    place = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]  # (N, h, w)
     return padded.gather(2, place.view(count, 1, -1).expand(-1, channels, -1)).view_as(images)
 
 
@@ -55,13 +57,18 @@ def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]
 
     Uses the functions that training and prediction use: near 1 for an augmented train split, exactly 0 for val and test.
     """
-    def training(epoch):
-        split = splits.train.first(size)
-        return training_batch(split.images, draw(seed, epoch, split.index, augment), splits.mean, splits.std)
+    def differs(split, reading):
+        parts, step = [], max(at_once(split.images, size) // 4, 1)  # the two readings of each are several copies
+        for start in range(0, min(size, len(split)), step):
+            place = slice(start, min(start + step, size))
+            one, two = (reading(split.images[place], split.index[place], epoch) for epoch in (0, 1))
+            parts.append((one != two).flatten(1).any(1))
+        return torch.cat(parts).double().mean().item()
 
-    def prediction(split):
-        return normalise(split.first(size).images, splits.mean, splits.std)
+    def training(images, index, epoch):
+        return training_batch(images, draw(seed, epoch, index, augment, images.shape[-1]), splits.mean, splits.std)
 
-    readings = {"train": (training(0), training(1)), "val": (prediction(splits.val), prediction(splits.val)),
-                "test": (prediction(splits.test), prediction(splits.test))}
-    return {name: (one != two).flatten(1).any(1).double().mean().item() for name, (one, two) in readings.items()}
+    def prediction(images, *_):
+        return normalise(images, splits.mean, splits.std)
+
+    return {"train": differs(splits.train, training), "val": differs(splits.val, prediction), "test": differs(splits.test, prediction)}

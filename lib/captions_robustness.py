@@ -1,16 +1,17 @@
 """What stands under the figures and tables of robustness, and what is read aloud in a figure's place."""
 import pandas as pd
 
-from lib.corruptions import NAMES
+from lib.corruptions import NAMES, SMALL
 from lib.plots_robustness import SHOWN_SEVERITY
 from lib.wording import listed, name, percent, plural, readable
 
 SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"
 
 
-def examples(index: int, label: str) -> dict[str, str]:
+def examples(index: int, label: str, side: int = 32) -> dict[str, str]:
+    """side: of the picture, in pixels."""
     return {"caption": f"Test image {index} ({name(label)}), clean and under the generated corruptions at severity {SHOWN_SEVERITY} of 5, "
-                       f"after {SOURCE}, with the severities of CIFAR-C.",
+                       f"after {SOURCE}, with the severities of {'CIFAR-C' if side <= SMALL else 'ImageNet-C'}.",
             "alt": f"Seven pictures of test image {index} ({readable(label)}): clean, then with {listed(list(NAMES.values()))}."}
 
 

@@ -1,6 +1,7 @@
-"""Generated corruptions after Hendrycks and Dietterich 2019 (https://arxiv.org/abs/1903.12261), with CIFAR-C's severities.
+"""Generated corruptions after Hendrycks and Dietterich 2019 (https://arxiv.org/abs/1903.12261), with CIFAR-C's severities, or for
+large images ImageNet-C's.
 
-The constants are those of https://github.com/hendrycks/robustness, ImageNet-C/create_c/make_cifar_c.py. Two things differ:
+The constants are those of https://github.com/hendrycks/robustness, ImageNet-C/create_c/make_cifar_c.py and make_imagenet_c.py. Two things differ:
 values are rounded to whole levels, where the original cuts them off, and noise is counted, so that an image gets the same
 noise in every batch and order.
 """
@@ -23,6 +24,12 @@ CONSTANTS = {
     "pixelate": (0.95, 0.9, 0.85, 0.75, 0.65),  # factor on the side
     "jpeg_compression": (80, 65, 58, 50, 40),  # quality
 }
+SMALL = 64  # pixels of a side up to which an image has CIFAR-C's severities
+LARGE = {
+    "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38), "defocus_blur": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+    "contrast": (0.4, 0.3, 0.2, 0.1, 0.05), "brightness": (0.1, 0.2, 0.3, 0.4, 0.5), "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
+    "jpeg_compression": (25, 18, 15, 10, 7),
+}
 NAMES = {"gaussian_noise": "Gaussian noise", "defocus_blur": "defocus blur", "contrast": "low contrast", "brightness": "brightness",
          "pixelate": "pixelation", "jpeg_compression": "JPEG"}  # in prose
 
@@ -39,7 +46,7 @@ def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -
         raise ValueError(f"severity: got {severity!r}; allowed: 1 to {SEVERITIES[-1]}")
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or len(images) != len(index):
         raise ValueError(f"images: got {images.dtype} of shape {tuple(images.shape)} and {len(index)} ids; allowed: uint8 (N, 3, h, w)")
-    constant = CONSTANTS[kind][severity - 1]
+    constant = (CONSTANTS if images.shape[-1] <= SMALL else LARGE)[kind][severity - 1]
     if kind == "gaussian_noise":
         return _levels(images + 255 * constant * normal(severity, index, images.shape[1:]))
     return FUNCTIONS[kind](images, constant)
@@ -63,14 +70,17 @@ def normal(severity: int, index: np.ndarray, shape) -> torch.Tensor:
 
 
 def defocus_blur(images: torch.Tensor, constant: tuple[float, float]) -> torch.Tensor:
-    """Mean over a disk, its edge softened over 3x3 pixels; borders are mirrored without repeating the outermost pixel."""
+    """Mean over a disk, its edge softened over 3x3 pixels, of a radius above 8 over 5x5; borders are mirrored without repeating the
+    outermost pixel."""
     radius, sigma = constant
-    place = torch.arange(-2.0, 3)
+    soft = 1 if radius <= 8 else 2
+    reach = max(int(radius) + soft, 2)
+    place = torch.arange(-float(reach), reach + 1)
     disk = (place[:, None] ** 2 + place**2 <= radius**2).float()
-    edge = torch.exp(-torch.tensor([1.0, 0, 1]) / (2 * sigma**2))
-    kernel = F.conv2d(disk[None, None], torch.outer(edge, edge)[None, None], padding=1)
-    padded = F.pad(images.float(), (2, 2, 2, 2), mode="reflect").contiguous(memory_format=torch.channels_last)  # 4 times as fast
-    return _levels(F.conv2d(padded, (kernel / kernel.sum()).expand(3, 1, 5, 5), groups=3)).contiguous()
+    edge = torch.exp(-torch.arange(-float(soft), soft + 1) ** 2 / (2 * sigma**2))
+    kernel = F.conv2d(disk[None, None], torch.outer(edge, edge)[None, None], padding=soft)
+    padded = F.pad(images.float(), (reach,) * 4, mode="reflect").contiguous(memory_format=torch.channels_last)  # 4 times as fast
+    return _levels(F.conv2d(padded, (kernel / kernel.sum()).expand(3, 1, *kernel.shape[2:]), groups=3)).contiguous()
 
 
 def contrast(images: torch.Tensor, constant: float) -> torch.Tensor:

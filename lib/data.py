@@ -1,36 +1,40 @@
-"""Data sets as uint8 tensors in memory: CIFAR-100 from the official files, or the built-in phantom."""
-import hashlib
+"""Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or a folder of images, read as needed."""
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 
-from lib import phantom, randomness
+from lib import folders, phantom, randomness, walk
 from lib.cifar100 import DataError, read
+from lib.streams import Stream, take
 
 CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
+VAL_SHARE = 10  # of a folder without a validation split, one in so many training images is drawn for it
 
 
 @dataclass(frozen=True)
 class Split:
-    """images: uint8 (N, 3, 32, 32); labels: int64 (N,); index: int64 (N,), the place in the official file.
+    """images: uint8 (N, 3, h, w), in memory or on disk; labels: int64 (N,); index: int64 (N,), the place in the official file or folder.
 
     planted: for the phantom a table with one row an image: cause, cause_class, object_class; else None.
+    files: (N,) the picture files of a folder of pictures, relative to it; else None.
     """
 
-    images: torch.Tensor
+    images: torch.Tensor | Stream
     labels: torch.Tensor
     index: np.ndarray
     planted: pd.DataFrame | None = None
+    files: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, size: int) -> "Split":
         planted = None if self.planted is None else self.planted.head(size)
-        return Split(self.images[:size], self.labels[:size], self.index[:size], planted)
+        files = None if self.files is None else self.files[:size]
+        return Split(take(self.images, slice(size)), self.labels[:size], self.index[:size], planted, files)
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,12 @@ class Splits:
     digest: str
 
 
-def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 42) -> Splits:
-    """Load "cifar100" or "phantom".
+def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 42, image_size: int = 32) -> Splits:
+    """Load "cifar100", "phantom" or "folder".
 
-    root: the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/ in the project);
-    sizes: images per split, 0 or absent for all; seed: of the train/val split, or of the phantom.
+    root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/ in the project), of folder the
+    images (see lib.folders); sizes: images per split, 0 or absent for all; seed: of the train/val split, or of the phantom;
+    image_size: pixels of a side, of folder alone.
     Raises ValueError for an unknown name or a size the data set cannot give, DataError for missing or damaged files.
     """
     sizes = {split: size for split, size in (sizes or {}).items() if size}
@@ -63,20 +68,23 @@ def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 
         splits, names = _phantom({**PHANTOM_SIZES, **sizes}, seed)
     elif name == "cifar100":
         splits, names = _cifar100(root, seed)
-        for split, size in sizes.items():
-            if size > len(splits[split]):
-                raise ValueError(f"cifar100 has {len(splits[split])} {split} images, {size} were asked for")
-            splits[split] = splits[split].first(size)
+    elif name == "folder":
+        found = folders.read(root, image_size)
+        splits, names = _folder(found, seed)
     else:
-        raise ValueError(f"unknown data set {name!r}; known are cifar100, phantom")
-    mean, std = _statistics(splits["train"].images)
-    return Splits(name, **splits, **names, mean=mean, std=std, digest=_digest(splits))
+        raise ValueError(f"unknown data set {name!r}; known are cifar100, phantom, folder")
+    for split, size in sizes.items():
+        if size > len(splits[split]):
+            raise ValueError(f"{name} has {len(splits[split])} {split} images, {size} were asked for")
+        splits[split] = splits[split].first(size)
+    known = walk.remembered(splits, found.cache) if name == "folder" else walk.walk(splits)
+    return Splits(name, **splits, **names, mean=tuple(known["mean"]), std=tuple(known["std"]), digest=known["digest"])
 
 
 def load_for(parameters: dict, digest: str | None = None) -> Splits:
-    """The data that a run was made from; raises DataError if its digest is not the recorded one."""
+    """The data that a run is to be, or was, made from; raises DataError if its digest is not the recorded one."""
     sizes = {split: parameters[f"{split}_size"] for split in ("train", "val", "test")}
-    splits = load(parameters["data"], sizes=sizes, seed=parameters["data_seed"])
+    splits = load(parameters["data"], parameters.get("root"), sizes, parameters["data_seed"], parameters.get("image_size", 32))
     if digest is not None and splits.digest != digest:
         raise DataError(f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was made from {digest[:12]}")
     return splits
@@ -109,19 +117,20 @@ def _select(official: dict, index: np.ndarray) -> Split:
     return Split(images, torch.tensor(official["fine_labels"])[index], index)
 
 
-def _statistics(images: torch.Tensor):
-    """Mean and standard deviation of each channel, in 0..1, from exact integer counts."""
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    counts = torch.stack([torch.bincount(images[:, channel].flatten().int(), minlength=256) for channel in range(3)])
-    share = counts.double() / counts.sum(1, keepdim=True)
-    mean = share @ levels
-    std = (share @ levels**2 - mean**2).sqrt()
-    return tuple(mean.tolist()), tuple(std.tolist())
+def _folder(found: folders.Found, seed: int):
+    """Each split in a random order of the seed: files come sorted by class, and any first images should be a sample of all."""
+    def chosen(split, index):
+        images, labels, files = found.parts[split]
+        return Split(images.take(index), torch.from_numpy(labels)[index], index, files=None if files is None else files[index])
 
-
-def _digest(splits: dict[str, Split]) -> str:
-    total = hashlib.sha256()
-    for split in ("train", "val", "test"):
-        for array in (splits[split].index, splits[split].labels.numpy(), splits[split].images.numpy()):
-            total.update(np.ascontiguousarray(array).astype("<i8" if array.dtype != np.uint8 else "u1").tobytes())
-    return total.hexdigest()
+    train, val, test = (randomness.permutation(randomness.key(seed, *purpose), len(found.parts[split].labels) if split in found.parts else 0)
+                        for split, purpose in (("train", ()), ("val", (1,)), ("test", (2,))))
+    count = len(train) // VAL_SHARE
+    splits = {"test": chosen("test", test)}
+    if len(val):
+        splits |= {"train": chosen("train", train), "val": chosen("val", val)}
+    elif count:
+        splits |= {"train": chosen("train", train[count:]), "val": chosen("train", train[:count])}
+    else:
+        raise DataError(f"{len(train)} training images are too few to draw one in {VAL_SHARE} for validation; a folder val/ spares that")
+    return splits, {"class_names": found.class_names, "superclass": np.arange(len(found.class_names)), "superclass_names": found.class_names}

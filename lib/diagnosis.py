@@ -12,6 +12,7 @@ from torch import nn
 
 from lib import attention, calibration, forward, machine, probes
 from lib.sanity import rank_correlation
+from lib.streams import take
 
 LAYER = "layer4"
 STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
@@ -77,7 +78,7 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None, know
         raise ValueError("examine: the network makes no error on these images; there is nothing to probe")
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
     wrong, true = (torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels))
-    ready, images = forward.ready(model), part.images[position]  # probes need many passes, maps and features their digits
+    ready, images = forward.ready(model), take(part.images, position)  # probes need many passes, maps and features their digits
     maps = torch.stack([forward.maps(ready, LAYER, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
     responses = probes.respond(fast(run, model), images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
     probability = calibration.softmax(stored.logits[position], temperature)
@@ -123,14 +124,14 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
 def typical(run, model: nn.Module, splits) -> Typical:
     """What the right validation predictions look like to the last layer; without any, nothing is known and every typicality is 0."""
     right, labels = run.val.correct, run.val.labels
-    known = forward.features(model, splits.val.images[right], splits.mean, splits.std).numpy()
+    known = forward.features(model, take(splits.val.images, right), splits.mean, splits.std).numpy()
     mean, of_label = known.sum(0) / max(len(known), 1), labels[right]
     centres = np.stack([known[of_label == label].mean(0) - mean if (of_label == label).any() else np.zeros_like(mean)
                         for label in range(run.val.logits.shape[1])])
     return Typical(mean, centres, np.sort(_cosine(known - mean, centres[of_label])))
 
 
-def typicality(run, model: nn.Module, splits, images: torch.Tensor, classes: torch.Tensor, known: Typical | None = None) -> np.ndarray:
+def typicality(run, model: nn.Module, splits, images, classes: torch.Tensor, known: Typical | None = None) -> np.ndarray:
     """Share of the right validation predictions whose features lie less along their class's mean than the image's, (N,).
 
     Features are the inputs of the last layer, less their mean; "along" is the cosine with the class's mean. 0 for a class without

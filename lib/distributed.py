@@ -51,7 +51,7 @@ def train_run(p: params.Train, show, wish=bool, store: str = "") -> None:
     device = device_of(p, int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
     if p.devices != int(os.environ["WORLD_SIZE"]):
         raise ParameterError(f"devices: {p.devices}, and {os.environ['WORLD_SIZE']} processes were started")
-    splits = data.load(p.data, sizes={"train": p.train_size, "val": p.val_size, "test": p.test_size}, seed=p.data_seed)
+    splits = data.load_for(p.model_dump())
     machine.set_deterministic(p.threads)
     precision = machine.choose_precision(p.precision, device)
     team = join(device, wish, store)

@@ -1,4 +1,4 @@
-"""The explorer's pieces of HTML. Every name comes from outside and is escaped here; pictures are sent pixel for pixel, enlarged in the browser."""
+"""The explorer's pieces of HTML. Every name comes from outside and is escaped here; pictures are sent pixel for pixel, scaled in the browser."""
 import base64
 import html
 import io
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lib.pictures import overlay
+from lib.pictures import SMALL, overlay
 from lib.wording import percent, readable, signed
 
 SIDES = {"tile": 96, "map": 96, "large": 160}  # pixels on the page, whole multiples of 32
@@ -24,7 +24,8 @@ def picture(image: np.ndarray, size: str, alt: str) -> str:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", compress_level=1)
     side = SIDES[size]
-    return (f'<img class="xp-picture" width="{side}" height="{side}" alt="{html.escape(alt)}" '
+    smooth = ' style="image-rendering: auto"' if len(pixels) > SMALL else ""
+    return (f'<img class="xp-picture"{smooth} width="{side}" height="{side}" alt="{html.escape(alt)}" '
             f'src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">')
 
 

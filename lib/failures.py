@@ -17,7 +17,8 @@ def test_table(run, splits) -> pd.DataFrame:
     """One row a test image: position in the split, id, half, classes, confidence, correct, superclasses, planted cause.
 
     Confidence is the largest softmax probability, scaled_confidence that after temperature scaling fitted on val, margin the
-    distance of the first to the second, whose class is `runner_up`. `cause` is the phantom's planted cause, absent for other data.
+    distance of the first to the second, whose class is `runner_up`. `cause` is the phantom's planted cause, absent for other data,
+    `file` the picture's file in a folder of pictures.
     """
     labels, predicted = run.test.labels, run.test.predicted
     temperature = fit_temperature(run.val.logits, run.val.labels)
@@ -35,6 +36,8 @@ def test_table(run, splits) -> pd.DataFrame:
         "predicted_superclass": groups[splits.superclass[predicted]]})
     if splits.test.planted is not None:
         table["cause"] = splits.test.planted["cause"].to_numpy()
+    if splits.test.files is not None:
+        table["file"] = splits.test.files
     return table
 
 
@@ -133,11 +136,11 @@ def chance_within_superclass(superclass: np.ndarray) -> float:
 
 def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, superclass: np.ndarray,
             causes: pd.DataFrame | None, temperature: float) -> dict:
-    """What the report says about failures, by name; temperature: of the arm before."""
-    arms = {}
+    """What the report says about failures, by name; temperature: of the arm before. Superclasses (K,) that tell nothing apart have no share."""
+    arms, grouped = {}, 1 < len(np.unique(superclass)) < len(superclass)
     for arm, table in tables.items():
         wrong = errors(table)
-        within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) else None
+        within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) and grouped else None
         arms[arm] = {"errors": len(wrong), "within_superclass": within, "discovery_errors": int((wrong["half"] == "discovery").sum())}
     named, discovery = selection[selection["why"] == "named"], tables[before]["half"] == "discovery"
     return {"before": before, "arms": arms, "test_images": len(tables[before]),

@@ -6,8 +6,9 @@ from lib import machine
 from lib.augment import normalise
 from lib.gradcam import GradCAM
 from lib.inference import fold_batch_norm
+from lib.streams import at_once
 
-BATCH = 100  # pictures; the fastest on a CPU of 10 to 250
+BATCH = 100  # pictures at most; the fastest on a CPU of 10 to 250
 
 
 def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
@@ -32,15 +33,16 @@ def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
 def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
     """Logits (N, classes), float32 on the CPU, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`."""
     weight = next(model.parameters())
-    return torch.cat([model(inputs(batch.to(weight.device), mean, std).to(weight.dtype)).cpu() for batch in images.split(BATCH)])
+    return torch.cat([model(inputs(batch.to(weight.device), mean, std).to(weight.dtype)).cpu()
+                      for batch in images.split(at_once(images, BATCH))])
 
 
 def maps(model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std) -> torch.Tensor:
     """Grad-CAM maps (N, h, w) of one class an image, `targets` (N,), in batches; raw, on the CPU (see lib.gradcam)."""
-    device = next(model.parameters()).device
+    device, step = next(model.parameters()).device, at_once(images, BATCH)
     with GradCAM(model, getattr(model, layer)) as cam:
         return torch.cat([cam.maps(inputs(batch.to(device), mean, std), chosen.to(device)).cpu()
-                          for batch, chosen in zip(images.split(BATCH), targets.split(BATCH))])
+                          for batch, chosen in zip(images.split(step), targets.split(step))])
 
 
 @torch.inference_mode()

@@ -35,8 +35,8 @@ def parameters(study: str, arm: str, seed: int, outputs: str, values: list[tuple
 
 
 @functools.lru_cache(maxsize=1)
-def load(name: str, train_size: int, val_size: int, test_size: int, seed: int):
-    return data.load(name, sizes={"train": train_size, "val": val_size, "test": test_size}, seed=seed)
+def load(name: str, root: str, image_size: int, train_size: int, val_size: int, test_size: int, seed: int):
+    return data.load(name, root, {"train": train_size, "val": val_size, "test": test_size}, seed, image_size)
 
 
 def until(steps, deadline: float):
@@ -51,7 +51,7 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
     """Train one run: "finished", or "left" where less than the `longest` run's seconds remain. Raises TrainingError when it is cut off."""
     name, folder = f"{p.study}/{p.arm}/{p.seed}", record.folder(p)
     with locked(folder / ".train.lock"):
-        splits = load(p.data, p.train_size, p.val_size, p.test_size, p.data_seed)
+        splits = load(p.data, p.root, p.image_size, p.train_size, p.val_size, p.test_size, p.data_seed)
         machine.set_deterministic(p.threads)
         device = machine.choose_device(p.device)
         precision = machine.choose_precision(p.precision, device)

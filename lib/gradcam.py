@@ -2,6 +2,8 @@
 import torch
 from torch import nn
 
+from lib.streams import at_once
+
 
 class GradCAM:
     """Watch one layer of a network for the length of a `with` block; the hook is always removed at its end.
@@ -46,8 +48,10 @@ class GradCAM:
 
 def pair_maps(model: nn.Module, layer: str, images: torch.Tensor, wrong: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     """Maps of the wrong and the true class of each image: (N, 2, h, w), in logits."""
+    step = at_once(images, len(images) or 1)
     with GradCAM(model, getattr(model, layer)) as cam:
-        return torch.stack([cam.maps(images, wrong), cam.maps(images, true)], 1)
+        return torch.cat([torch.stack([cam.maps(few, one), cam.maps(few, other)], 1)
+                          for few, one, other in zip(*(values.split(step) for values in (images, wrong, true)))])
 
 
 def completeness(model: nn.Module, layer: str, maps: torch.Tensor, images: torch.Tensor, wrong: torch.Tensor,
@@ -60,5 +64,6 @@ def completeness(model: nn.Module, layer: str, maps: torch.Tensor, images: torch
         return None
     with torch.no_grad():
         classes = torch.stack([wrong, true], 1)
-        expected = model(images).gather(1, classes) - model.fc.bias[classes]
+        logits = torch.cat([model(few) for few in images.split(at_once(images, len(images)))])
+        expected = logits.gather(1, classes) - model.fc.bias[classes]
     return (maps.sum((2, 3)) - expected).abs().max().item()

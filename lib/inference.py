@@ -8,6 +8,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lib import machine
 from lib.augment import normalise
+from lib.streams import at_once
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
@@ -24,17 +25,17 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
 
 
 @torch.inference_mode()
-def logits(model: nn.Module, images: torch.Tensor, mean, std, precision: str = "fp32", batch_size: int = 250) -> np.ndarray:
-    """Logits of uint8 images (N, 3, h, w) on the model's device: float32 (N, classes), in eval mode.
+def logits(model: nn.Module, images, mean, std, precision: str = "fp32", batch_size: int = 250) -> np.ndarray:
+    """Logits of uint8 images (N, 3, h, w), in memory or on disk, on the model's device: float32 (N, classes), in eval mode.
 
-    precision: "fp32", or "bf16" for autocast.
+    precision: "fp32", or "bf16" for autocast; batch_size: at most, and fewer of large images (lib.streams.at_once).
     """
     machine.keep_memory()
     device = next(model.parameters()).device
     folded = fold_batch_norm(model).to(memory_format=torch.channels_last)
     parts = []
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        for batch in images.split(batch_size):
+        for batch in images.split(at_once(images, batch_size)):
             batch = normalise(batch.to(device), mean, std).contiguous(memory_format=torch.channels_last)
             parts.append(folded(batch).float())
     return torch.cat(parts).cpu().numpy()

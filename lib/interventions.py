@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from lib import randomness
 
 FILLS = ("mean", "blur", "noise")
-BLUR = 8.0  # pixels, a quarter of 32: of the picture remain its coarse colours
+BLUR = 0.25  # of a side, 8 of 32 pixels: of the picture remain its coarse colours
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 CELLS, PATCHES, NOISE = 11, 12, 13  # purposes of random streams
 
@@ -24,10 +24,10 @@ def fill(images: torch.Tensor, kind: str, mean, keys, seed: int = 0) -> torch.Te
 
     "mean": the colour `mean` (3 values in 0..1) of the training pixels, the network's zero, which tells nothing of the image;
     "noise": uniform over 0..255 for each pixel and channel, which tells nothing either and has edges everywhere;
-    "blur": the image under a Gaussian of BLUR pixels, which keeps the colours around and makes no edge.
+    "blur": the image under a Gaussian of BLUR of its side, which keeps the colours around and makes no edge.
     """
     if kind == "blur":
-        return low_pass(images, BLUR)
+        return low_pass(images, BLUR * images.shape[-1])
     if kind == "noise":
         return torch.from_numpy(_noise(keys, seed, images.shape[1:].numel())).reshape(images.shape).to(images)
     if kind == "mean":

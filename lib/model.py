@@ -1,6 +1,9 @@
-"""ResNet-18 for 32x32 images: a 3x3 stem, no max-pool, torchvision's parameter names."""
+"""ResNet-18 with torchvision's parameter names: for small images a 3x3 stem and no max-pool, for larger ones torchvision's own stem."""
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+SMALL = 64  # pixels of a side up to which the stem keeps every one of them
 
 
 class BasicBlock(nn.Module):
@@ -24,11 +27,12 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks; `width` channels in the first stage, doubled in each later one."""
+    """Four stages of two blocks; `width` channels in the first stage, doubled in each later one; the stem fits `image_size`."""
 
-    def __init__(self, num_classes: int, width: int):
+    def __init__(self, num_classes: int, width: int, image_size: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.image_size, self.small = image_size, image_size <= SMALL
+        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False) if self.small else nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         planes = [width, width, 2 * width, 4 * width, 8 * width]
@@ -41,18 +45,22 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.relu(self.bn1(self.conv1(x)))  # (N, w, 32, 32)
-        x = self.layer2(self.layer1(x))  # (N, 2w, 16, 16)
-        x = self.layer4(self.layer3(x))  # (N, 8w, 4, 4)
+        x = self.relu(self.bn1(self.conv1(x)))  # (N, w, 32, 32), of 224 px (N, w, 112, 112)
+        x = x if self.small else F.max_pool2d(x, 3, 2, padding=1)  # the same, or 56
+        x = self.layer2(self.layer1(x))  # (N, 2w, 16, 16), or 28
+        x = self.layer4(self.layer3(x))  # (N, 8w, 4, 4), or 7
         return self.fc(x.mean((2, 3)))  # (N, classes)
 
 
-def resnet18(num_classes: int = 100, width: int = 64) -> nn.Module:
-    """ResNet-18 for (N, 3, 32, 32) images; 11,220,132 parameters at width 64 and 100 classes.
+def resnet18(num_classes: int = 100, width: int = 64, image_size: int = 32) -> nn.Module:
+    """ResNet-18 for (N, 3, image_size, image_size) images; 11,220,132 parameters at width 64, 100 classes and 32 px.
+
+    Up to SMALL pixels the stem is a 3x3 convolution (features of layer4: a cell for 8 px); beyond, torchvision's, a 7x7 of stride 2
+    and max-pooling (a cell for 32 px).
 
     Returns (N, num_classes) logits. Initialised as torchvision does, from torch's global generator.
     Raises ValueError if `num_classes` or `width` is not positive.
     """
     if num_classes < 1 or width < 1:
         raise ValueError(f"num_classes and width must be positive, got {num_classes} and {width}")
-    return ResNet(num_classes, width)
+    return ResNet(num_classes, width, image_size)

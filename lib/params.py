@@ -24,11 +24,16 @@ class Stage(BaseModel):
 
 
 class Train(Stage):
-    """One run: one arm, one seed. Sizes of 0 mean "as the data set has them"."""
+    """One run: one arm, one seed. Sizes of splits of 0 mean "as the data set has them".
+
+    `root` and `image_size` are of a folder of images (docs/data.md); other data have "" and 32.
+    """
 
     arm: Name
     seed: Seed
-    data: Literal["phantom", "cifar100"]
+    data: Literal["phantom", "cifar100", "folder"]
+    root: str
+    image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
     data_seed: Seed
     train_size: Annotated[int, Field(ge=0)]
     val_size: Annotated[int, Field(ge=0)]
@@ -48,6 +53,28 @@ class Train(Stage):
     device: Literal["auto", "cpu", "cuda", "mps"]
     devices: Count
     threads: Count
+
+    @field_validator("root", "image_size")
+    @classmethod
+    def _of_a_folder(cls, value, info):
+        data = info.data.get("data")  # absent when it is itself wrong
+        if data is None:
+            return value
+        if info.field_name == "root" and (data == "folder") != bool(value.strip()):
+            raise ValueError("root names the folder of the images for data: folder, and is \"\" for other data")
+        if info.field_name == "root" and any(ord(letter) < 32 for letter in value):
+            raise ValueError("root must be printable")
+        if info.field_name == "image_size" and data != "folder" and value != 32:
+            raise ValueError(f"the images of {data} have 32 px")
+        return value
+
+    @field_validator("width")
+    @classmethod
+    def _wide_enough(cls, width, info):
+        if width < 16 and info.data.get("image_size", 32) > 32:  # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
+            raise ValueError("width must be at least 16 for images of more than 32 px: oneDNN's gradient of a narrower 1x1 convolution of "
+                             "stride 2 writes beyond its memory")
+        return width
 
     @field_validator("milestones")
     @classmethod

@@ -1,9 +1,10 @@
-"""Figures made of 32x32 pictures, drawn by whole pixels, and of maps laid over them."""
+"""Figures made of pictures, small ones drawn by whole pixels, and of maps laid over them."""
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+SMALL = 64  # pixels of a side up to which a picture is drawn by whole pixels
 MAP_COLOURS = "RdBu_r"  # red raises the logit, blue lowers it, white does neither
 
 
@@ -21,8 +22,9 @@ def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, 
 
 
 def picture(axis, image: np.ndarray, title: str = "") -> None:
-    """Draw one (3, h, w) uint8 or (h, w, 3) float image with its pixels as squares."""
-    axis.imshow(image.transpose(1, 2, 0) if image.shape[0] == 3 else image, interpolation="none")
+    """Draw one (3, h, w) uint8 or (h, w, 3) float image with its pixels as squares, or averaged where it has more than are drawn."""
+    image = image.transpose(1, 2, 0) if image.shape[0] == 3 else image
+    axis.imshow(image, interpolation="none" if len(image) <= SMALL else "antialiased")
     axis.set_title(title, fontsize=6.5, pad=3, linespacing=1.15)
 
 

@@ -109,7 +109,7 @@ def load_model(run: Run, classes: int) -> nn.Module:
     """The trained network of a run, in eval mode, float32, whatever its weights were stored as; raises ArtefactError where they were not."""
     if not has_weights(run):
         raise runs.ArtefactError(f"{run.path}: a released run without its weights; RETRAIN=1 trains it")
-    model = resnet18(classes, run.info["params"]["width"])
+    model = resnet18(classes, run.info["params"]["width"], run.info["params"].get("image_size", 32))
     weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
     try:
         model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import claims, conditions, data, failures, runs
+from lib import claims, conditions, data, failures, folders, runs
+from lib.cifar100 import DataError
 from lib.given import defaults, gather
 from lib.params import STAGES, check
 from lib.yamls import ParameterError, parse_yaml
@@ -26,7 +27,7 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
     def attempt(function, *arguments):
         try:
             return function(*arguments)
-        except ParameterError as error:
+        except (ParameterError, DataError) as error:
             lines.extend(str(error).splitlines())
 
     for arm in of_all["arms"]:
@@ -37,11 +38,18 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
         stages[stage] = attempt(_stage, stage, [folder / f"{stage}.yaml"], values)
     if stages["failures"] and any(trained):
         first = next(filter(None, trained))
-        attempt(failures.read_cases, stages["failures"].cases, np.arange(first.test_size or TEST_IMAGES[first.data]))
+        attempt(lambda: failures.read_cases(stages["failures"].cases, _test_ids(first)))
     if stages["report"]:
         attempt(conditions.read, stages["report"].conditions)
         attempt(claims.read, stages["report"].claims)
     return list(dict.fromkeys(lines))  # a mistake of all arms is told once
+
+
+def _test_ids(train) -> np.ndarray:
+    """The ids that test images can have; of a folder all that are there, whichever of them a test_size draws."""
+    if train.data == "folder":
+        return np.arange(folders.test_images(train.root))
+    return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 
 def _stage(stage: str, files: list[Path], values):

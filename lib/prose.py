@@ -1,4 +1,5 @@
 """The report's sentences, built from results.json and from nothing else. None says more than its interval allows."""
+from lib.model import SMALL
 from lib.prose_compare import accuracy, ranking, sure_and_wrong
 from lib.wording import count, escape, listed, name, percent, plural, readable, see, signed, start
 
@@ -32,8 +33,10 @@ def done(results: dict) -> str:
     arms = "\n".join(f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items())
     arms = f"The arms:\n\n{arms}\n\n" if len(study["differences"]) > 1 else ""
     exceptions = f" ({listed(study['varies'])} not the same in every arm, see below)" if study["varies"] else ""
-    return (f"ResNet-18 with a 3×3 stem, no max-pool and {study['width']} channels in its first stage ({study['parameters']:,} "
-            f"parameters) was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
+    size = study["image_size"]
+    stem = "a 3×3 stem, no max-pool and" if size <= SMALL else "torchvision's stem (7×7, stride 2, max-pool),"
+    return (f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} "
+            f"parameters){'' if size == 32 else f' and inputs of {size} px'} was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
             f"and {sizes['test']:,} test images of {study['classes']} classes. SGD with momentum {study['momentum']:g} and weight "
             f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
             f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}")

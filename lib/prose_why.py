@@ -80,6 +80,10 @@ def instrument(results: dict) -> str:
     text = (f"The rule is a multinomial logistic regression on {rule['statistics']} statistics of the probes, fitted on "
             f"{plural(rule['errors'], 'error')} on the validation splits of {plural(rule['phantoms'], 'phantom')}, where the causes are planted, "
             "and the same for every data set.")
+    size = results["study"]["image_size"]
+    if size != 32:
+        text += (f" Those have 32 px and maps of 4×4 cells; on the {size} px of this study, where what the probes cover grows in proportion, "
+                 "its probabilities are an extrapolation.")
     if not score:
         return text + (" On this data set its score is not known. The phantom's pictures are drawn, not photographed: a verdict here is a "
                        f"hypothesis with its evidence, no proof. {reviewers(cam['reviewed'])}").rstrip()

@@ -7,7 +7,7 @@ import pandas as pd
 from lib import released
 
 RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
-NAMES = ("arm", "seed", "study", "outputs")  # parameters that say which run it is, not how it was trained
+NAMES = ("arm", "seed", "study", "outputs", "root")  # parameters that say which run it is, not how it was trained
 RECIPE = ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")
 
 
@@ -49,7 +49,8 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "varies": [name.replace("_", " ") for name in RECIPE if any(values[name] != run.info["params"][name] for values in params.values())],
         "widths": sorted({values["width"] for values in params.values()}),
         "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
-        "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}[splits.name], "classes": len(splits.class_names),
+        "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}.get(splits.name) or f"the images in {Path(run.info['params']['root']).name}",
+        "image_size": run.info["params"].get("image_size", 32), "classes": len(splits.class_names),
         "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")}, "data_digest": splits.digest,
         "parameters": run.info["parameters"], "seeds": list(next(iter(runs_of_arms.values()))),
         "differences": differences(runs_of_arms), "proof": {arm: _proof(of_seeds) for arm, of_seeds in runs_of_arms.items()},
@@ -80,7 +81,7 @@ def stages_table(study: Path) -> pd.DataFrame:
 def parameters_table(runs_of_arms: dict) -> pd.DataFrame:
     """Every training parameter, a row each; one column an arm."""
     columns = {arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()}
-    names = [name for name in next(iter(columns.values())) if name not in ("study", "outputs", "arm", "seed")]
+    names = [name for name in next(iter(columns.values())) if name not in NAMES]
     return pd.DataFrame([{"parameter": name, **{arm: str(values.get(name)) for arm, values in columns.items()}} for name in names])
 
 

@@ -10,6 +10,7 @@ from lib.compare import paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
 from lib.predict import has_weights, load_model
+from lib.streams import PIXELS, take
 from lib.wording import percent, points, readable
 
 CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
@@ -22,7 +23,7 @@ def subset(split: Split, size: int) -> Split:
     """`size` images of a split, or all if it has no more, drawn by their ids alone and kept in order."""
     drawn = np.argsort(randomness.bits(randomness.key(SEED), split.index), kind="stable")[:size]
     place = np.sort(drawn)
-    return Split(split.images[place], split.labels[place], split.index[place])
+    return Split(take(split.images, place), split.labels[place], split.index[place])
 
 
 def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
@@ -31,10 +32,16 @@ def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
     models = {arm: load_model(run, len(splits.class_names)).to(device) for arm, run in trained.items()}
     precision = {arm: machine.choose_precision(run.info["params"]["precision"], device) for arm, run in trained.items()}
     parts = {arm: [] for arm in trained}
+    size = max(16 * PIXELS // chosen.images.shape[-1]**2, 1)  # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
     for kind, severity in CONDITIONS:
-        images = corrupt(chosen.images, kind, severity, chosen.index) if severity else chosen.images
-        for arm, model in models.items():
-            parts[arm].append(inference.logits(model, images, splits.mean, splits.std, precision[arm]))
+        blocks = {arm: [] for arm in trained}
+        for place in range(0, len(chosen), size):
+            images, index = chosen.images[place:place + size], chosen.index[place:place + size]
+            images = corrupt(images, kind, severity, index) if severity else images
+            for arm, model in models.items():
+                blocks[arm].append(inference.logits(model, images, splits.mean, splits.std, precision[arm]))
+        for arm, of_arm in blocks.items():
+            parts[arm].append(np.concatenate(of_arm))
     return {arm: np.stack(of_arm) for arm, of_arm in parts.items()}
 
 

@@ -74,7 +74,7 @@ def _randomised(model: nn.Module, seed: int) -> Iterator[tuple[str, nn.Module]]:
     """The network after each stage, as (name of the stage that was made random last, network)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = resnet18(model.fc.out_features, model.conv1.out_channels).state_dict()
+        fresh = resnet18(model.fc.out_features, model.conv1.out_channels, model.image_size).state_dict()
     weights = model.state_dict()
     for stage, modules in STAGES:
         weights = weights | {name: value for name, value in fresh.items() if name.split(".")[0] in modules}

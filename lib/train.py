@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, graphs, inference, interrupt, machine, randomness, recipe
+from lib import augment, checkpoint, graphs, inference, interrupt, machine, randomness, recipe, streams
 from lib.data import Splits
 from lib.model import resnet18
 from lib.team import ALONE, Team
@@ -32,7 +32,7 @@ class State:
     device: torch.device
     precision: str
     key: str
-    images: torch.Tensor  # the training split, whole, on the device
+    images: torch.Tensor | streams.Stream  # the training split: whole, on the device, or on disk
     labels: torch.Tensor
     epoch: int = 0
     step: int = 0
@@ -55,9 +55,11 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     machine.keep_memory()
     device = device if params.devices == team.size else torch.device("cpu")  # a notebook only watches the processes that train
     torch.manual_seed(params.seed)
-    model = resnet18(len(splits.class_names), params.width).to(device, memory_format=torch.channels_last)
+    model = resnet18(len(splits.class_names), params.width, params.image_size).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
-    images, labels = splits.train.images.to(device), splits.train.labels.to(device)
+    images, labels = splits.train.images, splits.train.labels.to(device)
+    if isinstance(images, torch.Tensor):
+        images = images.to(device)
     state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels, team=team, network=team.wrap(model))
     reset_totals(state)
     found = team.same(checkpoint.read(state.folder, key) if team.rank == 0 else None)
@@ -111,21 +113,23 @@ def train_epoch(state: State, progress=iter) -> dict:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
     order = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
-    draws = augment.draw(params.seed, state.epoch, split.index, params.augment)
-    if state.device.type == "cuda" and state.engine is None and state.team.size == 1:
+    draws = augment.draw(params.seed, state.epoch, split.index, params.augment, params.image_size)
+    if state.device.type == "cuda" and state.engine is None and state.team.size == 1 and isinstance(state.images, torch.Tensor):
         state.engine = graphs.Engine(state)
     if state.engine:
         state.engine.begin(order, draws)
     else:
         order, draws = order.to(state.device), None if draws is None else draws.to(state.device)
     batches = order.split(params.batch_size)
+    read = streams.batches(state.images, batches[state.step:])  # of a stream ahead of the step that is under way
     with interrupt.deferred() as asked_to_stop:
         for batch in progress(batches[state.step:]):
             try:
                 if state.engine:
                     state.engine.take(len(batch))
                 else:
-                    images = augment.training_batch(state.images[batch], None if draws is None else draws[batch], state.splits.mean, state.splits.std)
+                    images = next(read).to(state.device)
+                    images = augment.training_batch(images, None if draws is None else draws[batch], state.splits.mean, state.splits.std)
                     train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
             except torch.OutOfMemoryError:
                 raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "

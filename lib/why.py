@@ -1,8 +1,10 @@
 """What the third notebook makes of the probes: tables over all errors, and the cases."""
 from concurrent.futures import ThreadPoolExecutor
+from math import lcm
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from lib import attention as spread_of
@@ -10,9 +12,10 @@ from lib import diagnosis, effects as effect, faithfulness, forward, interventio
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
+from lib.streams import at_once, take
 from lib.wording import listed, name, plural, readable, with_limits
 
-STEPS = 8  # of deletion and insertion: two of 16 cells each
+STEPS = 8  # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
 SEED = 1  # of the sample of errors, where not all are probed
 RANDOMISED = 200  # errors whose maps are made again with random weights
@@ -67,28 +70,41 @@ def curves(pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence],
     """Deletion and insertion of the wrong class of every error, the arms side by side."""
     def of_arm(arm: str) -> faithfulness.Curves:
         evidence, network = found[arm], diagnosis.fast(pair[arm], models[arm])
-        images, keys = splits.test.images[evidence.position], splits.test.index[evidence.position]
-        filling = interventions.fill(images, "mean", splits.mean, keys)
-        return faithfulness.curves(network, images, evidence.maps[:, 0], evidence.wrong, filling, splits.mean, splits.std, keys, steps=STEPS)
+        images, keys = take(splits.test.images, evidence.position), splits.test.index[evidence.position]
+        steps, size, parts = steps_of(evidence.maps[0, 0].numel()), at_once(images, probes.CHUNK), []
+        for few in (slice(start, start + size) for start in range(0, len(images), size)):
+            filling = interventions.fill(images[few], "mean", splits.mean, keys[few])
+            parts.append(faithfulness.curves(network, images[few], evidence.maps[few, 0], evidence.wrong[few], filling, splits.mean, splits.std,
+                                             keys[few], steps=steps))
+        return faithfulness.Curves(*(np.concatenate(curve) for curve in zip(*parts)))
 
     return side_by_side(of_arm, found)
+
+
+def steps_of(cells: int) -> int:
+    """The divisor of a map's cells that is nearest to STEPS."""
+    return min((divisor for divisor in range(1, cells + 1) if cells % divisor == 0), key=lambda divisor: abs(divisor - STEPS))
 
 
 def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
     """Rank correlation of the maps of the first errors with those of randomised networks."""
     few = slice(0, RANDOMISED)
-    return sanity.cascade(model, LAYER, splits.test.images[found.position[few]], found.wrong[few], splits.mean, splits.std)
+    return sanity.cascade(model, LAYER, take(splits.test.images, found.position[few]), found.wrong[few], splits.mean, splits.std)
 
 
 def occlusion_agreement(found: Evidence) -> dict:
     """Rank correlation of the maps with occlusion, over all errors."""
-    cells = faithfulness.by_cell(faithfulness.occlusion(found.responses["square"].drop, probes.SQUARE, probes.STRIDE), *found.maps.shape[2:])
-    return sanity.agreement(found.maps[:, 0], cells)
+    drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
+    side = lcm(probes.SIDE, height, width)  # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
+    square, stride = (length * side // probes.SIDE for length in (probes.SQUARE, probes.STRIDE))
+    cells = [faithfulness.by_cell(faithfulness.occlusion(drops[:, start:start + probes.CHUNK], square, stride, side), height, width)
+             for start in range(0, drops.shape[1], probes.CHUNK)]
+    return sanity.agreement(found.maps[:, 0], torch.cat(cells))
 
 
 def attention(after: nn.Module, found: Evidence, splits) -> dict:
     """Spread of the wrong class's map on the errors of the first arm, there and in the second arm."""
-    images = splits.test.images[found.position]
+    images = take(splits.test.images, found.position)
     return spread_of.compare(found.maps[:, 0], forward.maps(forward.ready(after), LAYER, images, found.wrong, splits.mean, splits.std))
 
 

@@ -13,7 +13,7 @@ from lib.model import resnet18
 from synthetic import FINGERPRINT, PARAMS
 
 NOTEBOOKS = runs.ROOT / "notebooks"
-SIZES = {"train_size": 0, "val_size": 0, "test_size": 0, "data": "cifar100", "data_seed": 0}
+SIZES = {"train_size": 0, "val_size": 0, "test_size": 0, "data": "cifar100", "root": "", "image_size": 32, "data_seed": 0}
 STAGES = {"02_failures": {"mined": 6, "cases": ""},
           "03_gradcam": {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": []},
           "04_compare": {"confidence_levels": [0.5, 0.9, 0.99], "reject_below": 0.7, "target_risk": 0.2, "bootstrap_draws": 100,

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchvision
 
-from lib import cifar100, data, phantom
+from lib import cifar100, data, phantom, walk
 from lib.cifar100 import DataError
 from lib.runs import ROOT
 
@@ -88,7 +88,7 @@ def test_mean_and_deviation_are_torchs_own_of_the_training_pixels(small):
 
 def test_the_digest_depends_on_every_image_label_and_place(small):
     parts = {name: getattr(small, name) for name in ("train", "val", "test")}
-    assert data._digest(parts) == small.digest
+    assert walk.digest(parts) == small.digest
     assert data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7).digest == small.digest
     assert data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=8).digest != small.digest
     for name, split in parts.items():
@@ -98,7 +98,7 @@ def test_the_digest_depends_on_every_image_label_and_place(small):
         index[-1] += 1
         for changed in (data.Split(images, split.labels, split.index), data.Split(split.images, labels, split.index),
                         data.Split(split.images, split.labels, index)):
-            assert data._digest(parts | {name: changed}) != small.digest
+            assert walk.digest(parts | {name: changed}) != small.digest
 
 
 def test_sizes_of_zero_mean_all(monkeypatch):

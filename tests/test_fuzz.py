@@ -52,7 +52,8 @@ STAGE = {"study": name, "outputs": place}
 VIEW = STAGE | {"runs": place, "arms": listed(name), "seeds": listed(whole(0, 2**32 - 1)), "before": name, "after": lambda value: value == "" or name(value)}
 ALLOWED = {
     "train": STAGE | {
-        "arm": name, "seed": whole(0, 2**32 - 1), "data": one_of("phantom", "cifar100"), "data_seed": whole(0, 2**32 - 1),
+        "arm": name, "seed": whole(0, 2**32 - 1), "data": one_of("phantom", "cifar100", "folder"), "root": text,
+        "image_size": lambda value: whole(32, 1024)(value) and value % 32 == 0, "data_seed": whole(0, 2**32 - 1),
         "train_size": whole(0), "val_size": whole(0), "test_size": whole(0), "width": whole(1, 512), "epochs": whole(1),
         "milestones": rising(whole(1)), "batch_size": whole(2), "learning_rate": number(0, low_too=False),
         "momentum": number(0, 1, high_too=False), "weight_decay": number(0), "augment": lambda value: type(value) is bool,
@@ -72,7 +73,10 @@ def allowed(stage: str, values: dict) -> bool:
     if set(values) != set(rules) or not all(rules[key](value) for key, value in values.items()):
         return False
     if stage == "train":
-        return all(milestone < values["epochs"] for milestone in values["milestones"])
+        of_a_folder = values["data"] == "folder"
+        placed = of_a_folder == bool(values["root"].strip()) and not any(ord(letter) < 32 for letter in values["root"])
+        sized = values["image_size"] == 32 or of_a_folder and values["width"] >= 16
+        return placed and sized and all(milestone < values["epochs"] for milestone in values["milestones"])
     if len(values["arms"]) == 1:
         return [values["before"]] == values["arms"] and values["after"] == ""
     return values["before"] != values["after"] and {values["before"], values["after"]} <= set(values["arms"])

@@ -11,7 +11,7 @@ from lib.runs import ROOT
 from lib.yamls import ParameterError, parse_yaml, read_yaml
 
 TRAIN = {
-    "study": "smoke", "outputs": "outputs", "arm": "baseline", "seed": 0, "data": "phantom", "data_seed": 42,
+    "study": "smoke", "outputs": "outputs", "arm": "baseline", "seed": 0, "data": "phantom", "root": "", "image_size": 32, "data_seed": 42,
     "train_size": 100, "val_size": 40, "test_size": 0, "width": 8, "epochs": 4, "milestones": [2, 3], "batch_size": 50,
     "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "augment": True, "cutmix_probability": 0.0,
     "cutmix_alpha": 1.0, "label_smoothing": 0.0, "precision": "auto", "device": "auto", "devices": 1, "threads": 1}
@@ -80,7 +80,12 @@ def test_checked_parameters_cannot_be_changed():
     ("train", "weight_decay", -1e-9, "greater than or equal to 0"),
     ("train", "augment", 1, "valid boolean"),
     ("train", "augment", "false", "valid boolean"),
-    ("train", "data", "cifar10", "'phantom' or 'cifar100'"),
+    ("train", "data", "cifar10", "'phantom', 'cifar100' or 'folder'"),
+    ("train", "root", "photos", "is \"\" for other data"),
+    ("train", "image_size", 64, "the images of phantom have 32 px"),
+    ("train", "image_size", 100, "multiple of 32"),
+    ("train", "image_size", 2048, "less than or equal to 1024"),
+    ("train", "image_size", "224", "valid integer"),
     ("train", "precision", "fp16", "'auto', 'bf16' or 'fp32'"),
     ("train", "device", "gpu", "'auto', 'cpu', 'cuda' or 'mps'"),
     ("train", "milestones", 3, "valid list"),
@@ -117,6 +122,18 @@ def test_checked_parameters_cannot_be_changed():
 def test_one_mistake_is_one_line_with_file_key_rule_and_value(stage, name, value, says):
     line, = mistakes(stage, {name: "study/file.yaml"}, **{name: value})
     assert line.startswith(f"study/file.yaml: {name}: ") and says in line and line.endswith(f"(got {value!r})")
+
+
+FOLDER = {"data": "folder", "root": "photos", "image_size": 224, "width": 16}
+
+
+@pytest.mark.parametrize("name, value, says", [
+    ("root", "", "names the folder of the images"), ("root", " ", "names the folder of the images"), ("root", "a\nb", "printable"),
+    ("image_size", 200, "multiple of 32"), ("width", 15, "at least 16 for images of more than 32 px")])
+def test_a_folder_has_a_place_a_size_and_a_width_that_can_be_trained(name, value, says):
+    assert params.check("train", TRAIN | FOLDER).root == "photos"
+    line, = mistakes("train", {name: "file.yaml"}, **FOLDER | {name: value})
+    assert line.startswith(f"file.yaml: {name}: ") and says in line
 
 
 @pytest.mark.parametrize("stage, name, value, place", [

@@ -20,7 +20,7 @@ def arm(accuracy, errors, ge_90, wrong=0.5, right=0.9):
 @pytest.fixture
 def results():
     return {
-        "study": {"data": "CIFAR-100", "classes": 100, "sizes": {"train": 45000, "val": 5000, "test": 10000}, "width": 64, "epochs": 50,
+        "study": {"data": "CIFAR-100", "classes": 100, "sizes": {"train": 45000, "val": 5000, "test": 10000}, "image_size": 32, "width": 64, "epochs": 50,
                   "milestones": [25, 40], "batch_size": 128, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
                   "parameters": 11220132, "seeds": [42], "varies": [], "widths": [64], "epochs_of_arms": [50], "differences": {"baseline": "the reference", "cutmix": "augment False"},
                   "proof": {"baseline": {"train": 0.99, "val": 0, "test": 0}, "cutmix": {"train": 0.98, "val": 0, "test": 0}},

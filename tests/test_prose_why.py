@@ -20,7 +20,7 @@ def counts(*numbers):
 def cifar():
     """A study without planted causes; the first of its two cases is named."""
     case = {"id": 7, "true": "oak_tree", "predicted": "lamp", "why": "named", "half": "discovery", "verdict": "label_error", "probability": 0.83}
-    return {"gradcam": {
+    return {"study": {"image_size": 32}, "gradcam": {
         "layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6, "before": "baseline", "after": "cutmix", "chance": 0.206,
         "rule": {"statistics": 17, "errors": 2302, "phantoms": 3}, "halves": {"baseline": {"discovery": 1900, "confirmation": 2000},
                                                                            "cutmix": {"discovery": 1200, "confirmation": 1250}},
@@ -41,7 +41,7 @@ def phantom(cifar):
     worst = {"planted": "background", "diagnosed": "look_alike", "errors": 9, "id": 31, "true": "oak_tree", "predicted": "lamp", "sentence": "Look alike."}
     score = {"phantoms": 5, "errors": 800, "others": 40, "causes": list(CAUSES[:4]), "acting": marks, "worst": worst,
              "strict": marks | {"macro recall": {"estimate": 0.88, "low": 0.85, "high": 0.91}}}
-    return {"gradcam": cifar["gradcam"] | {"score": score}}
+    return cifar | {"gradcam": cifar["gradcam"] | {"score": score}}
 
 
 @pytest.fixture

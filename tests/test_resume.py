@@ -14,7 +14,7 @@ from lib import checkpoint, data, predict, record, runs, train
 from lib.params import Train
 
 SETTINGS = dict(
-    study="test", arm="both", seed=5, data="phantom", data_seed=0, train_size=90, val_size=40, test_size=40, width=2,
+    study="test", arm="both", seed=5, data="phantom", root="", image_size=32, data_seed=0, train_size=90, val_size=40, test_size=40, width=2,
     epochs=3, milestones=[2], batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True,
     cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", devices=1, threads=1)
 STEPS = 5  # an epoch's; the last has 10 images
@@ -261,7 +261,7 @@ def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undistu
 
 
 CHANGES = dict(
-    seed=6, data="cifar100", data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
+    seed=6, data="cifar100", root="", image_size=32, data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
     batch_size=21, learning_rate=0.06, momentum=0.8, weight_decay=1e-4, augment=False, cutmix_probability=0.4,
     cutmix_alpha=2.0, label_smoothing=0.2, devices=2, threads=2)
 NAMES = dict(study="other", outputs="elsewhere", arm="other", device="auto", precision="auto")
