@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 
 LARGE = 2**26  # bytes from which a stored array is mapped: below, reading it costs nothing
-CELLS = 2**22  # of a table at a time: 32 MB a copy in float64
+CELLS = 2**20  # of a table at a time: 8 MB a copy in float64, which stays in the cache
 
 
 def member(file, entry: zipfile.ZipInfo) -> np.ndarray | None:
