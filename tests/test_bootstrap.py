@@ -40,6 +40,23 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
             assert sampled["a"][name][draw, 0] == pytest.approx(value, rel=2e-5, abs=2e-6), name
 
 
+def test_pieces_of_any_size_hold_the_same_draws(monkeypatch):
+    whole = np.concatenate(list(bootstrap.image_counts(90, 7)), axis=1)
+    monkeypatch.setattr(bootstrap, "CELLS", 200)
+    pieces = list(bootstrap.image_counts(90, 7))
+    assert [piece.shape[1] for piece in pieces] == [2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
+
+
+def test_areas_of_many_images_do_not_drown_in_float32():
+    generator, images = np.random.default_rng(0), 400_000
+    confidence = generator.random(images)
+    correct = generator.random(images) < 0.5 + 0.4 * confidence
+    counts = np.ones((images, 4), np.float32)
+    found = [area[0] for area in bootstrap.areas(counts, *bootstrap.ranked(confidence, correct))]
+    assert found == pytest.approx([cal.aurc(confidence, correct), augrc(confidence, correct)], rel=1e-5)
+
+
 @pytest.mark.parametrize("errors", [0, 1, 37, 99, 100])
 def test_the_least_aurc_in_closed_form_is_that_of_a_perfect_ranking(errors):
     best = cal.aurc(np.arange(100), np.arange(100) >= errors)
