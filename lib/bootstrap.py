@@ -12,19 +12,18 @@ import numpy as np
 from lib.columns import columns, scores
 from lib.compare import Interval, percentiles
 
-PIECE, CELLS = 250, 2**24  # draws at a time, and draws times images: 64 MB a copy
+PIECE, CELLS = 250, 2**22  # draws at a time, and draws times images: 16 MB a copy
 ROWS = 2**14  # images over which float32 adds up; beyond, a sum would outgrow what is added to it
 BINS = 15
 LEVELS = (0.90, 0.99)  # confidence at which errors are counted
 
 
 def image_counts(images: int, draws: int, seed: int = 0):
-    """How often each image is drawn, piece by piece: float32 (images, at most PIECE), the same draws in pieces of any size."""
+    """How often each image is drawn, piece by piece: float32 (at most PIECE, images), the same draws in pieces of any size."""
     generator, piece = np.random.default_rng(seed), min(PIECE, max(CELLS // images, 1))
     for start in range(0, draws, piece):
-        size = min(piece, draws - start)
-        chosen = generator.integers(images, size=(size, images)) * size + np.arange(size)[:, None]
-        yield np.bincount(chosen.ravel(), minlength=images * size).reshape(images, size).astype(np.float32)
+        chosen = generator.integers(images, size=(min(piece, draws - start), images))
+        yield np.stack([np.bincount(draw, minlength=images).astype(np.float32) for draw in chosen])
 
 
 def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
@@ -35,32 +34,35 @@ def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
 
 
 def ranked(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The images, most confident first; which of them (images, 1) are wrong; which end a block of equal confidences."""
+    """The images, most confident first; which of them are wrong; which end a block of equal confidences. Each (images,)."""
     order = np.argsort(-confidence, kind="stable")
-    return order, ~correct[order][:, None], np.append(np.diff(confidence[order]) != 0, True)
+    return order, ~correct[order], np.append(np.diff(confidence[order]) != 0, True)
 
 
 def areas(counts: np.ndarray, order: np.ndarray, wrong: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """AURC and AUGRC of each draw, (draws,), from counts (images, draws) and what `ranked` gives."""
-    drawn = counts[order]
-    accepted, errors = np.cumsum(drawn, 0), np.cumsum(drawn * wrong, 0)
+    """AURC and AUGRC of each draw, (draws,), from counts (draws, images) and what `ranked` gives."""
+    drawn = np.take(counts, order, axis=1)
+    accepted, errors = np.cumsum(drawn, 1), np.cumsum(drawn * wrong, 1)
     if not end.all():  # equal confidences are accepted together
-        accepted, errors = accepted[end], errors[end]
-        drawn = np.diff(accepted, axis=0, prepend=0)
+        accepted, errors = accepted[:, end], errors[:, end]
+        drawn = np.diff(accepted, axis=1, prepend=0)
     images = len(order)
-    generalised = (_added(_of_columns, drawn[1:], errors[1:] + errors[:-1]) + drawn[0] * errors[0]) / (2 * images**2)
+    generalised = (_dot(drawn[:, 1:], errors[:, 1:] + errors[:, :-1]) + drawn[:, 0] * errors[:, 0]) / (2 * images**2)
     errors /= np.maximum(accepted, 1, out=accepted)
-    return _added(_of_columns, drawn, errors) / images, generalised
+    return _dot(drawn, errors) / images, generalised
 
 
-def _added(product, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """A product that sums over images, the first axis of both: over ROWS of them in their own precision, those sums in float64."""
-    parts = [product(one[at:at + ROWS], other[at:at + ROWS]) for at in range(0, max(len(one), 1), ROWS)]
+def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The sum over images of one times other, both (draws, images): (draws,)."""
+    def product(rows):
+        return np.einsum("nd,nd->d", *(np.ascontiguousarray(part[:, rows].T) for part in (one, other)))
+    return _added(product, one.shape[1])
+
+
+def _added(product, images: int) -> np.ndarray:
+    """The sum of product(slice of images): over ROWS of them in the product's own precision, those sums in float64."""
+    parts = [product(slice(start, start + ROWS)) for start in range(0, max(images, 1), ROWS)]
     return np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
-
-
-def _of_columns(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.einsum("nd,nd->d", one, other)
 
 
 def least_aurc(errors, images: int) -> np.ndarray:
@@ -91,11 +93,12 @@ def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
 
 
 def _of_run(counts, linear, rankings: dict) -> dict[str, np.ndarray]:
-    numbers = _from_sums(_added(lambda one, other: one.T @ other, linear, counts), len(counts))
+    images = len(linear)
+    numbers = _from_sums(_added(lambda rows: linear[rows].T @ np.ascontiguousarray(counts[:, rows].T), images), images)
     for name, ranking in rankings.items():
         ending = "" if name == "softmax" else f"_{name}"
         numbers[f"aurc{ending}"], numbers[f"augrc{ending}"] = areas(counts, *ranking)
-        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(numbers["errors"], len(counts))
+        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(numbers["errors"], images)
     return numbers
 
 
