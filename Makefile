@@ -57,7 +57,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
 VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/browser.py lib/index.py lib/readme_figures.py lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py decode.py distributed.py execute.py folders.py given.py graphs.py \
-              inference.py interrupt.py launch.py lock.py machine.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
+              inference.py interrupt.py launch.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
               streams.py team.py train.py walk.py yamls.py))
 
 comma := ,

@@ -9,22 +9,21 @@ smaller it is: this draws differences of it towards 0. Temperatures stay those f
 """
 import numpy as np
 
-from lib import calibration as cal
+from lib.columns import columns, scores
 from lib.compare import Interval, percentiles
-from lib.selective import SCORES
 
-PIECE = 250  # draws held in memory at a time: 10 MB for 10,000 images
+PIECE, CELLS = 250, 2**22  # draws at a time, and draws times images: 16 MB a copy
+ROWS = 2**14  # images over which float32 adds up; beyond, a sum would outgrow what is added to it
 BINS = 15
 LEVELS = (0.90, 0.99)  # confidence at which errors are counted
 
 
 def image_counts(images: int, draws: int, seed: int = 0):
-    """How often each image is drawn, piece by piece: float32 (images, at most PIECE)."""
-    generator = np.random.default_rng(seed)
-    for start in range(0, draws, PIECE):
-        size = min(PIECE, draws - start)
-        chosen = generator.integers(images, size=(size, images)) * size + np.arange(size)[:, None]
-        yield np.bincount(chosen.ravel(), minlength=images * size).reshape(images, size).astype(np.float32)
+    """How often each image is drawn, piece by piece: float32 (at most PIECE, images), the same draws in pieces of any size."""
+    generator, piece = np.random.default_rng(seed), min(PIECE, max(CELLS // images, 1))
+    for start in range(0, draws, piece):
+        chosen = generator.integers(images, size=(min(piece, draws - start), images))
+        yield np.stack([np.bincount(draw, minlength=images).astype(np.float32) for draw in chosen])
 
 
 def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
@@ -34,19 +33,36 @@ def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (seeds - 1)
 
 
-def areas(counts: np.ndarray, confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """AURC and AUGRC of each draw, (draws,), from counts (images, draws), confidence and correct (images,)."""
+def ranked(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The images, most confident first; which of them are wrong; which end a block of equal confidences. Each (images,)."""
     order = np.argsort(-confidence, kind="stable")
-    drawn = counts[order]
-    accepted, errors = np.cumsum(drawn, 0), np.cumsum(drawn * ~correct[order][:, None], 0)
-    end = np.append(np.diff(confidence[order]) != 0, True)
+    return order, ~correct[order], np.append(np.diff(confidence[order]) != 0, True)
+
+
+def areas(counts: np.ndarray, order: np.ndarray, wrong: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """AURC and AUGRC of each draw, (draws,), from counts (draws, images) and what `ranked` gives."""
+    drawn = np.take(counts, order, axis=1)
+    accepted, errors = np.cumsum(drawn, 1), np.cumsum(drawn * wrong, 1)
     if not end.all():  # equal confidences are accepted together
-        accepted, errors = accepted[end], errors[end]
-        drawn = np.diff(accepted, axis=0, prepend=0)
-    images = len(correct)
-    risk = np.einsum("nd,nd->d", drawn, errors / np.maximum(accepted, 1)) / images
-    generalised = (np.einsum("nd,nd->d", drawn[1:], errors[1:] + errors[:-1]) + drawn[0] * errors[0]) / (2 * images**2)
-    return risk, generalised
+        accepted, errors = accepted[:, end], errors[:, end]
+        drawn = np.diff(accepted, axis=1, prepend=0)
+    images = len(order)
+    generalised = (_dot(drawn[:, 1:], errors[:, 1:] + errors[:, :-1]) + drawn[:, 0] * errors[:, 0]) / (2 * images**2)
+    errors /= np.maximum(accepted, 1, out=accepted)
+    return _dot(drawn, errors) / images, generalised
+
+
+def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The sum over images of one times other, both (draws, images): (draws,)."""
+    def product(rows):
+        return np.einsum("nd,nd->d", *(np.ascontiguousarray(part[:, rows].T) for part in (one, other)))
+    return _added(product, one.shape[1])
+
+
+def _added(product, images: int) -> np.ndarray:
+    """The sum of product(slice of images): over ROWS of them in the product's own precision, those sums in float64."""
+    parts = [product(slice(start, start + ROWS)) for start in range(0, max(images, 1), ROWS)]
+    return np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
 
 
 def least_aurc(errors, images: int) -> np.ndarray:
@@ -58,18 +74,15 @@ def least_aurc(errors, images: int) -> np.ndarray:
 
 def _linear(run, temperature: float) -> np.ndarray:
     """What a draw only has to add up, float32 (images, 7 + 2 BINS): see `_from_sums`."""
-    labels, correct = run.test.labels, run.test.correct
-    own, columns, gaps = np.arange(len(labels)), [correct], []
-    for scale in (1.0, temperature):
-        probabilities = cal.softmax(run.test.logits, scale)
-        confidence = probabilities.max(1)
-        if scale == 1.0 and not gaps:
-            columns += [~correct & (confidence >= level) for level in LEVELS]
-        columns += [cal.log_losses(run.test.logits, labels, scale), cal.brier_losses(probabilities, labels)]
-        bins = np.zeros((len(labels), BINS))
-        bins[own, np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")] = confidence - correct
-        gaps.append(bins)
-    return np.column_stack([*columns, *gaps]).astype(np.float32)
+    correct, plain, scaled = run.test.correct, columns(run.test), columns(run.test, temperature)
+    table = np.zeros((len(correct), 7 + 2 * BINS), np.float32)
+    sure = [~correct & (plain.confidence >= level) for level in LEVELS]
+    for place, values in enumerate([correct, *sure, plain.log_loss, plain.brier, scaled.log_loss, scaled.brier]):
+        table[:, place] = values
+    for first, confidence in ((7, plain.confidence), (7 + BINS, scaled.confidence)):
+        place = first + np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+        table[np.arange(len(correct)), place] = confidence - correct
+    return table
 
 
 def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
@@ -79,12 +92,13 @@ def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
             "ece": gaps[:BINS].sum(0), "ece_scaled": gaps[BINS:].sum(0)}
 
 
-def _of_run(counts, linear, scores: dict, correct) -> dict[str, np.ndarray]:
-    numbers = _from_sums(linear.T @ counts, len(correct))
-    for name, score in scores.items():
+def _of_run(counts, linear, rankings: dict) -> dict[str, np.ndarray]:
+    images = len(linear)
+    numbers = _from_sums(_added(lambda rows: linear[rows].T @ np.ascontiguousarray(counts[:, rows].T), images), images)
+    for name, ranking in rankings.items():
         ending = "" if name == "softmax" else f"_{name}"
-        numbers[f"aurc{ending}"], numbers[f"augrc{ending}"] = areas(counts, score, correct)
-        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(numbers["errors"], len(correct))
+        numbers[f"aurc{ending}"], numbers[f"augrc{ending}"] = areas(counts, *ranking)
+        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(numbers["errors"], images)
     return numbers
 
 
@@ -93,9 +107,9 @@ def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], dra
 
     trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a seed.
     """
-    of_runs = [(arm, _linear(run, temperature), {name: score(run.test.logits) for name, score in SCORES.items()}, run.test.correct)
+    of_runs = [(arm, _linear(run, temperature), {name: ranked(score, run.test.correct) for name, score in scores(run.test).items()})
                for arm, of_seeds in trained.items() for run, temperature in zip(of_seeds.values(), temperatures[arm])]
-    pieces = [[_of_run(counts, *rest) for _, *rest in of_runs] for counts in image_counts(len(of_runs[0][-1]), draws)]
+    pieces = [[_of_run(counts, *rest) for _, *rest in of_runs] for counts in image_counts(len(of_runs[0][1]), draws)]
     joined = {arm: {name: [] for name in pieces[0][0]} for arm in trained}
     for place, (arm, *_) in enumerate(of_runs):
         for name, columns in joined[arm].items():

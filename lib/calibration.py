@@ -4,21 +4,30 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from lib.checks import classes, finite, flags, same_length, whole
+from lib.mapped import row_blocks
 
 TEMPERATURE_BOUNDS = (0.01, 100.0)  # fit_temperature never leaves them
 
 
 def _table(name: str, scores, **limits) -> np.ndarray:
-    scores = np.asarray(scores)
+    return finite(name, _two_dimensional(name, scores), **limits)
+
+
+def _two_dimensional(name: str, scores) -> np.ndarray:
+    scores = np.asanyarray(scores)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"{name}: got shape {scores.shape}; allowed: (images, classes), neither of them 0")
-    return finite(name, scores, **limits)
+    return scores
+
+
+def _shaped(name: str, scores, labels) -> tuple[np.ndarray, np.ndarray]:
+    scores = _two_dimensional(name, scores)  # (N, K)
+    _, labels = same_length(**{name: scores[:, 0], "labels": labels})
+    return scores, classes("labels", labels, below=scores.shape[1])
 
 
 def _labelled(name: str, scores, labels, **limits) -> tuple[np.ndarray, np.ndarray]:
-    scores = _table(name, scores, **limits)  # (N, K)
-    _, labels = same_length(**{name: scores[:, 0], "labels": labels})
-    return scores, classes("labels", labels, below=scores.shape[1])
+    return _shaped(name, _table(name, scores, **limits), labels)
 
 
 def _probabilities(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
@@ -34,10 +43,12 @@ def softmax(logits, temperature: float = 1.0) -> np.ndarray:
 
     Raises ValueError for logits that are not finite and for a temperature that is not above 0.
     """
-    return np.exp(_log_softmax(_table("logits", logits), temperature))
+    return np.exp(log_softmax(logits, temperature))
 
 
-def _log_softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+def log_softmax(logits, temperature: float = 1.0) -> np.ndarray:
+    """Their logarithms."""
+    logits = _table("logits", logits)
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature: got {temperature}; allowed: finite numbers above 0")
     logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
@@ -52,7 +63,7 @@ def negative_log_likelihood(logits, labels, temperature: float = 1.0) -> float:
 def log_losses(logits, labels, temperature: float = 1.0) -> np.ndarray:
     """-log p(label) of each image in nats, (N,)."""
     logits, labels = _labelled("logits", logits, labels)
-    return -_log_softmax(logits, temperature)[np.arange(len(labels)), labels]
+    return -log_softmax(logits, temperature)[np.arange(len(labels)), labels]
 
 
 def brier_score(probabilities, labels) -> float:
@@ -73,16 +84,26 @@ def fit_temperature(logits, labels) -> float:
     The likelihood is convex in 1/T, so the zero of its slope is the minimum. Where there is none inside
     TEMPERATURE_BOUNDS (every image right, say) the nearer bound is returned; logits with no signal give 1.
     """
-    logits, labels = _labelled("logits", logits, labels)
-    logits = logits - logits.max(axis=1, keepdims=True)
-    own = logits[np.arange(len(labels)), labels].mean()
+    logits, labels = _shaped("logits", logits, labels)
+
+    def mean(function):
+        return np.concatenate([function(finite("logits", part), labels[rows]) for rows, part in row_blocks(logits)]).mean()
+
+    def own(part, labels):
+        return part[np.arange(len(labels)), labels] - part.max(axis=1)
+
+    def expected(part, inverse):
+        part = part - part.max(axis=1, keepdims=True)
+        weights = np.exp(part * inverse)
+        return (weights * part).sum(axis=1) / weights.sum(axis=1)
+
+    right = mean(own)
 
     def slope(inverse):
-        weights = np.exp(logits * inverse)
-        return ((weights * logits).sum(axis=1) / weights.sum(axis=1)).mean() - own
+        return mean(lambda part, _: expected(part, inverse)) - right
 
     hottest, coldest = 1 / TEMPERATURE_BOUNDS[1], 1 / TEMPERATURE_BOUNDS[0]
-    if not logits.any():
+    if not mean(lambda part, _: np.ptp(part, axis=1)):
         return 1.0
     if slope(hottest) >= 0:
         return TEMPERATURE_BOUNDS[1]
@@ -122,8 +143,21 @@ def expected_calibration_error(probabilities, labels, bins: int = 15, equal_mass
 def classwise_calibration_error(probabilities, labels, bins: int = 15) -> float:
     """Mean over the K classes of the calibration error of p(class), 0 to 1 (Kull et al. 2019, arXiv:1910.12656)."""
     probabilities, labels = _probabilities(probabilities, labels)
-    is_class = np.arange(probabilities.shape[1]) == labels[:, None]
-    return float(np.mean([calibration_error(p, hit, bins) for p, hit in zip(probabilities.T, is_class.T)]))
+    return classwise_of_sums(class_sums(probabilities, labels, bins), len(labels))
+
+
+def class_sums(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> np.ndarray:
+    """Summed p(class) and images of the class, by class and bin of p(class), (2, K, bins): what some images add to the class-wise error."""
+    size = (probabilities.shape[1], bins)
+    index = np.searchsorted(np.arange(1, whole("bins", bins)) / bins, probabilities, side="left") + bins * np.arange(size[0])
+    expected = np.bincount(index.ravel(), probabilities.ravel(), size[0] * bins)
+    right = np.bincount(index[np.arange(len(labels)), labels], minlength=size[0] * bins)
+    return np.stack([expected, right]).reshape(2, *size)
+
+
+def classwise_of_sums(sums: np.ndarray, images: int) -> float:
+    """The class-wise error from `class_sums` of all images."""
+    return float(np.mean(np.abs(sums[1] - sums[0]).sum(1) / images))
 
 
 def reliability(confidence, correct, bins: int = 15, equal_mass: bool = False) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from lib.chance import benjamini_hochberg, bonett_price, sign_flip
+from lib.chance import benjamini_hochberg, bonett_price, grouped, sign_flip
 from lib.checks import classes, finite, flags, fraction, same_length, whole
 
 
@@ -121,7 +121,7 @@ def per_class_change(labels, correct_a, correct_b, num_classes: int, level: floa
     images = np.bincount(labels, minlength=num_classes)
     some = np.where(images, images, np.nan)
     low, high = bonett_price(total(change), total(change**2) / seeds, some, level)
-    p_value = np.array([sign_flip(change[labels == k], seeds) if images[k] else np.nan for k in range(num_classes)])
+    p_value = np.array([sign_flip(of_class, seeds) if len(of_class) else np.nan for of_class in grouped(change, labels, num_classes)])
     return pd.DataFrame({
         "images": images, "accuracy_a": total(correct_a.sum(0)) / some, "accuracy_b": total(correct_b.sum(0)) / some,
         "change": 100 * total(change) / some, "low": 100 * low, "high": 100 * high,

@@ -6,11 +6,9 @@ import pandas as pd
 import torch
 
 from lib import runs
-from lib.calibration import fit_temperature, softmax
 from lib.checks import classes
+from lib.columns import columns, temperature
 from lib.yamls import ParameterError, read_yaml
-
-CELLS = 2**22  # images times classes at a time: 32 MB a copy in float64, instead of several of the whole
 
 
 def test_table(run, splits) -> pd.DataFrame:
@@ -20,18 +18,14 @@ def test_table(run, splits) -> pd.DataFrame:
     distance of the first to the second, whose class is `runner_up`. `cause` is the phantom's planted cause, absent for other data,
     `file` the picture's file in a folder of pictures.
     """
-    labels, predicted = run.test.labels, run.test.predicted
-    temperature = fit_temperature(run.val.logits, run.val.labels)
-    rows = max(CELLS // run.test.logits.shape[1], 1)
-    parts = [_of_rows(run.test.logits[at:at + rows], labels[at:at + rows], temperature) for at in range(0, len(labels), rows)]
-    order, top, scaled, true_probability = (np.concatenate(columns) for columns in zip(*parts))
-    names, groups = np.array(splits.class_names), np.array(splits.superclass_names)
+    labels, predicted, found = run.test.labels, run.test.predicted, columns(run.test)
+    names, groups = np.array(splits.class_names, object), np.array(splits.superclass_names, object)  # objects: a million rows share them
     table = pd.DataFrame({
         "position": np.arange(len(labels)), "id": run.test.index, "half": half(run.test.index),
         "true": names[labels], "predicted": names[predicted],
-        "runner_up": names[order[:, 1]], "confidence": top[:, 0],
-        "scaled_confidence": scaled,
-        "true_probability": true_probability, "margin": top[:, 0] - top[:, 1],
+        "runner_up": names[found.runner_up], "confidence": found.confidence,
+        "scaled_confidence": columns(run.test, temperature(run)).confidence,
+        "true_probability": found.true, "margin": found.confidence - found.second,
         "correct": predicted == labels, "true_superclass": groups[splits.superclass[labels]],
         "predicted_superclass": groups[splits.superclass[predicted]]})
     if splits.test.planted is not None:
@@ -41,21 +35,13 @@ def test_table(run, splits) -> pd.DataFrame:
     return table
 
 
-def _of_rows(logits: np.ndarray, labels: np.ndarray, temperature: float):
-    """The two most probable classes (N, 2) and their probabilities, the scaled confidence (N,), the true class's probability (N,)."""
-    probabilities = softmax(logits)
-    order = np.argsort(-probabilities, 1, kind="stable")[:, :2]
-    return (order.copy(), np.take_along_axis(probabilities, order, 1), softmax(logits, temperature).max(1),
-            probabilities[np.arange(len(labels)), labels])
-
-
 def half(ids) -> np.ndarray:
     """Which half of the test split each image (N,) is in: "discovery" for an even id, "confirmation" for an odd one.
 
     Hypotheses are formed on the one and confirmed on the other. An id is the place in the test file, whose order has
     nothing to do with the class, the cause or any network; so a subset of images keeps the halves of the whole.
     """
-    return np.where(classes("ids", ids) % 2 == 0, "discovery", "confirmation")
+    return np.array(["discovery", "confirmation"], object)[classes("ids", ids) % 2]
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,9 +2,12 @@
 import numpy as np
 import pandas as pd
 
-from lib.calibration import fit_temperature, softmax
+from lib.calibration import softmax
 from lib.checks import classes, finite, same_length
+from lib.chance import grouped
+from lib.columns import columns, temperature
 from lib.failures import half
+from lib.mapped import row_blocks
 from lib.selective import clopper_pearson
 
 RULE = "confident learning names one and the same other class in more than half of the runs"
@@ -19,17 +22,22 @@ def _labelled(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
     return classes("labels", labels, below=probabilities.shape[1]), probabilities
 
 
-def confident_learning(labels, probabilities) -> np.ndarray:
+def thresholds(labels: np.ndarray, own: np.ndarray, classes: int) -> np.ndarray:
+    """The mean probability of each class on the images labelled so, (classes,); `own`: of each image's label, (N,). Infinite without images."""
+    return np.array([np.mean(of_class) if len(of_class) else np.inf for of_class in grouped(own, labels, classes)])
+
+
+def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
     """The other class that confident learning names for each image, int64 (N,); NONE where it has no doubt of the label.
 
     A class is confident of an image when its probability reaches the mean probability that it has on the images labelled
     so; of several such classes the likeliest counts, and none where the label is the likeliest class anyway. Northcutt, Jiang
     and Chuang 2021, https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
+    threshold: those means (K,), where the rows are not all there are.
     """
     labels, probabilities = _labelled(labels, probabilities)
-    threshold = np.full(probabilities.shape[1], np.inf)  # of a class without images, which is never confident
-    for label in np.unique(labels):
-        threshold[label] = probabilities[labels == label, label].mean()
+    if threshold is None:
+        threshold = thresholds(labels, probabilities[np.arange(len(labels)), labels], probabilities.shape[1])
     confident = probabilities >= threshold - 1e-6
     likeliest = probabilities.argmax(1)
     named = np.where(confident.sum(1) > 1, likeliest, confident.argmax(1))
@@ -49,28 +57,35 @@ def normalised_margin(labels, probabilities) -> np.ndarray:
     return (self_confidence(labels, probabilities) - others.max(1) + 1) / 2
 
 
-def suspected(labels, of_runs: list[np.ndarray]) -> pd.DataFrame:
-    """The images whose label is suspected (RULE), most doubtful first; `of_runs` has the probabilities (N, K) of each run.
+def opinion(labels, probabilities, threshold=None) -> pd.DataFrame:
+    """What a run's probabilities (N, K) say of each label: named (by confident learning), predicted, self_confidence, margin."""
+    return pd.DataFrame({"named": confident_learning(labels, probabilities, threshold), "predicted": probabilities.argmax(1),
+                         "self_confidence": self_confidence(labels, probabilities), "margin": normalised_margin(labels, probabilities)})
+
+
+def suspected(of_runs: list[pd.DataFrame]) -> pd.DataFrame:
+    """The images whose label is suspected (RULE), most doubtful first; `of_runs` has the `opinion` of each run.
 
     Columns: position, suggested (class), votes (runs in which confident learning names it), agreeing (runs that predict it),
     self_confidence and margin (means over the runs). Ranked by votes, then by margin, then by position.
     """
-    named = np.stack([confident_learning(labels, probabilities) for probabilities in of_runs])  # (runs, N)
+    named, predicted = (np.stack([of_run[column] for of_run in of_runs]) for column in ("named", "predicted"))  # (runs, N)
     votes = (named[:, None] == named[None]).sum(1)  # how many runs name what this run names
     first, image = np.where(named == NONE, 0, votes).argmax(0), np.arange(named.shape[1])
     suggested, votes = named[first, image], votes[first, image]
-    predicted = np.stack([probabilities.argmax(1) for probabilities in of_runs])
     table = pd.DataFrame({
         "position": image, "suggested": suggested, "votes": votes, "agreeing": (predicted == suggested).sum(0),
-        "self_confidence": np.mean([self_confidence(labels, probabilities) for probabilities in of_runs], axis=0),
-        "margin": np.mean([normalised_margin(labels, probabilities) for probabilities in of_runs], axis=0)})
+        **{column: np.mean([of_run[column] for of_run in of_runs], axis=0) for column in ("self_confidence", "margin")}})
     chosen = table[(suggested != NONE) & (2 * votes > len(of_runs))]
     return chosen.sort_values(["votes", "margin", "position"], ascending=[False, True, True], ignore_index=True)
 
 
-def scaled(run, split: str) -> np.ndarray:
-    """A run's probabilities (N, K) on val or test, after temperature scaling fitted on val."""
-    return softmax(getattr(run, split).logits, fit_temperature(run.val.logits, run.val.labels))
+def opinion_of(run, split: str) -> pd.DataFrame:
+    """A run's `opinion` on val or test, after temperature scaling fitted on val."""
+    part, fitted = getattr(run, split), temperature(run)
+    threshold = thresholds(part.labels, columns(part, fitted).true, part.logits.shape[1])
+    return pd.concat([opinion(part.labels[rows], softmax(logits, fitted), threshold) for rows, logits in row_blocks(part.logits)],
+                     ignore_index=True)
 
 
 def suspected_in(runs: list, splits) -> pd.DataFrame:
@@ -78,7 +93,7 @@ def suspected_in(runs: list, splits) -> pd.DataFrame:
     parts, names = [], np.array(splits.class_names)
     for split in ("val", "test"):
         recorded = getattr(runs[0], split)
-        table = suspected(recorded.labels, [scaled(run, split) for run in runs])
+        table = suspected([opinion_of(run, split) for run in runs])
         position = table["position"].to_numpy()
         ids, of_class = recorded.index[position], table["suggested"].to_numpy(int)
         of_split = {"split": split, "position": position, "id": ids, "half": half(ids) if split == "test" else "",

@@ -1,5 +1,6 @@
 """From a finished run back to numbers: its record, its stored predictions, its network."""
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -7,23 +8,24 @@ import pandas as pd
 from torch import nn
 
 from lib import runs
+from lib.mapped import row_blocks
 from lib.model import resnet18
 
 WEIGHTS = "model.safetensors"  # a released run may do without
 FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictions:
-    """index, labels: int64 (N,); logits: float32 (N, classes)."""
+    """index, labels: int64 (N,); logits: float32 (N, classes), large ones mapped: lib.columns walks them, some rows at a time."""
 
     index: np.ndarray
     labels: np.ndarray
     logits: np.ndarray
 
-    @property
+    @cached_property
     def predicted(self) -> np.ndarray:
-        return self.logits.argmax(1)
+        return np.concatenate([rows.argmax(1) for _, rows in row_blocks(self.logits)])
 
     @property
     def correct(self) -> np.ndarray:
@@ -81,8 +83,8 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
         raise runs.ArtefactError(f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits of floats")
     if logits.ndim != 2 or not index.shape == labels.shape == logits.shape[:1] or not ((0 <= labels) & (labels < logits.shape[1])).all():
         raise runs.ArtefactError(f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other")
-    logits = logits.astype(np.float32)
-    if not np.isfinite(logits).all():
+    logits = logits.astype(np.float32, copy=False)
+    if not all(np.isfinite(rows).all() for _, rows in row_blocks(logits)):
         raise runs.ArtefactError(f"{path}: {split} logits that are not finite; the run diverged")
     return Predictions(index, labels.astype(np.int64), logits)
 

@@ -3,8 +3,9 @@ import numpy as np
 import pandas as pd
 
 from lib import bootstrap
+from lib.columns import columns
 from lib.measures import with_spread
-from lib.selective import SCORES, clopper_pearson, counts_at_matched_coverage, rejection_table, softmax_score, threshold_for_risk
+from lib.selective import SCORES, clopper_pearson, counts_at_matched_coverage, rejection_table, threshold_for_risk
 from lib.summary import confidence_of
 from lib.wording import level, readable, with_limits
 
@@ -54,15 +55,15 @@ def promises(trained: dict[str, dict], risk: float) -> pd.DataFrame:
     rows = []
     for arm, of_seeds in trained.items():
         for seed, run in of_seeds.items():
-            threshold = threshold_for_risk(softmax_score(run.val.logits), run.val.correct, risk)
+            threshold = threshold_for_risk(columns(run.val).confidence, run.val.correct, risk)
             row = {"arm": arm, "seed": seed, "target risk": risk, "threshold": threshold}
             if threshold is not None:
                 found = rejection_table(confidence_of(run), run.test.correct, [threshold]).iloc[0]
                 row |= {name: found[name] for name in ("coverage", "selective_risk", "risk_low", "risk_high")}
                 row["outcome"] = outcome(found["selective_risk"], found["risk_low"], risk)
             rows.append(row)
-    columns = ["arm", "seed", "target risk", "threshold", "coverage", "selective_risk", "risk_low", "risk_high", "outcome"]
-    return pd.DataFrame(rows, columns=columns)
+    shown = ["arm", "seed", "target risk", "threshold", "coverage", "selective_risk", "risk_low", "risk_high", "outcome"]
+    return pd.DataFrame(rows, columns=shown)
 
 
 def outcome(found: float, low: float, risk: float) -> str | None:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from lib import calibration as cal
-from lib import inference, machine, randomness
+from lib import columns, inference, machine, randomness
 from lib.compare import paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
@@ -47,7 +47,7 @@ def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
 
 def temperatures(trained: dict) -> dict[str, float]:
     """Each arm's temperature, fitted on clean validation images."""
-    return {arm: cal.fit_temperature(run.val.logits, run.val.labels) for arm, run in trained.items()}
+    return {arm: columns.temperature(run) for arm, run in trained.items()}
 
 
 def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -> pd.DataFrame:

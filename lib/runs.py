@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
 
+from lib import mapped
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -72,13 +74,16 @@ def write_table(path, table: pd.DataFrame, index: bool = False) -> None:
 
 
 def arrays_bytes(**arrays: np.ndarray) -> bytes:
+    """Named arrays as a compressed .npz, to be kept in git."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
 def write_arrays(path, **arrays: np.ndarray) -> None:
-    write_bytes(path, arrays_bytes(**arrays))
+    """Write named arrays as an .npz, not compressed: logits hardly shrink, and `read_arrays` can map what is stored."""
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)
 
 
 def weights_bytes(model) -> bytes:
@@ -92,16 +97,24 @@ def write_weights(path, model) -> None:
     write_bytes(path, weights_bytes(model))
 
 
+@contextlib.contextmanager
+def _opened(path, sha256: str | None = None):
+    """A file to read; raises ArtefactError if it is missing or its SHA-256 is not the recorded one."""
+    try:
+        with open(path, "rb") as file:
+            if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise ArtefactError(f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
+                                    "delete its folder to make it again")
+            file.seek(0)
+            yield file
+    except OSError as error:
+        raise ArtefactError(f"{path}: {error.strerror or error}") from None
+
+
 def read_bytes(path, sha256: str | None = None) -> bytes:
     """The content of a file; raises ArtefactError if it is missing or its SHA-256 is not the recorded one."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ArtefactError(f"{path}: {os.strerror(error.errno)}") from None
-    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise ArtefactError(f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
-                            "delete its folder to make it again")
-    return content
+    with _opened(path, sha256) as file:
+        return file.read()
 
 
 def read_json(path) -> dict:
@@ -115,12 +128,14 @@ def read_json(path) -> dict:
 
 
 def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
-    content = read_bytes(path, sha256)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return dict(archive)
-    except Exception as error:  # NumPy, zipfile and zlib have many words for a damaged archive
-        raise ArtefactError(f"{path}: not a readable array file ({error})") from None
+    """The arrays of an .npz by name; large ones that are not compressed are mapped (lib.mapped), so that they may outgrow memory."""
+    with _opened(path, sha256) as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                large = {name: mapped.member(file, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
+                return {name: archive[name] if array is None else array for name, array in large.items()}
+        except Exception as error:  # NumPy, zipfile and zlib have many words for a damaged archive
+            raise ArtefactError(f"{path}: not a readable array file ({error})") from None
 
 
 def read_table(path, sha256: str | None = None) -> pd.DataFrame:
@@ -141,7 +156,8 @@ def read_weights(path, sha256: str | None = None) -> dict:
 
 
 def sha256_of(path) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+    with _opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(content) -> str:

@@ -3,8 +3,9 @@ import numpy as np
 import pandas as pd
 
 from lib import calibration as cal
+from lib.columns import columns, scores, temperature
 from lib.measures import MEASURES, with_spread
-from lib.selective import SCORES, augrc, clopper_pearson, excess_aurc
+from lib.selective import augrc, clopper_pearson, excess_aurc
 from lib.wording import readable, with_limits
 
 ARM_ROWS = ("test_accuracy", "errors", "train_accuracy", "val_accuracy", "train_val_gap", "errors_ge_90", "errors_ge_99",
@@ -14,7 +15,7 @@ ARM_ROWS = ("test_accuracy", "errors", "train_accuracy", "val_accuracy", "train_
 def run_numbers(run) -> dict:
     """The numbers of one run, shares from 0 to 1: accuracies, gap, errors by confidence, calibration, ranking."""
     correct, confidence = run.test.correct, confidence_of(run)
-    wrong, temperature = confidence[~correct], cal.fit_temperature(run.val.logits, run.val.labels)
+    wrong, fitted = confidence[~correct], temperature(run)
     history = run.history.set_index("epoch")
     return {
         "test_accuracy": correct.mean(), "val_accuracy": run.val.correct.mean(), "train_accuracy": run.info["train_accuracy"],
@@ -22,26 +23,25 @@ def run_numbers(run) -> dict:
         "train_val_gap": run.info["train_accuracy"] - run.val.correct.mean(),
         "errors": int((~correct).sum()), "errors_ge_90": int((wrong >= 0.90).sum()), "errors_ge_99": int((wrong >= 0.99).sum()),
         "confidence_on_errors": wrong.mean() if len(wrong) else None,
-        "confidence_on_right": confidence[correct].mean() if correct.any() else None, "temperature": temperature,
-        **_calibration(run.test, 1.0, ""), **_calibration(run.test, temperature, "_scaled"), **_ranking(run.test)}
+        "confidence_on_right": confidence[correct].mean() if correct.any() else None, "temperature": fitted,
+        **_calibration(run.test, 1.0, ""), **_calibration(run.test, fitted, "_scaled"), **_ranking(run.test)}
 
 
 def _calibration(test, temperature: float, ending: str) -> dict:
-    probabilities, labels = cal.softmax(test.logits, temperature), test.labels
-    numbers = {"ece": cal.expected_calibration_error(probabilities, labels),
-               "ece_mass": cal.expected_calibration_error(probabilities, labels, equal_mass=True),
-               "ece_classwise": cal.classwise_calibration_error(probabilities, labels),
-               "nll": cal.negative_log_likelihood(test.logits, labels, temperature), "brier": cal.brier_score(probabilities, labels)}
+    found = columns(test, temperature)
+    right = found.likeliest == test.labels
+    numbers = {"ece": cal.calibration_error(found.confidence, right), "ece_mass": cal.calibration_error(found.confidence, right, equal_mass=True),
+               "ece_classwise": found.classwise, "nll": float(found.log_loss.mean()), "brier": float(found.brier.mean())}
     return {name + ending: value for name, value in numbers.items()}
 
 
 def _ranking(test) -> dict:
     """AURC, E-AURC and AUGRC of each score of lib.selective; maximum softmax has the plain names."""
     numbers = {}
-    for name, score in SCORES.items():
-        ending, scores = "" if name == "softmax" else f"_{name}", score(test.logits)
+    for name, score in scores(test).items():
+        ending = "" if name == "softmax" else f"_{name}"
         for measure, value in (("aurc", cal.aurc), ("e_aurc", excess_aurc), ("augrc", augrc)):
-            numbers[measure + ending] = value(scores, test.correct)
+            numbers[measure + ending] = value(score, test.correct)
     return numbers
 
 
@@ -107,7 +107,7 @@ def by_cause_view(causes: pd.DataFrame, arms) -> pd.DataFrame:
 
 def confidence_of(run) -> np.ndarray:
     """Largest softmax probability of each test image, (N,)."""
-    return cal.softmax(run.test.logits).max(1)
+    return columns(run.test).confidence
 
 
 def confidences(of_seeds: dict) -> tuple[np.ndarray, np.ndarray]:

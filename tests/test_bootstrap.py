@@ -19,11 +19,11 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
     one = run(3, images=120)
     one.test.logits[:40] = one.test.logits[0]  # equal confidences
     numbers, sampled = sampled_of({"a": {0: one}}, draws=3)
-    counts = np.concatenate(list(bootstrap.image_counts(120, 3)), axis=1).astype(int)
-    assert counts.sum(0).tolist() == [120] * 3
+    counts = np.concatenate(list(bootstrap.image_counts(120, 3))).astype(int)
+    assert counts.sum(1).tolist() == [120] * 3
     temperature = numbers["a"]["temperature"]["mean"]
     for draw in range(3):
-        rows = np.repeat(np.arange(120), counts[:, draw])
+        rows = np.repeat(np.arange(120), counts[draw])
         logits, labels, correct = one.test.logits[rows], one.test.labels[rows], one.test.correct[rows]
         confidence = cal.softmax(logits).max(1)
         expected = {"test_accuracy": correct.mean(), "errors": (~correct).sum(), "errors_ge_90": (~correct & (confidence >= 0.9)).sum(),
@@ -38,6 +38,23 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
         assert set(expected) | {"errors_ge_99"} == set(sampled["a"])
         for name, value in expected.items():
             assert sampled["a"][name][draw, 0] == pytest.approx(value, rel=2e-5, abs=2e-6), name
+
+
+def test_pieces_of_any_size_hold_the_same_draws(monkeypatch):
+    whole = np.concatenate(list(bootstrap.image_counts(90, 7)))
+    monkeypatch.setattr(bootstrap, "CELLS", 200)
+    pieces = list(bootstrap.image_counts(90, 7))
+    assert [len(piece) for piece in pieces] == [2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def test_areas_of_many_images_do_not_drown_in_float32():
+    generator, images = np.random.default_rng(0), 400_000
+    confidence = generator.random(images)
+    correct = generator.random(images) < 0.5 + 0.4 * confidence
+    counts = np.ones((4, images), np.float32)
+    found = [area[0] for area in bootstrap.areas(counts, *bootstrap.ranked(confidence, correct))]
+    assert found == pytest.approx([cal.aurc(confidence, correct), augrc(confidence, correct)], rel=1e-5)
 
 
 @pytest.mark.parametrize("errors", [0, 1, 37, 99, 100])
@@ -108,8 +125,8 @@ def test_with_several_seeds_the_interval_covers_a_truth_over_seeds_and_images():
     generator, sets, covered = np.random.default_rng(0), 300, 0
     for _ in range(sets):  # change of an image in a seed: 0.1 + seed + image + both, five seeds
         change = 0.1 + 0.05 * generator.normal(size=(1, 5)) + generator.normal(size=(150, 1)) * 0.4 + 0.3 * generator.normal(size=(150, 5))
-        counts = np.concatenate(list(bootstrap.image_counts(150, 300, seed=generator.integers(2**31))), axis=1)
-        values = (counts.T @ change / 150 * bootstrap.seed_shares(5, 300, seed=generator.integers(2**31))).sum(1)
+        counts = np.concatenate(list(bootstrap.image_counts(150, 300, seed=generator.integers(2**31))))
+        values = (counts @ change / 150 * bootstrap.seed_shares(5, 300, seed=generator.integers(2**31))).sum(1)
         low, high = np.quantile(values, [0.025, 0.975])
         covered += low <= 0.1 <= high
     assert 0.91 <= covered / sets <= 0.99

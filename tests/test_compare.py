@@ -3,11 +3,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import multinomial
+from scipy.stats import multinomial, norm
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_reference
 from statsmodels.stats.multitest import multipletests
 
-from lib.chance import benjamini_hochberg, sign_flip
+from lib.chance import benjamini_hochberg, grouped, sign_flip
 from lib.compare import churn, classes_moved, difference_of_means, mcnemar, migration, paired_bootstrap, per_class_change
 
 
@@ -38,6 +38,22 @@ def test_the_sign_flip_test_of_one_seed_is_mcnemars(corrected, regressed):
 def test_the_sign_flip_test_counts_all_flips(changes):
     sums = [abs(np.dot(signs, changes)) for signs in product([1, -1], repeat=len(changes))]
     assert sign_flip(changes, 3) == pytest.approx(np.mean(np.array(sums) >= abs(sum(changes))))
+
+
+def test_the_sign_flip_test_of_very_many_images_is_quick_and_the_normal_one(monkeypatch):
+    convolve, work = np.convolve, []
+    monkeypatch.setattr(np, "convolve", lambda one, other: work.append(len(one) * len(other)) or convolve(one, other))
+    changes = np.repeat([-2, -1, 1, 2], [5_000, 7_500, 7_600, 5_025])
+    spread = np.sqrt(np.sum(changes**2))
+    assert sign_flip(changes, 2) == pytest.approx(2 * norm.sf((changes.sum() - 1) / spread), rel=1e-4)  # sums differ by 2
+    assert sum(work) < 3e8  # with every sum there may be: 1.2e9
+
+
+def test_groups_are_those_of_a_mask_each():
+    values, group = np.random.default_rng(0).random((2, 50))
+    group = (group * 4).astype(int) * 2  # 1, 3, 5 and 7 are empty
+    for number, found in enumerate(grouped(values, group, 8)):
+        assert found.tolist() == values[group == number].tolist()
 
 
 def test_the_sign_flip_test_holds_its_level_with_several_seeds():

@@ -45,16 +45,16 @@ def test_a_class_without_images_is_never_named():
 
 
 def of_runs(*suggestions):
-    """Probabilities of runs that name these classes for the first of many images, which is labelled 0 of 4."""
+    """Opinions of runs that name these classes for the first of many images, which is labelled 0 of 4."""
     recorded = np.append(0, np.repeat(np.arange(4), 30))
     sure = 0.8 * np.eye(4)[recorded] + 0.05
-    return recorded, [np.vstack([0.9 * np.eye(4)[one] + 0.025, sure[1:]]) for one in suggestions]
+    return [suspects.opinion(recorded, np.vstack([0.9 * np.eye(4)[one] + 0.025, sure[1:]])) for one in suggestions]
 
 
 @pytest.mark.parametrize("suggestions, votes", [
     ([1], 1), ([1, 1], 2), ([1, 2], None), ([1, 0], None), ([1, 1, 0], 2), ([0, 1, 2], None), ([2, 2, 1, 1], None), ([3, 0, 3, 3, 1], 3)])
 def test_more_than_half_of_the_runs_must_name_the_same_class(suggestions, votes):
-    table = suspects.suspected(*of_runs(*suggestions))
+    table = suspects.suspected(of_runs(*suggestions))
     assert table["position"].tolist() == ([] if votes is None else [0])
     if votes:
         row = table.iloc[0]
@@ -68,8 +68,8 @@ def test_mistakes_that_several_runs_agree_on_are_told_from_the_mistakes_of_one()
     wrong = generator.choice(2000, 100, replace=False)
     recorded = true.copy()
     recorded[wrong] = (true[wrong] + 1) % 10
-    runs = [softmax(6 * (np.eye(10)[true] + 0.45 * generator.standard_normal((2000, 10)))) for _ in range(3)]
-    alone, together = (suspects.score(suspects.suspected(recorded, several)["position"], wrong) for several in (runs[:1], runs))
+    runs = [suspects.opinion(recorded, softmax(6 * (np.eye(10)[true] + 0.45 * generator.standard_normal((2000, 10))))) for _ in range(3)]
+    alone, together = (suspects.score(suspects.suspected(several)["position"], wrong) for several in (runs[:1], runs))
     assert together["precision"]["low"] > alone["precision"]["high"] and together["recall"]["estimate"] > 0.6
 
 

@@ -1,0 +1,117 @@
+"""Logits that outgrow memory: walked in blocks they give the numbers of the whole, and no stage holds a copy of them."""
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import bootstrap, calibration as cal, changes, columns, failures, labels, mapped, predict, rejection, runs, summary
+from lib.selective import SCORES
+from synthetic import predictions, run
+
+SPLITS = SimpleNamespace(class_names=[f"class {number}" for number in range(400)], superclass=np.zeros(400, int), superclass_names=["all"],
+                         test=SimpleNamespace(planted=None))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature):
+    part = predictions(3, images=500, classes=7, scale=3.0)
+    part.logits[::5, 3] = part.logits[::5, 2]  # ties
+    probabilities = cal.softmax(part.logits, temperature)
+    order = np.argsort(-probabilities, 1, kind="stable")
+    own = np.arange(500)
+    for cells in (2**20, 7 * 90):
+        monkeypatch.setattr(mapped, "CELLS", cells)
+        again = predict.Predictions(part.index, part.labels, part.logits)
+        found = columns.columns(again, temperature)
+        for values, expected in ((found.likeliest, order[:, 0]), (found.runner_up, order[:, 1]), (found.confidence, probabilities.max(1)),
+                                 (found.second, probabilities[own, order[:, 1]]), (found.true, probabilities[own, part.labels]),
+                                 (found.log_loss, cal.log_losses(part.logits, part.labels, temperature)),
+                                 (found.brier, cal.brier_losses(probabilities, part.labels)), (again.predicted, part.logits.argmax(1))):
+            np.testing.assert_array_equal(values, expected)
+        by_class = [cal.calibration_error(of_class, part.labels == label) for label, of_class in enumerate(probabilities.T)]
+        assert found.classwise == pytest.approx(np.mean(by_class), abs=1e-14)
+        for name, score in SCORES.items():
+            np.testing.assert_array_equal(columns.scores(again)[name], score(part.logits))
+        assert columns.columns(again, temperature) is found, "a second walk"
+
+
+def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeypatch):
+    one = run(4, images=600, classes=6, scale=2.5, signal=2.0)
+    fitted = cal.fit_temperature(one.val.logits, one.val.labels)
+    whole = labels.opinion(one.test.labels, cal.softmax(one.test.logits, fitted))
+    monkeypatch.setattr(mapped, "CELLS", 6 * 70)
+    assert fitted == columns.temperature(one) != 1
+    pd.testing.assert_frame_equal(labels.opinion_of(one, "test"), whole, check_exact=True)
+    assert (whole["named"] >= 0).any()
+
+
+def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
+    """They would take 12 MB, and a softmax of them takes six such copies; what the images have to themselves takes 2."""
+    monkeypatch.setattr(mapped, "CELLS", 2**15)
+    monkeypatch.setattr(bootstrap, "CELLS", 2**17)
+    trained = {arm: {0: run(seed, 4_000, classes=400, signal=4.0)} for seed, arm in enumerate(("a", "b"))}
+    numbers, stages = {}, {
+        "test_table": lambda: failures.test_table(trained["a"][0], SPLITS),
+        "suspected": lambda: labels.suspected_in([of_seeds[0] for of_seeds in trained.values()], SPLITS),
+        "arm_numbers": lambda: numbers.update({arm: summary.arm_numbers(of_seeds) for arm, of_seeds in trained.items()}),
+        "resample": lambda: numbers.update(sampled=bootstrap.resample(trained, {"a": [1.5], "b": [1.5]}, 20)),
+        "paired": lambda: changes.paired_numbers(trained, ("a", "b"), numbers, numbers["sampled"]),
+        "promises": lambda: rejection.promises(trained, 0.1)}
+    for name, stage in stages.items():
+        tracemalloc.start()
+        stage()
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        assert peak < 7, f"{name}: {peak:.0f} MB"
+
+
+# --- on disk
+
+def test_large_arrays_are_mapped_small_and_compressed_ones_read(tmp_path, monkeypatch):
+    arrays = {"logits": np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32), "labels": np.arange(50)}
+    runs.write_arrays(tmp_path / "stored.npz", **arrays)
+    runs.write_bytes(tmp_path / "packed.npz", runs.arrays_bytes(**arrays))
+    assert not isinstance(runs.read_arrays(tmp_path / "stored.npz")["logits"], np.memmap)
+    monkeypatch.setattr(mapped, "LARGE", 1000)
+    for name, is_mapped in (("stored.npz", True), ("packed.npz", False)):
+        back = runs.read_arrays(tmp_path / name, runs.sha256_of(tmp_path / name))
+        assert isinstance(back["logits"], np.memmap) == is_mapped and not isinstance(back["labels"], np.memmap)
+        for key, values in arrays.items():
+            np.testing.assert_array_equal(back[key], values)
+            assert back[key].dtype == values.dtype
+    with pytest.raises(ValueError, match="read-only"):
+        runs.read_arrays(tmp_path / "stored.npz")["logits"][0] = 1
+
+
+def test_a_damaged_mapped_array_is_refused_or_harmless(tmp_path, monkeypatch):
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    path = tmp_path / "x.npz"
+    runs.write_arrays(path, x=np.arange(4.0))
+    content, refused = path.read_bytes(), 0
+    for place in range(len(content)):
+        for changed in (content[:place], content[:place] + bytes([content[place] ^ 9]) + content[place + 1:]):
+            path.write_bytes(changed)
+            try:
+                np.array(runs.read_arrays(path).get("x"))
+            except runs.ArtefactError as error:
+                refused += str(error).startswith(f"{path}: ")
+    assert refused > len(content)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of memory")
+def test_a_walk_gives_back_what_it_read_of_a_mapped_array(tmp_path, monkeypatch):
+    def held() -> float:
+        """MB of files in this process's memory."""
+        return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0]) / 1024
+
+    monkeypatch.setattr(mapped, "LARGE", 0)
+    monkeypatch.setattr(mapped, "CELLS", 2**18)
+    runs.write_arrays(tmp_path / "x.npz", x=np.ones((6000, 1000), np.float32))  # 23 MB
+    table, before = runs.read_arrays(tmp_path / "x.npz")["x"], held()
+    total, most = 0.0, 0.0
+    for _, rows in mapped.row_blocks(table):
+        total, most = total + rows.sum(dtype=np.float64), max(most, held() - before)
+    assert total == 6e6 and most < 8
