@@ -84,7 +84,7 @@ def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 
 def load_for(parameters: dict, digest: str | None = None) -> Splits:
     """The data that a run is to be, or was, made from; raises DataError if its digest is not the recorded one."""
     sizes = {split: parameters[f"{split}_size"] for split in ("train", "val", "test")}
-    splits = load(parameters["data"], parameters.get("root"), sizes, parameters["data_seed"], parameters.get("image_size", 32))
+    splits = load(parameters["data"], parameters["root"], sizes, parameters["data_seed"], parameters["image_size"])
     if digest is not None and splits.digest != digest:
         raise DataError(f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was made from {digest[:12]}")
     return splits

@@ -11,6 +11,7 @@ from lib import runs
 from lib.mapped import row_blocks
 from lib.model import resnet18
 
+YOUNGER = {"devices": 1, "image_size": 32, "root": ""}  # parameters that some released runs do not record, and what they were
 WEIGHTS = "model.safetensors"  # a released run may do without
 FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its record
 
@@ -70,7 +71,7 @@ def load_run(path) -> Run:
             and type(width) is int and 0 < width <= 512 and {"key", "data_digest"} <= set(info)):
         raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
                                  "must be in it")
-    params.setdefault("devices", 1)  # of runs made before there was a choice
+    info["params"] = YOUNGER | params
     arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = runs.read_table(path / "history.csv", sums["history.csv"])
     return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})
@@ -111,7 +112,7 @@ def load_model(run: Run, classes: int) -> nn.Module:
     """The trained network of a run, in eval mode, float32, whatever its weights were stored as; raises ArtefactError where they were not."""
     if not has_weights(run):
         raise runs.ArtefactError(f"{run.path}: a released run without its weights; RETRAIN=1 trains it")
-    model = resnet18(classes, run.info["params"]["width"], run.info["params"].get("image_size", 32))
+    model = resnet18(classes, run.info["params"]["width"], run.info["params"]["image_size"])
     weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
     try:
         model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})

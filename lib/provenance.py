@@ -50,7 +50,7 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "widths": sorted({values["width"] for values in params.values()}),
         "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
         "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}.get(splits.name) or f"the images in {Path(run.info['params']['root']).name}",
-        "image_size": run.info["params"].get("image_size", 32), "classes": len(splits.class_names),
+        "image_size": run.info["params"]["image_size"], "classes": len(splits.class_names),
         "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")}, "data_digest": splits.digest,
         "parameters": run.info["parameters"], "seeds": list(next(iter(runs_of_arms.values()))),
         "differences": differences(runs_of_arms), "proof": {arm: _proof(of_seeds) for arm, of_seeds in runs_of_arms.items()},

@@ -108,7 +108,7 @@ def test_sizes_of_zero_mean_all(monkeypatch):
 
 
 def test_a_runs_data_is_found_again_and_other_data_is_refused(small):
-    parameters = {"data": "phantom", "data_seed": 7, "train_size": 120, "val_size": 80, "test_size": 100}
+    parameters = {"data": "phantom", "root": "", "image_size": 32, "data_seed": 7, "train_size": 120, "val_size": 80, "test_size": 100}
     assert data.load_for(parameters, small.digest).digest == small.digest
     with pytest.raises(DataError, match=f"made from {small.digest[:12]}"):
         data.load_for(parameters | {"data_seed": 8}, small.digest)
