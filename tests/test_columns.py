@@ -12,7 +12,7 @@ from lib.selective import SCORES
 from synthetic import predictions, run
 
 SPLITS = SimpleNamespace(class_names=[f"class {number}" for number in range(400)], superclass=np.zeros(400, int), superclass_names=["all"],
-                         test=SimpleNamespace(planted=None))
+                         test=SimpleNamespace(planted=None, files=None))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
