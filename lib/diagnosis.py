@@ -14,7 +14,7 @@ from lib import attention, calibration, forward, machine, probes
 from lib.sanity import rank_correlation
 from lib.streams import take
 
-LAYER = "layer4"
+LAYER, CELLS = "layer4", 4  # on whose 4x4 cells, of 32 px, the rule was fitted
 STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
     "confidence": "confidence in the wrong class",
     "hottest": "share of the hottest cell in the positive part of the wrong class's map",
@@ -90,7 +90,7 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None, know
 
 
 def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
-    response, wrong_map, true_map = found.responses, *found.maps.numpy().transpose(1, 0, 2, 3)
+    response, wrong_map, true_map = found.responses, *as_fitted(found.maps).numpy().transpose(1, 0, 2, 3)
     hot = [response[f"hot:{kind}"] for kind in probes.FILLS]
     return pd.DataFrame({
         "confidence": found.whole[:, 0],
@@ -105,6 +105,15 @@ def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
         "shuffled": response["shuffle:4"].wrong.mean(0), "grey": response["grey"].wrong.mean(0),
         "square": response["square"].wrong.min(0), "square_lead": response["square"].gap.min(0),
         "window_lead": response["window"].gap.min(0), "moved": response["moved"].gap.mean(0)})
+
+
+def as_fitted(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (N, M, h, w) on the 4x4 cells that the rule was fitted on, each the sum over its part: what it adds to the logit."""
+    height, width = maps.shape[2:]
+    if (height, width) == (CELLS, CELLS):
+        return maps
+    fine = maps.repeat_interleave(CELLS, 2).repeat_interleave(CELLS, 3)
+    return torch.nn.functional.avg_pool2d(fine, (height, width)) * (height * width / CELLS**2)
 
 
 def confusion_rank(run, temperature: float) -> np.ndarray:

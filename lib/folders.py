@@ -67,7 +67,7 @@ def _part(folder: Path, split: str, names: list[str], image_size: int) -> Part:
         raise DataError(f"{images.path}: its images have {images.shape[2]}x{images.shape[3]} px, image_size is {image_size}")
     try:
         labels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or 'not a readable .npy file'}") from None
     if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or labels.min() < 0 or labels.max() >= len(names):
         raise DataError(f"{path}: holds {labels.dtype} {labels.shape}; allowed: {len(images)} whole numbers from 0 to {len(names) - 1}, "

@@ -35,8 +35,9 @@ def done(results: dict) -> str:
     exceptions = f" ({listed(study['varies'])} not the same in every arm, see below)" if study["varies"] else ""
     size = study["image_size"]
     stem = "a 3×3 stem, no max-pool and" if size <= SMALL else "torchvision's stem (7×7, stride 2, max-pool),"
-    return (f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} "
-            f"parameters){'' if size == 32 else f' and inputs of {size} px'} was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
+    inputs = "" if size == 32 else f" and inputs of {size} px"
+    return (f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} parameters){inputs} "
+            f"was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
             f"and {sizes['test']:,} test images of {study['classes']} classes. SGD with momentum {study['momentum']:g} and weight "
             f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
             f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}")

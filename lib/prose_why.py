@@ -82,8 +82,8 @@ def instrument(results: dict) -> str:
             "and the same for every data set.")
     size = results["study"]["image_size"]
     if size != 32:
-        text += (f" Those have 32 px and maps of 4×4 cells; on the {size} px of this study, where what the probes cover grows in proportion, "
-                 "its probabilities are an extrapolation.")
+        text += (f" Those have 32 px and maps of 4×4 cells; on the {size} px of this study, where what the probes cover grows in proportion and "
+                 "maps are summed up in 4×4 cells, its probabilities are an extrapolation.")
     if not score:
         return text + (" On this data set its score is not known. The phantom's pictures are drawn, not photographed: a verdict here is a "
                        f"hypothesis with its evidence, no proof. {reviewers(cam['reviewed'])}").rstrip()

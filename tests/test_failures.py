@@ -40,7 +40,8 @@ def test_the_temperature_ranks_images_anew_and_changes_no_prediction():
 def test_the_table_has_both_confidences_and_the_half():
     generator = np.random.default_rng(0)
     names = ["a", "b", "c"]
-    splits = SimpleNamespace(class_names=names, superclass=np.array([0, 0, 1]), superclass_names=["x", "y"], test=SimpleNamespace(planted=None, files=None))
+    splits = SimpleNamespace(class_names=names, superclass=np.array([0, 0, 1]), superclass_names=["x", "y"],
+                             test=SimpleNamespace(planted=None, files=None))
     parts = [Predictions(np.arange(300), generator.integers(3, size=300), 5 * generator.standard_normal((300, 3))) for _ in range(2)]
     run = SimpleNamespace(val=parts[0], test=parts[1])
     table = failures.test_table(run, splits)

@@ -223,6 +223,7 @@ def test_arrays_are_read_where_they_are(arrays, cache):
     (lambda folder: np.save(folder / "test_labels.npy", np.zeros(8)), "holds float64 (8,)"),
     (lambda folder: np.save(folder / "test_labels.npy", np.arange(7) % 2), "holds int64 (7,)"),
     (lambda folder: np.save(folder / "test_labels.npy", np.array([{}] * 8)), "test_labels.npy: not a readable .npy file"),
+    (lambda folder: (folder / "test_labels.npy").write_bytes(b""), "test_labels.npy: not a readable .npy file"),
     (lambda folder: np.save(folder / "train_images.npy", np.zeros((20, 3, SIDE, 32), np.uint8)), "64x32 px, image_size is 64"),
 ])
 def test_arrays_that_do_not_fit_are_one_line(arrays, change, says):

@@ -8,7 +8,7 @@ from scipy import ndimage
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 
-from lib import augment, corruptions, faithfulness, gradcam, interventions, phantom, predict, probes, record, sanity, streams, why
+from lib import augment, corruptions, diagnosis, faithfulness, gradcam, interventions, phantom, predict, probes, record, sanity, streams, why
 from lib.inference import fold_batch_norm
 from lib.model import resnet18
 from test_model import with_statistics
@@ -98,6 +98,18 @@ def test_probes_of_an_enlarged_picture_are_the_enlarged_probes_of_the_small_one(
 def test_a_blur_has_the_same_part_of_any_side():
     large, small = interventions.fill(enlarged(SMALL, 7), "blur", None, None), interventions.fill(SMALL, "blur", None, None)
     assert (large.float() - enlarged(small, 7).float()).abs().max() < 8
+
+
+def test_the_rule_reads_finer_maps_summed_up_in_its_own_cells():
+    maps = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(4))
+    torch.testing.assert_close(diagnosis.as_fitted(maps), maps.view(2, 2, 4, 2, 4, 2).sum((3, 5)), rtol=1e-5, atol=1e-6)
+    seven = torch.randn(2, 2, 7, 7, generator=torch.Generator().manual_seed(5))
+    found = diagnosis.as_fitted(seven)
+    torch.testing.assert_close(found.sum((2, 3)), seven.sum((2, 3)), rtol=1e-4, atol=1e-5)
+    corner = seven[..., 0, 0] + 0.75 * (seven[..., 0, 1] + seven[..., 1, 0]) + 0.75**2 * seven[..., 1, 1]  # 1.75 cells each way
+    torch.testing.assert_close(found[..., 0, 0], corner, rtol=1e-4, atol=1e-5)
+    four = maps[..., :4, :4]
+    assert diagnosis.as_fitted(four) is four
 
 
 @pytest.mark.parametrize("cells, steps", [(16, 8), (64, 8), (49, 7), (9, 9), (25, 5), (36, 9), (121, 11), (1, 1)])

@@ -261,10 +261,10 @@ def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undistu
 
 
 CHANGES = dict(
-    seed=6, data="cifar100", root="", image_size=32, data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
+    seed=6, data="cifar100", image_size=64, data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
     batch_size=21, learning_rate=0.06, momentum=0.8, weight_decay=1e-4, augment=False, cutmix_probability=0.4,
     cutmix_alpha=2.0, label_smoothing=0.2, devices=2, threads=2)
-NAMES = dict(study="other", outputs="elsewhere", arm="other", device="auto", precision="auto")
+NAMES = dict(study="other", outputs="elsewhere", arm="other", root="elsewhere", device="auto", precision="auto")
 
 
 def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_else():
@@ -286,7 +286,7 @@ def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path
     base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     assert record.key(base, "d", {}) == real
-    for name in ("train", "team", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference"):
+    for name in ("train", "team", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference", "streams"):
         path = tmp_path / "lib" / f"{name}.py"
         before = path.read_bytes()
         path.write_bytes(before + b"\n")

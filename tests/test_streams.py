@@ -98,7 +98,8 @@ def test_other_arrays_are_refused(tmp_path, array, says):
 
 @pytest.mark.parametrize("damage, says", [
     (lambda content: content[:-1], "damaged: 2,484 bytes of images are announced, 2,483 are there"), (lambda content: content + b"\0", "damaged"),
-    (lambda content: content[:40], "not a .npy file"), (lambda content: b"", "not a .npy file"), (lambda content: b"PK" + content, "not a .npy file")])
+    (lambda content: content[:40], "not a .npy file"), (lambda content: b"", "not a .npy file"),
+    (lambda content: b"PK" + content, "not a .npy file")])
 def test_damaged_arrays_are_refused(stream, damage, says):
     stream.path.write_bytes(damage(stream.path.read_bytes()))
     with pytest.raises(DataError, match=f"images.npy: {says}"):
