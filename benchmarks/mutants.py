@@ -155,7 +155,7 @@ MUTANTS = [Mutant(*row) for row in (
     ("a loss that is not finite", "test_resume.py::test_a_loss_that_is_not_finite_stops_the_run_before_the_update", "lib/train.py",
      "not torch.isfinite(summed[0])", "False"),
     ("logits that are not finite", "test_runs.py::test_logits_that_are_not_finite_are_refused", "lib/predict.py",
-     "    if not np.isfinite(logits).all():", "    if False:"),
+     "    if not all(np.isfinite(rows).all() for _, rows in row_blocks(logits)):", "    if False:"),
     ("ties of confidence", "test_calibration.py::test_risk_coverage_accepts_ties_together", "lib/calibration.py",
      "np.append(np.diff(confidence[order]) != 0, True)", "np.full(len(order), True)"),
     ("a study of one arm", "test_made_up_report.py::test_one_arm_is_reported_and_nothing_is_compared", "lib/changes.py",
