@@ -8,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-from nbconvert.preprocessors import Preprocessor
-from traitlets import Unicode
+sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
 
-from lib.export_markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown
-from lib.runs import atomic_write
+from nbconvert.preprocessors import Preprocessor  # noqa: E402
+from traitlets import Unicode  # noqa: E402
+
+from lib.export_markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown  # noqa: E402
+from lib.runs import atomic_write  # noqa: E402
 
 HIDDEN = {"enabled": True, "remove_cell_tags": {"remove-cell", "parameters", "injected-parameters"},
           "remove_input_tags": {"remove-input"}, "remove_all_outputs_tags": {"remove-output"}}
