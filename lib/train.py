@@ -58,7 +58,8 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     model = resnet18(len(splits.class_names), params.width).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
     images, labels = splits.train.images.to(device), splits.train.labels.to(device)
-    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels, team=team, network=team.wrap(model))
+    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels)
+    state.team, state.network = team, team.wrap(model)
     reset_totals(state)
     found = team.same(checkpoint.read(state.folder, key) if team.rank == 0 else None)
     if found:
