@@ -84,6 +84,11 @@ def own(error: Exception) -> bool:
     return isinstance(error.__context__, torch.OutOfMemoryError)
 
 
+def _print_line(state: train.State, row: dict) -> None:
+    p, memory = state.params, progress.peak_memory(state.device)
+    print(f"{p.study}/{p.arm}/{p.seed}  {progress.line(row, p.epochs, memory)}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-f", dest="files", action="append", default=[], metavar="FILE")
@@ -97,7 +102,7 @@ def main() -> int:
             raise ParameterError("lib.distributed is started by torchrun: torchrun --standalone --nproc-per-node N -m lib.distributed ...")
         interrupt.end_with(os.getppid())
         with locked(record.folder(p) / ".train.lock") if first else contextlib.nullcontext():
-            train_run(p, lambda state, row: print(f"{p.study}/{p.arm}/{p.seed}  {progress.line(row, p.epochs, progress.peak_memory(state.device))}", flush=True))
+            train_run(p, _print_line)
     except REFUSALS as error:
         if first or own(error):
             print(error, file=sys.stderr)

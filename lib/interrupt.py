@@ -16,9 +16,10 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 def deferred():
     """Within the block the first SIGINT or SIGTERM is only noted; yields a function that tells whether one came.
 
-    A second one acts as it would have without the block. Outside the main thread signals are left alone.
+    A second one acts as it would have without the block, and so does, at the block's end, one that nobody was told of.
+    Outside the main thread signals are left alone.
     """
-    came = []
+    came, told = [], []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
@@ -27,12 +28,18 @@ def deferred():
         came.append(number)
         signal.signal(number, previous[number])
 
+    def asked() -> bool:
+        told.extend(came)
+        return bool(came)
+
     previous = {number: signal.signal(number, note) for number in SIGNALS}
     try:
-        yield lambda: bool(came)
+        yield asked
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        if came and not told:
+            os.kill(os.getpid(), came[0])
 
 
 def leave_once() -> None:

@@ -24,8 +24,9 @@ LAUNCHER = "import sys; from lib import launch; sys.exit(launch.launcher(sys.arg
 def work(p: params.Train, stop, alive, store: str) -> str:
     """A process that `launcher` started: what it refused or why it stopped, as all others did; any other end starts all anew."""
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
-    if os.environ["RANK"] == "0" and os.environ["TORCHELASTIC_RESTART_COUNT"] != "0":
-        print(f"a process died; all start anew from the last checkpoint ({os.environ['TORCHELASTIC_RESTART_COUNT']} of {RESTARTS})", flush=True)
+    again = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+    if again and os.environ["RANK"] == "0":
+        print(f"a process died; all start anew from the last checkpoint ({again} of {RESTARTS})", flush=True)
     try:
         distributed.train_run(p, _print_row, lambda: bool(stop.value), store)
     except distributed.REFUSALS as error:

@@ -69,7 +69,8 @@ def fingerprint(device: torch.device, precision: str, devices: int = 1) -> dict:
             "instruction_set": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads(),
             "precision": precision, "layout": "channels_last"}
     if device.type == "cuda":
-        found |= {"cudnn": torch.backends.cudnn.version(), "algorithms": "deterministic", "step": graphs.kind() if devices == 1 else "DistributedDataParallel"}
+        found |= {"cudnn": torch.backends.cudnn.version(), "algorithms": "deterministic",
+                  "step": graphs.kind() if devices == 1 else "DistributedDataParallel"}
     return found
 
 

@@ -84,7 +84,7 @@ def moments(x: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     In float64 the difference of squares takes nothing from what the processes found each for itself.
     """
     mean, var = (torch.zeros_like(like) for _ in range(2))
-    if len(x):  # the kernel fails on nothing; without its third and fourth argument it answers in the type of x
+    if len(x):  # the kernel fails on nothing; without its second and third argument it answers in the type of x
         mean, var = torch.ops.aten.batch_norm_update_stats(x, torch.zeros_like(like), torch.zeros_like(like), 0.0)
     mean, var, count = mean.double(), var.double(), x.numel() // x.shape[1]
     sums = torch.cat([count * mean, count * (var + mean**2), mean.new_full((1,), count)])

@@ -60,7 +60,8 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     images, labels = splits.train.images, splits.train.labels.to(device)
     if isinstance(images, torch.Tensor):
         images = images.to(device)
-    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels, team=team, network=team.wrap(model))
+    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels)
+    state.team, state.network = team, team.wrap(model)
     reset_totals(state)
     found = team.same(checkpoint.read(state.folder, key) if team.rank == 0 else None)
     if found:
