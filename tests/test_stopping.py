@@ -175,3 +175,13 @@ def test_ctrl_c_while_the_modules_are_imported_is_no_traceback():
 
 def test_a_step_and_a_checkpoint_have_time_before_the_kernel_is_killed():
     assert execute.KERNEL["shutdown_wait_time"] >= 60 and interrupt.LOOK_SECONDS <= 1
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_wish_that_nobody_was_told_of_is_not_lost(asks):
+    """It came after the block's last look, and the block around it hears of it instead."""
+    with interrupt.deferred() as outer:
+        with interrupt.deferred() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert not asks or inner()
+        assert outer() is not asks
