@@ -205,9 +205,8 @@ def draw(rows: list[dict]) -> None:
             own = sorted((row["images"], row["seconds"], row["peak_gb"]) for row in rows if (row["stage"], row["classes"]) == (stage, classes))
             for axis, values in zip(axes[:, column], list(zip(*own))[1:]):
                 axis.loglog([images for images, *_ in own], values, "o-", color=colour, markersize=3, label=f"{classes:,} classes")
-        images = [one for one, *_ in own]
-        slope = [own[0][1] * one * math.log(one) / (images[0] * math.log(images[0])) for one in images]
-        axes[0, column].loglog(images, slope, ":", color=plots.GREY, label="n log n")
+        ends = [min(row["images"] for row in rows), max(row["images"] for row in rows)]
+        axes[0, column].loglog(ends, [5 * one * math.log(one) / (ends[0] * math.log(ends[0])) for one in ends], ":", color=plots.GREY, label="n log n")
         axes[1, column].axhline(LIMIT, color=plots.GREY, linestyle=":", label=f"{LIMIT:.0f} GB")
         axes[0, column].set_title(stage)
         axes[1, column].set_xlabel("test images")
@@ -236,7 +235,7 @@ def main() -> None:
                     print(row, flush=True)
                     same = [one for one in rows if [one[key] for key in ("stage", "images", "classes")] != [row[key] for key in ("stage", "images", "classes")]]
                     rows = [*same, row]
-                RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+                    RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
     draw(rows)
     print(table(rows))
     sys.exit("\n".join(faults(rows)) or 0)

@@ -2,7 +2,8 @@
 
 Trainings of a tiny study (four runs), one and two at a time, by make alone and by ON=dask (--real); and many workers simulated: one Dask worker
 with a thread for each, to which make's own jobs, `python -m lib.cluster run`, bring trainings that only sleep. What a run takes longer than
-its sleep is what the scheduler, and a job's process on the machine that asks, cost. Appends to benchmarks/results/workers.json.
+its sleep, and the CPU seconds a run of make and its jobs and of the scheduler, are what handing work out costs on the machine that asks.
+Appends to benchmarks/results/workers.json.
 """
 import argparse
 import json
@@ -15,10 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 RESULTS = ROOT / "benchmarks" / "results" / "workers.json"
-SLEEP, EACH = 60.0, 2  # seconds of a simulated training; how many of them a worker gets
+SLEEP, EACH = 30.0, 2  # seconds of a simulated training; how many of them a worker gets
 SIMULATED = (1, 2, 8, 32, 64)
 TINY = {"train_size": 2000, "val_size": 200, "test_size": 200, "width": 8, "epochs": 4, "milestones": "[3]"}
 
@@ -49,14 +52,21 @@ def simulated(workers: int) -> dict:
             from distributed import Client
             with Client(address, timeout=60) as client:
                 client.wait_for_workers(1, timeout=60)
-            began = time.monotonic()
-            subprocess.run(["make", "--silent", f"--jobs={workers}", "all"], cwd=project, check=True)
+            before, began = sum(psutil.Process(servers[0].pid).cpu_times()[:2]), time.monotonic()
+            make = subprocess.Popen(["make", "--silent", f"--jobs={workers}", "all"], cwd=project, stdout=subprocess.DEVNULL)
+            _, status, used = os.wait4(make.pid, 0)
+            make.returncode = os.waitstatus_to_exitcode(status)
             taken = time.monotonic() - began
+            scheduler = sum(psutil.Process(servers[0].pid).cpu_times()[:2]) - before
         finally:
             for server in servers[::-1]:
                 server.terminate()
                 server.wait()
-    return {"workers": workers, "by": "simulated", "runs": workers * EACH, "seconds": round(taken, 1), "overhead": round(taken / EACH - SLEEP, 1)}
+    if make.returncode:
+        sys.exit(f"make ended with {make.returncode}")
+    runs = workers * EACH
+    return {"workers": workers, "by": "simulated", "runs": runs, "seconds": round(taken, 1), "overhead": round(taken / EACH - SLEEP, 1),
+            "jobs_cpu_a_run": round((used.ru_utime + used.ru_stime) / runs, 2), "scheduler_cpu_a_run": round(scheduler / runs, 3)}
 
 
 def real(workers: int, by: str) -> dict:
