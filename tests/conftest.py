@@ -1,4 +1,4 @@
-"""Tests import the project's lib, in the kernels that they start as well, and run without a display."""
+"""Tests import the project's lib, in the kernels that they start as well, and run without a display, a thread each."""
 import os
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["REPORT_HEADLESS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 
 @pytest.fixture(scope="module", autouse=True)
