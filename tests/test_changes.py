@@ -99,7 +99,7 @@ def test_classes_of_one_seed_are_those_of_three_equal_ones():
 
 class Names:
     class_names, superclass_names, superclass = list("vwxyz"), ["s"], np.zeros(5, dtype=int)
-    test = type("Test", (), {"planted": None})
+    test = type("Test", (), {"planted": None, "files": None})
 
 
 def test_galleries_hold_the_most_confident_by_the_rule():

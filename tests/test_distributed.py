@@ -19,7 +19,7 @@ from lib.params import Train
 from lib.team import Team
 
 SETTINGS = dict(
-    study="test", arm="both", seed=5, data="phantom", data_seed=0, train_size=200, val_size=40, test_size=40, width=4,
+    study="test", arm="both", seed=5, data="phantom", root="", image_size=32, data_seed=0, train_size=200, val_size=40, test_size=40, width=4,
     epochs=6, milestones=[4], batch_size=40, learning_rate=0.002, momentum=0.9, weight_decay=5e-4, augment=True,
     cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", devices=2, threads=1)
 FORKS = multiprocessing.get_context("forkserver")
