@@ -97,7 +97,7 @@ $(filter-out $(firstword $(GOALS)),$(GOALS)): $(firstword $(GOALS))
 else
 # --- the study
 .PHONY: report
-report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 9 min, cifar100-small 66 min)
+report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 66 min)
 ifeq (,$(findstring q,$(firstword -$(MAKEFLAGS))))  # a command here would answer make -q
 	@printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf'
 endif
