@@ -1,6 +1,7 @@
 """HTML tables as pandas and its Styler write them: their grid, their header, their columns of numbers."""
 import re
 
+INTERVAL = re.compile(r"\([^()]*\)")
 LONG_TEXT = 26  # characters; a column with longer text is wrapped
 NUMBER = re.compile(
     r"[-−+±<≥≤]?\s*\d[\d,. ]*(e[-+]?\d+)?(\s*(%|s|MB))?(\s*(±.*|\(.*\)|\[.*\]))?|[-−+]?\.\d+|nan|–|—|", re.I)
@@ -79,6 +80,9 @@ def tidy_table(table) -> None:
         for column, cell in row:
             if span(cell) == 1 and kinds[column] != "short" or number >= head:
                 cell["class"] = [*cell.get("class", []), kinds[column]]
+            if kinds[column] == "number" and number >= head:  # an interval may go to the next line, whole
+                for text in cell.find_all(string=True):
+                    text.replace_with(INTERVAL.sub(lambda found: found.group().replace(" ", "\N{NO-BREAK SPACE}"), text))
             if cell.name == "th" and not text_of(cell):
                 cell.name = "td"
             if cell.name == "th":

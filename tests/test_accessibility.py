@@ -28,3 +28,5 @@ def test_axe_finds_nothing_and_nothing_is_cut(page, width, mode):
     found = axe.Axe().run(page)
     assert found.response["passes"] and not found.violations_count, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), "the page scrolls sideways"
+    cut = page.evaluate("[...document.querySelectorAll('figure.table .scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)")
+    assert width < 1280 or not cut, cut
