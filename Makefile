@@ -182,7 +182,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 .PHONY: test unit
 test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, side by side (9 min)
 unit: $(STAMP) $(CLUSTER)
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile tests
+	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
