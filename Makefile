@@ -180,7 +180,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 
 # --- checks
 .PHONY: test unit
-test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, side by side (9 min)
+test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (6 min)
 unit: $(STAMP) $(CLUSTER)
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 
