@@ -112,8 +112,8 @@ def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], dra
     pieces = [[_of_run(counts, *rest) for _, *rest in of_runs] for counts in image_counts(len(of_runs[0][1]), draws)]
     joined = {arm: {name: [] for name in pieces[0][0]} for arm in trained}
     for place, (arm, *_) in enumerate(of_runs):
-        for name, columns in joined[arm].items():
-            columns.append(np.concatenate([piece[place][name] for piece in pieces]))
+        for name, values in joined[arm].items():
+            values.append(np.concatenate([piece[place][name] for piece in pieces]))
     return {arm: {name: np.column_stack(columns) for name, columns in of_arm.items()} for arm, of_arm in joined.items()}
 
 

@@ -115,14 +115,15 @@ def gpus() -> list[str]:
 
 
 def slots(study: str) -> list[dict[str, str]]:
-    """What each worker of this machine has in its environment: the GPUs of one run, or as many workers as runs of the study fit on the cores."""
+    """What each worker of this machine has in its environment: the GPUs of one run (what is left over idles), or as many
+    workers as runs of the study fit on the cores."""
     from lib.execute import defaults, gather
 
     train = Path("params") / study / "train.yaml"
     params = defaults(Path("notebooks/01_train.ipynb")) | gather([train] if train.is_file() else [], [])[0]
     if params["device"] in ("auto", "cuda") and gpus():
         found, each = gpus(), params["devices"]
-        return [{"CUDA_VISIBLE_DEVICES": ",".join(found[first:first + each])} for first in range(0, len(found), each)]
+        return [{"CUDA_VISIBLE_DEVICES": ",".join(found[first:first + each])} for first in range(0, max(len(found) - each, 0) + 1, each)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [{}] * max(cores // (params["threads"] * params["devices"]), 1)
 

@@ -1,6 +1,6 @@
 """The report's sentences about the difference between two arms. None says more than its interval allows."""
 from lib.measures import MEASURES, difference
-from lib.wording import compared, count, interval, listed, name, p_value, percent, plural, see, signed, start, verdict
+from lib.wording import count, interval, listed, name, p_value, percent, plural, see, signed, start, verdict
 
 
 def number_of_seeds(compare: dict) -> int:

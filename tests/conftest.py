@@ -19,3 +19,14 @@ def main_module_as_it_was():
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Whatever other tests of this process have set: sums of one thread, and no thread waits for another."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,7 +1,6 @@
 """A folder of pictures as a user brings one: the phantom's scenes, enlarged, of differing sizes and formats."""
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from lib import phantom

@@ -151,6 +151,10 @@ def test_a_run_of_many_devices_takes_as_many_gpus_or_cores_of_a_worker(monkeypat
     assert len(cluster.slots("two")) == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
     assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0"}]  # whose run then says that one is missing
 
 
 def cluster_threads(study: str) -> int:

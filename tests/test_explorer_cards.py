@@ -6,13 +6,7 @@ from explorers import study as made_up
 
 from lib import cards, diagnosis, explorer_cards, explorer_study, probes, verdict
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,7 @@ from lib.model import resnet18
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 TARGETS = torch.tensor([0, 1, 2, 3, 2, 4])
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(seed):
