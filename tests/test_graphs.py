@@ -4,6 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lib import augment, data, graphs, randomness, recipe, train
 from lib.params import Train
@@ -96,6 +99,53 @@ def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, b
     assert torch.equal(loss, other_loss) and torch.equal(counted, other_counted)
     for one, other in zip(gradients, others):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+class Devices(TorchDispatchMode):
+    """Notes every operation that takes part on two devices, or on one that is not the GPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations, self.elsewhere = [], []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        self.operations.append(str(function))
+        if {found.device.type for found in tree_leaves((args, kwargs, result)) if isinstance(found, torch.Tensor)} - {"cuda"}:
+            self.elsewhere.append(str(function))
+        return result
+
+
+@pytest.mark.parametrize("keep_on_the_host", [False, True])
+def test_a_step_on_a_gpu_touches_no_memory_of_the_host(splits, tmp_path, monkeypatch, keep_on_the_host):
+    """A capture refuses a copy from the host. Tensors without contents stand for those of a GPU; torch takes no backward pass on them."""
+    host = started(splits, tmp_path, cutmix_probability=1.0, label_smoothing=0.1)
+    drawn = graphs.plan(host.params, 0, *epoch_of(host), (32, 32))
+
+    def network(*arguments):
+        with torch.device("cuda"):
+            model = host.model.__class__(*arguments)
+        model.to = lambda *_, **__: model  # it is there
+        return model
+
+    def backward(_):
+        for weight in state.model.parameters():
+            weight.grad = torch.zeros_like(weight)
+
+    monkeypatch.setattr(train, "resnet18", network)
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        state = train.start(host.params, splits, tmp_path, torch.device("cuda"), "fp32", key="none")
+        engine = graphs.Engine(state)
+        engine.plan = graphs.Plan(**{name: value.to("cuda") for name, value in vars(drawn).items()})
+        if keep_on_the_host:
+            engine.mean = splits.mean
+        engine.step(16)  # makes the momentum
+        with Devices() as seen:
+            engine.step(16)
+    assert sum("convolution" in name for name in seen.operations) == 20 and any("nll_loss" in name for name in seen.operations)
+    assert bool(seen.elsewhere) == keep_on_the_host, seen.elsewhere
 
 
 class Graph:
