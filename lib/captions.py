@@ -11,8 +11,8 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
     epochs, steps = history.groupby("epoch"), listed([str(epoch) for epoch in milestones])
     last, seeds = epochs.mean().iloc[-1], len(history) // len(epochs)
     return {"caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented and, under CutMix, mixed images, "
-                       "where a right answer counts by its share. The other curves are measured on clean images in eval mode."
-                       + (f" Dashed: the learning rate is divided by 10 after {'epoch' if len(milestones) == 1 else 'epochs'} {steps}." if steps else "")
+                       "where a right answer counts by its share. The other curves are measured on clean images in eval mode, of train on up to 5,000."
+                       + (f" Vertical lines: the learning rate is divided by 10 after {'epoch' if len(milestones) == 1 else 'epochs'} {steps}." if steps else "")
                        + (f" Mean of {seeds} seeds, with a band from the lowest to the highest." if seeds > 1 else ""),
             "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(epochs), 'epoch')}; at the end "
                    f"{percent(last['train_accuracy'])} on clean train images and {percent(last['val_accuracy'])} on validation."}

@@ -27,7 +27,7 @@ def randomisation(table: pd.DataFrame) -> dict[str, str]:
     return {"caption": "Do the maps depend on the weights? The network's stages get random weights one after the other, from the last "
                        "down; Spearman correlation of each map's cells with the map of the trained network, mean over "
                        f"{images} images with its 95% interval. A map that depends on what was learnt falls to 0. Dotted: the mean without "
-                       "sign, which for unrelated maps is at the dashed line.",
+                       "sign, which for cells in random order is at the dashed line.",
             "alt": f"Rank correlation by stage made random, from the top down. {said}."}
 
 

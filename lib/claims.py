@@ -114,8 +114,9 @@ class Scope(Entry):
 
 
 class Claims(Entry):
-    """The file: scopes by name, and the claims."""
+    """The file: what the earlier study was, scopes by name, and the claims."""
 
+    about: Text | None = None
     scopes: dict[str, Scope] = {}
     claims: Annotated[list[Claim], Field(min_length=1)]
 

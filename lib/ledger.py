@@ -4,7 +4,7 @@ import pandas as pd
 from lib.claims import Bound, Claim, Claims, Scope, Test
 from lib.compare import Interval
 from lib.lookup import Missing, difference, find, images, measure
-from lib.wording import listed, signed
+from lib.wording import listed, readable, signed
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = "reproduced", "not reproduced", "contradicted", "not tested here"
 VERDICTS = (CONTRADICTED, FAILED, REPRODUCED, UNTESTED)  # in the order of the report's table
@@ -69,7 +69,7 @@ def _outcome(test: Test, claim: Claim, results: dict) -> tuple[str, str, str]:
     try:
         if test.of_text:
             here = find(results, test.measured)
-            shown, verdict, why = str(here), *_same(here, test)
+            shown, verdict, why = readable(str(here)), *_same(here, test)
         else:
             unit = test.unit or claim.unit
             interval = _measured(test, unit, results)
@@ -94,7 +94,7 @@ def _same(here, test: Test) -> tuple[str, str]:
     if here == test.holds_if.is_:
         return REPRODUCED, "as claimed"
     beyond = test.contradicted_if and here == test.contradicted_if.is_
-    return CONTRADICTED if beyond else FAILED, f"not {test.holds_if.is_}"
+    return CONTRADICTED if beyond else FAILED, f"not {readable(str(test.holds_if.is_))}"
 
 
 def _compared(interval: Interval, test: Test, claimed: float | None, unit: str) -> tuple[str, str]:
@@ -104,7 +104,8 @@ def _compared(interval: Interval, test: Test, claimed: float | None, unit: str) 
         text = _bound(test.holds_if, unit)
         return (REPRODUCED, text) if _lies(interval, test.holds_if) else (FAILED, f"not {text}")
     holds = interval.low - test.tolerance <= claimed <= interval.high + test.tolerance
-    noun = "points" if unit == "percent" else "" if unit == "score" else unit
+    noun = {"percent": "points", "score": ""}.get(unit, unit)
+    noun = {"classes": "class"}.get(noun, noun.removesuffix("s")) if test.tolerance == 1 else noun
     where = f"within {test.tolerance:g} {noun} of" if test.tolerance else "inside"
     return (REPRODUCED, f"the claimed number {where} the interval") if holds else (FAILED, f"the claimed number not {where} the interval")
 
@@ -145,9 +146,12 @@ def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
 
 
 def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
-    """The ledger as results.json keeps it: claims a verdict, each claim by its id, how the study differs from the scopes."""
+    """The ledger as results.json keeps it: claims a verdict, how many of those not reproduced were claimed of another network or
+    schedule, each claim by its id, how the study differs from the scopes."""
     counts = judged["verdict"].value_counts()
     scopes = claims.scopes.values() if claims else ()
     return {"verdicts": {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS},
             "claims": judged.set_index("id").to_dict("index"),
+            "elsewhere": int(judged["why"][judged["verdict"] == FAILED].str.contains("(claimed of ", regex=False).sum()),
+            "about": claims.about if claims else None,
             "outside": {scope.text: differs for scope in scopes if (differs := _differences(scope, results))}}

@@ -41,6 +41,12 @@ def reviewed(errors: pd.DataFrame, splits) -> dict | None:
             for name, chosen in (("called", called), ("others", ~called))}
 
 
+def second_score(errors: pd.DataFrame, before: str, arm: str, study: str) -> dict:
+    """The score on the arm after, whose like the rule was not fitted on: arm, before, errors, macro recall. `errors`: its rows of `verdict_table`."""
+    chosen = errors[(errors["half"] == "confirmation") & errors["acts"]].assign(phantom=study)
+    return {"arm": arm, "before": before, "errors": len(chosen), "macro recall": score(chosen)["macro recall"]}
+
+
 def score_caption(marked: pd.DataFrame) -> str:
     left_out = int((~marked["acts"]).sum())
     phantoms, several = marked["phantom"].nunique(), marked["phantom"].nunique() > 1

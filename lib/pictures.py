@@ -58,13 +58,13 @@ def maps(images: np.ndarray, raw: np.ndarray, picture_titles: list[str], map_tit
     limit = float(np.abs(raw).max(initial=0)) or 1.0
     across, down = max(len(images), 2), 1 + raw.shape[1]
     lying = across < down <= 6  # six pictures are a page's measure
-    figure, axes = grid(*((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.5)
+    figure, axes = grid(*((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.58)
     for column, image, its_maps, title, titles in zip(axes if lying else axes.T, images, raw, picture_titles, map_titles):
         picture(column[0], image, title)
         for axis, one, map_title in zip(column[1:], its_maps, titles):
             picture(axis, overlay(image, one, limit), map_title)
     width, height = figure.get_size_inches()
-    bar = figure.add_axes((0, 0.3 / height, min(width, 4) / width, 0.08 / height))
+    bar = figure.add_axes((0.06 / width, 0.38 / height, min(width - 0.12, 4) / width, 0.08 / height))
     figure.colorbar(ScalarMappable(Normalize(-limit, limit), MAP_COLOURS), cax=bar, orientation="horizontal", label=unit)
     bar.tick_params(labelsize=6, length=2)
     bar.xaxis.label.set_size(7)

@@ -35,7 +35,7 @@ def deletion_insertion(table: pd.DataFrame, axes=None):
 def randomisation(table: pd.DataFrame, chance: float, ax=None):
     """Rank correlation with the trained network's map after each stage got random weights: mean with interval, mean absolute.
 
-    table: from lib.sanity.table; chance: the mean absolute correlation of unrelated maps.
+    table: from lib.sanity.table; chance: the mean absolute correlation of cells in random order.
     """
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.5), layout="constrained")[1] if ax is None else ax
     stages = list(table["stage"].unique())
@@ -45,7 +45,7 @@ def randomisation(table: pd.DataFrame, chance: float, ax=None):
         ax.plot(place, rows["correlation"], "o-", color=colour, markersize=3, label=readable(arm))
         ax.vlines(place, rows["low"], rows["high"], color=colour, linewidth=1)
         ax.plot(place, rows["absolute"], "o:", color=colour, markersize=3, markerfacecolor="white", label=f"{readable(arm)}, without sign")
-    ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)), label="unrelated maps, without sign")
+    ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)), label="cells in random order, without sign")
     ax.axhline(0, color="black", linewidth=0.7)
     ax.set_xticks(range(len(stages)), [stage if stage == stages[0] else f"+ {stage}" for stage in stages])
     ax.set(xlabel="random weights in", ylabel="rank correlation with the map", ylim=(min(-0.25, ax.get_ylim()[0]), 1))

@@ -5,9 +5,12 @@ from lib.wording import count, escape, listed, name, percent, plural, readable, 
 
 
 def finding(results: dict) -> str:
-    """The study in three sentences: how good, how sure when wrong, how useful the confidence is."""
-    compare = results["compare"]
-    return " ".join((accuracy(compare), sure_and_wrong(compare, results["study"]["label_smoothing"]), ranking(compare)))
+    """The study in four sentences: how good, how sure when wrong, how useful the confidence is, and of what all this was measured."""
+    compare, study = results["compare"], results["study"]
+    of = (f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}, with ResNet-18 of width "
+          f"{listed([str(width) for width in study['widths']])}, {listed([str(number) for number in study['epochs_of_arms']])} epochs, "
+          f"{plural(len(study['seeds']), 'seed')} an arm.")
+    return " ".join((accuracy(compare), sure_and_wrong(compare, study["label_smoothing"]), ranking(compare), of))
 
 
 def seeds(study: dict) -> str:
@@ -33,12 +36,14 @@ def done(results: dict) -> str:
     arms = "\n".join(f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items())
     arms = f"The arms:\n\n{arms}\n\n" if len(study["differences"]) > 1 else ""
     exceptions = f" ({listed(study['varies'])} not the same in every arm, see below)" if study["varies"] else ""
+    drawn = (" The phantom's images are drawn by a program, which plants a known cause of failure in some of them."
+             if study["data"] == "the phantom" else "")
     size = study["image_size"]
     stem = "a 3×3 stem, no max-pool and" if size <= SMALL else "torchvision's stem (7×7, stride 2, max-pool),"
     inputs = "" if size == 32 else f" and inputs of {size} px"
     return (f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} parameters){inputs} "
             f"was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
-            f"and {sizes['test']:,} test images of {study['classes']} classes. SGD with momentum {study['momentum']:g} and weight "
+            f"and {sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum {study['momentum']:g} and weight "
             f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
             f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}")
 
@@ -103,6 +108,10 @@ def limits(results: dict) -> str:
         items.append("No remedy was trained beside it, so nothing here says whether a failure could be cured.")
     elif not results["compare"]["ablation"]:
         items.append("Where arms differ in more than one thing, the comparison does not say which of them made the difference.")
+    if not results["gradcam"]["score"]:
+        items.append("How often a verdict on a cause is right is not known on this data set.")
+    if results["compare"]["robustness"]:
+        items.append(f"Corrupted are {plural(results['compare']['robustness']['images'], 'test image')}, drawn at random.")
     if min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
         items.append(f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained for "

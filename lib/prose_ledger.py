@@ -10,21 +10,24 @@ def ledger(results: dict) -> str:
         return ""
     tested = len(claims) - verdicts[UNTESTED]
     text = f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be tested here"
-    text += ". " if not tested else (f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced, "
+    elsewhere = results["ledger"]["elsewhere"]
+    smaller = f" ({count(elsewhere)} of them claimed of the full-size network, which this is not)" if elsewhere else ""
+    text += ". " if not tested else (f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced{smaller}, "
                                      f"{count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). ")
     contradicted = [f"“{escape(claim['statement'].rstrip('.'))}”" for claim in claims if claim["verdict"] == CONTRADICTED]
     if contradicted:
-        text += f"Contradicted {'is' if len(contradicted) == 1 else 'are'} {listed(contradicted)}. "
+        text += f"Contradicted: {listed(contradicted)}. "
     return text.strip()
 
 
 def scope(results: dict) -> str:
-    """The section on the claims, before all else: what of them this study does not speak of, and how it differs; "" without claims."""
+    """The section on the claims: what of them this study does not speak of, and how it differs; "" without claims."""
     found = results["ledger"]
     if not found["claims"]:
         return ""
     tested = len(found["claims"]) - found["verdicts"][UNTESTED]
-    text = [f"{see('tab-ledger')} has each claim that could be tested beside what was measured."] * (tested > 0)
+    text = [escape(found["about"])] * bool(found["about"])
+    text += [f"{see('tab-ledger')} has each claim that could be tested beside what was measured."] * (tested > 0)
     if found["verdicts"][UNTESTED]:
         text.append(f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, and why.")
     text += [f"This study is not of {escape(of)}: {escape(differs)}." for of, differs in found["outside"].items()]
@@ -43,8 +46,9 @@ def conditions(results: dict) -> str:
 
 
 def ledger_caption() -> str:
-    return ("The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (and of "
-            "seeds, where there are several). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
+    return ("The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (over "
+            "seeds too where the number is an arm's or a change from arm to arm; where two numbers are subtracted here, as if independent, "
+            "which is too wide). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
             "does not show what was claimed. A direction claimed of one network and not found in another is not contradicted.")
 
 

@@ -32,7 +32,7 @@ def randomisation(rows: list[dict], chance: float) -> str:
         first, *_, last = [row for row in rows if row["arm"] == arm]
         sentences.append(f"With random weights in {first['stage']} the maps of {name(arm)} correlate with the trained ones at "
                          f"{_correlation(first)}, with random weights everywhere at {_correlation(last)}.")
-    return " ".join(sentences) + f" Without sign, maps that have nothing to do with each other are at {chance:.2f}."
+    return " ".join(sentences) + f" Cells in random order would be at {chance:.2f} without sign; maps are smooth, so that unrelated ones lie higher."
 
 
 def _correlation(row: dict) -> str:
@@ -49,7 +49,7 @@ def occlusion(numbers: dict[str, dict]) -> str:
         correlation = found["correlation"]
         said = "no value" if correlation is None else (
             f"{signed(correlation['estimate'], 2)} ({interval(signed(correlation['low'], 2), signed(correlation['high'], 2))}; "
-            f"{plural(found['images'], 'error')})")
+            f"{plural(found['images'], 'error')}; {signed(found['another']['estimate'], 2)} with those of another error's picture)")
         sentences.append(f"{said} in {name(arm)}")
     return ("Covering one square after the other and reading how far the logit falls is a second opinion that needs no gradient: the rank "
             f"correlation of its cells with those of the map is {listed(sentences)}.")
@@ -86,4 +86,4 @@ def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
         ends = interval(f"{signed(100 * change['low'])}", f"{signed(100 * change['high'])}")
         word = {"higher": "more often", "lower": "less often", "none": "neither more nor less often, as far as was found,"}[verdict(change)]
         said.append(f"{word} in {name(arm)} ({signed(100 * change['estimate'])} points, {ends})")
-    return f"Covering {probe} changes a wrong answer {listed(said)} than covering {control}."
+    return f"Covering {probe} changes a wrong answer, against covering {control}: {listed(said)}."

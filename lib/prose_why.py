@@ -17,7 +17,7 @@ def probing(results: dict) -> str:
     drawn = f"{listed(errors)}, drawn at random besides the cases" if wrong else f"all {listed(errors)}"
     return (f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: {drawn}, "
             f"each in more than a hundred ways ({see('fig-probes')}). "
-            + prose_probes.controls(cam["controls"], "the hottest cells of the wrong class's map with the mean colour", "random cells of equal area"))
+            + prose_probes.controls(cam["controls"], "the hottest quarter of the wrong class's map with the mean colour", "random cells of equal area"))
 
 
 def verdicts(results: dict) -> str:
@@ -41,11 +41,21 @@ def cases(results: dict) -> str:
     if not found:
         return "No error was selected, so there is no card."
     named = [case for case in found if case["why"] == "named"]
-    said = [f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) is called {readable(case['verdict'])} "
-            f"with probability {percent(case['probability'], 0)}" for case in named]
-    text = f"Of the named cases that the network gets wrong, {listed(said)}. " if said else ""
-    return text + (f"{see('tab-cards')} says of each case what led to its verdict and what would have refuted it. A probability under the rule is "
-                   "one among errors like the phantom's, in equal shares; on photographs it is no frequency.")
+    scored = results["gradcam"]["score"]
+    said = [f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) is called {readable(case['verdict'])}"
+            + (f" with probability {percent(case['probability'], 0)}" if scored else "") for case in named]
+    hypothesis = "" if scored else "On this data set nobody knows how often the rule is right: each verdict is a hypothesis. "
+    text = f"{hypothesis}Of the named cases that the network gets wrong, {listed(said)}. " if said else hypothesis
+    return text + (f"{relabelled(results, named)}{see('tab-cards')} says of each case what led to its verdict and what would have refuted it. A "
+                   "probability under the rule is one among errors like the phantom's, in equal shares; on photographs it is no frequency.")
+
+
+def relabelled(results: dict, named: list[dict]) -> str:
+    """Named cases that most reviewers call what the network calls them: there the label is in doubt, whatever the verdict."""
+    opinion = results["failures"]["known"].get("opinion") or {}
+    corrected = {case["id"]: case["corrected"] for case in opinion.get("named", [])}
+    said = [f"{case['id']} ({name(case['predicted'])}, labelled {name(case['true'])})" for case in named if corrected.get(case["id"]) == case["predicted"]]
+    return f"Most reviewers call {listed(said)} what the network calls it: there the label is in doubt, whatever the verdict. " if said else ""
 
 
 def maps(results: dict) -> str:
@@ -69,8 +79,8 @@ def first_page(results: dict) -> str:
     score = results["gradcam"]["score"]
     if not score:
         return ""
-    return (f"The causes of failure are planted here, so the diagnosis is marked: it finds {share(score['acting']['macro recall'])} of them, on "
-            f"average over four causes and {plural(score['phantoms'], 'phantom')} ({see('tab-score')}).")
+    return (f"The causes of failure are planted here, so the diagnosis is marked: it finds {share(score['acting']['macro recall'])} of those that "
+            f"point at the predicted class, on average over four causes and {plural(score['phantoms'], 'phantom')} ({see('tab-score')}).")
 
 
 def instrument(results: dict) -> str:
@@ -93,7 +103,15 @@ def instrument(results: dict) -> str:
     return (f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
             f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
             f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
-            f"{rest}{others(score)}")
+            f"{rest}{others(score)}{second_arm(cam['score_after'])}")
+
+
+def second_arm(score: dict | None) -> str:
+    """The rule's score on the errors of the arm after, whose like it was not fitted on."""
+    if not score or not score["errors"]:
+        return ""
+    return (f"\n\nThe rule was fitted on errors of networks like {name(score['before'])}. On {plural(score['errors'], 'such error')} of {name(score['arm'])} "
+            f"it finds {share(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} gives for {name(score['arm'])} are no surer than that.")
 
 
 def others(score: dict) -> str:
@@ -109,10 +127,10 @@ def reviewers(reviewed: dict | None) -> str:
     if not reviewed or not reviewed["called"]["errors"] or not reviewed["others"]["errors"]:
         return ""
     called, others = reviewed["called"], reviewed["others"]
-    apart = ("more often" if called["low"] > others["high"] else "less often" if called["high"] < others["low"] else
-             "neither more nor less often beyond their intervals")
-    return (f"One verdict can be checked: most reviewers did not confirm the labels that it calls errors {apart} than others, {share(called)} of "
-            f"{plural(called['errors'], 'reviewed error')} against {share(others)} of {others['errors']:,}.")
+    found = ("more often than others" if called["low"] > others["high"] else "less often than others" if called["high"] < others["low"] else
+             "no difference was found")
+    return (f"One verdict can be checked. Of {plural(called['errors'], 'reviewed error')} that it calls label errors, most reviewers did not confirm "
+            f"{share(called)}, of the {others['errors']:,} others {share(others)}: {found}.")
 
 
 def share(entry: dict) -> str:

@@ -5,9 +5,11 @@ import nbformat
 import pandas as pd
 
 from lib import released
+from lib.wording import listed
 
 RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
 NAMES = ("arm", "seed", "study", "outputs", "root")  # parameters that say which run it is, not how it was trained
+FACTORS = ("augment", "cutmix_probability", "label_smoothing")
 RECIPE = ("width", "epochs", "milestones", "batch_size", "learning_rate", "momentum", "weight_decay")
 
 
@@ -18,14 +20,27 @@ def _trained_with(of_seeds: dict) -> dict[str, str]:
     return {name: " or ".join(dict.fromkeys(str(values[name]) for values in each)) for name in each[0] if name not in NAMES}
 
 
+def _said(name: str, value: str, first: str | None) -> str:
+    """A parameter in words; of the interventions a study is about, in the field's."""
+    if name == "augment":
+        return "crop and flip" if value == "True" else "neither crop nor flip"
+    if name == "cutmix_probability":
+        return f"CutMix of a batch with probability {value}" if value != "0.0" else "no CutMix"
+    if name == "label_smoothing":
+        return f"label smoothing {value}" if value != "0.0" else "no label smoothing"
+    return f"{name.replace('_', ' ')} {value} (else {first})"
+
+
 def differences(runs_of_arms: dict) -> dict[str, str]:
     """How each arm's training differs from the first arm's, as text."""
     parameters = {arm: _trained_with(of_seeds) for arm, of_seeds in runs_of_arms.items()}
     first = next(iter(parameters.values()))
     texts = {}
     for arm, values in parameters.items():
-        changed = [f"{name.replace('_', ' ')} {values[name]} (else {first.get(name)})" for name in values if values[name] != first.get(name)]
-        texts[arm] = ", ".join(changed) or ("the reference" if values is first else "the same parameters as the first arm")
+        changed = [_said(name, values[name], first.get(name)) for name in values if values[name] != first.get(name)]
+        on = listed([_said(name, values[name], None) for name in FACTORS if values.get(name, "0.0") not in ("0.0", "False")])
+        reference = f"the reference, with {on}" if on else "the reference, with none of the interventions"
+        texts[arm] = ", ".join(changed) or (reference if values is first else "the same parameters as the first arm")
     return texts
 
 

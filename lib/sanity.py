@@ -66,7 +66,7 @@ def _row(arm: str, stage: str, values: np.ndarray) -> dict:
 
 
 def chance(cells: int) -> float:
-    """The mean absolute rank correlation of unrelated orders of so many cells (normal approximation)."""
+    """The mean absolute rank correlation of so many cells in random orders (normal approximation); smooth maps that are unrelated lie higher."""
     return float(np.sqrt(2 / (np.pi * (cells - 1))))
 
 

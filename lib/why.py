@@ -93,13 +93,14 @@ def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
 
 
 def occlusion_agreement(found: Evidence) -> dict:
-    """Rank correlation of the maps with occlusion, over all errors."""
+    """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of another error's picture, what a map alone gives."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
     side = lcm(probes.SIDE, height, width)  # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
     square, stride = (length * side // probes.SIDE for length in (probes.SQUARE, probes.STRIDE))
     cells = [faithfulness.by_cell(faithfulness.occlusion(drops[:, start:start + probes.CHUNK], square, stride, side), height, width)
              for start in range(0, drops.shape[1], probes.CHUNK)]
-    return sanity.agreement(found.maps[:, 0], torch.cat(cells))
+    cells = torch.cat(cells)
+    return sanity.agreement(found.maps[:, 0], cells) | {"another": sanity.agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]}
 
 
 def attention(after: nn.Module, found: Evidence, splits) -> dict:

@@ -28,7 +28,7 @@ def results():
                   "data_digest": "0" * 64},
         "failures": {"before": "baseline", "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}}, "test_images": 10000,
                      "selected": 8, "named": 5, "named_right": 0, "causes": None, "chance_within_superclass": 4 / 99},
-        "gradcam": {"layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6, "faithfulness": {}},
+        "gradcam": {"layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6, "faithfulness": {}, "score": None},
         "compare": {"before": "baseline", "after": "cutmix", "reject_below": 0.7, "target_risk": 0.1, "ablation": [],
                     "changes": dict.fromkeys(CHANGES, {"estimate": -0.1, "low": -0.12, "high": -0.08})
                     | {"errors_ge_90": {"estimate": -271, "low": -310, "high": -230}},
@@ -41,6 +41,7 @@ def results():
                     "arms": {"baseline": arm(0.607, 3931, 315), "cutmix": arm(0.757, 2430, 44)},
                     "accuracy_change": {"estimate": 0.15, "low": 0.14, "high": 0.16},
                     "mcnemar": {"corrected": 1938, "regressed": 437, "p_value": 1e-200, "n": 1},
+                    "robustness": None,
                     "aurc_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
                     "migration": {"corrected": 1938, "regressed": 437, "net_gain": 1501, "both_wrong": 1993,
                                   "both_wrong_less_confident_share": 0.575},

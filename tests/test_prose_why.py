@@ -27,10 +27,11 @@ def cifar():
         "verdicts": {"baseline": counts(500, 300, 1000, 200, 0), "cutmix": counts(250, 500, 250, 125, 125)},
         "faithfulness": {arm: {"images": 100, "steps": 8, "deletion": CURVE, "insertion": CURVE} for arm in ("baseline", "cutmix")},
         "randomisation": [row | {"arm": arm} for arm in ("baseline", "cutmix") for row in STAGES],
-        "occlusion": {arm: {"images": 100, "undefined": 0, "correlation": {"estimate": 0.6, "low": 0.5, "high": 0.7}} for arm in ("baseline", "cutmix")},
+        "occlusion": {arm: {"images": 100, "undefined": 0, "correlation": {"estimate": 0.6, "low": 0.5, "high": 0.7}, "another": {"estimate": 0.2}} for arm in ("baseline", "cutmix")},
         "attention": {"images": 3000, "excluded": 0, "entropy": SPREAD, "normalised_entropy": SPREAD, "hottest_share": SPREAD},
         "controls": {"baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12}, "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03}},
-        "cases": [case, case | {"id": 9, "why": "mined"}], "pages": 1, "score": None, "reviewed": None}}
+        "cases": [case, case | {"id": 9, "why": "mined"}], "pages": 1, "score": None, "score_after": None, "reviewed": None},
+        "failures": {"known": {"opinion": {"named": [{"id": 7, "corrected": None}]}}}}
 
 
 @pytest.fixture
@@ -104,10 +105,24 @@ def test_no_errors_leave_nothing_to_probe(no_errors):
 
 def test_cases_tell_of_the_named_ones_only(cifar):
     text = prose_why.cases(cifar)
-    assert text.startswith("Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error with probability 83%. ")
+    assert "each verdict is a hypothesis. Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error. " in text
     assert "(9)" not in text and "it is no frequency" in text
     cifar["gradcam"]["cases"] = cifar["gradcam"]["cases"][1:]
-    assert prose_why.cases(cifar).startswith("[](#tab-cards) says of each case")
+    assert "hypothesis. [](#tab-cards) says of each case" in prose_why.cases(cifar)
+
+
+def test_a_probability_is_told_where_the_rule_has_a_score_and_a_label_that_reviewers_reject_always(phantom, cifar):
+    assert prose_why.cases(phantom).startswith("Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error with "
+                                               "probability 83%. ")
+    assert "Most reviewers" not in prose_why.cases(cifar)
+    cifar["failures"]["known"]["opinion"]["named"][0]["corrected"] = "lamp"
+    assert "Most reviewers call 7 (lamp, labelled oak tree) what the network calls it: there the label is in doubt" in prose_why.cases(cifar)
+
+
+def test_the_second_arm_has_a_score_of_its_own(phantom):
+    assert "no surer" not in prose_why.instrument(phantom)
+    phantom["gradcam"]["score_after"] = {"arm": "cutmix", "before": "baseline", "errors": 300, "macro recall": {"estimate": 0.6, "low": 0.54, "high": 0.66}}
+    assert "On 300 such errors of CutMix it finds 60% (95% interval 54% to 66%) of the causes" in prose_why.instrument(phantom)
 
 
 def test_maps_without_the_identity_or_the_second_arms_spread(cifar):
@@ -126,20 +141,20 @@ def test_only_the_phantom_has_a_score(cifar):
 
 
 @pytest.mark.parametrize("called, others, said", [
-    ((0.6, 0.5, 0.7), (0.2, 0.15, 0.25), "more often"), ((0.1, 0.05, 0.14), (0.2, 0.15, 0.25), "less often"),
-    ((0.3, 0.2, 0.4), (0.2, 0.15, 0.25), "neither more nor less often beyond their intervals")])
+    ((0.6, 0.5, 0.7), (0.2, 0.15, 0.25), "more often than others"), ((0.1, 0.05, 0.14), (0.2, 0.15, 0.25), "less often than others"),
+    ((0.3, 0.2, 0.4), (0.2, 0.15, 0.25), "no difference was found")])
 def test_reviewers_are_said_to_agree_only_beyond_the_intervals(cifar, called, others, said):
     ends = ("estimate", "low", "high")
     cifar["gradcam"]["reviewed"] = {"called": {"errors": 120} | dict(zip(ends, called)), "others": {"errors": 1900} | dict(zip(ends, others))}
     text = prose_why.instrument(cifar)
-    assert f"that it calls errors {said} than others, {called[0]:.0%} (95% interval" in text
-    assert text.endswith("of 120 reviewed errors against 20% (95% interval 15% to 25%) of 1,900.")
+    assert f"Of 120 reviewed errors that it calls label errors, most reviewers did not confirm {called[0]:.0%} (95% interval" in text
+    assert text.endswith(f"of the 1,900 others 20% (95% interval 15% to 25%): {said}.")
     cifar["gradcam"]["reviewed"]["called"] |= {"errors": 0, "estimate": None}
     assert everything(cifar) and prose_why.instrument(cifar).endswith("no proof.")
 
 
 def test_the_score_is_told_with_its_intervals_and_its_worst_mistake(phantom):
-    assert "it finds 93% (95% interval 90% to 96%) of them, on average over four causes and 5 phantoms" in prose_why.first_page(phantom)
+    assert "it finds 93% (95% interval 90% to 96%) of those that point at the predicted class, on average over four causes and 5 phantoms" in prose_why.first_page(phantom)
     text = prose_why.instrument(phantom)
     assert "of 5 phantoms, each with a network of its own, on 800 errors" in text
     assert "the mean of background 50% (95% interval 40% to 95%), second object 60%" in text and "label error 80% (95% interval 40% to 95%)." in text

@@ -10,7 +10,7 @@ def with_fingerprint(one, **changes):
 
 def test_the_reference_and_an_equal_arm_are_called_that():
     told = provenance.differences({"a": {0: run(0)}, "b": {0: run(0)}, "c": {0: run(0, params={"augment": False, "arm": "c"})}})
-    assert told == {"a": "the reference", "b": "the same parameters as the first arm", "c": "augment False (else True)"}
+    assert told == {"a": "the reference, with crop and flip", "b": "the same parameters as the first arm", "c": "neither crop nor flip"}
 
 
 def test_threads_precision_and_device_are_no_secret():
