@@ -110,7 +110,7 @@ def second_arm(score: dict | None) -> str:
     """The rule's score on the errors of the arm after, whose like it was not fitted on."""
     if not score or not score["errors"]:
         return ""
-    return (f"\n\nThe rule was fitted on errors of networks like {name(score['before'])}. On {plural(score['errors'], 'such error')} of {name(score['arm'])} "
+    return (f"\n\nThe rule was fitted on errors of networks trained like {name(score['before'])}. On {plural(score['errors'], 'such error')} of {name(score['arm'])} "
             f"it finds {share(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} gives for {name(score['arm'])} are no surer than that.")
 
 
