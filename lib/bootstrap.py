@@ -4,18 +4,21 @@ A draw takes as many test images as there are, with replacement, the same ones i
 more it also takes one seed fewer than there are, with replacement, the same ones in every arm. Images and seeds are drawn
 independently of one another: the pigeonhole bootstrap (Owen 2007, https://doi.org/10.1214/07-AOAS122). One seed fewer
 makes the variance between seeds unbiased (Rao and Wu 1988, https://doi.org/10.1080/01621459.1988.10478591). With one
-seed the images alone are drawn. A draw's calibration error is larger by chance than that of all images, the more so the
-smaller it is: this draws differences of it towards 0. Temperatures stay those fitted on validation.
+seed the images alone are drawn. Temperatures stay those fitted on validation.
+
+A calibration error is never below 0, so chance raises it, the more so the less confident a network is: of two calibrated
+networks the less confident one has the larger error. See `interval` for how a difference is kept from being that alone.
 """
 import numpy as np
 
 from lib.columns import columns, scores
-from lib.compare import Interval, percentiles
+from lib.compare import Interval, hull, percentiles
 
 PIECE, CELLS = 250, 2**22  # draws at a time, and draws times images: 16 MB a copy
 ROWS = 2**14  # images over which float32 adds up; beyond, a sum would outgrow what is added to it
 BINS = 15
 LEVELS = (0.90, 0.99)  # confidence at which errors are counted
+LESS_CHANCE = "_less_chance"
 
 
 def image_counts(images: int, draws: int, seed: int = 0):
@@ -72,6 +75,26 @@ def least_aurc(errors, images: int) -> np.ndarray:
     return (errors - (images - errors) * (harmonic[images] - harmonic[images - errors])) / images
 
 
+def chance_error(gap: np.ndarray, cell: np.ndarray) -> float:
+    """The calibration error that chance alone gives a calibrated network: the sum over bins of sqrt(2 / pi * V) / images.
+
+    gap: confidence c minus right (0 or 1), or the reverse; cell: the bin of each, of the same shape. V, the sum of
+    c (1 - c) in a bin, is the variance of its sum of gaps; the mean size of a normal value is sqrt(2 / pi) standard deviations.
+    """
+    size = np.abs(gap).ravel()  # c or 1 - c
+    return float(np.sqrt(2 / np.pi * np.bincount(cell.ravel(), size * (1 - size))).sum() / size.size)
+
+
+def _cells(confidence: np.ndarray) -> np.ndarray:
+    return np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+
+
+def _chance(run, temperature: float) -> dict[str, float]:
+    """`chance_error` of the calibration errors that a draw has, by name."""
+    correct, found = run.test.correct, {"ece": columns(run.test), "ece_scaled": columns(run.test, temperature)}
+    return {name: chance_error(one.confidence - correct, _cells(one.confidence)) for name, one in found.items()}
+
+
 def _linear(run, temperature: float) -> np.ndarray:
     """What a draw only has to add up, float32 (images, 7 + 2 BINS): see `_from_sums`."""
     correct, plain, scaled = run.test.correct, columns(run.test), columns(run.test, temperature)
@@ -80,8 +103,7 @@ def _linear(run, temperature: float) -> np.ndarray:
     for place, values in enumerate([correct, *sure, plain.log_loss, plain.brier, scaled.log_loss, scaled.brier]):
         table[:, place] = values
     for first, confidence in ((7, plain.confidence), (7 + BINS, scaled.confidence)):
-        place = first + np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
-        table[np.arange(len(correct)), place] = confidence - correct
+        table[np.arange(len(correct)), first + _cells(confidence)] = confidence - correct
     return table
 
 
@@ -92,9 +114,11 @@ def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
             "ece": gaps[:BINS].sum(0), "ece_scaled": gaps[BINS:].sum(0)}
 
 
-def _of_run(counts, linear, rankings: dict) -> dict[str, np.ndarray]:
+def _of_run(counts, linear, chance: dict, rankings: dict) -> dict[str, np.ndarray]:
     images = len(linear)
     numbers = _from_sums(_added(lambda rows: linear[rows].T @ np.ascontiguousarray(counts[:, rows].T), images), images)
+    for name, error in chance.items():
+        numbers[name + LESS_CHANCE] = numbers[name] - np.sqrt(2) * error
     for name, ranking in rankings.items():
         ending = "" if name == "softmax" else f"_{name}"
         numbers[f"aurc{ending}"], numbers[f"augrc{ending}"] = areas(counts, *ranking)
@@ -105,9 +129,12 @@ def _of_run(counts, linear, rankings: dict) -> dict[str, np.ndarray]:
 def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], draws: int) -> dict[str, dict[str, np.ndarray]]:
     """Every number of every arm in every draw and seed: {arm: {name: (draws, seeds)}}.
 
-    trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a seed.
+    trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a seed. Calibration
+    errors stand there a second time, with LESS_CHANCE after the name: less what a draw from a calibrated network would show,
+    sqrt(2) `chance_error`, for to the chance of the test images a draw adds as much again.
     """
-    of_runs = [(arm, _linear(run, temperature), {name: ranked(score, run.test.correct) for name, score in scores(run.test).items()})
+    of_runs = [(arm, _linear(run, temperature), _chance(run, temperature),
+                {name: ranked(score, run.test.correct) for name, score in scores(run.test).items()})
                for arm, of_seeds in trained.items() for run, temperature in zip(of_seeds.values(), temperatures[arm])]
     pieces = [[_of_run(counts, *rest) for _, *rest in of_runs] for counts in image_counts(len(of_runs[0][1]), draws)]
     joined = {arm: {name: [] for name in pieces[0][0]} for arm in trained}
@@ -120,11 +147,17 @@ def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], dra
 def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name: str, against: str | None = None) -> Interval:
     """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1} being the change of `name`.
 
-    numbers: {arm: {name: {"mean": ...}}}; against: another number, taken from `name` in every arm.
+    numbers: {arm: {name: {"mean": ...}}}; against: another number, taken from `name` in every arm. The interval of a
+    calibration error reaches as far as that of the draws less chance, too: near calibration the second is right, far from it
+    the first, and a difference is found where both find it.
     """
     def total(value):
         return sum(weight * (value(arm, name) - (value(arm, against) if against else 0)) for arm, weight in coefficients.items())
 
-    values = total(lambda arm, what: sampled[arm][what].astype(np.float64))
-    shares = seed_shares(values.shape[1], len(values))
-    return percentiles(total(lambda arm, what: numbers[arm][what]["mean"]), (values * shares).sum(1), 0.95)
+    def drawn(ending):
+        values = total(lambda arm, what: sampled[arm][what + ending].astype(np.float64))
+        return (values * seed_shares(values.shape[1], len(values))).sum(1)
+
+    estimate = total(lambda arm, what: numbers[arm][what]["mean"])
+    endings = [ending for ending in ("", LESS_CHANCE) if all(name + ending in sampled[arm] for arm in coefficients)]
+    return hull([percentiles(estimate, drawn(ending), 0.95) for ending in endings])

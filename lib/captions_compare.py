@@ -27,7 +27,8 @@ def arms(names: list[str], given: list[int]) -> str:
 
 def changes(before: str, after: str, given: list[int]) -> str:
     return (f"From {name(before)} to {name(after)}: every number and its change (shares in points). Temperatures are those fitted on "
-            f"validation. {seeds(given)} {intervals(given)} The bootstrap draws differences of calibration errors towards 0.")
+            f"validation. {seeds(given)} {intervals(given)} Of calibration errors the interval is widened by what two calibrated networks would "
+            "show by chance.")
 
 
 def cases(pair: tuple[str, ...], given: list[int]) -> str:

@@ -82,6 +82,11 @@ def percentiles(estimate, values, level: float) -> Interval:
     return Interval(float(estimate), *map(float, np.quantile(values, [tail, 1 - tail])))
 
 
+def hull(intervals: list[Interval]) -> Interval:
+    """The estimate of the first, from the lowest end of all to the highest."""
+    return Interval(intervals[0].estimate, min(one.low for one in intervals), max(one.high for one in intervals))
+
+
 def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> dict:
     """Images by outcome in a then b, all arrays (N,), and how many of those wrong in both are less confident in b.
 

@@ -6,7 +6,8 @@ import pandas as pd
 
 from lib import calibration as cal
 from lib import columns, inference, machine, randomness
-from lib.compare import paired_bootstrap
+from lib.bootstrap import chance_error
+from lib.compare import Interval, hull, paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
 from lib.predict import has_weights, load_model
@@ -76,12 +77,15 @@ def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) 
 
 def calibration_change(before: np.ndarray, after: np.ndarray, labels, scaling: tuple[float, float], draws: int) -> dict:
     """Expected calibration error after scaling, mean of all corruptions and severities, after minus before, with its
-    paired 95% interval; below 0 is better. scaling: the two temperatures."""
+    paired 95% interval; below 0 is better. scaling: the two temperatures. The interval is widened by what two calibrated
+    networks would show by chance, as in lib.bootstrap."""
     def difference(gap_a, cell_a, gap_b, cell_b):
         return _mean_error(gap_b, cell_b) - _mean_error(gap_a, cell_a)
 
     columns = [array for pair in zip((before, after), scaling) for array in _binned(*pair, labels)]
-    return paired_bootstrap(difference, *columns, draws=draws)._asdict()
+    found = paired_bootstrap(difference, *columns, draws=draws)
+    chance = np.sqrt(2) * (chance_error(*columns[2:]) - chance_error(*columns[:2]))
+    return hull([found, Interval(found.estimate, found.low - chance, found.high - chance)])._asdict()
 
 
 def _binned(scores: np.ndarray, temperature: float, labels):

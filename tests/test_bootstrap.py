@@ -1,9 +1,12 @@
 """The one bootstrap behind every interval: against the measures themselves on rows that were really drawn."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lib import bootstrap, calibration as cal
 from lib.compare import difference_of_means, paired_bootstrap
+from lib.predict import Predictions
 from lib.selective import SCORES, augrc, excess_aurc
 from lib.summary import arm_numbers
 from synthetic import run
@@ -35,7 +38,8 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
             ending, scores = "" if name == "softmax" else f"_{name}", score(one.test.logits)[rows]
             expected |= {f"aurc{ending}": cal.aurc(scores, correct), f"augrc{ending}": augrc(scores, correct),
                          f"e_aurc{ending}": excess_aurc(scores, correct)}
-        assert set(expected) | {"errors_ge_99"} == set(sampled["a"])
+        less = {f"{name}{bootstrap.LESS_CHANCE}" for name in ("ece", "ece_scaled")}
+        assert set(expected) | {"errors_ge_99"} | less == set(sampled["a"])
         for name, value in expected.items():
             assert sampled["a"][name][draw, 0] == pytest.approx(value, rel=2e-5, abs=2e-6), name
 
@@ -70,17 +74,62 @@ def test_the_interval_of_accuracy_is_that_of_the_multinomial_and_of_rows():
     one = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "test_accuracy")
     assert one.estimate == pytest.approx(b.correct.mean() - a.correct.mean())
     np.testing.assert_allclose(one, difference_of_means(a.correct, b.correct, draws=20_000), atol=0.006)
-    ece = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "ece")
+    plain = {arm: {"ece": of_arm["ece"]} for arm, of_arm in sampled.items()}  # chance aside
+    ece = bootstrap.interval(plain, numbers, {"b": 1, "a": -1}, "ece")
     columns = [part for test in (a, b) for part in (cal.softmax(test.logits).max(1), test.correct)]
     slow = paired_bootstrap(lambda p, q, r, s: cal.calibration_error(r, s) - cal.calibration_error(p, q), *columns, draws=800)
     np.testing.assert_allclose(ece, slow, atol=0.008)
+
+
+def stated(seed, alpha, beta, images, excess=0.0):
+    """A run whose confidence c follows a Beta distribution, and which is right with probability c - excess."""
+    generator, classes = np.random.default_rng(seed), 100
+    confidence = generator.beta(alpha, beta, images).clip(0.02, 0.9999)
+    shares = np.repeat((1 - confidence[:, None]) / (classes - 1), classes, axis=1)
+    shares[:, 0] = confidence
+    wrong = generator.random(images) >= confidence - excess
+    return replace(run(seed, 10), test=Predictions(np.arange(images), wrong * 1, np.log(shares).astype(np.float32)))
+
+
+def difference_of_ece(before, after):
+    trained = {"a": dict(enumerate(before)), "b": dict(enumerate(after))}
+    numbers = {arm: {"ece": {"mean": np.mean(each), "each": each}} for arm, each in (
+        (arm, [cal.calibration_error(cal.softmax(one.test.logits).max(1), one.test.correct) for one in of_seeds.values()])
+        for arm, of_seeds in trained.items())}
+    sampled = bootstrap.resample(trained, {arm: [1.0] * len(of_seeds) for arm, of_seeds in trained.items()}, 150)
+    return bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "ece")
+
+
+def test_calibrated_networks_of_different_confidence_are_not_found_to_differ():
+    found = 0
+    for trial in range(20):
+        ends = difference_of_ece([stated(trial, 2, 2, 500)], [stated(100 + trial, 9, 1, 500)])
+        found += not ends.low <= 0 <= ends.high
+    assert found <= 1
+
+
+def test_a_true_difference_of_calibration_is_found_whatever_the_confidence():
+    for trial in range(4):
+        worse = difference_of_ece([stated(trial, 2, 2, 2000)], [stated(100 + trial, 9, 1, 2000, excess=0.08)])
+        better = difference_of_ece([stated(trial, 9, 1, 2000, excess=0.08)], [stated(100 + trial, 2, 2, 2000)])
+        assert worse.low > 0 and better.high < 0
+
+
+def test_the_chance_of_a_calibrated_network_is_its_mean_error():
+    generator = np.random.default_rng(0)
+    confidence = generator.beta(2, 2, 3000)
+    right = generator.random((300, 3000)) < confidence
+    cell = np.searchsorted(np.arange(1, 15) / 15, confidence)
+    mean = np.mean([cal.calibration_error(confidence, one) for one in right])
+    assert bootstrap.chance_error(confidence - right[0], cell) == pytest.approx(mean, rel=0.02)
+    assert bootstrap.chance_error(confidence - right[1], cell) == pytest.approx(bootstrap.chance_error(right[0] - confidence, cell))
 
 
 def test_equal_arms_differ_by_nothing_in_every_number():
     for seeds in (1, 3):
         trained = {arm: {seed: run(seed) for seed in range(seeds)} for arm in ("a", "b")}
         numbers, sampled = sampled_of(trained)
-        for name in sampled["a"]:
+        for name in set(sampled["a"]) & set(numbers["a"]):
             assert bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name) == (0, 0, 0), name
 
 

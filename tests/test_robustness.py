@@ -116,6 +116,21 @@ def test_the_change_of_calibration_is_the_difference_of_the_tables_means(measure
     assert numbers["arms"]["third"]["clean"]["accuracy"] == np.mean(PREDICTED["third"][0].argmax(1) == LABELS)
 
 
+def test_calibrated_networks_of_different_confidence_are_not_found_to_differ_under_corruption():
+    found, labels = 0, np.zeros(200, dtype=int)
+    for trial in range(10):
+        generator = np.random.default_rng(trial)
+        arms = [generator.beta(alpha, beta, 200).clip(0.02, 0.9999) for alpha, beta in ((2, 2), (9, 1))]
+        predicted = []
+        for confidence in arms:
+            shares = np.repeat((1 - confidence[:, None]) / 99, 100, axis=1)
+            shares[np.arange(200), (generator.random(200) >= confidence) * 1] = confidence
+            predicted.append(np.tile(np.log(shares).astype(np.float32), (31, 1, 1)))
+        change = robustness.calibration_change(*predicted, labels, (1.0, 1.0), 200)
+        found += not change["low"] <= 0 <= change["high"]
+    assert found <= 1
+
+
 def test_the_tables_say_what_was_measured(measured, numbers):
     view = robustness.by_corruption(measured, numbers["accuracy_changes"], "cutmix")
     assert view["corruption"].tolist() == ["none (clean)", *NAMES.values(), "mean of the six"]
