@@ -3,13 +3,15 @@
 A draw takes as many test images as there are, with replacement, the same ones in every arm and seed; with two seeds or
 more it also takes one seed fewer than there are, with replacement, the same ones in every arm. Images and seeds are drawn
 independently of one another: the pigeonhole bootstrap (Owen 2007, https://doi.org/10.1214/07-AOAS122). One seed fewer
-makes the variance between seeds unbiased (Rao and Wu 1988, https://doi.org/10.1080/01621459.1988.10478591). With one
-seed the images alone are drawn. Temperatures stay those fitted on validation.
+makes the variance between seeds unbiased (Rao and Wu 1988, https://doi.org/10.1080/01621459.1988.10478591). Few seeds
+have too few draws for their tails, so an interval is no narrower than Student's over the seeds alone. With one seed the
+images alone are drawn. Temperatures stay those fitted on validation.
 
 A calibration error is never below 0, so chance raises it, the more so the less confident a network is: of two calibrated
 networks the less confident one has the larger error. See `interval` for how a difference is kept from being that alone.
 """
 import numpy as np
+from scipy.stats import t
 
 from lib.columns import columns, scores
 from lib.compare import Interval, hull, percentiles
@@ -147,7 +149,8 @@ def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], dra
 def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name: str, against: str | None = None) -> Interval:
     """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1} being the change of `name`.
 
-    numbers: {arm: {name: {"mean": ...}}}; against: another number, taken from `name` in every arm. The interval of a
+    numbers: {arm: {name: {"mean": ..., "each": [a value a seed]}}}; against: another number, taken from `name` in every arm.
+    With two seeds or more the interval reaches as far as Student's of the mean over the seeds, too. The interval of a
     calibration error reaches as far as that of the draws less chance, too: near calibration the second is right, far from it
     the first, and a difference is found where both find it.
     """
@@ -158,6 +161,13 @@ def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name:
         values = total(lambda arm, what: sampled[arm][what + ending].astype(np.float64))
         return (values * seed_shares(values.shape[1], len(values))).sum(1)
 
-    estimate = total(lambda arm, what: numbers[arm][what]["mean"])
+    estimate, seeds = total(lambda arm, what: numbers[arm][what]["mean"]), sampled[next(iter(coefficients))][name].shape[1]
     endings = [ending for ending in ("", LESS_CHANCE) if all(name + ending in sampled[arm] for arm in coefficients)]
-    return hull([percentiles(estimate, drawn(ending), 0.95) for ending in endings])
+    found = [percentiles(estimate, drawn(ending), 0.95) for ending in endings]
+    return hull(found if seeds == 1 else [*found, student(estimate, total(lambda arm, what: np.array(numbers[arm][what]["each"])))])
+
+
+def student(estimate: float, each: np.ndarray) -> Interval:
+    """Student's 95% interval of the mean of `each` (seeds,), around it."""
+    half = t.isf(0.025, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    return Interval(*map(float, (estimate, estimate - half, estimate + half)))

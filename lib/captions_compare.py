@@ -17,7 +17,7 @@ def seeds(given: list[int]) -> str:
 
 
 def intervals(given: list[int]) -> str:
-    return INTERVALS + ("." if len(given) == 1 else f", and over the {len(given)} seeds, paired.")
+    return INTERVALS + ("." if len(given) == 1 else f", and over the {len(given)} seeds, paired, no narrower than Student's interval over the seeds.")
 
 
 def arms(names: list[str], given: list[int]) -> str:

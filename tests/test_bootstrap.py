@@ -179,3 +179,14 @@ def test_with_several_seeds_the_interval_covers_a_truth_over_seeds_and_images():
         low, high = np.quantile(values, [0.025, 0.975])
         covered += low <= 0.1 <= high
     assert 0.91 <= covered / sets <= 0.99
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_few_seeds_that_differ_are_covered_as_often_as_said(seeds):
+    generator, sets, covered = np.random.default_rng(seeds), 600, 0
+    for _ in range(sets):  # images are as good as without error: every draw is the seeds' own values
+        each = 0.1 + 0.02 * generator.normal(size=seeds)
+        sampled = {"b": {"nll": np.tile(each, (200, 1))}}
+        ends = bootstrap.interval(sampled, {"b": {"nll": {"mean": each.mean(), "each": each.tolist()}}}, {"b": 1}, "nll")
+        covered += ends.low <= 0.1 <= ends.high
+    assert 0.925 <= covered / sets <= 0.98
