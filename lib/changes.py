@@ -7,7 +7,7 @@ import pandas as pd
 from lib import bootstrap, compare
 from lib.chance import sign_flip
 from lib.measures import MEASURES, with_interval, with_spread
-from lib.summary import confidence_of
+from lib.summary import confidence_of, confidences
 from lib.wording import readable
 
 CHANGES = ("test_accuracy", "errors", "errors_ge_90", "errors_ge_99", "ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled",
@@ -21,7 +21,7 @@ def paired_numbers(trained: dict[str, dict], pair: tuple[str, ...], numbers: dic
     before, after = (trained[arm] for arm in pair)
     changes = {name: bootstrap.interval(sampled, numbers, {pair[1]: 1, pair[0]: -1}, name)._asdict() for name in CHANGES}
     return {"changes": changes, "accuracy_change": changes["test_accuracy"], "aurc_change": changes["aurc"],
-            "mcnemar": mcnemar(before, after), "migration": migration(before, after), "churn": churn(before, after, pair)}
+            "mcnemar": mcnemar(before, after), "sure_tests": sure_tests(before, after), "migration": migration(before, after), "churn": churn(before, after, pair)}
 
 
 def changes_table(paired: dict, numbers: dict, pair: tuple[str, str]) -> pd.DataFrame:
@@ -46,6 +46,16 @@ def mcnemar(before: dict, after: dict) -> dict:
     a, b = _right(before), _right(after)
     p_value = sign_flip((b.sum(0) - a.sum(0, dtype=int)), len(a))
     return {"corrected": _plain((~a & b).sum() / len(a)), "regressed": _plain((a & ~b).sum() / len(a)), "p_value": p_value, "n": len(a)}
+
+
+def sure_tests(before: dict, after: dict) -> dict:
+    """The same test of the errors at each of lib.bootstrap.LEVELS: of one seed, of the images that are one in one arm alone."""
+    def sure(of_seeds, level):
+        confidence, right = confidences(of_seeds)
+        return (~right & (confidence >= level)).sum(0, dtype=int)
+
+    return {f"errors_ge_{100 * level:.0f}": {"p_value": sign_flip(sure(after, level) - sure(before, level), len(before)), "n": len(before)}
+            for level in bootstrap.LEVELS}
 
 
 def migration(before: dict, after: dict) -> dict:

@@ -1,6 +1,6 @@
 """The report's sentences about the difference between two arms. None says more than its interval allows."""
 from lib.measures import MEASURES, difference
-from lib.wording import count, interval, listed, name, p_value, percent, plural, see, signed, start, verdict
+from lib.wording import count, disagreement, interval, listed, name, p_value, percent, plural, see, settled, signed, start, verdict
 
 
 def number_of_seeds(compare: dict) -> int:
@@ -24,32 +24,37 @@ def accuracy(compare: dict) -> str:
     if not after:
         return (f"{start(before)} gets {percent(compare['arms'][before]['test_accuracy']['mean'])} of the test images right{_means(compare)}; "
                 "no other arm was trained, so nothing is compared.")
-    change = compare["accuracy_change"]
-    test = "McNemar" if compare["mcnemar"]["n"] == 1 else "sign-flip test over images"
-    numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {test} {p_value(compare['mcnemar']['p_value'])}"
+    change, test = compare["accuracy_change"], compare["mcnemar"]
+    exact = "McNemar" if test["n"] == 1 else "sign-flip test over images, seeds as given,"
+    numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {exact} {p_value(test['p_value'])}"
     levels = " to ".join(percent(compare["arms"][arm]["test_accuracy"]["mean"]) for arm in (before, after))
-    if verdict(change) == "none":
+    word, found = "raises" if change["estimate"] > 0 else "lowers", settled(change, test)
+    if found == "open":
+        return f"Whether {name(after)} {word} test accuracy is open: {disagreement(change)} ({levels}: {numbers})."
+    if found == "none":
         return f"No difference in test accuracy between {name(before)} and {name(after)} was found ({levels}: {numbers})."
-    word = "raises" if verdict(change) == "higher" else "lowers"
     return f"{start(after)} {word} test accuracy from {levels} ({numbers})."
 
 
 def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm: amount}."""
-    def one(arm):
+    def one(arm, level=""):
         numbers = compare["arms"][arm]
         errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
-        return f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors" if errors else "no test error at all"
+        return f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors{level}" if errors else "no test error"
 
     before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
-    digits = 0 if seeds == 1 else 1
+    digits, level = 0 if seeds == 1 else 1, " at 90% confidence or more"
     if not after:
-        return f"{start(before)} makes {one(before)} at 90% confidence or more."
-    change = compare["changes"]["errors_ge_90"]
-    said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer"}[verdict(change)]
-    text = (f"{start(before)} makes {one(before)} at 90% confidence or more, {name(after)} {one(after)}: {said} "
-            f"({change_text('errors_ge_90', change, seeds)})")
-    if verdict(change) == "lower" and label_smoothing[after] > label_smoothing[before]:
+        return f"{start(before)} makes {one(before, level)}."
+    change, test = compare["changes"]["errors_ge_90"], compare["sure_tests"]["errors_ge_90"]
+    found = settled(change, test)
+    said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer",
+            "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: {disagreement(change)}"}[found]
+    exact = f", exact sign test {p_value(test['p_value'])}" if test["n"] == 1 else ""
+    text = (f"{start(before)} makes {one(before, level)}, {name(after)} {one(after, '' if compare['arms'][before]['errors']['mean'] else level)}: "
+            f"{said} ({change_text('errors_ge_90', change, seeds)}{exact})")
+    if found == "lower" and label_smoothing[after] > label_smoothing[before]:
         text += f", a number that the label smoothing of {name(after)} lowers by construction"
     return text + "."
 

@@ -105,3 +105,18 @@ def see(*labels: str) -> str:
 def verdict(change: dict) -> str:
     """"higher", "lower" or "none": what the interval of a change allows to be said."""
     return "higher" if change["low"] > 0 else "lower" if change["high"] < 0 else "none"
+
+
+def settled(change: dict, test: dict) -> str:
+    """The `verdict` of a change beside the exact test {p_value, n} of the same images; "open" where of one seed only one finds a difference.
+
+    The intervals of few images that differ are too narrow. Over several seeds the interval alone decides: the test takes seeds as given.
+    """
+    found = verdict(change)
+    return "open" if test["n"] == 1 and (found == "none") == (test["p_value"] < 0.05) else found
+
+
+def disagreement(change: dict) -> str:
+    """What is open where `settled` says so."""
+    return ("the interval holds 0, the exact test finds a difference" if verdict(change) == "none" else
+            "the interval leaves 0 out, the exact test finds no difference")

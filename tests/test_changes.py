@@ -7,7 +7,7 @@ from lib import changes, galleries, compare
 from lib.bootstrap import resample
 from lib.failures import test_table as table_of
 from lib.predict import Predictions
-from lib.summary import arm_numbers, arms_table, errors_by_level
+from lib.summary import arm_numbers, arms_table, confidence_of, errors_by_level
 from synthetic import run
 
 PAIR = ("base", "cutmix")
@@ -29,6 +29,16 @@ def test_with_one_seed_the_test_is_mcnemars_and_counts_are_whole():
     assert result["p_value"] == pytest.approx(reference([[0, (a & ~b).sum()], [(~a & b).sum(), 0]], exact=True).pvalue)
     assert result["corrected"] == (~a & b).sum() and isinstance(result["corrected"], int)
     assert changes.churn(*trained.values(), PAIR)["between_seeds"] == {"base": None, "cutmix": None}
+
+
+def test_confident_errors_of_one_seed_are_tested_on_the_images_that_differ():
+    trained = {"base": {0: run(0, scale=3.0)}, "cutmix": {0: run(50, signal=2.2, scale=3.0)}}
+    tests = changes.sure_tests(trained["base"], trained["cutmix"])
+    for level in (0.90, 0.99):
+        a, b = (~one.test.correct & (confidence_of(one) >= level) for one in (trained[arm][0] for arm in PAIR))
+        assert (a & ~b).sum() > 3
+        expected = reference([[0, (a & ~b).sum()], [(~a & b).sum(), 0]], exact=True).pvalue
+        assert tests[f"errors_ge_{100 * level:.0f}"] == {"p_value": pytest.approx(expected), "n": 1}
 
 
 def test_with_three_seeds_counts_are_means_and_churn_of_one_arm_stands_beside():

@@ -100,7 +100,7 @@ def test_no_error_at_all_and_no_cases(tmp_path, monkeypatch):
     report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(5), 2, 30), arms, **SMALL))
     check(report, tmp_path)
     says(report, "0 of 30 test images wrong", "There is no error to show.", "No difference in test accuracy", "No error is made",
-         "no test error at all")
+         "makes no test error")
 
 
 def test_one_arm_is_reported_and_nothing_is_compared(tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ def results():
                     "accuracy_change": {"estimate": 0.15, "low": 0.14, "high": 0.16},
                     "mcnemar": {"corrected": 1938, "regressed": 437, "p_value": 1e-200, "n": 1},
                     "robustness": None,
+                    "sure_tests": {"errors_ge_90": {"p_value": 1e-60, "n": 1}},
                     "aurc_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
                     "migration": {"corrected": 1938, "regressed": 437, "net_gain": 1501, "both_wrong": 1993,
                                   "both_wrong_less_confident_share": 0.575},
@@ -66,6 +67,7 @@ def same(results):
     compare["arms"]["cutmix"], nothing = compare["arms"]["baseline"], {"estimate": 0.0, "low": 0.0, "high": 0.0}
     compare["accuracy_change"], compare["aurc_change"], compare["changes"] = nothing, nothing, dict.fromkeys(CHANGES, nothing)
     compare["mcnemar"] = {"corrected": 0, "regressed": 0, "p_value": 1.0, "n": 1}
+    compare["sure_tests"] = {"errors_ge_90": {"p_value": 1.0, "n": 1}}
     compare["churn"]["between_arms"] = {"class": 0.0, "right": 0.0}
     compare["migration"] = {"corrected": 0, "regressed": 0, "net_gain": 0, "both_wrong": 3931, "both_wrong_less_confident_share": 0.0}
     compare["classes"] |= {"better": 0, "worse": 0, "equal": 100, "better_beyond_chance": 0}
@@ -75,7 +77,7 @@ def same(results):
 def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
     text = prose.finding(results)
     assert "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0" in text
-    assert "315 of its 3,931" in text and "44 of its 2,430" in text and "they are fewer (−271, 95% interval −310 to −230)" in text
+    assert "315 of its 3,931" in text and "44 of its 2,430" in text and "they are fewer (−271, 95% interval −310 to −230, exact" in text
     assert "a number that the label smoothing of CutMix lowers by construction." in text
     assert "fewer errors in CutMix" in text and "0.100 smaller (95% interval 0.080 to 0.120)" in text
 
@@ -90,10 +92,30 @@ def test_a_worse_arm_lowers_it(results):
 @pytest.mark.parametrize("low, high", [(-0.01, 0.01), (0.0, 0.02), (-0.02, 0.0)])
 def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
     results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
+    results["compare"]["mcnemar"]["p_value"] = 0.06
     results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
     text = prose.finding(results)
     assert "No difference in test accuracy between baseline and CutMix was found" in text and "was not found to leave fewer errors in either" in text
     assert not any(word in text for word in ("raises", "lowers test", "leaves fewer"))
+
+
+@pytest.mark.parametrize("low, p, accuracy, sure", [
+    (0.005, 0.125, "Whether CutMix raises test accuracy is open: the interval leaves 0 out, the exact test finds no difference (60.7%",
+     "whether they are more is open: the interval leaves 0 out, the exact test finds no difference (+"),
+    (-0.001, 0.03, "Whether CutMix raises test accuracy is open: the interval holds 0, the exact test finds a difference (60.7%",
+     "whether they are more is open: the interval holds 0, the exact test finds a difference (+"),
+    (0.005, 0.03, "CutMix raises test accuracy from 60.7%", "they are more (+"),
+    (-0.001, 0.06, "No difference in test accuracy", "no difference in their number was found (+")])
+def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(results, low, p, accuracy, sure):
+    compare = results["compare"]
+    compare["accuracy_change"] = {"estimate": 0.02, "low": low, "high": 0.04}
+    compare["changes"]["errors_ge_90"] = {"estimate": 20, "low": 1000 * low, "high": 40}
+    compare["mcnemar"]["p_value"] = compare["sure_tests"]["errors_ge_90"]["p_value"] = p
+    text = prose.finding(results)
+    assert accuracy in text and sure in text and f"McNemar p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}" in text
+    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = 3  # the test cannot speak for seeds
+    text = prose.finding(results)
+    assert "open" not in text and ("raises" in text) == ("they are more" in text) == (low > 0)
 
 
 def test_two_copies_of_one_run_changed_nothing(results):
@@ -129,7 +151,7 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
     results["compare"]["rejection"]["cutmix"] |= {"coverage": 0.0, "selective_risk": None}
     text = everything(results)
     assert "0 of 10,000 test images wrong." in text and "There is no error to show." in text
-    assert "Baseline makes no test error at all at 90% confidence or more" in text and "Baseline is 90.0% confident on average when right." in text
+    assert "Baseline makes no test error, CutMix 44 of its 2,430 test errors at 90% confidence or more:" in text and "Baseline is 90.0% confident on average when right." in text
     assert "for baseline validation allows none; for CutMix it is 0.800, which accepts no test image" in text
     assert "CutMix accepts nothing." in text and "None" not in text and "nan" not in text
 
@@ -153,7 +175,7 @@ def test_numbers_of_several_seeds_are_called_means(results):
     for numbers in compare["arms"].values():
         for one in numbers.values():
             one |= {"n": 3, "sd": 0.01}
-    compare["mcnemar"]["n"] = 3
+    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = 3
     compare["migration"] |= {"corrected": 1938.5}
     compare["churn"]["between_seeds"] = {"baseline": {"class": 0.3, "right": 0.2}, "cutmix": None}
     for row in compare["rejection"].values():
@@ -162,7 +184,7 @@ def test_numbers_of_several_seeds_are_called_means(results):
                            for row in compare["promises"] for seed in range(3)]
     results["study"]["seeds"] = [42, 43, 44]
     text = everything(results)
-    assert "means of 3 seeds, sign-flip test over images p" in text and "McNemar" not in text
+    assert "means of 3 seeds, sign-flip test over images, seeds as given, p" in text and "McNemar" not in text
     assert "corrects 1,938.5 images" in text and "these shares are 30.0% and 20.0% between seeds of baseline" in text
     assert "(means of 3 seeds, standard deviations 1.0 and 0.2 points)" in text
     assert "validation allows one in 3 of 3 seeds, kept on test in 1, broken beyond chance in 1" in text and "None" not in text
