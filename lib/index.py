@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from lib import runs
 from lib.export_markdown import TEMPLATES
-from lib.prose_compare import change_text
+from lib.measures import change_text
 from lib.wording import percent, readable, verdict
 
 STYLE = TEMPLATES / "report" / "static" / "report.css"

@@ -1,7 +1,7 @@
 """The numbers that arms are compared by: what each is called and how it is written."""
 from typing import NamedTuple
 
-from lib.wording import signed
+from lib import wording
 
 
 class Measure(NamedTuple):
@@ -39,7 +39,7 @@ def written(name: str, value, plain: bool = True) -> str | None:
         return None
     kind = MEASURES[name].kind
     if kind == "share":
-        return f"{value:.1%}"
+        return wording.percent(value)
     return {"points": f"{100 * value:.1f}", "count": f"{value:.{0 if plain else 1}f}", "number": f"{value:.3f}"}[kind].replace("-", "−")
 
 
@@ -50,15 +50,17 @@ def with_spread(name: str, entry: dict) -> str | None:
     return shown if one or shown is None or missing(entry["sd"]) else f"{shown} ± {written(name, entry['sd'], False)}"
 
 
-def difference(name: str, value: float, seeds: int = 1) -> str:
-    """A change as text, with its sign: shares in points."""
+def _scale(name: str, seeds: int) -> tuple[int, int]:
+    """Digits, and what the number is multiplied by: shares in points."""
     kind = MEASURES[name].kind
-    if kind in ("share", "points"):
-        return signed(100 * value)
-    return signed(value, (0 if seeds == 1 else 1) if kind == "count" else 3)
+    return {"share": (1, 100), "points": (1, 100), "count": (0 if seeds == 1 else 1, 1)}.get(kind, (3, 1))
 
 
 def with_interval(name: str, change: dict, seeds: int = 1) -> str:
-    """"−2.6 (−3.4 to −1.8)"."""
-    estimate, low, high = (difference(name, change[end], seeds) for end in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"
+    """"−2.6 (−3.4 to −1.8)", shares in points."""
+    return "{} ({} to {})".format(*wording.differences(change, *_scale(name, seeds)))
+
+
+def change_text(name: str, change: dict, seeds: int = 1) -> str:
+    """"−2.6 points, 95% interval −3.4 to −1.8"."""
+    return wording.with_interval(change, *_scale(name, seeds), " points" if MEASURES[name].kind == "share" else "")

@@ -1,6 +1,6 @@
 """The report's sentences about the difference between two arms. None says more than its interval allows."""
-from lib.measures import MEASURES, difference
-from lib.wording import count, disagreement, interval, listed, name, p_value, percent, plural, see, settled, signed, start, verdict
+from lib.measures import change_text
+from lib.wording import count, differences, disagreement, interval, listed, name, p_value, percent, plural, see, settled, signed, start, unsigned, verdict
 
 
 def number_of_seeds(compare: dict) -> int:
@@ -10,12 +10,6 @@ def number_of_seeds(compare: dict) -> int:
 def _means(compare: dict) -> str:
     seeds = number_of_seeds(compare)
     return "" if seeds == 1 else f", means of {seeds} seeds"
-
-
-def change_text(measure: str, change: dict, seeds: int) -> str:
-    unit = " points" if MEASURES[measure].kind == "share" else ""
-    low, high = (difference(measure, change[end], seeds) for end in ("low", "high"))
-    return f"{difference(measure, change['estimate'], seeds)}{unit}, {interval(low, high)}"
 
 
 def accuracy(compare: dict) -> str:
@@ -65,14 +59,13 @@ def ranking(compare: dict) -> str:
         return (f"The area under its risk–coverage curve is {compare['arms'][compare['before']]['aurc']['mean']:.3f}: the share of errors "
                 "among accepted predictions, on average over all coverages.")
     change = compare["aurc_change"]
+    estimate, *ends = differences(change, 3)
     if verdict(change) == "none":
-        return (f"Rejecting the least confident predictions was not found to leave fewer errors in either: the areas under the "
-                f"risk–coverage curves differ by {signed(change['estimate'], 3)} "
-                f"({interval(signed(change['low'], 3), signed(change['high'], 3))}).")
-    better = compare["after"] if change["high"] < 0 else compare["before"]
-    low, high = sorted((abs(change["low"]), abs(change["high"])))
+        return ("Rejecting the least confident predictions was not found to leave fewer errors in either: the areas under the "
+                f"risk–coverage curves differ by {estimate} ({interval(*ends)}).")
+    better, ends = (compare["after"], ends[::-1]) if change["high"] < 0 else (compare["before"], ends)
     return (f"Rejecting the least confident predictions leaves fewer errors in {name(better)}: the area under its risk–coverage "
-            f"curve is {abs(change['estimate']):.3f} smaller ({interval(f'{low:.3f}', f'{high:.3f}')}).")
+            f"curve is {unsigned(estimate)} smaller ({interval(*map(unsigned, ends))}).")
 
 
 def side_by_side(results: dict) -> str:

@@ -1,7 +1,7 @@
 """The report's sentences about confidence: what it is worth as a probability, and as a ground to reject."""
-from lib.measures import MEASURES, missing
-from lib.prose_compare import change_text, number_of_seeds
-from lib.wording import compared, interval, level, listed, name, percent, see, signed, start, verdict
+from lib.measures import MEASURES, change_text, missing
+from lib.prose_compare import number_of_seeds
+from lib.wording import compared, interval, level, listed, name, percent, see, start, verdict, with_interval
 
 CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
 SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
@@ -119,8 +119,7 @@ def scores(compare: dict) -> str:
             if verdict(change) == "none":
                 none.append(f"{label} in {name(arm)}")
             else:
-                ends = interval(signed(change["low"], 3), signed(change["high"], 3))
                 told.append(f"in {name(arm)} {label} ranks the errors {'better' if change['high'] < 0 else 'worse'} "
-                            f"(AURC {signed(change['estimate'], 3)}, {ends})")
+                            f"(AURC {with_interval(change, 3)})")
     told += [f"no difference was found for {listed(none)}"] if none else []
     return f"Other scores to reject by, against maximum softmax: {'; '.join(told)} ({see('tab-scores')})."

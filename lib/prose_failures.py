@@ -1,11 +1,12 @@
 """The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
 from lib.labels import RULE
-from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, see, signed, start, verdict
+from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, see, shares, start, verdict, with_interval
 
 
 def bounded(share: dict, digits: int = 0) -> str:
     """A share with its interval: "31% (95% interval 29% to 33%)"."""
-    return f"{percent(share['estimate'], digits)} ({interval(percent(share['low'], digits), percent(share['high'], digits))})"
+    estimate, *ends = shares(share["estimate"], share["low"], share["high"], digits)
+    return f"{estimate} ({interval(*ends)})"
 
 
 def mining(results: dict) -> str:
@@ -28,10 +29,10 @@ def suspicious(results: dict) -> str:
     """How many labels are suspected, by which rule, and what the rule is worth where that is known."""
     labels = results["failures"]["labels"]
     runs = labels["runs"]
-    shares = [f"{numbers['suspected']:,} of {numbers['images']:,} in {'validation' if split == 'val' else split}"
+    counts = [f"{numbers['suspected']:,} of {numbers['images']:,} in {'validation' if split == 'val' else split}"
               for split, numbers in labels["splits"].items()]
     text = (f"A label is suspected where {RULE}. The {plural(runs, 'run')} of all arms and seeds saw neither split in training, and no "
-            f"human judgement enters. Suspected are {listed(shares)}"
+            f"human judgement enters. Suspected are {listed(counts)}"
             + (f"; the runs are unanimous on {labels['unanimous']:,} of those in test." if labels["unanimous"] and runs > 2 else "."))
     if results["failures"]["named"]:
         named = [f"image {row['id']} (recorded {name(row['true'])}, rather {name(row['suggested'])}"
@@ -167,6 +168,5 @@ def distance(numbers: dict, failures: dict) -> str:
     if not failures["after"]:
         return text
     change = numbers["distance_change"]
-    ends = interval(signed(change["low"], 3), signed(change["high"], 3))
     word = {"higher": "is larger than", "lower": "is smaller than", "none": "is not found to differ from"}[verdict(change)]
-    return (f"{text} That of {name(failures['after'])} {word} that of {name(failures['before'])} ({signed(change['estimate'], 3)}, {ends}).")
+    return (f"{text} That of {name(failures['after'])} {word} that of {name(failures['before'])} ({with_interval(change, 3)}).")

@@ -1,7 +1,7 @@
 """The report's sentences on corrupted images, built from results.json and from nothing else."""
 from lib.captions_robustness import left_out
 from lib.corruptions import NAMES
-from lib.wording import interval, listed, name, percent, points, see, signed, verdict
+from lib.wording import differences, interval, listed, name, percent, points, see, unsigned, verdict, with_interval
 
 
 def robustness(results: dict) -> str:
@@ -41,7 +41,7 @@ CARRIED = {
 
 
 def spread(change: dict) -> str:
-    return f"{points(change['estimate'])} points, {interval(points(change['low']), points(change['high']))}"
+    return with_interval(change, 1, 100, " points")
 
 
 def difference(change: dict, where: str, before: str, after: str) -> str:
@@ -56,9 +56,10 @@ def drop(change: dict, before: str, after: str) -> str:
     if verdict(change) == "none":
         return f"No difference in what corruption costs the two was found ({spread(change)})."
     more, less = (before, after) if verdict(change) == "higher" else (after, before)
-    low, high = sorted((abs(change["low"]), abs(change["high"])))
-    return (f"Corruption takes {100 * abs(change['estimate']):.1f} points more from {name(more)} than from {name(less)} "
-            f"({interval(f'{100 * low:.1f}', f'{100 * high:.1f}')}).")
+    estimate, *ends = map(unsigned, differences(change, 1, 100))
+    ends = ends if verdict(change) == "higher" else ends[::-1]
+    return (f"Corruption takes {estimate} points more from {name(more)} than from {name(less)} "
+            f"({interval(*ends)}).")
 
 
 def kinds(changes: dict, after: str) -> str:
@@ -83,5 +84,4 @@ def calibrated(numbers: dict, before: str, after: str) -> str:
     change = numbers["ece_scaled_change"]
     word = {"none": "was not found to differ between {0} and {1}", "lower": "is lower in {1} than in {0}",
             "higher": "is higher in {1} than in {0}"}[verdict(change)].format(name(before), name(after))
-    estimate, low, high = (signed(change[end], 3) for end in ("estimate", "low", "high"))
-    return f"{text} On corrupted images it {word} ({estimate}, {interval(low, high)})."
+    return f"{text} On corrupted images it {word} ({with_interval(change, 3)})."

@@ -12,7 +12,7 @@ from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
 from lib.predict import has_weights, load_model
 from lib.streams import PIXELS, take
-from lib.wording import percent, points, readable
+from lib.wording import differences, percent, readable
 
 CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
 KIND = np.array([kind for kind, _ in CONDITIONS])
@@ -135,8 +135,7 @@ def by_corruption(measured: pd.DataFrame, changes: dict | None, after: str) -> p
     if not changes:
         return view
     view[f"{readable(after)}, change in points (95%)"] = [
-        f"{points(change['estimate'])} ({points(change['low'])} to {points(change['high'])})"
-        for change in (changes[kind] for kind in accuracy.index)]
+        "{} ({} to {})".format(*differences(change, 1, 100)) for change in (changes[kind] for kind in accuracy.index)]
     return view
 
 

@@ -1,6 +1,8 @@
 """How names and numbers are written in prose, captions and legends."""
 import html
+from itertools import combinations
 
+NOISE = 9  # decimals beyond which a number is that of its arithmetic: one quantity, reached by two ways, is written alike
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -34,7 +36,7 @@ def shorten(text: str, length: int = 15) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    return f"{share:.{digits}%}"
+    return f"{round(share, NOISE + 2):.{digits}%}"
 
 
 def level(share: float) -> str:
@@ -44,8 +46,13 @@ def level(share: float) -> str:
 
 def signed(value: float, digits: int = 1) -> str:
     """A number with its sign, the minus as typography has it; what rounds to 0 has none."""
-    text = f"{value:+.{digits}f}"
+    text = f"{round(value, NOISE):+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def unsigned(text: str) -> str:
+    """What `signed` wrote, without the sign."""
+    return text.lstrip("+−")
 
 
 def points(share: float) -> str:
@@ -53,9 +60,36 @@ def points(share: float) -> str:
     return signed(100 * share)
 
 
-def shares(estimate: float, low: float, high: float) -> tuple[str, str, str]:
-    """A share and the ends of its interval in percent, with the decimal that the interval supports, or without it."""
-    digits = 0 if high - low >= 0.2 else 1
+def digits_for(least: int, *pairs: tuple[float, float]) -> int:
+    """The fewest digits, from `least` to 6, with which no two of a pair are written alike that differ at 6."""
+    def differ(pair, digits):
+        return signed(pair[0], digits) != signed(pair[1], digits)
+
+    pairs = [pair for pair in pairs if differ(pair, 6)]
+    return next((digits for digits in range(least, 6) if all(differ(pair, digits) for pair in pairs)), 6)
+
+
+def differences(change: dict, digits: int = 1, scale: float = 1.0) -> tuple[str, str, str]:
+    """A change and the ends of its interval times `scale`, signed, with digits that tell them apart, and an end from 0."""
+    estimate, low, high = (scale * change[end] for end in ("estimate", "low", "high"))
+    digits = digits_for(digits, *combinations((estimate, low, high), 2), (low, 0.0), (high, 0.0))
+    return signed(estimate, digits), signed(low, digits), signed(high, digits)
+
+
+def with_interval(change: dict, digits: int = 1, scale: float = 1.0, unit: str = "") -> str:
+    """"+1.2 points, 95% interval +0.4 to +2.0"; unit: " points"."""
+    estimate, low, high = differences(change, digits, scale)
+    return f"{estimate}{unit}, {interval(low, high)}"
+
+
+def shares(estimate: float, low: float, high: float, digits: int | None = None) -> tuple[str, str, str]:
+    """A share and the ends of its interval in percent, with digits that tell them apart, and the share from 0% and 100%.
+
+    digits: the fewest; None for one decimal where the interval supports it.
+    """
+    digits = (0 if high - low >= 0.2 else 1) if digits is None else digits
+    all_of = [100 * share for share in (estimate, low, high)]
+    digits = digits_for(digits, *combinations(all_of, 2), (all_of[0], 0.0), (all_of[0], 100.0))
     return percent(estimate, digits), percent(low, digits), percent(high, digits)
 
 
