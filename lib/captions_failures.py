@@ -66,10 +66,11 @@ def rescored(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
 def within_superclass(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
     said = "; ".join(f"{readable(arm)} " + ", ".join(f"{level(row.low)} to {level(row.high)}: {percent(row.share, 0)}"
                                                      for row in table.itertuples() if row.errors) for arm, table in tables.items())
+    chance = listed(list(dict.fromkeys(percent(table["chance"].iloc[0], 1) for table in tables.values())))
     return {"caption": "Share of test errors that stay inside the true superclass, by confidence after temperature scaling, with 95% "
                        "Clopper–Pearson intervals; above each, the errors of the band. Dashed: the share if wrong classes were drawn "
                        "at random.",
-            "alt": f"Shares by band of confidence. {said}. Chance: {percent(next(iter(tables.values()))['chance'].iloc[0], 1)}."}
+            "alt": f"Shares by band of confidence. {said}. Chance: {chance}."}
 
 
 def confused(pairs: pd.DataFrame, errors: int, arm: str) -> str:

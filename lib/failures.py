@@ -114,15 +114,21 @@ def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Ten
     return torch.tensor([number[name] for name in selection["true"]]), torch.tensor([number[name] for name in against])
 
 
-def chance_within_superclass(superclass: np.ndarray) -> float:
-    """Share of errors inside the true superclass if a wrong class were drawn at random, averaged over the classes (K,)."""
+def chance_within_superclass(superclass: np.ndarray, labels: np.ndarray) -> float:
+    """Share of errors inside the true superclass if a wrong class were drawn at random; superclass (K,).
+
+    labels: true classes of the wrong predictions (N,): of a large superclass more is inside. Without any, a mean over the classes.
+    """
     siblings = np.bincount(superclass)[superclass] - 1
-    return float(np.mean(siblings / max(len(superclass) - 1, 1)))
+    return float(np.mean((siblings[labels] if len(labels) else siblings) / max(len(superclass) - 1, 1)))
 
 
 def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, superclass: np.ndarray,
-            causes: pd.DataFrame | None, temperature: float) -> dict:
-    """What the report says about failures, by name; temperature: of the arm before. Superclasses (K,) that tell nothing apart have no share."""
+            causes: pd.DataFrame | None, temperature: float, chance: float) -> dict:
+    """What the report says about failures, by name; temperature and chance (within a superclass) are those of the arm before.
+
+    Superclasses (K,) that tell nothing apart have no share.
+    """
     arms, grouped = {}, 1 < len(np.unique(superclass)) < len(superclass)
     for arm, table in tables.items():
         wrong = errors(table)
@@ -132,5 +138,5 @@ def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: st
     return {"before": before, "arms": arms, "test_images": len(tables[before]),
             "discovery_images": int(discovery.sum()), "temperature": temperature, "selected": len(selection),
             "mined": len(selection) - len(named), "named": len(named),
-            "named_right": int(named["correct"].sum()), "chance_within_superclass": chance_within_superclass(superclass),
+            "named_right": int(named["correct"].sum()), "chance_within_superclass": chance,
             "causes": None if causes is None else causes.to_dict("records")}

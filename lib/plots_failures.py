@@ -13,7 +13,9 @@ WRITTEN = 40  # names that fit beside one matrix
 
 
 def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
-    """Share of errors inside the true superclass by band of confidence, an arm a colour, the errors counted above; dashed: chance.
+    """Share of errors inside the true superclass by band of confidence, an arm a colour, the errors counted above.
+
+    Dashed: chance in each arm.
 
     tables: arm to lib.severity.within_by_confidence.
     """
@@ -29,7 +31,8 @@ def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
         for where, top, count in zip(middle, table["share_high"][shown], table["errors"][shown]):
             ax.annotate(f"{count:,}", (where, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=6,
                         rotation=0 if len(tables) < 3 else 90)
-    ax.axhline(first["chance"].iloc[0], color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), label="chance")
+    for number, chance in enumerate(dict.fromkeys(table["chance"].iloc[0] for table in tables.values())):
+        ax.axhline(chance, color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), label="_chance" if number else "chance")
     ax.set_xticks(place, [f"{level(row.low)} to {level(row.high)}" for row in first.itertuples()])
     highest = max(table.loc[table["errors"] > 0, "share_high"].max() for table in tables.values())
     ax.set(xlabel="confidence of the wrong prediction, after temperature scaling", ylim=(0, 1.3 * highest if highest > 0 else None))

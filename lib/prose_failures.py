@@ -133,13 +133,19 @@ def severity(results: dict) -> str:
     shown.append(f"{see('fig-confusion')} has the confusion {'matrices' if failures['after'] else 'matrix'}.")
     if numbers is None:
         return " ".join(["These classes have no superclasses, so that every error counts alike.", *shown])
-    chance = percent(numbers["chance"])
     parts = [f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} inside the true superclass"
              for arm, of_arm in numbers["arms"].items() if of_arm["errors"]]
+    chance = alike(numbers, lambda of_arm: percent(of_arm["chance"]))
     text = "There is no error to weigh." if not parts else (
         "O" + "; ".join(parts)[1:] + f"; of wrong classes drawn at random {chance} would be there ({see('fig-severity')}).")
     before = failures["before"]
     return " ".join(filter(None, [text, by_confidence(numbers["arms"][before], before), distance(numbers, failures), *shown]))
+
+
+def alike(numbers: dict, said) -> str:
+    """What is said of each arm, once where it is the same in all."""
+    texts = {name(arm): said(of_arm) for arm, of_arm in numbers["arms"].items()}
+    return min(texts.values()) if len(set(texts.values())) == 1 else listed([f"{text} in {arm}" for arm, text in texts.items()])
 
 
 def by_confidence(of_arm: dict, arm: str) -> str:
@@ -163,8 +169,9 @@ def distance(numbers: dict, failures: dict) -> str:
         return f"{of_arm['distance']:.3f} in {name(arm)}{over}"
 
     levels = listed([one(*entry) for entry in numbers["arms"].items()])
+    random = alike(numbers, lambda of_arm: f"{of_arm['chance_distance']:.2f}")
     text = (f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean "
-            f"over all test images is {levels}; errors at random would have {numbers['chance_distance']:.2f}.")
+            f"over all test images is {levels}; errors at random would have {random}.")
     if not failures["after"]:
         return text
     change = numbers["distance_change"]

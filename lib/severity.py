@@ -96,14 +96,14 @@ def numbers(runs: dict, tables: dict[str, pd.DataFrame], pair: tuple[str, ...], 
     """
     if not has_superclasses(superclass):
         return None
-    chance = chance_within_superclass(superclass)
     far = {arm: distance(run.test.labels, run.test.predicted, superclass) for arm, run in runs.items()}
     arms, of_pair = {}, [far[arm] for arm in pair]
     change = paired_bootstrap(lambda a, b: b.mean() - a.mean(), *of_pair)._asdict() if len(pair) == 2 else None
     for arm, table in tables.items():
-        wrong = table[~table["correct"]]
-        arms[arm] = {"errors": len(wrong), "within": share(int((far[arm] == 1).sum()), len(wrong)), "distance": far[arm].mean(),
+        wrong, labels = table[~table["correct"]], runs[arm].test.labels
+        chance = chance_within_superclass(superclass, labels[labels != runs[arm].test.predicted])
+        arms[arm] = {"errors": len(wrong), "within": share(int((far[arm] == 1).sum()), len(wrong)), "chance": chance,
+                     "distance": far[arm].mean(), "chance_distance": 2 - chance,
                      "distance_of_errors": far[arm][far[arm] > 0].mean() if len(wrong) else None,
                      "bands": within_by_confidence(wrong, chance).to_dict("records")}
-    return {"superclasses": len(np.unique(superclass)), "chance": chance, "chance_distance": 2 - chance, "arms": arms,
-            "distance_change": change}
+    return {"superclasses": len(np.unique(superclass)), "arms": arms, "distance_change": change}

@@ -24,7 +24,7 @@ def band(low, high, errors, value, width=0.03):
 
 
 def of_arm(errors, within, distance):
-    return {"errors": errors, "within": share(within), "distance": distance, "distance_of_errors": 2 - within,
+    return {"errors": errors, "within": share(within), "distance": distance, "distance_of_errors": 2 - within, "chance": 4 / 99, "chance_distance": 2 - 4 / 99,
             "bands": [band(0, 0.3, 900, 0.25), band(0.3, 0.5, 500, 0.3), band(0.9, 1, 80, 0.5)]}
 
 
@@ -42,7 +42,7 @@ def results():
                    "unanimous": 400, "named": [{"id": 1214, "true": "lobster", "suggested": "crab", "reviewers": "crab (5 of 5)"}]},
         "known": {"missing": [], "sets": sets, "duplicates": 959, "opinion": opinion},
         "confused": {"class": "maple_tree", "other": "oak_tree", "errors": 60},
-        "severity": {"superclasses": 20, "chance": 4 / 99, "chance_distance": 2 - 4 / 99, "distance_change": change(-0.05),
+        "severity": {"superclasses": 20, "distance_change": change(-0.05),
                      "arms": {"baseline": of_arm(3900, 0.3, 0.66), "cutmix": of_arm(3800, 0.32, 0.61)}}}}
 
 
@@ -130,6 +130,13 @@ def test_no_errors_nothing_suspected_nothing_mined(results):
     text = everything(results)
     assert "No error was mined" in text and "makes no error" in text and "There is no error to weigh" in text
     assert "tab-suspected" not in text and "unanimous" not in text and "Reviewers" not in text and "confuses most" not in text
+
+
+def test_chance_is_said_of_each_arm_where_it_differs(results):
+    results["failures"]["severity"]["arms"]["cutmix"] |= {"chance": 0.06, "chance_distance": 1.94}
+    text = everything(results)
+    assert "drawn at random 4.0% in baseline and 6.0% in CutMix would be there" in text
+    assert "errors at random would have 1.96 in baseline and 1.94 in CutMix." in text
 
 
 def test_ten_classes_without_superclasses(results):

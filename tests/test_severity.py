@@ -9,6 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from lib import plots_failures, severity
 from lib.captions_failures import confusion as caption
+from lib.failures import chance_within_superclass
 
 matplotlib.use("agg")
 SUPERCLASS = np.array([1, 0, 1, 0])
@@ -30,6 +31,19 @@ def errors_table(*rows):
     table = pd.DataFrame(rows, columns=["true", "predicted", "scaled_confidence"])
     table["true_superclass"], table["predicted_superclass"] = table["true"].str[0], table["predicted"].str[0]
     return table
+
+
+def test_chance_is_that_of_the_classes_that_are_missed():
+    superclass = np.array([0, 0, 0, 1, 2])  # of 4 wrong classes 2 are siblings of the first three, none of the others
+    assert chance_within_superclass(superclass, np.array([0, 1, 2, 2])) == 0.5
+    assert chance_within_superclass(superclass, np.array([0, 3, 3, 4])) == 0.125
+    assert chance_within_superclass(superclass, np.array([], dtype=int)) == pytest.approx(0.3)
+    generator = np.random.default_rng(0)
+    labels = generator.choice(5, 40_000, p=[0.1, 0.1, 0.1, 0.1, 0.6])
+    wrong = (labels + generator.integers(1, 5, 40_000)) % 5
+    assert chance_within_superclass(superclass, labels) == pytest.approx((superclass[labels] == superclass[wrong]).mean(), abs=0.01)
+    equal = np.arange(20) // 4
+    assert chance_within_superclass(equal, np.zeros(7, dtype=int)) == pytest.approx(3 / 19)
 
 
 def test_distance_by_hand():
@@ -111,7 +125,7 @@ def test_numbers_of_two_arms_and_none_without_superclasses():
                                  "true_superclass": SUPERCLASS[run.test.labels], "predicted_superclass": SUPERCLASS[run.test.predicted]})
               for arm, run in of_arms.items()}
     numbers = severity.numbers(of_arms, tables, ("baseline", "cutmix"), SUPERCLASS)
-    assert numbers["chance"] == pytest.approx(1 / 3) and numbers["distance_change"] == {"estimate": 0, "low": 0, "high": 0}
+    assert numbers["arms"]["cutmix"]["chance"] == pytest.approx(1 / 3) and numbers["distance_change"] == {"estimate": 0, "low": 0, "high": 0}
     of_arm = numbers["arms"]["baseline"]
     assert of_arm["distance_of_errors"] == pytest.approx(2 - of_arm["within"]["estimate"])
     assert of_arm["within"]["low"] < 1 / 3 < of_arm["within"]["high"]  # wrong classes were drawn at random
