@@ -1,6 +1,7 @@
 """Conditions that a study's numbers must meet: python -m lib.conditions RESULTS [CONDITIONS]
 
-Prints each condition with the measured number; exits 0 when all hold, 1 when one fails, 2 when a file cannot be read.
+Prints each condition with the measured number; exits 0 when all hold, 1 when one fails or was not
+measured, 2 when a file cannot be read.
 """
 import signal
 import sys
@@ -63,8 +64,9 @@ def _required(condition: Condition) -> str:
 def view(checked: pd.DataFrame) -> pd.DataFrame:
     """`check` as it is printed."""
     return pd.DataFrame({"condition": checked["condition"], "required": checked["required"],
-                         "measured": ["missing" if value is None else f"{value:.4g}" for value in checked["measured"]],
-                         "result": ["pass" if passed else "FAIL" for passed in checked["passed"]]})
+                         "measured": ["–" if value is None else f"{value:.4g}" for value in checked["measured"]],
+                         "result": ["pass" if row.passed else "not measured" if row.measured is None else "FAIL"
+                                    for row in checked.itertuples()]})
 
 
 def main(arguments: list[str]) -> int:
@@ -79,7 +81,9 @@ def main(arguments: list[str]) -> int:
         return 2
     for row in view(checked).itertuples():
         print(f"{row.result}  {row.condition}: {row.measured} ({row.required})")
-    print(f"{int(checked['passed'].sum())} of {len(checked)} conditions hold" if len(checked) else "this study states no condition")
+    without = checked["measured"].isna().sum()
+    print(f"{int(checked['passed'].sum())} of {len(checked)} conditions hold" + (f", {without} not measured" if without else "")
+          if len(checked) else "this study states no condition")
     return 0 if checked["passed"].all() else 1
 
 

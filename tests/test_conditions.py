@@ -74,7 +74,7 @@ def test_the_command_prints_each_condition_and_exits_0_1_or_2(tmp_path, capsys):
     code, said = command(tmp_path, capsys, GOOD)
     assert code == 0 and said.out == "pass  accuracy: 0.757 (at least 0.75)\n1 of 1 conditions hold\n"
     code, said = command(tmp_path, capsys, GOOD, BAD, "what: gone, path: a.b, at_most: 1")
-    assert code == 1 and "FAIL  more: 0.757 (at least 0.8)\nFAIL  gone: missing (at most 1)\n1 of 3 conditions hold" in said.out
+    assert code == 1 and "FAIL  more: 0.757 (at least 0.8)\nnot measured  gone: – (at most 1)\n1 of 3 conditions hold, 1 not measured\n" in said.out
     code, said = command(tmp_path, capsys)
     assert code == 0 and said.out == "this study states no condition\n"
     (tmp_path / "results.json").unlink()
