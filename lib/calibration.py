@@ -112,6 +112,11 @@ def fit_temperature(logits, labels) -> float:
     return float(1 / brentq(slope, hottest, coldest, xtol=1e-12))
 
 
+def at_bound(temperature: float) -> bool:
+    """Whether a temperature is one of TEMPERATURE_BOUNDS: then none is the best, and it was not fitted."""
+    return temperature in TEMPERATURE_BOUNDS
+
+
 def _binned(confidence: np.ndarray, correct: np.ndarray, bins: int, equal_mass: bool):
     """Edges (bins + 1,) and per bin (bins,): images, summed confidence, right answers; bins are (low, high]."""
     inner = np.arange(1, whole("bins", bins)) / bins

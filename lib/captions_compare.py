@@ -20,14 +20,17 @@ def intervals(given: list[int]) -> str:
     return INTERVALS + ("." if len(given) == 1 else f", and over the {len(given)} seeds, paired, no narrower than Student's interval over the seeds.")
 
 
+MEANINGS = "ECE: expected calibration error; AURC: area under the risk–coverage curve; both lower is better."
+
+
 def arms(names: list[str], given: list[int]) -> str:
     what = f"{start(names[0])} in numbers" if len(names) == 1 else "The arms side by side"
-    return f"{what}, on test unless said otherwise. {seeds(given)}"
+    return f"{what}, on test unless said otherwise. AURC: area under the risk–coverage curve; lower is better. {seeds(given)}"
 
 
 def changes(before: str, after: str, given: list[int]) -> str:
     return (f"From {name(before)} to {name(after)}: every number and its change (shares in points). Temperatures are those fitted on "
-            f"validation. {seeds(given)} {intervals(given)} Of calibration errors the interval is widened by what two calibrated networks would "
+            f"validation. {MEANINGS} {seeds(given)} {intervals(given)} Of calibration errors the interval is widened by what two calibrated networks would "
             "show by chance.")
 
 

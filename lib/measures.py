@@ -40,7 +40,7 @@ def written(name: str, value, plain: bool = True) -> str | None:
     kind = MEASURES[name].kind
     if kind == "share":
         return wording.percent(value)
-    return {"points": f"{100 * value:.1f}", "count": f"{value:.{0 if plain else 1}f}", "number": f"{value:.3f}"}[kind].replace("-", "−")
+    return {"points": f"{100 * value:.1f}", "count": f"{value:,.{0 if plain else 1}f}", "number": f"{value:.3f}"}[kind].replace("-", "−")
 
 
 def with_spread(name: str, entry: dict) -> str | None:

@@ -1,4 +1,5 @@
 """The report's sentences about confidence: what it is worth as a probability, and as a ground to reject."""
+from lib.calibration import at_bound
 from lib.measures import MEASURES, change_text, missing
 from lib.prose_compare import number_of_seeds
 from lib.wording import compared, interval, level, listed, name, percent, see, start, verdict, with_interval
@@ -43,7 +44,7 @@ def calibration(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
     seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
-    sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, fitted on validation, takes the calibration error of {name(arm)} "
+    sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, {_fitted(numbers['temperature'])}, takes the calibration error of {name(arm)} "
                  f"from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
     of = {found: [measure for measure in CALIBRATION if compare["after"] and verdict(compare["changes"][measure]) == found]
           for found in ("lower", "higher", "none")}
@@ -55,6 +56,14 @@ def calibration(results: dict) -> str:
         sentences.append(f"Between {name(compare['before'])} and {name(compare['after'])} no difference was found in "
                          f"{listed([_label(measure) for measure in of['none']])}.")
     return " ".join([*sentences, f"See {see('tab-calibration', 'fig-reliability')}."])
+
+
+def _fitted(temperature: dict) -> str:
+    """Where a temperature {mean, n, each} comes from."""
+    bounds = sum(map(at_bound, temperature["each"]))
+    if not bounds:
+        return "fitted on validation"
+    return "a bound of the search, for validation has no best one" + (f" in {bounds} of {temperature['n']} seeds" if temperature["n"] > 1 else "")
 
 
 def _label(measure: str) -> str:

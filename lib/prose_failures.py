@@ -1,4 +1,5 @@
 """The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
+from lib.calibration import at_bound
 from lib.labels import RULE
 from lib.wording import count, escape, interval, level, listed, name, percent, plural, points, see, shares, start, verdict, with_interval
 
@@ -15,12 +16,13 @@ def mining(results: dict) -> str:
     errors = failures["arms"][failures["before"]]["discovery_errors"]
     text = (f"The test split is halved by the parity of the image's id, before any network is looked at: even ids are the discovery half "
             f"({failures['discovery_images']:,} images), odd ids the confirmation half. ")
+    found = "a bound of the search, for validation has no best one" if at_bound(failures["temperature"]) else "fitted on validation"
     if not failures["mined"]:
         return text + "No error was mined, and so no hypothesis comes from the discovery half."
     return text + (
         f"The {plural(failures['mined'], 'mined case')} {'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of "
         f"the {plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by confidence after temperature scaling "
-        f"({failures['temperature']:.2f}, fitted on validation), at most one for a pair of true and predicted class. A temperature "
+        f"({failures['temperature']:.2f}, {found}), at most one for a pair of true and predicted class. A temperature "
         "changes no prediction and not the order of classes within an image; it changes which image ranks before which. "
         "Other numbers of this section are of the whole test split.")
 
@@ -149,7 +151,7 @@ def alike(numbers: dict, said) -> str:
 
 
 def by_confidence(of_arm: dict, arm: str) -> str:
-    """Whether sure errors stay inside the superclass more often than unsure ones; said only where the intervals are apart."""
+    """Whether confident errors stay inside the superclass more often than less confident ones; said only where the intervals are apart."""
     bands = [band for band in of_arm["bands"] if band["errors"]]
     if len(bands) < 2:
         return ""
@@ -157,8 +159,8 @@ def by_confidence(of_arm: dict, arm: str) -> str:
     ends = [f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at {level(band['low'])} to {level(band['high'])} "
             "confidence" for band in (low, high)]
     word = "more" if high["share_low"] > low["share_high"] else "less" if high["share_high"] < low["share_low"] else ""
-    finding = (f"its sure errors stay there {word} often than its unsure ones" if word else
-               "no difference between its sure and its unsure errors was found")
+    finding = (f"its more confident errors stay there {word} often than its less confident ones" if word else
+               "no difference between its more and its less confident errors was found")
     return f"By confidence after scaling, {name(arm)} keeps {ends[0]} there and {ends[1]}: {finding}."
 
 

@@ -46,8 +46,8 @@ def level(share: float) -> str:
 
 def signed(value: float, digits: int = 1) -> str:
     """A number with its sign, the minus as typography has it; what rounds to 0 has none."""
-    text = f"{round(value, NOISE):+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
+    text = f"{round(value, NOISE):+,.{digits}f}"
+    return text[1:] if not text.strip("+-0.") else text.replace("-", "−")
 
 
 def unsigned(text: str) -> str:

@@ -8,7 +8,7 @@ from lib.changes import CHANGES
 
 
 def entry(mean, sd=None, n=1):
-    return {"mean": mean, "sd": sd, "n": n}
+    return {"mean": mean, "sd": sd, "n": n, "each": [mean] * n}
 
 
 def arm(accuracy, errors, ge_90, wrong=0.5, right=0.9):
@@ -220,6 +220,15 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
     text = prose_confidence.scores(results["compare"])
     assert "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 to −0.005)" in text
     assert "in CutMix the normalised logit ranks the errors worse" in text and "no difference was found for the logit margin in CutMix" in text
+
+
+def test_a_temperature_at_a_bound_is_not_called_fitted(results):
+    assert "A temperature of 1.70, fitted on validation, takes" in prose_confidence.calibration(results)
+    temperature = results["compare"]["arms"]["cutmix"]["temperature"]
+    temperature |= {"mean": 0.01, "each": [0.01]}
+    assert "A temperature of 0.01, a bound of the search, for validation has no best one, takes" in prose_confidence.calibration(results)
+    temperature |= {"mean": 33.97, "n": 3, "each": [0.9, 100.0, 1.0]}
+    assert "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 seeds, takes" in prose_confidence.calibration(results)
 
 
 def test_planted_causes_appear_only_where_there_are_any(results):

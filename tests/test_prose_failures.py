@@ -83,11 +83,11 @@ def test_a_verdict_that_some_sets_do_not_share_is_said(results):
 
 def test_sure_errors_are_called_different_only_where_the_intervals_are_apart(results):
     bands = results["failures"]["severity"]["arms"]["baseline"]["bands"]
-    assert "its sure errors stay there more often than its unsure ones" in prose.severity(results)
+    assert "its more confident errors stay there more often than its less confident ones" in prose.severity(results)
     bands[-1] |= {"share": 0.1, "share_low": 0.05, "share_high": 0.2}
     assert "less often" in prose.severity(results)
     bands[-1] |= {"share": 0.3, "share_low": 0.2, "share_high": 0.4}
-    assert "no difference between its sure and its unsure errors was found" in prose.severity(results)
+    assert "no difference between its more and its less confident errors was found" in prose.severity(results)
     results["failures"]["severity"]["distance_change"] = change(0.001)
     assert "is not found to differ from" in prose.severity(results)
 
@@ -130,6 +130,11 @@ def test_no_errors_nothing_suspected_nothing_mined(results):
     text = everything(results)
     assert "No error was mined" in text and "makes no error" in text and "There is no error to weigh" in text
     assert "tab-suspected" not in text and "unanimous" not in text and "Reviewers" not in text and "confuses most" not in text
+
+
+def test_a_temperature_at_a_bound_is_not_called_fitted(results):
+    results["failures"]["temperature"] = 0.01
+    assert "(0.01, a bound of the search, for validation has no best one)" in prose.mining(results)
 
 
 def test_chance_is_said_of_each_arm_where_it_differs(results):

@@ -1,7 +1,7 @@
 """How numbers are written: one quantity one way, and no interval that its rounding swallows."""
 import pytest
 
-from lib.measures import change_text, with_interval as in_a_cell
+from lib.measures import change_text, with_interval as in_a_cell, written
 from lib.prose_failures import bounded
 from lib.wording import differences, percent, points, shares, signed
 
@@ -31,6 +31,12 @@ def test_ordinary_intervals_keep_their_digits():
     assert in_a_cell("errors", interval(-271, -310, -230)) == "−271 (−310 to −230)"
     assert in_a_cell("errors", interval(-271, -310, -230), 3) == "−271.0 (−310.0 to −230.0)"
     assert differences(interval(0, 0, 0), 3) == ("0.000",) * 3
+
+
+def test_counts_of_thousands_are_separated():
+    assert written("errors", 3898) == "3,898" and written("errors", 3898.5, plain=False) == "3,898.5"
+    assert in_a_cell("errors", interval(-1271, -1310, -1230)) == "−1,271 (−1,310 to −1,230)"
+    assert signed(1501, 0) == "+1,501" and signed(0.0, 0) == signed(-0.04, 0) == "0" and signed(-0.04) == "0.0"
 
 
 def test_a_share_that_is_not_0_or_all_is_not_written_so():
