@@ -11,10 +11,10 @@ A calibration error is never below 0, so chance raises it, the more so the less 
 networks the less confident one has the larger error. See `interval` for how a difference is kept from being that alone.
 """
 import numpy as np
-from scipy.stats import t
 
+from lib.chance import chance_error
 from lib.columns import columns, scores
-from lib.compare import Interval, hull, percentiles
+from lib.compare import Interval, hull, percentiles, student
 
 PIECE, CELLS = 250, 2**22  # draws at a time, and draws times images: 16 MB a copy
 ROWS = 2**14  # images over which float32 adds up; beyond, a sum would outgrow what is added to it
@@ -75,16 +75,6 @@ def least_aurc(errors, images: int) -> np.ndarray:
     harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, images + 1)))
     errors = np.rint(errors).astype(int)
     return (errors - (images - errors) * (harmonic[images] - harmonic[images - errors])) / images
-
-
-def chance_error(gap: np.ndarray, cell: np.ndarray) -> float:
-    """The calibration error that chance alone gives a calibrated network: the sum over bins of sqrt(2 / pi * V) / images.
-
-    gap: confidence c minus right (0 or 1), or the reverse; cell: the bin of each, of the same shape. V, the sum of
-    c (1 - c) in a bin, is the variance of its sum of gaps; the mean size of a normal value is sqrt(2 / pi) standard deviations.
-    """
-    size = np.abs(gap).ravel()  # c or 1 - c
-    return float(np.sqrt(2 / np.pi * np.bincount(cell.ravel(), size * (1 - size))).sum() / size.size)
 
 
 def _cells(confidence: np.ndarray) -> np.ndarray:
@@ -165,9 +155,3 @@ def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name:
     endings = [ending for ending in ("", LESS_CHANCE) if all(name + ending in sampled[arm] for arm in coefficients)]
     found = [percentiles(estimate, drawn(ending), 0.95) for ending in endings]
     return hull(found if seeds == 1 else [*found, student(estimate, total(lambda arm, what: np.array(numbers[arm][what]["each"])))])
-
-
-def student(estimate: float, each: np.ndarray) -> Interval:
-    """Student's 95% interval of the mean of `each` (seeds,), around it."""
-    half = t.isf(0.025, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
-    return Interval(*map(float, (estimate, estimate - half, estimate + half)))

@@ -17,7 +17,8 @@ def seeds(given: list[int]) -> str:
 
 
 def intervals(given: list[int]) -> str:
-    return INTERVALS + ("." if len(given) == 1 else f", and over the {len(given)} seeds, paired, no narrower than Student's interval over the seeds.")
+    over = f", and over the {len(given)} seeds, paired, no narrower than Student's interval over the seeds."
+    return INTERVALS + ("." if len(given) == 1 else over)
 
 
 MEANINGS = "ECE: expected calibration error; AURC: area under the risk–coverage curve; both lower is better."
@@ -30,8 +31,8 @@ def arms(names: list[str], given: list[int]) -> str:
 
 def changes(before: str, after: str, given: list[int]) -> str:
     return (f"From {name(before)} to {name(after)}: every number and its change (shares in points). Temperatures are those fitted on "
-            f"validation. {MEANINGS} {seeds(given)} {intervals(given)} Of calibration errors the interval is widened by what two calibrated networks would "
-            "show by chance.")
+            f"validation. {MEANINGS} {seeds(given)} {intervals(given)} Of calibration errors the "
+            "interval is widened by what two calibrated networks would show by chance.")
 
 
 def cases(pair: tuple[str, ...], given: list[int]) -> str:

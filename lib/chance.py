@@ -1,4 +1,4 @@
-"""What chance would explain: exact tests of paired changes, limits of their mean, false discoveries among many."""
+"""What chance would explain: exact tests of paired changes, limits of their mean, false discoveries among many, calibration errors."""
 import numpy as np
 from scipy.stats import binom, norm
 
@@ -58,3 +58,13 @@ def benjamini_hochberg(p_values) -> np.ndarray:
     scaled = adjusted[order] * len(order) / np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum.accumulate(np.minimum(scaled, 1))
     return adjusted
+
+
+def chance_error(gap: np.ndarray, cell: np.ndarray) -> float:
+    """The calibration error that chance alone gives a calibrated network: the sum over bins of sqrt(2 / pi * V) / images.
+
+    gap: confidence c minus right (0 or 1), or the reverse; cell: the bin of each, of the same shape. V, the sum of
+    c (1 - c) in a bin, is the variance of its sum of gaps; the mean size of a normal value is sqrt(2 / pi) standard deviations.
+    """
+    size = np.abs(gap).ravel()  # c or 1 - c
+    return float(np.sqrt(2 / np.pi * np.bincount(cell.ravel(), size * (1 - size))).sum() / size.size)

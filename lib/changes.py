@@ -21,7 +21,8 @@ def paired_numbers(trained: dict[str, dict], pair: tuple[str, ...], numbers: dic
     before, after = (trained[arm] for arm in pair)
     changes = {name: bootstrap.interval(sampled, numbers, {pair[1]: 1, pair[0]: -1}, name)._asdict() for name in CHANGES}
     return {"changes": changes, "accuracy_change": changes["test_accuracy"], "aurc_change": changes["aurc"],
-            "mcnemar": mcnemar(before, after), "sure_tests": sure_tests(before, after), "migration": migration(before, after), "churn": churn(before, after, pair)}
+            "mcnemar": mcnemar(before, after), "sure_tests": sure_tests(before, after),
+            "migration": migration(before, after), "churn": churn(before, after, pair)}
 
 
 def changes_table(paired: dict, numbers: dict, pair: tuple[str, str]) -> pd.DataFrame:

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.stats import binom, t
 
 from lib.chance import benjamini_hochberg, bonett_price, grouped, sign_flip
 from lib.checks import classes, finite, flags, fraction, same_length, whole
@@ -80,6 +80,12 @@ def percentiles(estimate, values, level: float) -> Interval:
     """The estimate with the quantiles of `values` that leave equal tails outside `level`."""
     tail = (1 - fraction("level", level)) / 2
     return Interval(float(estimate), *map(float, np.quantile(values, [tail, 1 - tail])))
+
+
+def student(estimate: float, each: np.ndarray) -> Interval:
+    """Student's 95% interval of the mean of `each` (seeds,), around it."""
+    half = t.isf(0.025, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    return Interval(*map(float, (estimate, estimate - half, estimate + half)))
 
 
 def hull(intervals: list[Interval]) -> Interval:

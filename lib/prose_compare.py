@@ -1,6 +1,7 @@
 """The report's sentences about the difference between two arms. None says more than its interval allows."""
 from lib.measures import change_text
-from lib.wording import count, differences, disagreement, interval, listed, name, p_value, percent, plural, see, settled, signed, start, unsigned, verdict
+from lib.wording import (count, differences, disagreement, interval, listed, name, p_value, percent, plural, see, settled, signed, start,
+                         unsigned, verdict)
 
 
 def number_of_seeds(compare: dict) -> int:
@@ -46,8 +47,9 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     said = {"none": "no difference in their number was found", "higher": "they are more", "lower": "they are fewer",
             "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: {disagreement(change)}"}[found]
     exact = f", exact sign test {p_value(test['p_value'])}" if test["n"] == 1 else ""
-    text = (f"{start(before)} makes {one(before, level)}, {name(after)} {one(after, '' if compare['arms'][before]['errors']['mean'] else level)}: "
-            f"{said} ({change_text('errors_ge_90', change, seeds)}{exact})")
+    other = one(after, "" if compare["arms"][before]["errors"]["mean"] else level)
+    text = (f"{start(before)} makes {one(before, level)}, {name(after)} {other}: {said} "
+            f"({change_text('errors_ge_90', change, seeds)}{exact})")
     if found == "lower" and label_smoothing[after] > label_smoothing[before]:
         text += f", a number that the label smoothing of {name(after)} lowers by construction"
     return text + "."

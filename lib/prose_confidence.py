@@ -44,8 +44,8 @@ def calibration(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
     seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
-    sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, {_fitted(numbers['temperature'])}, takes the calibration error of {name(arm)} "
-                 f"from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
+    sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, {_fitted(numbers['temperature'])}, takes the calibration error of "
+                 f"{name(arm)} from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
     of = {found: [measure for measure in CALIBRATION if compare["after"] and verdict(compare["changes"][measure]) == found]
           for found in ("lower", "higher", "none")}
     for found in ("lower", "higher"):
@@ -63,7 +63,8 @@ def _fitted(temperature: dict) -> str:
     bounds = sum(map(at_bound, temperature["each"]))
     if not bounds:
         return "fitted on validation"
-    return "a bound of the search, for validation has no best one" + (f" in {bounds} of {temperature['n']} seeds" if temperature["n"] > 1 else "")
+    where = f" in {bounds} of {temperature['n']} seeds" if temperature["n"] > 1 else ""
+    return f"a bound of the search, for validation has no best one{where}"
 
 
 def _label(measure: str) -> str:

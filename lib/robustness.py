@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib import calibration as cal
 from lib import columns, inference, machine, randomness
-from lib.bootstrap import chance_error
+from lib.chance import chance_error
 from lib.compare import Interval, hull, paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
@@ -78,7 +78,7 @@ def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) 
 def calibration_change(before: np.ndarray, after: np.ndarray, labels, scaling: tuple[float, float], draws: int) -> dict:
     """Expected calibration error after scaling, mean of all corruptions and severities, after minus before, with its
     paired 95% interval; below 0 is better. scaling: the two temperatures. The interval is widened by what two calibrated
-    networks would show by chance, as in lib.bootstrap."""
+    networks would show by chance, as in lib.bootstrap.interval."""
     def difference(gap_a, cell_a, gap_b, cell_b):
         return _mean_error(gap_b, cell_b) - _mean_error(gap_a, cell_a)
 

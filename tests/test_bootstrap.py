@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lib import bootstrap, calibration as cal
+from lib.chance import chance_error
 from lib.compare import difference_of_means, paired_bootstrap
 from lib.predict import Predictions
 from lib.selective import SCORES, augrc, excess_aurc
@@ -121,8 +122,8 @@ def test_the_chance_of_a_calibrated_network_is_its_mean_error():
     right = generator.random((300, 3000)) < confidence
     cell = np.searchsorted(np.arange(1, 15) / 15, confidence)
     mean = np.mean([cal.calibration_error(confidence, one) for one in right])
-    assert bootstrap.chance_error(confidence - right[0], cell) == pytest.approx(mean, rel=0.02)
-    assert bootstrap.chance_error(confidence - right[1], cell) == pytest.approx(bootstrap.chance_error(right[0] - confidence, cell))
+    assert chance_error(confidence - right[0], cell) == pytest.approx(mean, rel=0.02)
+    assert chance_error(confidence - right[1], cell) == pytest.approx(chance_error(right[0] - confidence, cell))
 
 
 def test_equal_arms_differ_by_nothing_in_every_number():
