@@ -144,7 +144,8 @@ def verdict(change: dict) -> str:
 def settled(change: dict, test: dict) -> str:
     """The `verdict` of a change beside the exact test {p_value, n} of the same images, of n seeds.
 
-    "open" where of one seed one of the two finds a difference and the other none. The intervals of few images that differ are too narrow. Over several seeds the interval alone decides: the test takes seeds as given.
+    "open" where of one seed one of the two finds a difference and the other none: of few images that differ the interval is too
+    narrow. Over several seeds the interval alone decides: the test takes seeds as given.
     """
     found = verdict(change)
     return "open" if test["n"] == 1 and (found == "none") == (test["p_value"] < 0.05) else found
