@@ -20,9 +20,12 @@ endif
 characters := a b c d e f g h i j k l m n o p q r s t u v w x y z 0 1 2 3 4 5 6 7 8 9 _ -
 odd         = $(strip $(eval left := $(1))$(foreach c,$(characters),$(eval left := $(subst $(c),,$(left))))$(left))
 refuse_odd  = $(if $(call odd,$($(1))),$(error $(1): "$($(1))" holds more than names of a-z, 0-9, _ and -))
-refuse_many = $(if $(filter-out 0 1,$(words $($(1))))$(findstring ',$($(1))),$(error $(1): make can hold no blank and no quote in the name "$($(1))"; a link to that folder helps))
+# Folders become targets and words of a shell as well, and `rm -rf` is given names below them.
+riddles       := : % ; $$ ~ \# * ? [ ] \ ' " & | < >
+unfit         = $(if $(filter 1,$(words $(value $(1)))),$(strip $(foreach c,$(riddles),$(findstring $(c),$(value $(1))))),no one word)
+refuse_unfit  = $(if $(call unfit,$(1)),$(error $(1): make needs the name of one folder, without blanks and $(riddles), and got "$(value $(1))"; a link to that folder helps))
 $(call refuse_odd,STUDY)
-$(foreach name,STUDY OUTPUTS VENV DATA,$(call refuse_many,$(name)))
+$(foreach name,OUTPUTS VENV $(if $(STUDY),STUDY) $(if $(value DATA),DATA),$(call refuse_unfit,$(name)))
 
 STUDIES := $(sort $(notdir $(patsubst %/study.mk,%,$(wildcard params/*/study.mk))))
 ifeq ($(filter $(STUDY),$(STUDIES)),)
@@ -60,12 +63,14 @@ TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py c
               inference.py interrupt.py launch.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
               streams.py team.py train.py walk.py yamls.py))
 
+# Values are YAML: a name in quotes stays text, were it 2024, no or null.
 comma := ,
 list   = [$(subst $(subst ,, ),$(comma),$(strip $(1)))]
 files  = $(addprefix -f ,$(wildcard $(1)))
-STUDY_VALUES := -p study $(STUDY) -p outputs '$(OUTPUTS)'
-VIEW_VALUES   = $(STUDY_VALUES) -p runs '$(OUT)' -p arms '$(call list,$(ARMS))' -p seeds '$(call list,$(SEEDS))' $(ONE_ARM)
-ONE_ARM       = $(if $(filter 1,$(words $(ARMS))),-p before $(ARMS) -p after "''")
+text   = '"$(1)"'
+STUDY_VALUES := -p study $(call text,$(STUDY)) -p outputs $(call text,$(OUTPUTS))
+VIEW_VALUES   = $(STUDY_VALUES) -p runs $(call text,$(OUT)) -p arms '$(call list,$(ARMS:%="%"))' -p seeds '$(call list,$(SEEDS))' $(ONE_ARM)
+ONE_ARM       = $(if $(filter 1,$(words $(ARMS))),-p before $(call text,$(ARMS)) -p after $(call text,))
 
 .PHONY: help
 help: ## this list
@@ -130,7 +135,7 @@ seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml \
     $$(wildcard released/$(STUDY)/$$*/run.json) | $(STAMP) $(if $(ON),$(CLUSTER))
 	@$(JOB) -m $(WORK) $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
-	  -p arm $(call arm_of,$*) -p seed $(call seed_of,$*) < /dev/null
+	  -p arm $(call text,$(call arm_of,$*)) -p seed $(call seed_of,$*) < /dev/null
 
 # Runs that were taken over from released/ do not count when all are to be trained.
 ifdef RETRAIN

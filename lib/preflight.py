@@ -3,6 +3,7 @@
 FOLDER is params/<study>; the values are those that make gives to every stage after training (study, outputs, runs, arms, seeds).
 """
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
 
     for arm in of_all["arms"]:
         for seed in of_all["seeds"]:
-            own = [*places, ("arm", str(arm)), ("seed", str(seed))]
+            own = [*places, ("arm", json.dumps(arm)), ("seed", str(seed))]  # an arm named no is text
             trained.append(attempt(_stage, "train", [folder / "train.yaml", folder / "arms" / f"{arm}.yaml"], own))
     for stage in list(STAGES)[1:]:
         stages[stage] = attempt(_stage, stage, [folder / f"{stage}.yaml"], values)

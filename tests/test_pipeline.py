@@ -56,7 +56,7 @@ def test_a_second_make_does_nothing(finished, project):
 
 @pytest.mark.parametrize("changed, reruns, spares", [
     ("lib/plots.py", "04_compare", "01_train"), ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
-    ("lib/train.py", "01_train", None), ("lib/rule.json", "03_gradcam", "01_train"), ("params/smoke/arms/cutmix.yaml", "-p arm cutmix", "-p arm baseline"),
+    ("lib/train.py", "01_train", None), ("lib/rule.json", "03_gradcam", "01_train"), ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),
     ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"), ("requirements.txt", None, "01_train")])
 def test_a_change_reruns_what_depends_on_it(finished, project, changed, reruns, spares):
     plan = make(project, "-n", "report", "STUDY=smoke", "-W", changed).stdout.replace("'", "")

@@ -77,8 +77,17 @@ def test_names_that_are_more_than_names_are_refused_by_make(project, name, value
     assert result.returncode == 2 and f'"{value}"' in result.stderr and "lib." not in result.stdout, result
 
 
-def test_a_virtual_environment_with_a_blank_in_its_name_is_refused(project):
-    assert 'VENV: make can hold no blank and no quote in the name "a b"' in make(project, "-n", "train", "VENV=a b").stderr
+@pytest.mark.parametrize("verb, name", [("distclean", "OUTPUTS"), ("setup", "VENV")])
+@pytest.mark.parametrize("value", ["", "a b", "a:b", "%", "a;b", "a$b", "~/a", "a#b", "a*", "a\\b"])
+def test_a_folder_whose_name_make_cannot_hold_or_that_is_none_at_all_is_refused(project, verb, name, value):
+    result = make(project, "-n", verb, f"{name}={value}")
+    assert result.returncode == 2 and result.stdout.count("rm ") == 0, result
+    assert f'{name}: make needs the name of one folder' in result.stderr and f'got "{value}"' in result.stderr
+
+
+def test_names_that_yaml_would_take_for_something_else_stay_names(project):
+    study(project, "2024", "", "no")
+    assert make(project, "123/2024/.checked", "STUDY=2024", "OUTPUTS=123", "CHECKED=123/2024/.checked").returncode == 0
 
 
 def test_a_study_whose_own_names_are_odd_is_refused(project):
