@@ -13,12 +13,13 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "matplotlib", "s
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto" takes CUDA, then MPS, then the CPU. Raises ValueError for a device that is not there."""
+    """"auto" takes CUDA, then MPS, then the CPU; from here on fp32 means fp32 there. Raises ValueError for a device that is not there."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in available.items() if there)
     if not available[name]:
         raise ValueError(f"device: {name} was asked for and is not available; here are {', '.join(d for d in available if available[d])}")
+    torch.backends.cudnn.allow_tf32 = False  # or "fp32" on a GPU would mean 10 bits of mantissa, for who only predicts as well
     return torch.device(name)
 
 
@@ -37,7 +38,7 @@ def set_deterministic(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # every new tensor filled with NaN: 4 % of a step, no other bits
-    torch.backends.cudnn.allow_tf32 = False  # or "fp32" on a GPU would mean 10 bits of mantissa
+    torch.backends.cudnn.allow_tf32 = False  # as in choose_device, whatever was set since
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 

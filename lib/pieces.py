@@ -14,8 +14,6 @@ import sys
 import tarfile
 from pathlib import Path
 
-import torch
-
 from lib import data, inference, machine, predict, released, runs
 
 PIECE = 15 * 2**20
@@ -124,7 +122,7 @@ def main() -> int:
     unpacking.add_argument("folder", type=Path)
     unpacking.add_argument("--into", type=Path, default=runs.ROOT / "released")
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    machine.set_deterministic(2)  # and fp32 on a GPU means fp32: see there
     try:
         made = pack(options.study, options.to, options.outputs, options.runs, options.weights) if options.verb == "pack" else unpack(
             options.folder, options.into)

@@ -31,8 +31,9 @@ def test_a_device_that_is_asked_for_and_absent_is_named_with_those_there_are(bar
     assert machine.choose_device("auto").type == machine.choose_device("cpu").type == "cpu"
 
 
-def test_auto_takes_the_gpu_where_one_is(with_cuda):
-    assert machine.choose_device("auto").type == "cuda"
+def test_auto_takes_the_gpu_where_one_is_and_fp32_means_fp32_there(with_cuda, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    assert machine.choose_device("auto").type == "cuda" and not torch.backends.cudnn.allow_tf32
 
 
 def test_bf16_is_refused_where_it_would_be_emulated(with_cuda):
