@@ -98,6 +98,7 @@ def our_loop(options, splits, device: torch.device, captured: bool, compiled: bo
 
     def run():
         defaults(False)
+        torch.use_deterministic_algorithms(not any_algorithm)  # left on, it holds cuDNN to repeatable algorithms by itself
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = any_algorithm, not any_algorithm
         train.reset_totals(state)
         train.train_epoch(state)
