@@ -5,7 +5,8 @@
 Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved; each is one pass over the images, the first one (which warms up,
 captures and compiles) counted apart. Rows: a plain loop (DataLoader, torchvision's transforms, fp32, torch's own settings), our step taken
 one by one, as a CUDA graph, as a graph with whatever algorithms cuDNN finds fastest (then bits need not repeat), and as a graph of the
-compiled network. Appends to benchmarks/results/gpu.json. On a CPU the two rows that need no GPU rehearse it.
+compiled network. Appends to benchmarks/results/gpu.json; a row that fails is named, the rest is measured, and the exit status is 1.
+On a CPU the two rows that need no GPU rehearse it.
 """
 import argparse
 import json
@@ -123,7 +124,30 @@ def rows(options, splits, device: torch.device) -> dict:
     return found
 
 
-def main() -> None:
+def measure(todo: dict, rounds: int, device: torch.device):
+    """Seconds of each row's passes and of its first one, the limit found in each round, and why rows failed: those are left out from then on."""
+    seconds, first, limits, failed = {}, {}, [], {}
+    for number in range(rounds + 1):
+        limits.append(matmul_rate(device))
+        for name, function in todo.items():
+            if name in failed:
+                continue
+            began = time.perf_counter()
+            try:
+                function()
+            except (Exception, SystemExit) as error:
+                failed[name] = f"{type(error).__name__}: {error}"
+                print(f"{name}: {failed[name]}", file=sys.stderr, flush=True)
+                continue
+            took = time.perf_counter() - began
+            if number:
+                seconds.setdefault(name, []).append(took)
+            else:
+                first[name] = took
+    return seconds, first, limits, failed
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in (("rounds", 3), ("images", TRAINING_IMAGES), ("workers", 8), ("width", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
@@ -136,37 +160,28 @@ def main() -> None:
     whole = data.load("cifar100")
     splits = data.Splits(**{**vars(whole), "train": whole.train.first(options.images), "val": whole.val.first(options.images)})
     defaults(False)
-    todo, seconds, first, limits = rows(options, splits, device), {}, {}, []
-    for number in range(options.rounds + 1):
-        limits.append(matmul_rate(device))
-        for name, function in todo.items():
-            began = time.perf_counter()
-            function()
-            took = time.perf_counter() - began
-            if number:
-                seconds.setdefault(name, []).append(took)
-            else:
-                first[name] = took
+    seconds, first, limits, failed = measure(rows(options, splits, device), options.rounds, device)
     limit, operations = statistics.median(limits), training_operations(options.width)
     where = torch.cuda.get_device_name() if device.type == "cuda" else machine.processor()
     print(f"{where}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}: bf16 matrix product {limit / 1e12:.1f} TFLOP/s "
           f"({min(limits) / 1e12:.1f} to {max(limits) / 1e12:.1f}); {operations / 1e9:.2f} GFLOP an image")
-    found = {}
+    found, plain = {}, statistics.median(seconds.get("plain loop", [float("nan")]))
     for name, times in seconds.items():
         rate = options.images / statistics.median(times)
         found[name] = {"seconds": times, "first": first[name], "images_per_second": rate, "run_seconds": EPOCHS * TRAINING_IMAGES / rate,
                        "share_of_limit": rate * operations / limit}
         said = f"{statistics.median(times):.2f} s" if name.startswith("evaluation") else (
             f"{rate:10,.0f} images/s ({options.images / max(times):,.0f} to {options.images / min(times):,.0f})  {found[name]['run_seconds']:8.1f} s for "
-            f"{EPOCHS} epochs  {found[name]['share_of_limit']:6.1%} of the limit  {rate * statistics.median(seconds['plain loop']) / options.images:6.1f} x plain")
+            f"{EPOCHS} epochs  {found[name]['share_of_limit']:6.1%} of the limit  {rate * plain / options.images:6.1f} x plain")
         print(f"{name:36s} {said}  first pass {first[name]:.1f} s")
     options.results.parent.mkdir(exist_ok=True)
     kept = json.loads(options.results.read_text()) if options.results.exists() else []
     kept.append({"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "device": where, "torch": torch.__version__,
                  "cudnn": torch.backends.cudnn.version(), "arguments": {name: str(value) for name, value in vars(options).items()},
-                 "matmul_flops": limits, "operations_an_image": operations, "rows": found})
+                 "matmul_flops": limits, "operations_an_image": operations, "rows": found, "failed": failed})
     options.results.write_text(json.dumps(kept, indent=1) + "\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
