@@ -4,7 +4,8 @@
 
 A run folder is that of `make train` in every file but the executed notebook. A run that is finished, or that another process writes, is
 passed over, so that the same command may be given again, and to several processes at once. When the minutes are over it saves what it
-trains and stops; it begins no run that would not end in time. Exit status: 0 all runs are finished, 3 some are left.
+trains and stops; it begins no run that would not end in time. Asked to stop it saves as well, and with it the processes of --jobs.
+Exit status: 0 all runs are finished, 3 some are left.
 
 Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic and PyYAML; no notebook, no plots.
 """
@@ -18,7 +19,7 @@ import time
 
 import pandas as pd
 
-from lib import augment, data, given, graphs, machine, params, record, runs, train
+from lib import augment, data, given, graphs, interrupt, machine, params, record, runs, train
 from lib.cifar100 import DataError
 from lib.lock import locked
 from lib.progress import line, peak_memory
@@ -63,36 +64,55 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
         if time.monotonic() + longest > deadline:
             return "left"
         proof, state = augment.proof(splits, p.seed, p.augment), train.start(p, splits, folder, device, precision, key)
-        while state.epoch < p.epochs:
-            row = train.train_epoch(state, progress=lambda steps: until(steps, deadline))
-            row |= train.evaluate(state)
-            train.finish_epoch(state, row)
-            runs.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
-            print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
+        with interrupt.deferred() as asked_to_stop:
+            while state.epoch < p.epochs:
+                row = train.train_epoch(state, progress=lambda steps: until(steps, deadline))
+                row |= train.evaluate(state)
+                train.finish_epoch(state, row)
+                runs.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
+                print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
+                if asked_to_stop():
+                    train.save(state)
+                    raise train.TrainingError(f"stopped on request after epoch {state.epoch}; saved: the same command goes on there")
         run = record.publish(state, fingerprint, proof)
     print(f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, {run.info['training_seconds']:.0f} s of training", flush=True)
     return "finished"
 
 
-def train_all(todo: list[params.Train], deadline: float) -> list[str]:
-    """Train the runs one after the other; returns those that are left. A second look takes what another process gave up."""
+def attempt(p: params.Train, deadline: float, longest: float) -> str:
+    """What becomes of a run: "finished", "left", "locked" by another process, or "stopped" on request; what went wrong is told in a line."""
+    try:
+        return train_run(p, deadline, longest)
+    except runs.ArtefactError as error:
+        if "another process" not in str(error):
+            raise
+        print(f"{p.arm}/{p.seed}: {error}", flush=True)
+        return "locked"
+    except train.TrainingError as error:
+        print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
+        return "stopped" if "stopped on request" in str(error) else "left"
+
+
+def train_all(todo: list[params.Train], deadline: float, others=()) -> list[str]:
+    """Train the runs one after the other; returns those that are left. A second look, when the processes `others` have ended,
+    takes what they or another process gave up: what is still locked then is left as well."""
     left, longest = [], 0.0
-    for p in todo:
-        began = time.monotonic()
-        try:
-            if train_run(p, deadline, longest) == "left":
-                left.append(f"{p.arm}/{p.seed}")
-            else:
+    for look in (1, 2):
+        locked = []
+        for number, p in enumerate(todo):
+            began = time.monotonic()
+            became = attempt(p, deadline, longest)
+            if became == "stopped":
+                return left + [f"{one.arm}/{one.seed}" for one in locked + todo[number:]]
+            if became == "finished":
                 longest = max(longest, time.monotonic() - began)
-        except runs.ArtefactError as error:
-            if "another process" not in str(error):
-                raise
-            print(f"{p.arm}/{p.seed}: {error}", flush=True)
-        except train.TrainingError as error:
-            print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
-            left.append(f"{p.arm}/{p.seed}")
-            if "stopped on request" in str(error):
-                break
+            elif became == "locked" and look == 1:
+                locked.append(p)
+            else:
+                left.append(f"{p.arm}/{p.seed}")
+        for other in others:
+            other.wait()
+        todo = locked
     return left
 
 
@@ -106,6 +126,9 @@ def main() -> int:
     parser.add_argument("--compile", action="store_true", help="on a GPU: compile the network first, a minute once a process")
     parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
     options = parser.parse_args()
+    parent, others = os.environ.get("REPORT_PARENT"), []
+    if parent:  # one of its --jobs
+        interrupt.end_with(int(parent))
     deadline = time.monotonic() + 60 * options.minutes
     graphs.COMPILED = options.compile
     try:
@@ -114,17 +137,23 @@ def main() -> int:
         if not all(arm in arms and seed.isdigit() for arm, _, seed in chosen):
             raise ParameterError(f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got {' '.join(options.runs)}")
         todo = [parameters(options.study, arm, int(seed), options.outputs, options.values) for arm, _, seed in chosen]
-        others = [subprocess.Popen([sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"], cwd=runs.ROOT)
-                  for _ in range(options.jobs - 1)]
-        left = train_all(todo, deadline)
-        codes = [other.wait() for other in others]
+        for _ in range(options.jobs - 1):
+            others.append(subprocess.Popen([sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"], cwd=runs.ROOT,
+                                           env=os.environ | {"REPORT_PARENT": str(os.getpid())}))
+        left = train_all(todo, deadline, others)
     except (ParameterError, DataError, runs.ArtefactError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    if left:
+    finally:
+        for other in others:
+            other.terminate()  # nothing, when it has ended
+        for other in others:
+            other.wait()
+    if left and not parent:
         print(f"left: {' '.join(left)}; the same command goes on with them", flush=True)
-    return 3 if left or any(codes) else 0
+    return 3 if left else 0
 
 
 if __name__ == "__main__":
+    interrupt.leave_once()
     sys.exit(main())

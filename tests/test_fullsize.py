@@ -1,9 +1,12 @@
 """Many runs without notebooks: the bits of an undisturbed run whenever the time was up, nothing trained twice, no notebook needed."""
 import os
+import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from lib import fullsize, graphs, lock, predict, record, runs, train
@@ -80,10 +83,35 @@ def test_no_run_is_begun_that_would_not_end_in_time(tmp_path, monkeypatch):
     assert fullsize.train_run(run_of(tmp_path), time.monotonic() + 10, longest=60.0) == "left"
 
 
-def test_a_run_that_another_process_writes_is_passed_over(tmp_path, capsys):
+def test_a_run_that_another_process_writes_is_passed_over_and_looked_at_once_more(tmp_path, capsys, monkeypatch):
     with lock.locked(record.folder(run_of(tmp_path)) / ".train.lock"):
-        assert fullsize.train_all([run_of(tmp_path)], float("inf")) == []
-    assert "another process" in capsys.readouterr().out
+        assert fullsize.train_all([run_of(tmp_path)], float("inf")) == ["cutmix/0"]
+    assert capsys.readouterr().out.count("another process") == 2
+    became, waited = iter(["locked", "finished", "finished"]), []
+    monkeypatch.setattr(fullsize, "attempt", lambda p, *_: (became_of.append(p.seed), next(became))[1])
+    became_of, other = [], SimpleNamespace(wait=lambda: waited.append(len(became_of)))
+    assert fullsize.train_all([run_of(tmp_path, seed=seed) for seed in (0, 1)], float("inf"), [other]) == []
+    assert became_of == [0, 1, 0] and waited[0] == 2, "the second look is after the own processes have ended"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(tmp_path, number):
+    values = [word for name, value in VALUES + [("epochs", "100000")] for word in ("-p", name, value)]
+    parent = psutil.Popen([sys.executable, "-m", "lib.fullsize", "smoke", "--jobs", "2", "--outputs", str(tmp_path), *values], cwd=runs.ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    training = set()
+    for line in parent.stdout:
+        training |= {line.split()[0]} if "epoch" in line else set()
+        if len(training) == 2:
+            break
+    child, = parent.children()
+    parent.send_signal(number)
+    said = parent.communicate(timeout=60)[0]  # which ends when nobody holds the other end
+    there = psutil.wait_procs([parent, child], 20)[1]
+    for process in there:
+        process.kill()
+    assert there == [] and "Traceback" not in said and parent.returncode == (3 if number == signal.SIGTERM else -number), said
+    assert len(list(tmp_path.rglob("checkpoint.pt"))) == (2 if number == signal.SIGTERM else 1), said
 
 
 def command(*arguments, **environment):
@@ -120,5 +148,5 @@ def test_neither_training_nor_packing_needs_notebooks_or_plots():
 def test_compiling_is_asked_for_and_recorded(monkeypatch):
     monkeypatch.setattr(graphs, "COMPILED", False)
     monkeypatch.setattr(sys, "argv", ["fullsize", "smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"])
-    monkeypatch.setattr(fullsize, "train_all", lambda todo, deadline: [])
+    monkeypatch.setattr(fullsize, "train_all", lambda *_: [])
     assert fullsize.main() == 0 and "compiled" in graphs.kind()
