@@ -91,6 +91,9 @@ def attempt(p: params.Train, deadline: float, longest: float) -> str:
     except train.TrainingError as error:
         print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
         return "stopped" if "stopped on request" in str(error) else "left"
+    except RuntimeError as error:  # of torch: memory that an evaluation lacks, a compilation, a device; the next run may do without
+        print(f"{p.arm}/{p.seed}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}", file=sys.stderr, flush=True)
+        return "left"
 
 
 def train_all(todo: list[params.Train], deadline: float, others=()) -> list[str]:

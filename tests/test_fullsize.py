@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
 
 from lib import fullsize, graphs, lock, predict, record, runs, train
 from lib.yamls import ParameterError
@@ -92,6 +93,18 @@ def test_a_run_that_another_process_writes_is_passed_over_and_looked_at_once_mor
     became_of, other = [], SimpleNamespace(wait=lambda: waited.append(len(became_of)))
     assert fullsize.train_all([run_of(tmp_path, seed=seed) for seed in (0, 1)], float("inf"), [other]) == []
     assert became_of == [0, 1, 0] and waited[0] == 2, "the second look is after the own processes have ended"
+
+
+@pytest.mark.parametrize("place", ["start", "evaluate", "measure"])
+def test_memory_that_runs_out_anywhere_leaves_that_run_and_the_next_is_trained(tmp_path, capsys, monkeypatch, place):
+    def no_memory(*_):
+        monkeypatch.undo()
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(train, place, no_memory)
+    assert fullsize.train_all([run_of(tmp_path, "baseline"), run_of(tmp_path)], float("inf")) == ["baseline/0"]
+    assert capsys.readouterr().err == "baseline/0: OutOfMemoryError: CUDA out of memory.\n"
+    assert (record.folder(run_of(tmp_path)) / "run.json").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
