@@ -55,7 +55,7 @@ def train_run(p: params.Train, show, wish=bool, store: str = "") -> None:
     machine.set_deterministic(p.threads)
     precision = machine.choose_precision(p.precision, device)
     team = join(device, wish, store)
-    fingerprint = machine.fingerprint(device, precision, p.devices)
+    fingerprint = machine.fingerprint(device, precision, p.devices, p.data)
     key, folder = record.key(p, splits.digest, fingerprint), record.folder(p)
     if team.agreed(team.same(key) != key):
         raise ParameterError("devices: the processes have other parameters, data, code or machines, and would not train one run")

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from lib import augment, recipe
 
 WARM_UP = 3  # steps before a capture: they make the momentum buffers, and let libraries choose their kernels
+CAPTURES = True  # until one fails: torch's allocator is left as in a capture then, and another one would fail as well
 COMPILED = False  # for a process that trains many runs: a cold compilation (a minute) outlasts a run
 
 
@@ -80,7 +81,8 @@ class Engine:
     """
 
     def __init__(self, state):
-        self.state, self.graph, self.rate, self.warm, self.plan, self.usable = state, None, None, 0, None, state.device.type == "cuda"
+        self.state, self.graph, self.rate, self.warm, self.plan = state, None, None, 0, None
+        self.usable = CAPTURES and state.device.type == "cuda"
         self.mean, self.std = (torch.tensor(values, dtype=torch.float32, device=state.device) for values in (state.splits.mean, state.splits.std))
         self.totals = torch.zeros_like(state.totals)
         self.network, self.stream = state.model, torch.cuda.Stream() if self.usable else None
@@ -139,17 +141,21 @@ class Engine:
 
     def capture(self, count: int) -> None:
         """Record the step as a graph, which computes nothing yet. Where that fails, training goes on step by step and says so."""
+        global CAPTURES
         self.graph = None
-        graph = torch.cuda.CUDAGraph()
+        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph, stream=self.stream):
                 self.step(count)
             self.graph = graph
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
-            self.usable = False
-            print(f"CUDA graph: not captured ({str(error).splitlines()[0]}); training goes on step by step, slower", flush=True)
+            why = error.__context__ or error  # the end of a failed capture fails in turn, and leaves its stream the current one
+            torch.cuda.set_stream(here)
+            self.usable = CAPTURES = False
+            if isinstance(why, torch.OutOfMemoryError):
+                raise why
+            print(f"CUDA graph: not captured ({(str(why).splitlines() or [type(why).__name__])[0]}); training goes on step by step, slower",
+                  flush=True)
 
 
 def kind() -> str:

@@ -67,6 +67,8 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
         "commit": runs.commit(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "sha256": {name: runs.sha256_of(state.folder / name) for name in ("model.safetensors", "history.csv", "predictions.npz")},
     }
+    if state.engine and not state.engine.usable:
+        info["steps"] = "one by one"  # a CUDA graph, which the fingerprint names, was not captured
     predict.write_record(state.folder / "run.json", info)
     checkpoint.remove(state.folder)
     for name in (HISTORY_SO_FAR, TAKEN_OVER):

@@ -8,7 +8,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lib import augment, data, graphs, randomness, recipe, train
+from lib import augment, data, graphs, machine, randomness, recipe, record, train
 from lib.params import Train
 from tests.test_train import SETTINGS
 
@@ -137,7 +137,11 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(splits, tmp_path, monkeyp
     monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
     with FakeTensorMode(allow_non_fake_inputs=True):
         state = train.start(host.params, splits, tmp_path, torch.device("cuda"), "fp32", key="none")
+        monkeypatch.setattr(graphs, "CAPTURES", False)
+        assert not graphs.Engine(state).usable
+        monkeypatch.setattr(graphs, "CAPTURES", True)
         engine = graphs.Engine(state)
+        assert engine.usable
         engine.plan = graphs.Plan(**{name: value.to("cuda") for name, value in vars(drawn).items()})
         if keep_on_the_host:
             engine.mean = splits.mean
@@ -160,13 +164,16 @@ class Graph:
 
 
 def gpu(monkeypatch, engine, fails=None):
-    """Make the engine think that it has a GPU; returns the list of graphs that it captured."""
-    captured = []
+    """Make the engine think that it has a GPU; returns the lists of graphs that it captured and of streams made current again."""
+    captured, restored = [], []
 
     @contextlib.contextmanager
     def capture(graph, stream):
         if fails:
-            raise fails
+            try:
+                raise fails
+            finally:
+                raise RuntimeError("capture_end: the capture failed")  # as torch does
         captured.append(graph)
         monkeypatch.setattr(engine, "step", lambda count: None)
         yield
@@ -174,19 +181,22 @@ def gpu(monkeypatch, engine, fails=None):
         stand_in()
 
     def stand_in():
+        monkeypatch.setattr(graphs, "CAPTURES", True)
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda: "here")
+        monkeypatch.setattr(torch.cuda, "set_stream", restored.append)
         monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(engine))
         monkeypatch.setattr(torch.cuda, "graph", capture)
 
     stand_in()
     engine.usable = True
-    return captured
+    return captured, restored
 
 
 def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learning_rate_changes(splits, tmp_path, monkeypatch):
     state, plain = (started(splits, tmp_path, epochs=4, milestones=[3]) for _ in range(2))
     plainly(plain)
     state.engine = graphs.Engine(state)
-    captured = gpu(monkeypatch, state.engine)
+    captured, _ = gpu(monkeypatch, state.engine)
     for _ in range(4):
         train.finish_epoch(state, train.train_epoch(state))
     # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one rate, one at another
@@ -198,11 +208,14 @@ def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learnin
 def test_where_a_capture_fails_training_goes_on_step_by_step_and_says_so_once(splits, tmp_path, monkeypatch, capsys):
     state, plain = started(splits, tmp_path), plainly(started(splits, tmp_path))
     state.engine = graphs.Engine(state)
-    gpu(monkeypatch, state.engine, RuntimeError("operation not permitted when stream is capturing\nmore"))
+    _, restored = gpu(monkeypatch, state.engine, RuntimeError("operation not permitted when stream is capturing\nmore"))
     for _ in range(2):
         train.finish_epoch(state, train.train_epoch(state))
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and "not permitted when stream is capturing" in said and "step by step" in said
+    assert restored == ["here"] and not graphs.CAPTURES, "nothing tries again in this process"
+    published = record.publish(state, machine.fingerprint(state.device, "fp32"), {})
+    assert published.info["steps"] == "one by one"
     for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
         assert torch.equal(one, other)
 
@@ -224,10 +237,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_the_end_of_the_epoch(splits, 
 
 
 def test_the_kind_of_step_is_in_the_fingerprint_of_a_gpu_alone(monkeypatch):
-    from lib import machine
-
     assert "step" not in machine.fingerprint(torch.device("cpu"), "fp32")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     monkeypatch.setattr(graphs, "COMPILED", True)
     found = machine.fingerprint(SimpleNamespace(type="cuda"), "bf16")
     assert "compiled" in found["step"] and found["algorithms"] == "deterministic"
+    assert machine.fingerprint(SimpleNamespace(type="cuda"), "bf16", data="folder")["step"] == "plain"
