@@ -22,7 +22,10 @@ def write(folder: Path, content: dict) -> None:
 
 
 def read(folder: Path, key: str) -> dict | None:
-    """The newest checkpoint that is whole and belongs to `key`, or None. Damaged ones are named and passed over."""
+    """The newest checkpoint that is whole and belongs to `key`, or None, in main memory: a GPU holds the run's own tensors already.
+
+    Damaged ones are named and passed over.
+    """
     for name in NAMES:
         path = folder / name
         if not path.is_file():
@@ -32,7 +35,7 @@ def read(folder: Path, key: str) -> dict | None:
             print(f"{path}: damaged, passed over")
             continue
         try:
-            checkpoint = torch.load(io.BytesIO(content[32:]), weights_only=True)
+            checkpoint = torch.load(io.BytesIO(content[32:]), map_location="cpu", weights_only=True)
         except Exception as error:  # torch's reader trips over foreign bytes in a dozen ways
             print(f"{path}: refused ({type(error).__name__}), passed over")
             continue

@@ -398,6 +398,12 @@ def content(step, key="k"):
     return {"key": key, "step": step, "tensor": torch.arange(100.0) + step}
 
 
+def test_a_checkpoint_of_a_gpu_is_read_into_main_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+    checkpoint.write(tmp_path, content(1))
+    assert checkpoint.read(tmp_path, "k")["tensor"].device.type == "cpu"
+
+
 def test_the_newest_checkpoint_is_read_and_the_one_before_is_kept(tmp_path):
     assert checkpoint.read(tmp_path, "k") is None
     for step in (1, 2, 3):
