@@ -113,7 +113,7 @@ def train_epoch(state: State, progress=iter) -> dict:
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
-    order = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
+    order = on_host = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment, params.image_size)
     if state.device.type == "cuda" and state.engine is None and state.team.size == 1 and isinstance(state.images, torch.Tensor):
         state.engine = graphs.Engine(state)
@@ -122,7 +122,8 @@ def train_epoch(state: State, progress=iter) -> dict:
     else:
         order, draws = order.to(state.device), None if draws is None else draws.to(state.device)
     batches = order.split(params.batch_size)
-    read = streams.batches(state.images, batches[state.step:])  # of a stream ahead of the step that is under way
+    places = batches if isinstance(state.images, torch.Tensor) else on_host.split(params.batch_size)  # no reader of a disk waits for a GPU
+    read = streams.batches(state.images, places[state.step:])  # of a stream ahead of the step that is under way
     with interrupt.deferred() as asked_to_stop:
         for batch in progress(batches[state.step:]):
             try:

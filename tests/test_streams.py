@@ -161,6 +161,18 @@ def test_training_from_disk_gives_the_bits_of_training_from_memory(splits, in_me
     np.testing.assert_allclose(few, logits, atol=1e-4)  # in smaller batches: sums differ in their last digits
 
 
+def test_what_is_read_is_known_without_asking_the_device(splits, tmp_path, monkeypatch):
+    """A device that never answers stands for a GPU with a long queue."""
+    def take(state, images, labels, step):
+        assert images.device.type == labels.device.type == "meta"
+        state.totals[2] += len(labels)
+
+    state = started(splits, tmp_path)
+    state.device, state.labels = torch.device("meta"), state.labels.to("meta")
+    monkeypatch.setattr(train, "train_step", take)
+    assert train.train_epoch(state)["stream_loss"] == 0 and state.totals[2] == len(splits.train)
+
+
 @pytest.mark.parametrize("epoch, step", [(0, 1), (0, 3), (1, 2)])
 def test_a_training_that_stops_in_mid_epoch_goes_on_with_the_same_bits(splits, undisturbed, tmp_path, monkeypatch, epoch, step):
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0)  # one after every step, while later batches are being read
