@@ -78,6 +78,8 @@ def unpack(folder: Path, into: Path) -> list[Path]:
         raise runs.ArtefactError(f"{folder}: no list of pieces (*.json) here")
     for path in lists:
         listed = runs.read_json(path)
+        if not (isinstance(listed.get("sha256"), str) and isinstance(listed.get("pieces"), dict) and listed["pieces"]):
+            raise runs.ArtefactError(f"{path}: no list of pieces: sha256 and pieces must be in it; only such lists (*.json) may be in the folder")
         whole = b"".join(runs.read_bytes(folder / Path(name).name, digest) for name, digest in listed["pieces"].items())
         if hashlib.sha256(whole).hexdigest() != listed["sha256"]:
             raise runs.ArtefactError(f"{path}: the pieces are whole and not what was packed")

@@ -164,6 +164,13 @@ def test_a_piece_that_is_missing_or_damaged_is_named_and_nothing_is_unpacked(tra
     assert not (tmp_path / "released").exists()
 
 
+@pytest.mark.parametrize("foreign", ['{"x": 1}', '{"sha256": "a", "pieces": ["b"]}', '{"sha256": "a", "pieces": {}}', '{"pieces": {"a": 1}}'])
+def test_a_list_that_is_none_of_pieces_is_named(tmp_path, foreign):
+    (tmp_path / "other.json").write_text(foreign, encoding="utf-8")
+    with pytest.raises(runs.ArtefactError, match="other.json: no list of pieces"):
+        pieces.unpack(tmp_path, tmp_path / "released")
+
+
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "halved", lambda run, weights: {"run.json": b"{}"})
     monkeypatch.setattr(predict, "load_run", lambda path: None)
