@@ -116,11 +116,15 @@ def gpus() -> list[str]:
 
 def slots(study: str) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: the GPUs of one run (what is left over idles), or as many
-    workers as runs of the study fit on the cores."""
+    workers as runs of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many that are."""
     from lib.execute import defaults, gather
+    from lib.yamls import ParameterError
 
     train = Path("params") / study / "train.yaml"
     params = defaults(Path("notebooks/01_train.ipynb")) | gather([train] if train.is_file() else [], [])[0]
+    for name in ("devices", "threads"):
+        if type(params[name]) is not int or params[name] < 1:
+            raise ParameterError(f"{train}: {name}: a whole number of at least 1 is wanted (got {params[name]!r})")
     if params["device"] in ("auto", "cuda") and gpus():
         found, each = gpus(), params["devices"]
         return [{"CUDA_VISIBLE_DEVICES": ",".join(found[first:first + each])} for first in range(0, max(len(found) - each, 0) + 1, each)]
@@ -140,12 +144,17 @@ def local(environments: list[dict[str, str]]) -> SpecCluster:
 def start(study: str, command: list[str], jobs: int | None) -> int:
     """Run the make command on the cluster there is, or on one of its own, with as many trainings at a time as it has slots."""
     from lib import interrupt
+    from lib.yamls import ParameterError
 
     interrupt.leave_once()
     with contextlib.ExitStack() as stack:
         address = os.environ.get("DASK_SCHEDULER_ADDRESS")
         place = {"scheduler_file": os.environ["DASK_SCHEDULER_FILE"]} if not address and "DASK_SCHEDULER_FILE" in os.environ else {}
-        cluster = None if address or place else stack.enter_context(local(slots(study)))
+        try:
+            cluster = None if address or place else stack.enter_context(local(slots(study)))
+        except ParameterError as error:
+            print(error, file=sys.stderr)
+            return 2
         try:
             client = stack.enter_context(Client(address or cluster, set_as_default=False, **place))
         except (OSError, ValueError) as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import cluster
+from lib import cluster, interrupt
 from project import copied, environment
 
 ROOT = Path(__file__).parent.parent
@@ -155,6 +155,21 @@ def test_a_run_of_many_devices_takes_as_many_gpus_or_cores_of_a_worker(monkeypat
     assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0"}]  # whose run then says that one is missing
+
+
+@pytest.mark.parametrize("text, said", [("devices: 0", "devices: a whole number"), ("threads: many", "threads: a whole number"),
+                                        ("devices: [1", "not valid YAML"), ("7", "expected 'name: value' lines")])
+def test_a_broken_study_is_one_clear_line(monkeypatch, tmp_path, capsys, text, said):
+    (tmp_path / "params" / "broken").mkdir(parents=True)
+    (tmp_path / "params" / "broken" / "train.yaml").write_text(text, encoding="utf-8")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    monkeypatch.chdir(tmp_path)
+    for name in ("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(interrupt, "leave_once", lambda: None)
+    assert cluster.start("broken", ["true"], None) == 2
+    told = capsys.readouterr().err
+    assert "train.yaml: " in told and said in told and told.count("\n") == 1
 
 
 def cluster_threads(study: str) -> int:
