@@ -6,9 +6,10 @@ import pandas as pd
 
 from lib import checkpoint, inference, machine, predict, runs, train
 
-# The code that decides a run's bits, but for the data, which have a digest: a change here makes a finished run out of date.
+# The code that decides a run's bits, but for the data, which have a digest; their mean and deviation, of walk.py, do not. A change here makes
+# a finished run out of date.
 CODE = ("augment.py", "cutmix.py", "data.py", "graphs.py", "inference.py", "machine.py", "model.py", "randomness.py",
-        "recipe.py", "record.py", "streams.py", "team.py", "train.py")
+        "recipe.py", "record.py", "streams.py", "team.py", "train.py", "walk.py")
 HISTORY_SO_FAR = "history.part.csv"
 TAKEN_OVER = "released.txt"  # the run was trained elsewhere (lib.released); make looks for it
 NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}  # names and places; the choices made stand in the fingerprint

@@ -286,7 +286,7 @@ def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path
     base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     assert record.key(base, "d", {}) == real
-    for name in ("train", "team", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference", "streams"):
+    for name in ("train", "team", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference", "streams", "walk"):
         path = tmp_path / "lib" / f"{name}.py"
         before = path.read_bytes()
         path.write_bytes(before + b"\n")
