@@ -97,7 +97,7 @@ def moved(results: dict) -> str:
     if counts["both_wrong_less_confident_share"] is not None:
         text += f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is the less confident one"
     beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
-    moved_classes = (f"Of {classes['tested']} classes {count(classes['better'])} are more accurate in {after}, "
+    moved_classes = (f"Of {classes['tested']} classes {count(classes['better'])} {'is' if classes['better'] == 1 else 'are'} more accurate in {after}, "
                      f"{count(classes['worse'])} less, and {count(classes['equal'])} as before. "
                      + (f"Beyond chance, with 5% false discoveries, {count(classes['better_beyond_chance'])} rise and "
                         f"{count(classes['worse_beyond_chance'])} fall." if beyond else
