@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 
 from lib.labels import RULE
+from lib.severity import chances
 from lib.wording import count, level, listed, name, percent, plural, readable, shorten
 
 PAIR_FORMATS = {"class": readable, "other": readable, "share": "{:.1%}"}
@@ -66,7 +67,7 @@ def rescored(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
 def within_superclass(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
     said = "; ".join(f"{readable(arm)} " + ", ".join(f"{level(row.low)} to {level(row.high)}: {percent(row.share, 0)}"
                                                      for row in table.itertuples() if row.errors) for arm, table in tables.items())
-    chance = listed(list(dict.fromkeys(percent(table["chance"].iloc[0], 1) for table in tables.values())))
+    chance = listed(list(dict.fromkeys(percent(chance) for chance in chances(tables))))
     return {"caption": "Share of test errors that stay inside the true superclass, by confidence after temperature scaling, with 95% "
                        "Clopper–Pearson intervals; above each, the errors of the band. Dashed: the share if wrong classes were drawn "
                        "at random.",

@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from lib.plots import WIDTH, colours
+from lib.severity import chances
 from lib.wording import level, readable, shorten
 
 WRITTEN = 40  # names that fit beside one matrix
@@ -31,7 +32,7 @@ def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
         for where, top, count in zip(middle, table["share_high"][shown], table["errors"][shown]):
             ax.annotate(f"{count:,}", (where, top), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=6,
                         rotation=0 if len(tables) < 3 else 90)
-    for number, chance in enumerate(dict.fromkeys(table["chance"].iloc[0] for table in tables.values())):
+    for number, chance in enumerate(chances(tables)):
         ax.axhline(chance, color="#555555", linewidth=0.8, linestyle=(0, (4, 3)), label="_chance" if number else "chance")
     ax.set_xticks(place, [f"{level(row.low)} to {level(row.high)}" for row in first.itertuples()])
     highest = max(table.loc[table["errors"] > 0, "share_high"].max() for table in tables.values())

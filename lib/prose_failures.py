@@ -145,8 +145,9 @@ def severity(results: dict) -> str:
 
 
 def alike(numbers: dict, said) -> str:
-    """What is said of each arm, once where it is the same in all."""
-    texts = {name(arm): said(of_arm) for arm, of_arm in numbers["arms"].items()}
+    """What is said of each arm that makes errors (of all where none does), once where it is the same."""
+    made = {arm: of_arm for arm, of_arm in numbers["arms"].items() if of_arm["errors"]}
+    texts = {name(arm): said(of_arm) for arm, of_arm in (made or numbers["arms"]).items()}
     return min(texts.values()) if len(set(texts.values())) == 1 else listed([f"{text} in {arm}" for arm, text in texts.items()])
 
 

@@ -31,6 +31,12 @@ def within_by_confidence(errors: pd.DataFrame, chance: float) -> pd.DataFrame:
                          "share": within / np.where(count, count, np.nan), "share_low": low, "share_high": high, "chance": chance})
 
 
+def chances(tables: dict[str, pd.DataFrame]) -> list[float]:
+    """The different chances of the arms (`within_by_confidence`) that make errors, of all where none does."""
+    made = [table for table in tables.values() if table["errors"].any()]
+    return list(dict.fromkeys(float(table["chance"].iloc[0]) for table in made or tables.values()))
+
+
 def distance(labels: np.ndarray, predicted: np.ndarray, superclass: np.ndarray) -> np.ndarray:
     """Superclass distance of each prediction (N,): 0 right, 1 another class of the true superclass, 2 beyond it.
 

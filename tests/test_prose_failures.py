@@ -142,6 +142,8 @@ def test_chance_is_said_of_each_arm_where_it_differs(results):
     text = everything(results)
     assert "drawn at random 4.0% in baseline and 6.0% in CutMix would be there" in text
     assert "errors at random would have 1.96 in baseline and 1.94 in CutMix." in text
+    results["failures"]["severity"]["arms"]["baseline"]["errors"] = 0
+    assert "drawn at random 6.0% would be there" in prose.severity(results)
 
 
 def test_ten_classes_without_superclasses(results):

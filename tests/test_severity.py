@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from lib import plots_failures, severity
-from lib.captions_failures import confusion as caption
+from lib.captions_failures import confusion as caption, within_superclass as within_caption
 from lib.failures import chance_within_superclass
 
 matplotlib.use("agg")
@@ -105,6 +105,16 @@ def test_the_plot_of_shares_skips_empty_bands():
     axis = plots_failures.within_superclass({"baseline": table})
     assert [text.get_text() for text in axis.texts] == ["2"]
     assert axis.containers[0].lines[0].get_ydata().tolist() == [0.5] and axis.containers[0].lines[0].get_xdata().tolist() == [4]
+
+
+def test_chance_is_drawn_and_said_of_each_arm_that_makes_errors():
+    one = errors_table(("a1", "a2", 0.95))
+    tables = {"a": severity.within_by_confidence(one, 0.25), "b": severity.within_by_confidence(one, 0.5),
+              "c": severity.within_by_confidence(one.iloc[:0], 0.75), "d": severity.within_by_confidence(one, 0.5)}
+    axis = plots_failures.within_superclass(tables)
+    assert [line.get_ydata()[0] for line in axis.lines if line.get_linestyle() == "--"] == [0.25, 0.5]
+    assert within_caption(tables)["alt"].endswith("Chance: 25.0% and 50.0%.")
+    matplotlib.pyplot.close(axis.figure)
 
 
 @pytest.mark.parametrize("arms", [2, 5])
