@@ -101,8 +101,9 @@ def readme(study: Path) -> str:
     for path in sorted(study.glob("*/seed-*/run.json")):
         info, place = predict.read_record(path), path.parent
         print_of, stored = info["fingerprint"], info.get("stored", {})
+        step = info.get("steps", print_of.get("step", "plain"))
         rows.append(f"| {place.parent.name} | {info['params']['seed']} | {info['test_accuracy']:.2%} | {info['train_accuracy']:.2%} | "
-                    f"{info['training_seconds']:.0f} | {print_of['device_name']} | {print_of['precision']} | {info.get('steps', print_of.get('step', 'plain'))} | "
+                    f"{info['training_seconds']:.0f} | {print_of['device_name']} | {print_of['precision']} | {step} | "
                     f"{info['commit']} | {info['finished'][:10]} | {stored.get('weights') or 'none'} |")
         hashes += [f"{digest}  {place.parent.name}/{place.name}/{name}" for name, digest in info["sha256"].items()]
     return (f"# Released runs of the study `{study.name}`\n\nTrained elsewhere and kept here: `make report STUDY={study.name}` uses a run whose "
