@@ -156,7 +156,7 @@ MUTANTS = [Mutant(*row) for row in (
      "not torch.isfinite(summed[0])", "False"),
     ("logits that are not finite", "test_runs.py::test_logits_that_are_not_finite_are_refused", "lib/predict.py",
      "    if not all(np.isfinite(rows).all() for _, rows in row_blocks(logits)):", "    if False:"),
-    ("ties of confidence", "test_calibration.py::test_risk_coverage_accepts_ties_together", "lib/calibration.py",
+    ("ties of confidence", "test_selective.py::test_risk_coverage_accepts_ties_together", "lib/selective.py",
      "np.append(np.diff(confidence[order]) != 0, True)", "np.full(len(order), True)"),
     ("a study of one arm", "test_made_up_report.py::test_one_arm_is_reported_and_nothing_is_compared", "lib/changes.py",
      "    if len(pair) == 1:\n        return {}\n", ""),

@@ -1,4 +1,4 @@
-"""Does a confidence of 0.8 mean right eight times in ten, and are the wrong answers the less confident ones?"""
+"""Does a confidence of 0.8 mean right eight times in ten?"""
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
@@ -173,25 +173,3 @@ def reliability(confidence, correct, bins: int = 15, equal_mass: bool = False) -
     images = np.where(count, count, np.nan)
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count,
                          "confidence": expected / images, "accuracy": right / images})
-
-
-def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
-    """Share of images accepted and share of errors among them, at each distinct confidence, highest first.
-
-    Equal confidences are one block, accepted together: no threshold can part them.
-    """
-    confidence, correct = same_length(confidence=confidence, correct=correct)
-    confidence, correct = finite("confidence", confidence), flags("correct", correct)
-    order = np.argsort(-confidence, kind="stable")
-    block_end = np.append(np.diff(confidence[order]) != 0, True)
-    accepted = np.flatnonzero(block_end) + 1
-    return accepted / len(correct), np.cumsum(~correct[order])[block_end] / accepted
-
-
-def aurc(confidence, correct) -> float:
-    """Area under the risk-coverage curve, 0 to 1, lower is better (Geifman et al. 2019, arXiv:1805.08206).
-
-    The mean over images of the risk when that image's confidence is the threshold.
-    """
-    coverage, risk = risk_coverage(confidence, correct)
-    return float(np.sum(risk * np.diff(coverage, prepend=0.0)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from lib import calibration as cal
 from lib.mapped import row_blocks
-from lib.selective import SCORES
+from lib.scores import SCORES
 
 _kept: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -40,7 +40,7 @@ def columns(part, temperature: float = 1.0) -> Columns:
 
 
 def scores(part) -> dict[str, np.ndarray]:
-    """lib.selective.SCORES of each image, by name."""
+    """lib.scores.SCORES of each image, by name."""
     def compute():
         parts = [[score(logits) for score in SCORES.values()] for _, logits in row_blocks(part.logits)]
         return dict(zip(SCORES, map(np.concatenate, zip(*parts))))

@@ -103,7 +103,7 @@ def limits(results: dict) -> str:
     number = len(study["seeds"])
     items = [seeds(study), "Intervals cover the choice of test images, not the choice of seed." if number == 1 else
              f"Intervals of differences cover the choice of test images and of seeds; with {number} seeds the spread between seeds is itself "
-             "known only roughly, and they may be too narrow. Tests and intervals of classes and of single risks cover images alone."]
+             "known only roughly, which makes them wide. Tests and intervals of classes and of single risks cover images alone."]
     if not results["compare"]["after"]:
         items.append("No remedy was trained beside it, so nothing here says whether a failure could be cured.")
     elif not results["compare"]["ablation"]:

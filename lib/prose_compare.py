@@ -71,27 +71,29 @@ def ranking(compare: dict) -> str:
 
 
 def side_by_side(results: dict) -> str:
+    """The section's title and first sentences."""
     compare = results["compare"]
     if not compare["after"]:
-        return (f"No remedy was trained, so none is judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, {see('tab-cases')} the "
+        return (f"## {start(compare['before'])} in numbers\n\nNo remedy was trained, so none is judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, {see('tab-cases')} the "
                 "images looked at.")
-    return (f"{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change with its interval, "
+    return (f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change with its interval, "
             f"{see('tab-cases')} and {see('fig-before-after')} the same images in both.")
 
 
 def moved(results: dict) -> str:
-    """Corrected, regressed, wrong in both, against what two seeds of one arm differ by; classes that moved beyond chance."""
+    """The subsection's title; corrected, regressed, wrong in both, against what two seeds of one arm differ by; classes that moved
+    beyond chance. "" with one arm, where nothing moves."""
     compare = results["compare"]
     if not compare["after"]:
-        return "With one arm there is no change of an image or of a class to show."
+        return ""
     counts, classes = compare["migration"], compare["classes"]
     before, after, seeds = name(compare["before"]), name(compare["after"]), number_of_seeds(compare)
 
     def images(number):
         return plural(number, "image") if isinstance(number, int) else f"{number:,.1f} images"
 
-    text = (f"{start(compare['after'])} corrects {images(counts['corrected'])} that {before} gets wrong, and gets "
-            f"{images(counts['regressed'])} wrong that {before} gets right: a net change of "
+    text = (f"### Image by image, class by class\n\n{start(compare['after'])} corrects {images(counts['corrected'])} that {before} gets wrong, "
+            f"and gets {images(counts['regressed'])} wrong that {before} gets right: a net change of "
             f"{signed(counts['net_gain'], 0 if isinstance(counts['net_gain'], int) else 1)}{_means(compare)}. "
             f"Both are wrong on {images(counts['both_wrong'])}")
     if counts["both_wrong_less_confident_share"] is not None:

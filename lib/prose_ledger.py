@@ -30,19 +30,22 @@ def scope(results: dict) -> str:
     text += [f"{see('tab-ledger')} has each claim that could be tested beside what was measured."] * (tested > 0)
     if found["verdicts"][UNTESTED]:
         text.append(f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, and why.")
-    text += [f"This study is not of {escape(of)}: {escape(differs)}." for of, differs in found["outside"].items()]
+    text += [f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}." for of, differs in found["outside"].items()]
     return "## The original study's claims\n\n" + " ".join(text)
 
 
 def conditions(results: dict) -> str:
-    """How many of the study's own conditions hold, and which fail; "" without conditions."""
+    """How many of the study's own conditions hold, which fail, and which could not be judged; "" without conditions."""
     rows = results["conditions"]
     if not rows:
         return ""
-    failed = [escape(row["condition"]) for row in rows if not row["passed"]]
-    text = (f"This study states {plural(len(rows), 'condition')} beforehand; "
-            + ("all hold" if not failed else f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"))
-    return f"{text} ({see('tab-conditions')})."
+    measured = [row for row in rows if row["measured"] is not None]
+    failed = [escape(row["condition"]) for row in measured if not row["passed"]]
+    hold = len(measured) - len(failed)
+    parts = ["all hold" if hold == len(rows) else "1 holds" if hold == 1 else f"{count(hold)} hold"]
+    parts += [f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"] * bool(failed)
+    parts += [f"{len(rows) - len(measured)} could not be measured"] * (len(measured) < len(rows))
+    return f"This study states {plural(len(rows), 'condition')} beforehand: {'; '.join(parts)} ({see('tab-conditions')})."
 
 
 def ledger_caption() -> str:

@@ -5,7 +5,8 @@ import pandas as pd
 from lib import bootstrap
 from lib.columns import columns
 from lib.measures import with_spread
-from lib.selective import SCORES, clopper_pearson, counts_at_matched_coverage, rejection_table, threshold_for_risk
+from lib.scores import SCORES
+from lib.selective import clopper_pearson, counts_at_matched_coverage, rejection_table, threshold_for_risk
 from lib.summary import confidence_of
 from lib.wording import level, readable, with_limits
 

@@ -3,7 +3,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from lib.calibration import aurc, risk_coverage, softmax
 from lib.checks import finite, flags, fraction, same_length, whole
 
 
@@ -12,8 +11,29 @@ def _scored(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
     return finite("confidence", confidence), flags("correct", correct)
 
 
+def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
+    """Share of images accepted and share of errors among them, at each distinct confidence, highest first.
+
+    Equal confidences are one block, accepted together: no threshold can part them.
+    """
+    confidence, correct = _scored(confidence, correct)
+    order = np.argsort(-confidence, kind="stable")
+    block_end = np.append(np.diff(confidence[order]) != 0, True)
+    accepted = np.flatnonzero(block_end) + 1
+    return accepted / len(correct), np.cumsum(~correct[order])[block_end] / accepted
+
+
+def aurc(confidence, correct) -> float:
+    """Area under the risk-coverage curve, 0 to 1, lower is better (Geifman et al. 2019, https://arxiv.org/abs/1805.08206).
+
+    The mean over images of the risk when that image's confidence is the threshold.
+    """
+    coverage, risk = risk_coverage(confidence, correct)
+    return float(np.sum(risk * np.diff(coverage, prepend=0.0)))
+
+
 def excess_aurc(confidence, correct) -> float:
-    """The AURC above that of a score which ranks every right answer before every wrong one (arXiv:1805.08206).
+    """The AURC above that of a score which ranks every right answer before every wrong one (https://arxiv.org/abs/1805.08206).
 
     The best score has no ties, so it is 0 only for a perfect ranking without ties among the errors.
     """
@@ -30,43 +50,6 @@ def augrc(confidence, correct) -> float:
     coverage, risk = risk_coverage(confidence, correct)
     coverage = np.append(0.0, coverage)
     return float(np.trapezoid(coverage * np.append(0.0, risk), coverage))
-
-
-def _logits(logits) -> np.ndarray:
-    logits = finite("logits", logits)
-    if logits.ndim != 2 or logits.shape[0] < 1 or logits.shape[1] < 2:
-        raise ValueError(f"logits: got shape {logits.shape}; allowed: (images, classes), at least 1 and 2")
-    return logits
-
-
-def margin_score(logits) -> np.ndarray:
-    """Largest minus second largest logit (N, K) -> (N,), at least 0: the "logits margin" of arXiv:2305.15508."""
-    second, first = np.partition(_logits(logits), (-2, -1), axis=1)[:, -2:].T
-    return first - second
-
-
-def normalised_logit_score(logits, p: float = 2.0) -> np.ndarray:
-    """Largest centred logit over the p-norm of the centred logits, (N, K) -> (N,), 0 to 1, 0 where all are equal.
-
-    "MaxLogit-pNorm", Cattelan and Silva 2023, https://arxiv.org/abs/2305.15508. Raises ValueError for p not above 0.
-    """
-    if not 0 < p < np.inf:
-        raise ValueError(f"p: got {p}; allowed: finite numbers above 0")
-    logits = _logits(logits)
-    centred = logits - logits.max(axis=1, keepdims=True)  # exactly 0 for equal logits, which a mean is not
-    centred -= centred.mean(axis=1, keepdims=True)
-    largest = np.abs(centred).max(axis=1, keepdims=True)
-    centred /= np.where(largest > 0, largest, 1)  # the ratio is unchanged, and a high power cannot overflow
-    norm = np.sum(np.abs(centred) ** p, axis=1) ** (1 / p)
-    return centred.max(axis=1) / np.where(norm > 0, norm, 1)
-
-
-def softmax_score(logits) -> np.ndarray:
-    """Largest softmax probability (N, K) -> (N,): the confidence that the rest of the report speaks of."""
-    return softmax(logits).max(axis=1)
-
-
-SCORES = {"softmax": softmax_score, "margin": margin_score, "normalised": normalised_logit_score}
 
 
 def clopper_pearson(successes, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

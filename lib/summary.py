@@ -5,7 +5,7 @@ import pandas as pd
 from lib import calibration as cal
 from lib.columns import columns, scores, temperature
 from lib.measures import MEASURES, with_spread
-from lib.selective import augrc, clopper_pearson, excess_aurc
+from lib.selective import augrc, aurc, clopper_pearson, excess_aurc
 from lib.wording import readable, with_limits
 
 ARM_ROWS = ("test_accuracy", "errors", "train_accuracy", "val_accuracy", "train_val_gap", "errors_ge_90", "errors_ge_99",
@@ -36,11 +36,11 @@ def _calibration(test, temperature: float, ending: str) -> dict:
 
 
 def _ranking(test) -> dict:
-    """AURC, E-AURC and AUGRC of each score of lib.selective; maximum softmax has the plain names."""
+    """AURC, E-AURC and AUGRC of each score of lib.scores; maximum softmax has the plain names."""
     numbers = {}
     for name, score in scores(test).items():
         ending = "" if name == "softmax" else f"_{name}"
-        for measure, value in (("aurc", cal.aurc), ("e_aurc", excess_aurc), ("augrc", augrc)):
+        for measure, value in (("aurc", aurc), ("e_aurc", excess_aurc), ("augrc", augrc)):
             numbers[measure + ending] = value(score, test.correct)
     return numbers
 

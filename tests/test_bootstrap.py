@@ -8,7 +8,8 @@ from lib import bootstrap, calibration as cal
 from lib.chance import chance_error
 from lib.compare import difference_of_means, paired_bootstrap
 from lib.predict import Predictions
-from lib.selective import SCORES, augrc, excess_aurc
+from lib.scores import SCORES
+from lib.selective import augrc, aurc, excess_aurc
 from lib.summary import arm_numbers
 from synthetic import run
 
@@ -37,7 +38,7 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
                     "brier": cal.brier_score(cal.softmax(logits), labels), "brier_scaled": cal.brier_score(cal.softmax(logits, temperature), labels)}
         for name, score in SCORES.items():
             ending, scores = "" if name == "softmax" else f"_{name}", score(one.test.logits)[rows]
-            expected |= {f"aurc{ending}": cal.aurc(scores, correct), f"augrc{ending}": augrc(scores, correct),
+            expected |= {f"aurc{ending}": aurc(scores, correct), f"augrc{ending}": augrc(scores, correct),
                          f"e_aurc{ending}": excess_aurc(scores, correct)}
         less = {f"{name}{bootstrap.LESS_CHANCE}" for name in ("ece", "ece_scaled")}
         assert set(expected) | {"errors_ge_99"} | less == set(sampled["a"])
@@ -59,12 +60,12 @@ def test_areas_of_many_images_do_not_drown_in_float32():
     correct = generator.random(images) < 0.5 + 0.4 * confidence
     counts = np.ones((4, images), np.float32)
     found = [area[0] for area in bootstrap.areas(counts, *bootstrap.ranked(confidence, correct))]
-    assert found == pytest.approx([cal.aurc(confidence, correct), augrc(confidence, correct)], rel=1e-5)
+    assert found == pytest.approx([aurc(confidence, correct), augrc(confidence, correct)], rel=1e-5)
 
 
 @pytest.mark.parametrize("errors", [0, 1, 37, 99, 100])
 def test_the_least_aurc_in_closed_form_is_that_of_a_perfect_ranking(errors):
-    best = cal.aurc(np.arange(100), np.arange(100) >= errors)
+    best = aurc(np.arange(100), np.arange(100) >= errors)
     assert bootstrap.least_aurc(np.array([errors]), 100)[0] == pytest.approx(best, abs=1e-12)
 
 
@@ -158,7 +159,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     truth = {arm: run(0, 60_000, **options) for arm, options in {"a": {}, "b": {"signal": 2.0, "scale": 1.6}}.items()}
     true = {"test_accuracy": np.diff([one.test.correct.mean() for one in truth.values()])[0],
             "nll": np.diff([cal.negative_log_likelihood(one.test.logits, one.test.labels) for one in truth.values()])[0],
-            "aurc": np.diff([cal.aurc(cal.softmax(one.test.logits).max(1), one.test.correct) for one in truth.values()])[0]}
+            "aurc": np.diff([aurc(cal.softmax(one.test.logits).max(1), one.test.correct) for one in truth.values()])[0]}
     sets, covered = 120, dict.fromkeys(true, 0)
     for number in range(sets):
         trained = {"a": {0: run(2 * number, 250, noise=number)}, "b": {0: run(2 * number + 1, 250, noise=number, signal=2.0, scale=1.6)}}

@@ -6,9 +6,9 @@ from scipy.optimize import approx_fprime
 from sklearn.metrics import brier_score_loss, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from lib.calibration import (TEMPERATURE_BOUNDS, aurc, brier_score, calibration_error, classwise_calibration_error,
+from lib.calibration import (TEMPERATURE_BOUNDS, brier_score, calibration_error, classwise_calibration_error,
                              expected_calibration_error, fit_temperature, negative_log_likelihood, reliability,
-                             risk_coverage, softmax)
+                             softmax)
 
 
 def predictor(seed, images=2000, classes=10, temperature=1.0):
@@ -148,32 +148,6 @@ def test_temperature_changes_no_prediction_and_lowers_the_ece():
     assert expected_calibration_error(after, labels) < expected_calibration_error(before, labels) / 3
 
 
-def brute_aurc(confidence, correct):
-    return np.mean([np.mean(~correct[confidence >= threshold]) for threshold in confidence])
-
-
-@pytest.mark.parametrize("levels", [3, 50, 10**9])
-def test_aurc_is_the_mean_risk_over_the_images_as_thresholds(levels):
-    generator = np.random.default_rng(levels)
-    confidence = generator.integers(levels, size=200) / levels
-    correct = generator.random(200) < confidence
-    assert aurc(confidence, correct) == pytest.approx(brute_aurc(confidence, correct), abs=1e-12)
-
-
-def test_aurc_closed_forms():
-    confidence = np.linspace(0, 1, 8)
-    assert aurc(confidence, np.ones(8, bool)) == 0
-    assert aurc(confidence, np.zeros(8, bool)) == 1
-    assert aurc(np.full(8, 0.5), np.arange(8) < 6) == pytest.approx(0.25)
-    assert aurc([0.9, 0.8, 0.7], [True, False, True]) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
-
-
-def test_risk_coverage_accepts_ties_together():
-    coverage, risk = risk_coverage([0.9, 0.5, 0.5, 0.1], [True, False, True, False])
-    np.testing.assert_allclose(coverage, [0.25, 0.75, 1])
-    np.testing.assert_allclose(risk, [0, 1 / 3, 1 / 2])
-
-
 FAIR = np.full((2, 2), 0.5)
 
 
@@ -196,9 +170,6 @@ FAIR = np.full((2, 2), 0.5)
     (lambda: fit_temperature(FAIR, [0, 9]), "labels: got 0 to 9"),
     (lambda: reliability([0.5, 1.5], [True, False]), "confidence: got 0.5 to 1.5; allowed: 0 to 1"),
     (lambda: reliability([0.5], [True, False]), r"shapes: got confidence \(1,\), correct \(2,\)"),
-    (lambda: aurc([], []), r"shapes: got confidence \(0,\)"),
-    (lambda: aurc([0.5, np.nan], [True, False]), "confidence: got 1 of 2 values that are not finite"),
-    (lambda: aurc([0.5, 0.6], [1, 2]), "correct: got int64 values other than 0 and 1"),
 ])
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message) as error:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lib import bootstrap, calibration as cal, changes, columns, failures, labels, mapped, predict, rejection, runs, summary
-from lib.selective import SCORES
+from lib.scores import SCORES
 from synthetic import predictions, run
 
 SPLITS = SimpleNamespace(class_names=[f"class {number}" for number in range(400)], superclass=np.zeros(400, int), superclass_names=["all"],

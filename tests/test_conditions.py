@@ -123,7 +123,8 @@ def test_the_report_counts_conditions_and_names_those_that_fail(tmp_path):
         rows = conditions.check(conditions.read(str(written(tmp_path, *entries))), RESULTS).to_dict("records")
         return prose_ledger.conditions({"conditions": rows})
 
-    assert "states 1 condition beforehand; all hold (" in told(GOOD)
-    assert "2 conditions beforehand; **1 fails: more**" in told(GOOD, BAD)
+    assert "states 1 condition beforehand: all hold (" in told(GOOD)
+    assert "2 conditions beforehand: 1 holds; **1 fails: more** (" in told(GOOD, BAD)
+    assert "2 conditions beforehand: 1 holds; 1 could not be measured (" in told(GOOD, "what: gone, path: a.b, at_most: 1")
     assert prose_ledger.conditions({"conditions": []}) == "" and conditions.read("") == []
     assert conditions.check([], RESULTS).empty

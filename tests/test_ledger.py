@@ -244,6 +244,24 @@ def test_a_sound_full_size_study_contradicts_the_baseline_and_the_gain(results):
     assert given["direction-of-accuracy"] == "reproduced" and given["case-1214-cause"] == "not reproduced"
 
 
+def test_a_full_size_baseline_alone_is_judged_and_the_arm_that_is_not_there_is_not(results):
+    compare, smoothing = results["compare"], results["study"]["label_smoothing"]
+    for of_arms in (compare["arms"], smoothing, compare["rejection"]):
+        for name in set(of_arms) - {"baseline"}:
+            del of_arms[name]
+    for name in ("accuracy_change", "migration", "classes", "class_change", "ablation"):
+        del compare[name]
+    del results["gradcam"]["attention"]
+    compare["arms"]["baseline"]["test_accuracy"] = seeds(0.74)
+    judged = ledger.judge(claims.read(FILE), results).set_index("id")
+    assert judged.loc["baseline-test-accuracy", "verdict"] == judged.loc["crop-and-flip-were-on", "verdict"] == "contradicted"
+    assert judged.loc["baseline-errors-90", "verdict"] == "reproduced"
+    of_another = [name for name in judged.index if name.startswith(("cutmix", "class-", "gain", "corrected")) or name.endswith("-after")]
+    assert len(of_another) > 15 and set(judged.loc[of_another, "verdict"]) == {"not tested here"}
+    assert "claimed of an arm with CutMix and label smoothing 0.1 only" in set(judged.loc[of_another, "why"])
+    assert "Some claims speak of an arm with CutMix and label smoothing 0.1, and this study does not: label smoothing cutmix" in told(results)
+
+
 def test_a_diagnosis_alone_contradicts_nothing(results):
     """Its score on photographs is not known."""
     results["gradcam"]["cases"][0]["verdict"], results["failures"]["known"] = "label_error", {}
@@ -307,7 +325,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     results["compare"]["accuracy_change"] = {"estimate": -0.02, "low": -0.03, "high": -0.01}
     assert "1 not reproduced (1 of them claimed of the full-size network, which this is not)" in told(results)
     assert told(results).count("The original study trained ResNet-18") == 1
-    assert "not of full size: width 64 (here 16)." in told(results)
+    assert "speak of full size, and this study does not: width 64 (here 16)." in told(results)
 
 
 def test_without_claims_there_is_nothing_to_say():

@@ -107,8 +107,8 @@ def test_one_arm_is_reported_and_nothing_is_compared(tmp_path, monkeypatch):
     report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(6), 2, 30), {"cutmix": {"wrong": 0.4}}))
     check(report, tmp_path)
     says(report, "no other arm was trained, so nothing is compared", "No remedy was trained, so none is judged", "CutMix in numbers",
-         "With one arm there is no change of an image or of a class to show.", "nothing here says whether a failure could be cured")
-    assert not re.search(r"baseline|both arms|each arm was|The arms|held against", report.texts[0])
+         "nothing here says whether a failure could be cured")
+    assert not re.search(r"baseline|both arms|each arm was|The arms|held against|[Ii]mage by image", report.texts[0])
     made, results = tmp_path / "made-up", json.loads((tmp_path / "made-up" / "results.json").read_text())
     for name in ("tables/changes", "tables/churn", "figures/classes", "figures/before-after", "figures/corrected"):
         assert not list(made.glob(f"{name}*"))

@@ -166,7 +166,7 @@ def test_seeds_are_counted(results):
     assert "trained once, with one seed" in prose.limits(results)
     results["study"]["seeds"] = [42, 43, 44]
     text = prose.limits(results)
-    assert "3 seeds" in text and "one seed" not in text and "may be too narrow" in text
+    assert "3 seeds" in text and "one seed" not in text and "known only roughly" in text
     assert "Baseline with seed 42 gets" in prose.failing(results)
 
 

@@ -4,15 +4,41 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from lib.calibration import aurc, risk_coverage
-from lib.selective import (augrc, clopper_pearson, counts_at_matched_coverage, excess_aurc, margin_score,
-                           normalised_logit_score, rejection_table, threshold_for_risk)
+from lib.scores import margin_score, normalised_logit_score
+from lib.selective import (augrc, aurc, clopper_pearson, counts_at_matched_coverage, excess_aurc, rejection_table, risk_coverage,
+                           threshold_for_risk)
 
 
 def answers(seed, images=400, levels=10**9):
     generator = np.random.default_rng(seed)
     confidence = generator.integers(levels, size=images) / levels
     return confidence, generator.random(images) < 0.3 + 0.6 * confidence
+
+
+def brute_aurc(confidence, correct):
+    return np.mean([np.mean(~correct[confidence >= threshold]) for threshold in confidence])
+
+
+@pytest.mark.parametrize("levels", [3, 50, 10**9])
+def test_aurc_is_the_mean_risk_over_the_images_as_thresholds(levels):
+    generator = np.random.default_rng(levels)
+    confidence = generator.integers(levels, size=200) / levels
+    correct = generator.random(200) < confidence
+    assert aurc(confidence, correct) == pytest.approx(brute_aurc(confidence, correct), abs=1e-12)
+
+
+def test_aurc_closed_forms():
+    confidence = np.linspace(0, 1, 8)
+    assert aurc(confidence, np.ones(8, bool)) == 0
+    assert aurc(confidence, np.zeros(8, bool)) == 1
+    assert aurc(np.full(8, 0.5), np.arange(8) < 6) == pytest.approx(0.25)
+    assert aurc([0.9, 0.8, 0.7], [True, False, True]) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
+
+
+def test_risk_coverage_accepts_ties_together():
+    coverage, risk = risk_coverage([0.9, 0.5, 0.5, 0.1], [True, False, True, False])
+    np.testing.assert_allclose(coverage, [0.25, 0.75, 1])
+    np.testing.assert_allclose(risk, [0, 1 / 3, 1 / 2])
 
 
 def test_excess_aurc_subtracts_the_best_possible_ranking():
@@ -170,6 +196,9 @@ PAIR = ([0.5, 0.6], [True, False])
 @pytest.mark.parametrize("call, message", [
     (lambda: augrc([0.5], [True, False]), "shapes: got confidence"),
     (lambda: excess_aurc([], []), "shapes: got confidence"),
+    (lambda: aurc([], []), r"shapes: got confidence \(0,\)"),
+    (lambda: aurc([0.5, np.nan], [True, False]), "confidence: got 1 of 2 values that are not finite"),
+    (lambda: aurc([0.5, 0.6], [1, 2]), "correct: got int64 values other than 0 and 1"),
     (lambda: margin_score([[1.0], [2.0]]), r"logits: got shape \(2, 1\)"),
     (lambda: normalised_logit_score([[1.0, np.nan]]), "logits: got 1 of 2 values that are not finite"),
     (lambda: normalised_logit_score([[1.0, 2.0]], p=0), "p: got 0"),
