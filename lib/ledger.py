@@ -57,7 +57,7 @@ def _differences(scope: Scope, results: dict) -> str:
         try:
             here = find(results, path)
         except Missing:
-            here = "not recorded"
+            here = "none"
         if here != wanted:
             texts.append(f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} (here {here})")
     return ", ".join(texts)
