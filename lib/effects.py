@@ -20,7 +20,8 @@ def measure(response: Response, wrong, true) -> pd.DataFrame:
 
 def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
     """One row for each arm and probe of found[arm][probe], a table from `measure`: arm, probe, images, the three means, and of
-    flip and to_true a 95% Wilson interval (Wilson 1927), which is wider than need be where draws were averaged.
+    flip and to_true a 95% Wilson interval (Wilson 1927,
+    https://doi.org/10.1080/01621459.1927.10502953), which is wider than need be where draws were averaged.
     """
     return pd.DataFrame([{"arm": arm, "probe": probe, "images": len(errors), **errors[list(MEASURES)].mean(),
                           **{f"{name}_{end}": bound for name in ("flip", "to_true")

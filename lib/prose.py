@@ -111,7 +111,8 @@ def limits(results: dict) -> str:
     if not results["gradcam"]["score"]:
         items.append("How often a verdict on a cause is right is not known on this data set.")
     if results["compare"]["robustness"]:
-        items.append(f"The corruptions were applied to {plural(results['compare']['robustness']['images'], 'test image')} alone, drawn at random.")
+        images = plural(results["compare"]["robustness"]["images"], "test image")
+        items.append(f"The corruptions were applied to {images} alone, drawn at random.")
     if min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
         items.append(f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained for "

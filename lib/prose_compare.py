@@ -74,10 +74,10 @@ def side_by_side(results: dict) -> str:
     """The section's title and first sentences."""
     compare = results["compare"]
     if not compare["after"]:
-        return (f"## {start(compare['before'])} in numbers\n\nNo remedy was trained, so none is judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, {see('tab-cases')} the "
-                "images looked at.")
-    return (f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change with its interval, "
-            f"{see('tab-cases')} and {see('fig-before-after')} the same images in both.")
+        return (f"## {start(compare['before'])} in numbers\n\nNo remedy was trained, so none is judged. {see('tab-arms')} has the "
+                f"numbers of {name(compare['before'])}, {see('tab-cases')} the images looked at.")
+    return (f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
+            f"with its interval, {see('tab-cases')} and {see('fig-before-after')} the same images in both.")
 
 
 def moved(results: dict) -> str:

@@ -33,8 +33,8 @@ def suspicious(results: dict) -> str:
     runs = labels["runs"]
     counts = [f"{numbers['suspected']:,} of {numbers['images']:,} in {'validation' if split == 'val' else split}"
               for split, numbers in labels["splits"].items()]
-    text = (f"A label is suspected where {RULE}. {'The one run' if runs == 1 else f'The {runs} runs of all arms and seeds'} saw neither split in "
-            f"training, and no human judgement enters. Suspected are {listed(counts)}"
+    text = (f"A label is suspected where {RULE}. {'The one run' if runs == 1 else f'The {runs} runs of all arms and seeds'} saw "
+            f"neither split in training, and no human judgement enters. Suspected are {listed(counts)}"
             + (f"; the runs are unanimous on {labels['unanimous']:,} of those in test." if labels["unanimous"] and runs > 2 else "."))
     if results["failures"]["named"]:
         named = [f"image {row['id']} (recorded {name(row['true'])}, rather {name(row['suggested'])}"

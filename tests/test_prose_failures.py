@@ -152,6 +152,13 @@ def test_ten_classes_without_superclasses(results):
     assert "no superclasses" in said and "fig-severity" not in said and "fig-confusion" in said and everything(results)
 
 
+def test_one_run_and_several_are_told_apart(results):
+    results["failures"]["labels"]["runs"] = 1
+    assert "The one run saw neither split" in prose.suspicious(results)
+    results["failures"]["labels"]["runs"] = 6
+    assert "The 6 runs of all arms and seeds saw neither split" in prose.suspicious(results)
+
+
 def test_hostile_names_become_text(results):
     failures = copy.deepcopy(results)["failures"]
     failures["labels"]["named"] = [{"id": 1, "true": "<b>*x*</b>", "suggested": "$a_b$"}]
