@@ -15,11 +15,10 @@ from traitlets.config import Config
 
 from lib.export import HIDDEN, PrepareReport
 from lib.export_markdown import TEMPLATES, ReportError
-from lib.export_typst_tables import literal, typst_table
+from lib.export_typst_tables import LINES_KEPT_TOGETHER, literal, typst_table
 
 SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 STANDARD = "ua-1"
-LINES_KEPT_TOGETHER = 25  # a table with fewer lines moves to the next page as a whole
 
 
 class Pictures:

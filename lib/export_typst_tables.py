@@ -7,6 +7,7 @@ from lib.export_tables import LONG_TEXT, columns_of, grid, header_rows, kinds_of
 
 TEXT_WIDTH_EM = 50  # width of the PDF's text in ems of table text; only a first guess, the template measures
 CHARACTER_EM, PADDING_EM = 0.49, 1.2
+LINES_KEPT_TOGETHER = 25  # a table, or a row, with fewer lines moves to the next page as a whole
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 
@@ -112,5 +113,6 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     widths = column_widths(columns_of(rows[:head], width), columns)
     columns_code = "(" + "".join("auto, " if one is None else f"{one:.1f}em, " for one in widths) + ")"
     header = f"table.header({', '.join(lines[:head])})"
-    height = sum(lines_of(row, widths) for row in rows)
-    return f"fit-table({', '.join([columns_code, header, *filter(None, lines[head:])])})", int(height)
+    heights = [int(lines_of(row, widths)) for row in rows]
+    tall = max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
+    return f"fit-table({', '.join([columns_code, str(tall).lower(), header, *filter(None, lines[head:])])})", sum(heights)

@@ -290,6 +290,30 @@ def test_long_tables_repeat_their_header_in_pdf_and_wide_ones_stay_on_the_page()
     assert max(starts) < 595 - 70
 
 
+@pytest.mark.parametrize("lines", range(4))
+def test_a_row_of_several_lines_stays_on_one_page_in_pdf(lines):
+    words = [[f"first{number} " + "and so on " * 60 + f"last{number}", "1.5"] for number in range(60)]
+    reader = to_pdf("# Title", "\n\n".join(["A line."] * lines), table("tab-long", rows(["a long text", "value"], *words)))
+    ends = [[set(re.findall(rf"{end}(\d+)", page.extract_text())) for end in ("first", "last")] for page in reader.pages]
+    assert len(ends) > 2 and all(first == last for first, last in ends)
+    assert set().union(*(first for first, _ in ends)) == set(map(str, range(60)))
+
+
+def test_a_row_taller_than_a_page_is_there_to_its_last_word_in_pdf():
+    tall = rows(["a long text", "value"], ["start " + "and so on " * 3000 + "finish", "1.5"])
+    texts = [page.extract_text() for page in to_pdf("# Title", table("tab-long", tall)).pages]
+    words = [len(re.findall(r"\bso\b", text)) for text in texts]  # what runs off a page's foot is still in its text
+    assert sum(words) == 3000 and max(words) < 1500 and "finish" in texts[-1]
+
+
+def test_a_cell_over_more_rows_than_a_page_holds_still_breaks_in_pdf():
+    first, *others = [f"<td>row{number}</td></tr>" for number in range(120)]
+    spanned = (f"<table><thead><tr><th>group</th><th>value</th></tr></thead><tbody><tr><td rowspan='120'>all</td>{first}"
+               f"{''.join(f'<tr>{other}' for other in others)}</tbody></table>")
+    with_rows = [re.findall(r"row\d+", page.extract_text()) for page in to_pdf("# Title", table("tab-long", spanned)).pages]
+    assert sum(map(len, with_rows)) == 120 and max(map(len, with_rows)) < 100
+
+
 @pytest.mark.parametrize("lines", [34, 35, 36])
 def test_caption_of_a_long_table_stays_with_its_rows_in_pdf(lines):
     long = rows(["identity", "value"], *([f"row{number}", "1.5"] for number in range(60)))
