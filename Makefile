@@ -137,8 +137,9 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard 
 	@$(JOB) -m $(WORK) $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call text,$(call arm_of,$*)) -p seed $(call seed_of,$*) < /dev/null
 
-# Runs that were taken over from released/ do not count when all are to be trained.
-ifdef RETRAIN
+# Runs that were taken over from released/ do not count when all are to be trained;
+# 0, no, false and nothing mean no, as in lib.released.
+ifneq (,$(filter-out 0 no No NO false False FALSE,$(RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 FORCE:
 endif

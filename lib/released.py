@@ -11,6 +11,7 @@ made from exactly these.
 """
 import argparse
 import hashlib
+import os
 import signal
 import sys
 from itertools import takewhile
@@ -27,6 +28,11 @@ SPLITS = ("val", "test")
 
 def place(params) -> Path:
     return runs.ROOT / "released" / params.study / params.arm / f"seed-{params.seed}"
+
+
+def asked_to_retrain() -> bool:
+    """What RETRAIN of make, or REPORT_RETRAIN, says: 0, no, false and nothing mean no."""
+    return os.environ.get("REPORT_RETRAIN", "").strip().lower() not in ("", "0", "no", "false")
 
 
 def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> predict.Run | None:

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from project import copied, make
 
 from lib import data, fullsize, predict, record, released, runs
 from lib.params import check
@@ -110,6 +111,28 @@ def test_retrain_counts_neither_a_released_run_nor_what_was_taken_over(project, 
     own = shutil.copytree(trained / "smoke" / "baseline" / "seed-0", record.folder(params), dirs_exist_ok=True)
     (own / "released.txt").unlink()
     assert released.at_hand(params, digest(trained), taken.info["key"], retrain=True).path == record.folder(params)
+
+
+NO = ["", " ", "0", "no", "No", "false", "FALSE"]
+
+
+@pytest.mark.parametrize("word", [*NO, "1", "yes", "true", "00", None])
+def test_retrain_is_asked_for_by_a_word_that_does_not_mean_no(monkeypatch, word):
+    monkeypatch.delenv("REPORT_RETRAIN", raising=False)
+    if word is not None:
+        monkeypatch.setenv("REPORT_RETRAIN", word)
+    assert released.asked_to_retrain() == (word not in [*NO, None])
+
+
+def test_make_trains_what_was_taken_over_when_retrain_does_not_mean_no(tmp_path):
+    goal = copied(tmp_path) / "outputs" / "smoke" / "baseline" / "seed-0" / "train.ipynb"
+    goal.parent.mkdir(parents=True)
+    for path in (goal, goal.with_name("released.txt")):
+        path.touch()
+    for word in [*NO, "1", "yes"]:
+        plan = make(tmp_path, "-n", str(goal.relative_to(tmp_path)), "STUDY=smoke", RETRAIN=word)
+        assert plan.returncode == 0, plan.stderr
+        assert ("-m lib.execute" in plan.stdout) == (word not in NO), word
 
 
 def test_a_run_finished_here_comes_before_a_released_one(project, trained):
