@@ -10,8 +10,11 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from lib import index, readme_figures, runs
+from lib import index, runs
 from test_export import assert_nothing_runs_or_loads
+
+sys.path.insert(0, str(runs.ROOT / "tools"))
+import readme_figures  # noqa: E402
 
 HOSTILE = '<script>alert(1)</script> & "quoted" \' 🦀'
 
