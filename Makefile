@@ -58,7 +58,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/browser.py lib/index.py lib/readme_figures.py lib/refresh.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
+VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/index.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py decode.py distributed.py execute.py folders.py given.py graphs.py \
               inference.py interrupt.py launch.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
               streams.py team.py train.py walk.py yamls.py))
@@ -137,8 +137,9 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard 
 	@$(JOB) -m $(WORK) $< '$@' $(call files,$(P)/train.yaml $(P)/arms/$(call arm_of,$*).yaml) $(STUDY_VALUES) \
 	  -p arm $(call text,$(call arm_of,$*)) -p seed $(call seed_of,$*) < /dev/null
 
-# Runs that were taken over from released/ do not count when all are to be trained.
-ifdef RETRAIN
+# Runs that were taken over from released/ do not count when all are to be trained;
+# 0, no, false and nothing mean no, as in lib.released.
+ifneq (,$(filter-out 0 no No NO false False FALSE,$(RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 FORCE:
 endif
@@ -173,7 +174,7 @@ lab: $(STAMP) ## explore a finished study in JupyterLab
 
 .PHONY: readme-figures
 readme-figures: $(STAMP) ## for authors: the README's pictures in docs/ from a finished study's figures
-	@$(RUN) -m lib.readme_figures '$(OUT)' docs
+	@$(RUN) tools/readme_figures.py '$(OUT)' docs
 
 .PHONY: refresh
 refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the committed notebooks in place (2 min)
@@ -181,7 +182,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 	$(MAKE) train STUDY=smoke OUTPUTS=outputs RETRAIN=1
 	for run in $$(cd outputs/smoke && ls -d */seed-*); do mkdir -p released/smoke/$$run; \
 	  (cd outputs/smoke/$$run && cp run.json history.csv predictions.npz model.safetensors '$(CURDIR)'/released/smoke/$$run/); done
-	$(RUN) -m lib.refresh notebooks/*.ipynb
+	$(RUN) tools/refresh.py notebooks/*.ipynb
 
 # --- checks
 .PHONY: test unit

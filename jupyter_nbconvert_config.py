@@ -1,4 +1,4 @@
-"""Read by `jupyter nbconvert` when it is called from this folder: it then finds --to report-html and --to report-pdf, of this checkout."""
+"""Read by `jupyter nbconvert` when it is called from this folder: it then finds the exporters in lib/."""
 import sys
 from pathlib import Path
 

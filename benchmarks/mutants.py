@@ -206,7 +206,8 @@ def main(*words: str) -> int:
     began, bad, count = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        for part in ("Makefile", "lib", "notebooks", "params", "requirements.txt", "released", "tests"):
+        for part in ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt", "released",
+                     "tests", "tools"):
             (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, project / part)
         for mutant in MUTANTS:
             if words and not any(word in mutant.fault for word in words):

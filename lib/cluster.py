@@ -27,7 +27,8 @@ from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker  # noq
 RETRIES = 1  # of a job that failed; a job whose worker was lost is moved, three times at most (Dask's allowed-failures)
 LOCK_SECONDS = 120  # a lost worker's job may still be saving its checkpoint
 LOOPBACK = "127.0.0.1"
-KEPT = ("PYTHONPATH", "PYTHONHASHSEED", "PYDEVD_DISABLE_FILE_VALIDATION", "CIFAR100_ROOT", "REPORT_TENSORBOARD", "REPORT_HEADLESS")
+KEPT = ("PYTHONPATH", "PYTHONHASHSEED", "PYDEVD_DISABLE_FILE_VALIDATION", "CIFAR100_ROOT", "REPORT_TENSORBOARD", "REPORT_HEADLESS",
+        "REPORT_RETRAIN")
 
 
 class JobError(RuntimeError):

@@ -73,8 +73,6 @@ def only_text(text: str) -> str:
 class ReportHTML(HTMLExporter):
     """Notebook to a single HTML file that opens without a network."""
 
-    export_from_notebook = "Report (HTML)"
-
     @default("template_name")
     def _template_name_default(self):
         return "report"

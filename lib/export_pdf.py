@@ -119,7 +119,6 @@ def compile_pdf(source: str, folder: Path, log) -> bytes:
 class ReportPDF(Exporter):
     """Notebook to a tagged PDF without LaTeX or a browser."""
 
-    export_from_notebook = "Report (PDF)"
     output_mimetype = "application/pdf"
 
     @default("file_extension")

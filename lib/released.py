@@ -1,26 +1,38 @@
 """Released runs: trained elsewhere, kept in released/<study>/<arm>/seed-<n>, and used where a study would train the same.
 
-    python -m lib.released verify STUDY          # recompute the predictions of every released network, in fp32 on this machine
+    python -m lib.released verify STUDY
+    python -m lib.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...] [--outputs DIR]
+
+`verify` recomputes the predictions of every released network, in fp32 on this machine. `release`
+copies the finished runs of outputs/<study>, or those named, and writes the README of what is there.
 
 A released run has the files of a run folder, logits in float16, and of some runs the weights, in float16 as well: its predictions were
 made from exactly these.
 """
 import argparse
+import hashlib
+import os
 import signal
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from lib import data, inference, predict, record, runs
+from lib import data, inference, machine, predict, record, runs
 
 MACHINES_OWN = {"threads", "devices"}  # parameters that decide bits but not what is trained
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
+SPLITS = ("val", "test")
 
 
 def place(params) -> Path:
     return runs.ROOT / "released" / params.study / params.arm / f"seed-{params.seed}"
+
+
+def asked_to_retrain() -> bool:
+    """What RETRAIN of make, or REPORT_RETRAIN, says: 0, no, false and nothing mean no."""
+    return os.environ.get("REPORT_RETRAIN", "").strip().lower() not in ("", "0", "no", "false")
 
 
 def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> predict.Run | None:
@@ -49,14 +61,18 @@ def adopt(params, data_digest: str) -> predict.Run | None:
         print(f"{source.relative_to(runs.ROOT)} is of another training ({'; '.join(other)}): not used", flush=True)
         return None
     files = {name: runs.read_bytes(source / name, digest) for name, digest in info["sha256"].items()}
-    record_of = runs.read_bytes(source / "run.json")
-    for name in ("run.json", "model.safetensors"):  # until the last file is there, this is no finished run
-        (folder / name).unlink(missing_ok=True)
-    runs.write_bytes(folder / record.TAKEN_OVER, f"{source.relative_to(runs.ROOT)}\n".encode())
-    for name, content in (files | {"run.json": record_of}).items():
-        runs.write_bytes(folder / name, content)
+    taken = {record.TAKEN_OVER: f"{source.relative_to(runs.ROOT)}\n".encode()}
+    fill(folder, taken | files | {"run.json": runs.read_bytes(source / "run.json")})
     print(f"taken over from {source.relative_to(runs.ROOT)}: RETRAIN=1 would train", flush=True)
     return predict.load_run(folder)
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> None:
+    """Write a run's files, run.json last: until it is there, this is no finished run."""
+    for name in ("run.json", "model.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+    for name, content in files.items():
+        runs.write_bytes(folder / name, content)
 
 
 def is_released(run: predict.Run) -> bool:
@@ -72,6 +88,82 @@ def half(logits: np.ndarray) -> np.ndarray:
     return rounded
 
 
+def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
+    """The files of a run as it is released, by name; run.json last."""
+    info, files = dict(run.info), {"history.csv": runs.read_bytes(run.path / "history.csv")}
+    own, logits = {split: getattr(run, split) for split in SPLITS}, {}
+    if weights:
+        model = predict.load_model(run, info["classes"]).half()
+        files["model.safetensors"] = runs.weights_bytes(model)
+        logits = predicted(run, model.float().to(machine.choose_device("auto")))
+    arrays = {}
+    for split, stored in own.items():
+        new = logits.get(split, stored.logits)
+        arrays |= {f"{split}_index": stored.index, f"{split}_labels": stored.labels,
+                   f"{split}_logits": half(new)}
+        info[f"{split}_accuracy"] = float((new.argmax(1) == stored.labels).mean())
+    files["predictions.npz"] = runs.arrays_bytes(**arrays)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    stored = {"logits": "float16", "weights": "float16" if weights else None}
+    return files | {"run.json": predict.record_bytes(info | {"stored": stored, "sha256": sums})}
+
+
+def predicted(run: predict.Run, model) -> dict[str, np.ndarray]:
+    """A model's logits of the images that a run was validated and tested on."""
+    splits = data.load_for(run.info["params"], run.info["data_digest"])
+    return {split: inference.logits(model, getattr(splits, split).images, splits.mean, splits.std)
+            for split in SPLITS}
+
+
+def release(study: str, outputs: str, chosen: list[str], with_weights: list[str]) -> None:
+    """Copy the finished runs of a study, or those `chosen`, halved, into released/<study>.
+
+    Raises ArtefactError where there is none, or none of a name.
+    """
+    root, kept = runs.ROOT / outputs / study, runs.ROOT / "released" / study
+    there = {f"{path.parent.parent.name}/{path.parent.name.removeprefix('seed-')}": path.parent
+             for path in sorted(root.glob("*/seed-*/run.json"))}
+    wanted = chosen or list(there)
+    unknown = set(with_weights) - set(wanted) | set(wanted) - set(there)
+    if unknown or not there:
+        raise runs.ArtefactError(f"{root}: no finished run {', '.join(sorted(unknown))}".rstrip())
+    for name in wanted:
+        folder, weights = kept / there[name].relative_to(root), name in with_weights
+        fill(folder, halved(predict.load_run(there[name]), weights))
+        print(folder.relative_to(runs.ROOT), "with weights" if weights else "", flush=True)
+    runs.write_bytes(kept / "README.md", readme(kept).encode())
+
+
+def readme(study: Path) -> str:
+    """What lies in a study's folder of released runs: where and when it was trained, how well it
+    does, and its hashes. What an author wrote above the present table is kept."""
+    rows, hashes, old = [], [], study / "README.md"
+    blocks = old.read_text(encoding="utf-8").split("\n\n") if old.is_file() else []
+    for path in sorted(study.glob("*/seed-*/run.json")):
+        info, place = predict.read_record(path), path.parent
+        print_of, stored = info["fingerprint"], info.get("stored", {})
+        step = info.get("steps", print_of.get("step", "plain"))
+        cells = (place.parent.name, info["params"]["seed"], f"{info['test_accuracy']:.2%}",
+                 f"{info['train_accuracy']:.2%}", f"{info['training_seconds']:.0f}",
+                 print_of["device_name"], print_of["precision"], step, info["commit"],
+                 info["finished"][:10], stored.get("weights") or "none")
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+        hashes += [f"{digest}  {place.parent.name}/{place.name}/{name}"
+                   for name, digest in info["sha256"].items()]
+    notes = takewhile(lambda block: not block.startswith("| arm"), blocks[2:])
+    return "\n\n".join([
+        f"# Released runs of the study `{study.name}`",
+        f"Trained elsewhere and kept here: `make report STUDY={study.name}` uses a run whose\n"
+        "parameters and data are the study's, and says so; `RETRAIN=1` trains. Logits are float16;\n"
+        "predictions were made from exactly the weights that are stored.\n"
+        f"`make verify STUDY={study.name}` recomputes them.\n"
+        "Written by `python -m lib.released release`; paragraphs between this one and the table stay.",
+        *notes,
+        "| arm | seed | test accuracy | clean train | training, s | device | precision | step | "
+        "commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
+        "SHA-256:", "```\n" + "\n".join(hashes) + "\n```\n"])
+
+
 def agreement(run: predict.Run, splits, split: str = "test") -> float:
     """Share of a split's images whose first guess, from the stored weights in fp32 on this machine, is the stored one."""
     model, part = predict.load_model(run, len(splits.class_names)), getattr(splits, split)
@@ -82,6 +174,8 @@ def agreement(run: predict.Run, splits, split: str = "test") -> float:
 def verify(study: str) -> bool:
     """Print, for every released run of a study, whether its files are whole and, where it has weights, whether its predictions are theirs."""
     good, root = True, runs.ROOT / "released" / study
+    if not root.is_dir():
+        raise runs.ArtefactError(f"released/{study}: there is nothing released of this study")
     for path in sorted(root.glob("*/run.json")) + sorted(root.glob("*/*/run.json")):
         run = predict.load_run(path.parent)
         for name, digest in run.info["sha256"].items():
@@ -98,15 +192,21 @@ def verify(study: str) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=["verify"])
-    parser.add_argument("study")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verifying, releasing = verbs.add_parser("verify"), verbs.add_parser("release")
+    verifying.add_argument("study")
+    releasing.add_argument("study")
+    releasing.add_argument("runs", nargs="*", default=[], metavar="ARM/SEED")
+    releasing.add_argument("--weights", nargs="+", default=[], metavar="ARM/SEED")
+    releasing.add_argument("--outputs", default="outputs")
     options = parser.parse_args()
-    torch.set_num_threads(2)
-    if not (runs.ROOT / "released" / options.study).is_dir():
-        print(f"released/{options.study}: there is nothing released of this study", file=sys.stderr)
-        return 2
+    # on a GPU fp32 then means fp32, too
+    machine.set_deterministic(2)
     try:
-        return 0 if verify(options.study) else 1
+        if options.verb == "verify":
+            return 0 if verify(options.study) else 1
+        release(options.study, options.outputs, options.runs, options.weights)
+        return 0
     except (runs.ArtefactError, data.DataError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -2,7 +2,8 @@
 import nbformat
 import pytest
 
-from lib import browser, runs
+import browser
+from lib import runs
 from lib.export_html import ReportHTML
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

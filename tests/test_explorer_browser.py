@@ -4,7 +4,8 @@ import re
 import nbformat
 import pytest
 
-from lib import browser, explorer as logic, explorer_study, runs
+import browser
+from lib import explorer as logic, explorer_study, runs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")

@@ -3,14 +3,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from lib import index, readme_figures, runs
+from lib import index, runs
 from test_export import assert_nothing_runs_or_loads
+
+sys.path.insert(0, str(runs.ROOT / "tools"))
+import readme_figures  # noqa: E402
 
 HOSTILE = '<script>alert(1)</script> & "quoted" \' 🦀'
 
@@ -82,8 +86,10 @@ def test_nbconvert_finds_the_exporters_from_this_folder_alone(tmp_path):
     notebook = {"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Title"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    jupyter = str(Path(sys.executable).with_name("jupyter"))
     for kind, start in (("html", b"<!DOCTYPE"), ("pdf", b"%PDF-")):
-        command = [sys.executable, "-m", "nbconvert", "--to", f"report-{kind}", str(tmp_path / "a.ipynb")]
+        name = f"lib.export_{kind}.Report{kind.upper()}"
+        command = [jupyter, "nbconvert", "--to", name, str(tmp_path / "a.ipynb")]
         result = subprocess.run(command, cwd=runs.ROOT, env=environment, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr
         assert (tmp_path / f"a.{kind}").read_bytes().startswith(start)

@@ -1,12 +1,13 @@
-"""Released runs: taken over where a study would train the same and nowhere else, halved without moving a prediction, packed and unpacked whole."""
-import re
+"""Released runs: taken over where a study would train the same and nowhere else, halved without moving a prediction."""
 import shutil
+import sys
 
 import numpy as np
 import pytest
 import torch
+from project import copied, make
 
-from lib import data, fullsize, pieces, predict, record, released, runs
+from lib import data, fullsize, predict, record, released, runs
 from lib.params import check
 
 VALUES = [("train_size", "60"), ("val_size", "40"), ("test_size", "50"), ("width", "2"), ("epochs", "2"), ("milestones", "[1]")]
@@ -22,17 +23,18 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unpacked(trained, tmp_path_factory):
+def kept(trained, tmp_path_factory):
     """The two runs as released, one with weights, in a project of their own."""
-    folder, root = tmp_path_factory.mktemp("pieces"), tmp_path_factory.mktemp("project")
-    pieces.pack("smoke", folder, str(trained), [], ["baseline/0"])
-    pieces.unpack(folder, root / "released")
+    root = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "ROOT", root)
+        released.release("smoke", str(trained), [], ["baseline/0"])
     return root
 
 
 @pytest.fixture
-def project(unpacked, tmp_path, monkeypatch):
-    shutil.copytree(unpacked, tmp_path / "project")
+def project(kept, tmp_path, monkeypatch):
+    shutil.copytree(kept, tmp_path / "project")
     shutil.copytree(runs.ROOT / "lib", tmp_path / "project" / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(runs, "ROOT", tmp_path / "project")
     return tmp_path / "project"
@@ -61,14 +63,14 @@ def test_half_precision_moves_no_first_guess():
     assert (np.abs(stored - logits) <= 2 * np.spacing(np.abs(stored)).astype(np.float32)).all()
 
 
-def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, unpacked):
+def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, kept):
     splits = data.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
-    run = predict.load_run(unpacked / "released" / "smoke" / "baseline" / "seed-0")
+    run = predict.load_run(kept / "released" / "smoke" / "baseline" / "seed-0")
     weights = runs.read_weights(run.path / "model.safetensors")
     assert all(tensor.dtype == torch.float16 for tensor in weights.values() if tensor.is_floating_point())
     assert all(weight.dtype == torch.float32 for weight in predict.load_model(run, 20).parameters())
     assert released.agreement(run, splits) == released.agreement(run, splits, "val") == 1
-    bare = predict.load_run(unpacked / "released" / "smoke" / "cutmix" / "seed-0")
+    bare = predict.load_run(kept / "released" / "smoke" / "cutmix" / "seed-0")
     own = predict.load_run(trained / "smoke" / "cutmix" / "seed-0")
     assert not predict.has_weights(bare) and (bare.test.predicted == own.test.predicted).all()
     np.testing.assert_allclose(bare.test.logits, own.test.logits, rtol=2e-3, atol=2e-3)
@@ -111,6 +113,28 @@ def test_retrain_counts_neither_a_released_run_nor_what_was_taken_over(project, 
     assert released.at_hand(params, digest(trained), taken.info["key"], retrain=True).path == record.folder(params)
 
 
+NO = ["", " ", "0", "no", "No", "false", "FALSE"]
+
+
+@pytest.mark.parametrize("word", [*NO, "1", "yes", "true", "00", None])
+def test_retrain_is_asked_for_by_a_word_that_does_not_mean_no(monkeypatch, word):
+    monkeypatch.delenv("REPORT_RETRAIN", raising=False)
+    if word is not None:
+        monkeypatch.setenv("REPORT_RETRAIN", word)
+    assert released.asked_to_retrain() == (word not in [*NO, None])
+
+
+def test_make_trains_what_was_taken_over_when_retrain_does_not_mean_no(tmp_path):
+    goal = copied(tmp_path) / "outputs" / "smoke" / "baseline" / "seed-0" / "train.ipynb"
+    goal.parent.mkdir(parents=True)
+    for path in (goal, goal.with_name("released.txt")):
+        path.touch()
+    for word in [*NO, "1", "yes"]:
+        plan = make(tmp_path, "-n", str(goal.relative_to(tmp_path)), "STUDY=smoke", RETRAIN=word)
+        assert plan.returncode == 0, plan.stderr
+        assert ("-m lib.execute" in plan.stdout) == (word not in NO), word
+
+
 def test_a_run_finished_here_comes_before_a_released_one(project, trained):
     params = wanted(trained)
     shutil.copytree(trained / "smoke" / "baseline" / "seed-0", record.folder(params))
@@ -138,50 +162,39 @@ def test_verify_recomputes_and_fails_where_the_weights_are_others(project, train
     assert "TOO FEW" in capsys.readouterr().out
 
 
-# --- pieces
+# --- releasing
 
-def test_pieces_are_small_and_their_readme_says_what_they_are(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(pieces, "PIECE", 20_000)
-    made = pieces.pack("smoke", tmp_path / "pieces", str(trained), ["cutmix/0", "baseline/0"], ["cutmix/0"])
-    assert len(made) > 3 and all(path.stat().st_size <= 20_000 for path in made)
-    places = pieces.unpack(tmp_path / "pieces", tmp_path / "released")
-    assert [place.relative_to(tmp_path).as_posix() for place in places] == ["released/smoke/baseline/seed-0", "released/smoke/cutmix/seed-0"]
-    readme = (tmp_path / "released" / "smoke" / "README.md").read_text(encoding="utf-8")
-    info = predict.load_run(places[1]).info
-    assert f"{info['test_accuracy']:.2%}" in readme and info["commit"] in readme and info["sha256"]["model.safetensors"] in readme
-    assert readme.count("| float16 |") == 1 and readme.count("| none |") == 1
+def command(monkeypatch, *arguments) -> int:
+    monkeypatch.setattr(sys, "argv", ["released", *map(str, arguments)])
+    return released.main()
 
 
-@pytest.mark.parametrize("damage", ["missing", "changed"])
-def test_a_piece_that_is_missing_or_damaged_is_named_and_nothing_is_unpacked(trained, tmp_path, damage):
-    piece, _ = pieces.pack("smoke", tmp_path, str(trained), ["cutmix/0"], [])
-    if damage == "missing":
-        piece.unlink()
-    else:
-        piece.write_bytes(piece.read_bytes()[:-1] + b"x")
-    with pytest.raises(runs.ArtefactError, match=re.escape(piece.name)):
-        pieces.unpack(tmp_path, tmp_path / "released")
-    assert not (tmp_path / "released").exists()
+def test_the_readme_says_what_lies_there_and_keeps_what_an_author_wrote(project):
+    place = project / "released" / "smoke"
+    text = (place / "README.md").read_text(encoding="utf-8")
+    info = predict.load_run(place / "baseline" / "seed-0").info
+    assert all(word in text for word in (f"{info['test_accuracy']:.2%}", info["commit"],
+                                         info["sha256"]["model.safetensors"]))
+    assert text.count("| float16 |") == text.count("| none |") == 1
+    noted = text.replace("\n\n| arm", "\n\nA note.\n\nAnother\nof two lines.\n\n| arm")
+    (place / "README.md").write_text(noted, encoding="utf-8")
+    assert released.readme(place) == noted
 
 
-@pytest.mark.parametrize("foreign", ['{"x": 1}', '{"sha256": "a", "pieces": ["b"]}', '{"sha256": "a", "pieces": {}}', '{"pieces": {"a": 1}}'])
-def test_a_list_that_is_none_of_pieces_is_named(tmp_path, foreign):
-    (tmp_path / "other.json").write_text(foreign, encoding="utf-8")
-    with pytest.raises(runs.ArtefactError, match="other.json: no list of pieces"):
-        pieces.unpack(tmp_path, tmp_path / "released")
+def test_a_run_released_anew_without_its_weights_leaves_none(project, trained, monkeypatch):
+    place = project / "released" / "smoke"
+    assert command(monkeypatch, "release", "smoke", "baseline/0", "--outputs", trained) == 0
+    assert not predict.has_weights(predict.load_run(place / "baseline" / "seed-0"))
+    assert {path.name for path in (place / "baseline" / "seed-0").iterdir()} == {
+        "history.csv", "predictions.npz", "run.json"}
+    assert "| float16 |" not in (place / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_name_that_leads_elsewhere_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(pieces, "halved", lambda run, weights: {"run.json": b"{}"})
-    monkeypatch.setattr(predict, "load_run", lambda path: None)
-    pieces.pack("..", tmp_path / "pieces", str(tmp_path), ["a/0"], [])
-    with pytest.raises(runs.ArtefactError, match="no run's files"):
-        pieces.unpack(tmp_path / "pieces", tmp_path / "released")
-    assert not (tmp_path / "a").exists()
-
-
-def test_packing_what_is_not_there_is_one_line(tmp_path, trained):
-    with pytest.raises(runs.ArtefactError, match="no finished run nope/0"):
-        pieces.pack("smoke", tmp_path, str(trained), [], ["nope/0"])
-    with pytest.raises(runs.ArtefactError, match="no finished run"):
-        pieces.pack("smoke", tmp_path, str(tmp_path), [], [])
+@pytest.mark.parametrize("arguments, said", [
+    (["smoke", "nope/0"], "no finished run nope/0"), (["nope"], "no finished run"),
+    (["smoke", "cutmix/0", "--weights", "baseline/0"], "no finished run baseline/0")])
+def test_what_is_not_there_is_one_line(project, trained, monkeypatch, capsys, arguments, said):
+    assert command(monkeypatch, "release", *arguments, "--outputs", trained) == 2
+    assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+    assert command(monkeypatch, "verify", "nope") == 2
+    assert "nothing released" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Execute committed notebooks in place, at their defaults: python -m lib.refresh NOTEBOOK...
+"""Execute committed notebooks in place, at their defaults: python tools/refresh.py NOTEBOOK...
 
 What is written is the same, byte for byte, when nothing has changed.
 """
@@ -10,7 +10,8 @@ import nbformat
 from nbclient import NotebookClient
 from traitlets.config import Config
 
-from lib import runs
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from lib import runs  # noqa: E402
 
 
 def refresh(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The README's pictures from a finished study: `python -m lib.readme_figures STUDY_FOLDER DOCS`.
+"""The README's pictures from a finished study: `python tools/readme_figures.py STUDY_FOLDER DOCS`.
 
 The explorer's is taken in JupyterLab by Chromium or Chrome, and left as it is where neither is installed.
 """
@@ -10,7 +10,10 @@ from pathlib import Path
 import nbformat
 from PIL import Image
 
-from lib import browser, runs
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+import browser  # noqa: E402
+from lib import runs  # noqa: E402
 
 PICTURES = ("before-after",)
 CARD = 1214  # the test image whose card the explorer shows
