@@ -59,9 +59,9 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
 VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/index.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
-TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py decode.py distributed.py execute.py folders.py given.py graphs.py \
-              inference.py interrupt.py launch.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
-              streams.py team.py train.py walk.py yamls.py))
+TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py decode.py execute.py folders.py given.py graphs.py \
+              inference.py interrupt.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
+              streams.py train.py walk.py yamls.py))
 
 # Values are YAML: a name in quotes stays text, were it 2024, no or null.
 comma := ,

@@ -35,7 +35,7 @@ MEAN, STD = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)  # as published for CIF
 RECIPE = dict(study="bench", outputs="unused", arm="bench", seed=0, data="cifar100", root="", image_size=32,
               data_seed=42, train_size=0, val_size=0, test_size=0,
               epochs=1000, milestones=[], batch_size=BATCH, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, augment=True,
-              cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="auto", device="cpu", devices=1)
+              cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="auto", device="cpu")
 
 
 def plain_network(width: int) -> nn.Module:

@@ -31,7 +31,7 @@ PARAMS = dict(
     study="soak", arm="both", data="phantom", root="", image_size=32,
     data_seed=0, train_size=200, val_size=40, test_size=40, width=2, epochs=12, milestones=[9],
     batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True, cutmix_probability=0.5, cutmix_alpha=1.0,
-    label_smoothing=0.1, precision="fp32", device="cpu", devices=1, threads=1)
+    label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
 YAML = ("train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\nbatch_size: 20\nlearning_rate: 0.05\n"
         "precision: fp32\ndevice: cpu\n")
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]

@@ -12,7 +12,7 @@ from lib.measures import MEASURES, with_interval
 
 FACTORS = {"crop and flip": ("augment",), "CutMix": ("cutmix_probability", "cutmix_alpha"), "label smoothing": ("label_smoothing",)}
 EFFECTS_ON = ("test_accuracy", "ece", "ece_scaled", "aurc")
-NOT_TRAINING = ("arm", "seed", "study", "outputs", "precision", "device", "devices", "threads")
+NOT_TRAINING = ("arm", "seed", "study", "outputs", "precision", "device", "threads")
 
 
 def levels(params: dict) -> dict[str, tuple | None]:

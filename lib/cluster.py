@@ -116,21 +116,19 @@ def gpus() -> list[str]:
 
 
 def slots(study: str) -> list[dict[str, str]]:
-    """What each worker of this machine has in its environment: the GPUs of one run (what is left over idles), or as many
-    workers as runs of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many that are."""
+    """What each worker of this machine has in its environment: one GPU, or as many workers
+    as runs of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many that are."""
     from lib.execute import defaults, gather
     from lib.yamls import ParameterError
 
     train = Path("params") / study / "train.yaml"
     params = defaults(Path("notebooks/01_train.ipynb")) | gather([train] if train.is_file() else [], [])[0]
-    for name in ("devices", "threads"):
-        if type(params[name]) is not int or params[name] < 1:
-            raise ParameterError(f"{train}: {name}: a whole number of at least 1 is wanted (got {params[name]!r})")
-    if params["device"] in ("auto", "cuda") and gpus():
-        found, each = gpus(), params["devices"]
-        return [{"CUDA_VISIBLE_DEVICES": ",".join(found[first:first + each])} for first in range(0, max(len(found) - each, 0) + 1, each)]
+    threads = params["threads"]
+    if type(threads) is not int or threads < 1:
+        raise ParameterError(f"{train}: threads: a whole number of at least 1 is wanted (got {threads!r})")
+    found = gpus() if params["device"] in ("auto", "cuda") else []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return [{}] * max(cores // (params["threads"] * params["devices"]), 1)
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in found] or [{}] * max(cores // threads, 1)
 
 
 def local(environments: list[dict[str, str]]) -> SpecCluster:

@@ -56,7 +56,7 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
         machine.set_deterministic(p.threads)
         device = machine.choose_device(p.device)
         precision = machine.choose_precision(p.precision, device)
-        fingerprint = machine.fingerprint(device, precision, p.devices, p.data)
+        fingerprint = machine.fingerprint(device, precision, p.data)
         key = record.key(p, splits.digest, fingerprint)
         if record.finished(folder, key):
             print(f"{name}  finished before", flush=True)

@@ -19,10 +19,10 @@ def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[
     figure = None if headless else display(display_id=True)
     writer = _writer(state.folder) if tensorboard else None
 
-    def show(row: dict, memory: int = 0) -> None:
+    def show(row: dict) -> None:
         history = pd.DataFrame(state.history)
         runs.write_table(state.folder / record.HISTORY_SO_FAR, history)
-        print(line(row, state.params.epochs, memory or peak_memory(state.device)), flush=True)
+        print(line(row, state.params.epochs, peak_memory(state.device)), flush=True)
         if figure:
             drawn = plots.training_curves(history, state.params.milestones)[0].figure
             figure.update(drawn)

@@ -63,16 +63,16 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def fingerprint(device: torch.device, precision: str, devices: int = 1, data: str = "") -> dict:
+def fingerprint(device: torch.device, precision: str, data: str = "") -> dict:
     """What must be equal for two runs with one seed to be equal bit for bit."""
     found = {"torch": torch.__version__, "device": device.type,
             "device_name": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
             "instruction_set": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads(),
             "precision": precision, "layout": "channels_last"}
     if device.type == "cuda":
-        alone = "plain" if data == "folder" else graphs.kind()  # images on disk come batch by batch, which a graph cannot
+        # Images on disk come batch by batch, which a graph cannot.
         found |= {"cudnn": torch.backends.cudnn.version(), "algorithms": "deterministic",
-                  "step": alone if devices == 1 else "DistributedDataParallel"}
+                  "step": "plain" if data == "folder" else graphs.kind()}
     return found
 
 

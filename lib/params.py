@@ -51,7 +51,6 @@ class Train(Stage):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["auto", "bf16", "fp32"]
     device: Literal["auto", "cpu", "cuda", "mps"]
-    devices: Count
     threads: Count
 
     @field_validator("root", "image_size")

@@ -11,7 +11,9 @@ from lib import runs
 from lib.mapped import row_blocks
 from lib.model import resnet18
 
-YOUNGER = {"devices": 1, "image_size": 32, "root": ""}  # parameters that some released runs do not record, and what they were
+# Parameters that some released runs do not record, and what they were; those that they record and that are no longer.
+YOUNGER = {"image_size": 32, "root": ""}
+GONE = {"devices"}
 WEIGHTS = "model.safetensors"  # a released run may do without
 FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its record
 
@@ -61,6 +63,11 @@ def read_record(path) -> dict:
     return info
 
 
+def todays(params: dict) -> dict:
+    """The parameters of a run.json, of an earlier version perhaps, by the names of today."""
+    return {name: value for name, value in (YOUNGER | params).items() if name not in GONE}
+
+
 def load_run(path) -> Run:
     """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
     path = Path(path)
@@ -71,7 +78,7 @@ def load_run(path) -> Run:
             and type(width) is int and 0 < width <= 512 and {"key", "data_digest"} <= set(info)):
         raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
                                  "must be in it")
-    info["params"] = YOUNGER | params
+    info["params"] = todays(params)
     arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = runs.read_table(path / "history.csv", sums["history.csv"])
     return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})

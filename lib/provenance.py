@@ -77,8 +77,7 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
     """One row a run: where and when it was trained, and how long that took."""
     return pd.DataFrame([{
         "arm": arm, "seed": seed, "finished": run.info["finished"].replace("T", " ").removesuffix("+00:00") + " UTC", "commit": run.info["commit"],
-        "device": (f"{run.info['params']['devices']} × " if run.info["params"]["devices"] > 1 else "") + run.info["fingerprint"]["device_name"],
-        "threads": run.info["fingerprint"]["threads"],
+        "device": run.info["fingerprint"]["device_name"], "threads": run.info["fingerprint"]["threads"],
         "precision": run.info["fingerprint"]["precision"], "run": "released" if released.is_released(run) else "trained here", "training, s": run.info["training_seconds"]}
         for arm, of_seeds in runs_of_arms.items() for seed, run in of_seeds.items()])
 

@@ -9,7 +9,7 @@ from lib import checkpoint, inference, machine, predict, runs, train
 # The code that decides a run's bits, but for the data, which have a digest; their mean and deviation, of walk.py, do not. A change here makes
 # a finished run out of date.
 CODE = ("augment.py", "cutmix.py", "data.py", "graphs.py", "inference.py", "machine.py", "model.py", "randomness.py",
-        "recipe.py", "record.py", "streams.py", "team.py", "train.py", "walk.py")
+        "recipe.py", "record.py", "streams.py", "train.py", "walk.py")
 HISTORY_SO_FAR = "history.part.csv"
 TAKEN_OVER = "released.txt"  # the run was trained elsewhere (lib.released); make looks for it
 NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}  # names and places; the choices made stand in the fingerprint
@@ -22,7 +22,7 @@ def folder(params) -> Path:
 
 def content(params: dict) -> dict:
     """The parameters, of a run.json say, that decide what is trained; the rest are names and places."""
-    return {name: value for name, value in (predict.YOUNGER | params).items() if name not in NOT_CONTENT}
+    return {name: value for name, value in predict.todays(params).items() if name not in NOT_CONTENT}
 
 
 def key(params, data_digest: str, fingerprint: dict) -> str:

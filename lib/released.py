@@ -21,7 +21,7 @@ import numpy as np
 
 from lib import data, inference, machine, predict, record, runs
 
-MACHINES_OWN = {"threads", "devices"}  # parameters that decide bits but not what is trained
+MACHINES_OWN = {"threads"}  # decides bits but not what is trained
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
 SPLITS = ("val", "test")
 

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from lib import augment, checkpoint, graphs, inference, interrupt, machine, randomness, recipe, streams
 from lib.data import Splits
 from lib.model import resnet18
-from lib.team import ALONE, Team
 
 CLEAN_TRAIN_IMAGES = 5_000
 CHECKPOINT_SECONDS = 60
@@ -40,12 +39,10 @@ class State:
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0  # of the current epoch, before the last interruption
     saved: float = field(default_factory=time.monotonic)
-    engine: graphs.Engine = None  # takes the steps on a GPU, where it is the run's only device
-    team: Team = ALONE
-    network: torch.nn.Module = None  # what is called in training: the model, or what wraps it on many devices
+    engine: graphs.Engine = None  # takes the steps on a GPU
 
 
-def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str, team: Team = ALONE) -> State:
+def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
     """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes from params.seed.
 
     Raises ValueError when CutMix is asked for with fewer than two classes.
@@ -53,7 +50,6 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     if params.cutmix_probability and len(splits.class_names) < 2:
         raise ValueError("cutmix_probability: CutMix needs at least two classes")
     machine.keep_memory()
-    device = device if params.devices == team.size else torch.device("cpu")  # a notebook only watches the processes that train
     torch.manual_seed(params.seed)
     model = resnet18(len(splits.class_names), params.width, params.image_size).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
@@ -61,9 +57,8 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     if isinstance(images, torch.Tensor):
         images = images.to(device)
     state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels)
-    state.team, state.network = team, team.wrap(model)
     reset_totals(state)
-    found = team.same(checkpoint.read(state.folder, key) if team.rank == 0 else None)
+    found = checkpoint.read(state.folder, key)
     if found:
         model.load_state_dict(found["model"])
         optimizer.load_state_dict(found["optimizer"])
@@ -82,21 +77,20 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
     """One update on normalised images (N, 3, h, w); `step` counts from the start of the run."""
     params = state.params
     images, labels, partner_labels, lam = recipe.mix(images, labels, params, step)
-    count, part = len(labels), state.team.part(len(labels))
-    images, labels, partner_labels = images[part], labels[part], partner_labels[part]
+    count = len(labels)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
-        outputs = state.network(images.contiguous(memory_format=torch.channels_last))
+        outputs = state.model(images.contiguous(memory_format=torch.channels_last))
     outputs = outputs.float()
-    loss = recipe.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing) if len(labels) else outputs.sum()
+    loss = recipe.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
     with torch.no_grad():
         guess = outputs.argmax(1)
         right = lam * (guess == labels).sum() + (1 - lam) * (guess == partner_labels).sum()
-        summed = state.team.total(torch.stack([loss * len(labels), right]))
+        summed = torch.stack([loss * count, right])
     if state.device.type == "cpu" and not torch.isfinite(summed[0]):
         raise TrainingError(f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
                             f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
     state.optimizer.zero_grad(set_to_none=True)
-    (loss * (len(labels) * state.team.size / count)).backward()  # the mean over the team is the gradient of the whole batch's mean
+    loss.backward()
     state.optimizer.step()
     state.totals += torch.cat([summed, *(summed.new_full((1,), value) for value in (count, lam if lam < 1 else 0, lam < 1))]).to(state.totals)
 
@@ -108,14 +102,12 @@ def train_epoch(state: State, progress=iter) -> dict:
     mixed images, in train mode: under CutMix a right answer counts by its share), seconds, images per second.
     """
     params, split, began = state.params, state.splits.train, time.monotonic()
-    if params.devices != state.team.size:
-        raise TrainingError(f"devices: {params.devices}, and {state.team.size} would train; lib.distributed starts as many")
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
     order = on_host = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment, params.image_size)
-    if state.device.type == "cuda" and state.engine is None and state.team.size == 1 and isinstance(state.images, torch.Tensor):
+    if state.device.type == "cuda" and state.engine is None and isinstance(state.images, torch.Tensor):
         state.engine = graphs.Engine(state)
     if state.engine:
         state.engine.begin(order, draws)
@@ -137,7 +129,7 @@ def train_epoch(state: State, progress=iter) -> dict:
                 raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
                                     f"try batch_size: {max(params.batch_size // 2, 1)}") from None
             state.step += 1
-            stopping = state.team.agreed(asked_to_stop())
+            stopping = asked_to_stop()
             if stopping or time.monotonic() - state.saved > CHECKPOINT_SECONDS:
                 state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
                 save(state)
@@ -180,9 +172,9 @@ def finish_epoch(state: State, row: dict) -> None:
 
 
 def save(state: State) -> None:
-    """Write a checkpoint from which `start` continues with the same bits; of a team, the first process writes."""
-    if state.team.rank == 0:
-        checkpoint.write(state.folder, {
-            "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history, "totals": state.totals.cpu(),
-            "seconds": state.seconds, "model": state.model.state_dict(), "optimizer": state.optimizer.state_dict()})
+    """Write a checkpoint from which `start` continues with the same bits."""
+    checkpoint.write(state.folder, {
+        "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history,
+        "totals": state.totals.cpu(), "seconds": state.seconds, "model": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict()})
     state.saved = time.monotonic()

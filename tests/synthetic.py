@@ -8,7 +8,7 @@ from lib.predict import Predictions, Run
 
 PARAMS = {"study": "s", "outputs": "o", "arm": "a", "seed": 0, "root": "", "image_size": 32, "width": 8, "epochs": 2, "milestones": [1], "batch_size": 50,
           "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "augment": True, "cutmix_probability": 0.0, "cutmix_alpha": 1.0,
-          "label_smoothing": 0.0, "precision": "auto", "device": "auto", "devices": 1, "threads": 1}
+          "label_smoothing": 0.0, "precision": "auto", "device": "auto", "threads": 1}
 FINGERPRINT = {"device_name": "AMD EPYC", "threads": 1, "precision": "bf16"}
 
 

@@ -141,24 +141,8 @@ def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
     assert cluster.slots("smoke") == [{"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "5"}]
 
 
-def test_a_run_of_many_devices_takes_as_many_gpus_or_cores_of_a_worker(monkeypatch, tmp_path):
-    (tmp_path / "params" / "two").mkdir(parents=True)
-    (tmp_path / "params" / "two" / "train.yaml").write_text("devices: 2\nthreads: 2\n", encoding="utf-8")
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert len(cluster.slots("two")) == 2
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
-    assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
-    assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0,1"}]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    assert cluster.slots("two") == [{"CUDA_VISIBLE_DEVICES": "0"}]  # whose run then says that one is missing
-
-
-@pytest.mark.parametrize("text, said", [("devices: 0", "devices: a whole number"), ("threads: many", "threads: a whole number"),
-                                        ("devices: [1", "not valid YAML"), ("7", "expected 'name: value' lines")])
+@pytest.mark.parametrize("text, said", [("threads: 0", "threads: a whole number"), ("threads: many", "threads: a whole number"),
+                                        ("threads: [1", "not valid YAML"), ("7", "expected 'name: value' lines")])
 def test_a_broken_study_is_one_clear_line(monkeypatch, tmp_path, capsys, text, said):
     (tmp_path / "params" / "broken").mkdir(parents=True)
     (tmp_path / "params" / "broken" / "train.yaml").write_text(text, encoding="utf-8")

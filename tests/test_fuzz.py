@@ -58,7 +58,7 @@ ALLOWED = {
         "milestones": rising(whole(1)), "batch_size": whole(2), "learning_rate": number(0, low_too=False),
         "momentum": number(0, 1, high_too=False), "weight_decay": number(0), "augment": lambda value: type(value) is bool,
         "cutmix_probability": number(0, 1), "cutmix_alpha": number(0, low_too=False), "label_smoothing": number(0, 1, high_too=False),
-        "precision": one_of("auto", "bf16", "fp32"), "device": one_of("auto", "cpu", "cuda", "mps"), "devices": whole(1), "threads": whole(1)},
+        "precision": one_of("auto", "bf16", "fp32"), "device": one_of("auto", "cpu", "cuda", "mps"), "threads": whole(1)},
     "failures": VIEW | {"mined": whole(0, 100), "cases": text},
     "gradcam": VIEW | {"layer": one_of("layer1", "layer2", "layer3", "layer4"), "shown": whole(1, 20), "diagnosed": whole(0, 100),
                        "scored": listed(place, 0), "probed": whole(0)},

@@ -14,7 +14,7 @@ SETTINGS = dict(
     study="test", outputs="unused", arm="test", seed=3, data="phantom", root="", image_size=32,
     data_seed=0, train_size=20, val_size=20, test_size=20, width=2,
     epochs=2, milestones=[1], batch_size=10, learning_rate=0.01, momentum=0.9, weight_decay=0.0, augment=False,
-    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.0, precision="fp32", device="cpu", devices=1, threads=1)
+    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.0, precision="fp32", device="cpu", threads=1)
 
 
 class Handle:

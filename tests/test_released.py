@@ -92,6 +92,27 @@ def test_a_run_of_the_same_parameters_and_data_is_taken_over_whatever_the_machin
     assert released.at_hand(params, digest(trained), key="of another machine")  # and again
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_record_of_the_first_edition_that_names_devices_is_read_taken_over_and_verified(
+        project, trained, devices):
+    params = wanted(trained)
+    path = released.place(params) / "run.json"
+    info = predict.read_record(path)
+    predict.write_record(path, info | {"params": info["params"] | {"devices": devices}})
+    run = released.adopt(params, digest(trained))
+    assert run.info["params"] == predict.load_run(path.parent).info["params"] == info["params"]
+    assert (run.path / "run.json").read_bytes() == path.read_bytes()
+    assert released.verify("smoke")
+
+
+def test_the_full_size_runs_that_are_kept_still_spare_their_training(tmp_path):
+    info = predict.read_record(
+        runs.ROOT / "released" / "cifar100" / "label_smoothing" / "seed-43" / "run.json")
+    assert info["params"]["devices"] == 1
+    params = check("train", predict.todays(info["params"]) | {"outputs": str(tmp_path)})
+    assert released.is_released(released.adopt(params, info["data_digest"]))
+
+
 @pytest.mark.parametrize("changes, other, said", [
     ({"epochs": 3}, False, "epochs 2, here 3"), ({"label_smoothing": 0.1}, False, "label_smoothing 0.0, here 0.1"),
     ({"data_seed": 1}, False, "data_seed 42, here 1"), ({}, True, "other data"), ({"seed": 1}, False, None)])

@@ -16,7 +16,7 @@ from lib.params import Train
 SETTINGS = dict(
     study="test", arm="both", seed=5, data="phantom", root="", image_size=32, data_seed=0, train_size=90, val_size=40, test_size=40, width=2,
     epochs=3, milestones=[2], batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True,
-    cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", devices=1, threads=1)
+    cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
 STEPS = 5  # an epoch's; the last has 10 images
 FINGERPRINT = {"torch": torch.__version__, "threads": 1}
 CLOCKS = {"seconds", "images_per_second"}
@@ -263,7 +263,7 @@ def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undistu
 CHANGES = dict(
     seed=6, data="cifar100", image_size=64, data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
     batch_size=21, learning_rate=0.06, momentum=0.8, weight_decay=1e-4, augment=False, cutmix_probability=0.4,
-    cutmix_alpha=2.0, label_smoothing=0.2, devices=2, threads=2)
+    cutmix_alpha=2.0, label_smoothing=0.2, threads=2)
 NAMES = dict(study="other", outputs="elsewhere", arm="other", root="elsewhere", device="auto", precision="auto")
 
 
@@ -286,7 +286,7 @@ def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path
     base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     assert record.key(base, "d", {}) == real
-    for name in ("train", "team", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference", "streams", "walk"):
+    for name in ("train", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference", "streams", "walk"):
         path = tmp_path / "lib" / f"{name}.py"
         before = path.read_bytes()
         path.write_bytes(before + b"\n")

@@ -15,7 +15,7 @@ SETTINGS = dict(
     study="test", outputs="unused", arm="test", seed=3, data="phantom", root="", image_size=32,
     data_seed=0, train_size=24, val_size=20, test_size=20, width=64,
     epochs=2, milestones=[1], batch_size=10, learning_rate=0.002, momentum=0.9, weight_decay=0.5, augment=False,
-    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", devices=1, threads=1)
+    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
