@@ -29,8 +29,8 @@ OUT, BLANK = "pass", ""
 class Mutant(NamedTuple):
     """With the guard changed `test` must fail.
 
-    `change` takes the place of the guard; a pair is a text that stands in it once, and what takes the
-    place of that. There Python is written as ast.unparse writes it, however the source is formatted.
+    `change` takes the place of the guard; a pair is a text that stands in it once, and what takes
+    the place of that. There Python is as ast.unparse writes it, however the source is formatted.
     """
 
     fault: str

@@ -30,14 +30,16 @@ def test_every_named_test_exists(file):
 
 
 def test_every_guard_stands_in_the_source_once_and_belongs_to_a_mutant():
-    assert sorted(name for name, *_ in GUARDS) == sorted({mutant.guard for mutant in mutants.MUTANTS})
+    named = {mutant.guard for mutant in mutants.MUTANTS}
+    assert sorted(name for name, *_ in GUARDS) == sorted(named)
 
 
 @pytest.mark.parametrize("name, path, comment", GUARDS, ids=[name for name, *_ in GUARDS])
 def test_a_guard_begins_below_its_comment_in_the_same_column(name, path, comment):
     first, _, indent, _ = mutants.guarded(path, comment)
     lines = path.read_text(encoding="utf-8").split("\n")[comment - 1:first - 1]
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name) and all(line.startswith(f"{indent}#") for line in lines)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name)
+    assert all(line.startswith(f"{indent}#") for line in lines)
 
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.fault)
