@@ -24,6 +24,7 @@ refuse_odd  = $(if $(call odd,$($(1))),$(error $(1): "$($(1))" holds more than n
 riddles       := : % ; $$ ~ \# * ? [ ] \ ' " & | < >
 unfit         = $(if $(filter 1,$(words $(value $(1)))),$(strip $(foreach c,$(riddles),$(findstring $(c),$(value $(1))))),no one word)
 refuse_unfit  = $(if $(call unfit,$(1)),$(error $(1): make needs the name of one folder, without blanks and $(riddles), and got "$(value $(1))"; a link to that folder helps))
+# guard: plain-study-name
 $(call refuse_odd,STUDY)
 $(foreach name,OUTPUTS VENV $(if $(STUDY),STUDY) $(if $(value DATA),DATA),$(call refuse_unfit,$(name)))
 
@@ -37,6 +38,7 @@ $(foreach name,ARMS SEEDS,$(call refuse_odd,$(name)))
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 # A shell between make and a job would be what make's signals reach; REPORT_MAKE tells the job whom to end with.
+# guard: end-with-make
 JOB := REPORT_MAKE=$$PPID exec $(RUN)
 export PYTHONPATH := $(CURDIR)
 export PYTHONHASHSEED := 0
@@ -127,6 +129,7 @@ CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*
 $(CHECKED): | $(STAMP)
 	@exec $(RUN) -m lib.preflight '$(P)' $(VIEW_VALUES) < /dev/null
 	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.checked-* && touch '$@'
+# guard: checked-first
 $(RUNS): | $(CHECKED)
 
 WORK := $(if $(ON),lib.cluster run '$(ON)',lib.execute)
@@ -170,6 +173,7 @@ $(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/index.py
 # --- work with the notebooks
 .PHONY: lab
 lab: $(STAMP) ## explore a finished study in JupyterLab
+# guard: this-machine-alone
 	$(BIN)/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
 
 .PHONY: readme-figures

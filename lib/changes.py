@@ -16,6 +16,7 @@ CHANGES = ("test_accuracy", "errors", "errors_ge_90", "errors_ge_99", "ece", "ec
 
 def paired_numbers(trained: dict[str, dict], pair: tuple[str, ...], numbers: dict, sampled: dict) -> dict:
     """Everything that changed between the two arms of `pair`, with its interval, and what does so between seeds alone; {} of one arm."""
+    # guard: one-arm-no-pair
     if len(pair) == 1:
         return {}
     before, after = (trained[arm] for arm in pair)

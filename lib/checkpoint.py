@@ -17,6 +17,7 @@ def write(folder: Path, content: dict) -> None:
     payload = buffer.getvalue()
     newest, previous = (folder / name for name in NAMES)
     if newest.is_file():
+        # guard: previous-checkpoint
         newest.replace(previous)
     runs.write_bytes(newest, hashlib.sha256(payload).digest() + payload)
 
@@ -31,14 +32,18 @@ def read(folder: Path, key: str) -> dict | None:
         if not path.is_file():
             continue
         content = path.read_bytes()
+        # guard: checkpoint-sum
         if hashlib.sha256(content[32:]).digest() != content[:32]:
             print(f"{path}: damaged, passed over")
             continue
         try:
+            # guard: checkpoint-weights-only
             checkpoint = torch.load(io.BytesIO(content[32:]), map_location="cpu", weights_only=True)
         except Exception as error:  # torch's reader trips over foreign bytes in a dozen ways
+            # guard: checkpoint-foreign-bytes
             print(f"{path}: refused ({type(error).__name__}), passed over")
             continue
+        # guard: checkpoint-key
         if isinstance(checkpoint, dict) and checkpoint.get("key") == key:
             return checkpoint
     return None

@@ -41,6 +41,7 @@ def find(root=None) -> Path:
                 if not all((folder / name).is_file() for name in SHA256):
                     CIFAR100(str(root), download=True)
         except Exception as error:  # whatever the network, the disk or the archive did: the user's way out is the same
+            # guard: no-network
             raise DataError(f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be downloaded "
                             f"({type(error).__name__}). Put the official files train, test and meta there, or name their "
                             "parent folder with DATA=; the study 'phantom' needs no download.") from None
@@ -54,6 +55,7 @@ class _ClosedUnpickler(pickle.Unpickler):
         allowed = {("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
                    ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
         if (module, name) not in allowed:
+            # guard: three-names
             raise pickle.UnpicklingError(f"asks for {module}.{name}")
         return allowed[module, name]
 
@@ -63,6 +65,7 @@ def official(path: Path, sha256: str) -> dict:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
+    # guard: official-sum
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download it again")
     try:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 if __name__ == "__main__":
+    # guard: quiet-start
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the modules below are read there is nothing to save and nothing to say
 os.environ.setdefault("REPORT_HEADLESS", "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
@@ -57,7 +58,9 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     if stage not in STAGES or not notebook.is_file():
         raise ParameterError(f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being {', '.join(STAGES)})")
     given, origin = gather(files, values)
+    # guard: known-names-only
     checked = check(stage, {**defaults(notebook), **given}, origin)
+    # guard: part-first
     part = output.with_suffix(".part.ipynb")
     began = time.monotonic()
     with locked(output.parent / f".{output.stem}.lock"):
@@ -87,10 +90,12 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a task that was left waiting for a kernel that is being stopped
+    # guard: leave-once
     interrupt.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
     make = int(os.environ.get("REPORT_MAKE") or os.getppid())
     interrupt.end_with(make)
     if "REPORT_MAKE" in os.environ:
+        # guard: stop-with-make
         interrupt.stop_with(make)
     try:
         seconds = execute(**vars(arguments))
@@ -98,11 +103,13 @@ def main() -> int:
         print(f"{arguments.output}: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return left.code
     except (PapermillExecutionError, DeadKernelError) as error:
+        # guard: dead-kernel
         what = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else f"{error}; was it out of memory?"
         print(f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",
               file=sys.stderr)
         return 1
     except (ParameterError, runs.ArtefactError, OSError) as error:
+        # guard: disk-of-papermill
         print(error, file=sys.stderr)
         return 2
     print(f"{arguments.output}: {seconds:.0f} s", flush=True)

@@ -32,6 +32,7 @@ def deferred():
         told.extend(came)
         return bool(came)
 
+    # guard: stop-is-deferred
     previous = {number: signal.signal(number, note) for number in SIGNALS}
     try:
         yield asked
@@ -48,11 +49,14 @@ def leave_once() -> None:
     One wish often comes twice: make passes SIGTERM on to its jobs, and who signals a whole group reaches them as well. The second
     must not break into the work of stopping. What is ignored from the start (nohup, a script's background job) stays ignored.
     """
+    # guard: ignored-stays-ignored
     heard = [number for number in (*SIGNALS, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
 
     def leave(number, _frame):
         for each in heard:
+            # guard: second-wish
             signal.signal(each, signal.SIG_IGN)
+        # guard: shell-status
         sys.exit(128 + number)
 
     for number in heard:
@@ -63,9 +67,11 @@ def end_with(parent: int, number: int = signal.SIGTERM) -> None:
     """Have this process sent `number` when its parent, the process `parent`, ends: on Linux at once, elsewhere within a second."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+        # guard: parent-gone-before
         if os.getppid() != parent:  # it ended before the line above
             os.kill(os.getpid(), number)
     else:
+        # guard: look-for-the-parent
         _when(lambda: os.getppid() != parent, number)
 
 

@@ -14,9 +14,11 @@ def locked(path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(path, "a+", encoding="utf-8")
     except OSError as error:
+        # guard: outputs-writable
         raise runs.ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
     with file:
         try:
+            # guard: one-writer
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)

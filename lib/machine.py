@@ -17,6 +17,7 @@ def choose_device(name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in available.items() if there)
+    # guard: device-there
     if not available[name]:
         raise ValueError(f"device: {name} was asked for and is not available; here are {', '.join(d for d in available if available[d])}")
     torch.backends.cudnn.allow_tf32 = False  # or "fp32" on a GPU would mean 10 bits of mantissa, for who only predicts as well
@@ -27,6 +28,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     """"auto" takes bf16 where the device computes it natively, else fp32. Raises ValueError where bf16 cannot run."""
     native = {"cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
               "cpu": torch.cpu._is_avx512_bf16_supported, "mps": lambda: False}[device.type]()
+    # guard: native-bf16
     if name == "bf16" and device.type == "cuda" and not native:
         raise ValueError("precision: this GPU has no bf16 arithmetic; use fp32 or auto")
     return name if name != "auto" else "bf16" if native else "fp32"
@@ -40,6 +42,7 @@ def set_deterministic(threads: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # every new tensor filled with NaN: 4 % of a step, no other bits
     torch.backends.cudnn.allow_tf32 = False  # as in choose_device, whatever was set since
     torch.backends.cudnn.benchmark = False
+    # guard: deterministic-kernels
     torch.backends.cudnn.deterministic = True
 
 

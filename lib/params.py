@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lib.yamls import ParameterError
 
+# guard: plain-names
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 NameOrNone = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]{0,63})?$")]
 Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
@@ -18,6 +19,7 @@ Count = Annotated[int, Field(ge=1)]
 class Stage(BaseModel):
     """What every notebook takes. `outputs` is the folder of all studies, relative to the project or absolute."""
 
+    # guard: strict-parameters
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     study: Name
     outputs: Place
@@ -79,6 +81,7 @@ class Train(Stage):
     @classmethod
     def _milestones_inside(cls, milestones, info):
         epochs = info.data.get("epochs", float("inf"))  # absent when it is itself wrong
+        # guard: milestones-inside
         if milestones != sorted(set(milestones)) or any(milestone >= epochs for milestone in milestones):
             raise ValueError(f"milestones must rise and lie before the last epoch ({epochs})")
         return milestones
@@ -100,6 +103,7 @@ class View(Stage):
     @classmethod
     def _known_arms(cls, arm, info):
         arms = info.data.get("arms", [])  # absent when they are themselves wrong
+        # guard: one-arm-against-nothing
         if len(arms) == 1 and arm != ("" if info.field_name == "after" else arms[0]):
             raise ValueError(f"with one arm ({arms[0]}) before must be that arm and after must be ''")
         if len(arms) > 1 and (arm not in arms or arm == info.data.get("before")):

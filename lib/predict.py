@@ -58,6 +58,7 @@ def record_bytes(info: dict) -> bytes:
 def read_record(path) -> dict:
     """The content of a run.json; raises ArtefactError if it is not what was written."""
     info = runs.read_json(path)
+    # guard: record-sum
     if info.pop("record", None) != runs.digest(info):
         raise runs.ArtefactError(f"{path}: damaged or changed since it was written; delete its folder to make it again")
     return info
@@ -92,6 +93,7 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
     if logits.ndim != 2 or not index.shape == labels.shape == logits.shape[:1] or not ((0 <= labels) & (labels < logits.shape[1])).all():
         raise runs.ArtefactError(f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other")
     logits = logits.astype(np.float32, copy=False)
+    # guard: finite-logits
     if not all(np.isfinite(rows).all() for _, rows in row_blocks(logits)):
         raise runs.ArtefactError(f"{path}: {split} logits that are not finite; the run diverged")
     return Predictions(index, labels.astype(np.int64), logits)
@@ -105,6 +107,7 @@ def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, 
     loaded = {arm: {seed: load_run(runs.ROOT / folder / arm / f"seed-{seed}") for seed in seeds} for arm in arms}
     everything = [run for of_arm in loaded.values() for run in of_arm.values()]
     for run in everything:
+        # guard: same-data
         if run.info["data_digest"] != everything[0].info["data_digest"]:
             raise runs.ArtefactError(f"{run.path}: made from other data than {everything[0].path}")
     return loaded

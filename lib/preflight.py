@@ -42,6 +42,7 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
         attempt(lambda: failures.read_cases(stages["failures"].cases, _test_ids(first)))
     if stages["report"]:
         attempt(conditions.read, stages["report"].conditions)
+        # guard: claims-read-first
         attempt(claims.read, stages["report"].claims)
     return list(dict.fromkeys(lines))  # a mistake of all arms is told once
 

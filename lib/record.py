@@ -17,6 +17,7 @@ NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}  # name
 
 def folder(params) -> Path:
     """outputs/<study>/<arm>/seed-<n>, whose place is the project unless `outputs` is absolute."""
+    # guard: study-folder
     return runs.ROOT / params.outputs / params.study / params.arm / f"seed-{params.seed}"
 
 
@@ -37,6 +38,7 @@ def finished(path: Path, run_key: str) -> predict.Run | None:
         run = predict.load_run(path)
         for name, digest in run.info["sha256"].items():
             runs.read_bytes(path / name, digest)
+        # guard: run-key
         return run if run.info["key"] == run_key else None
     except runs.ArtefactError:
         return None
@@ -70,6 +72,7 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
     }
     if state.engine and not state.engine.usable:
         info["steps"] = "one by one"  # a CUDA graph, which the fingerprint names, was not captured
+    # guard: record-last
     predict.write_record(state.folder / "run.json", info)
     checkpoint.remove(state.folder)
     for name in (HISTORY_SO_FAR, TAKEN_OVER):

@@ -31,13 +31,16 @@ def atomic_write(path):
     path = Path(path)
     temporary = None
     try:
+        # guard: regular-file
         if path.exists() and not path.is_file():
             raise ArtefactError(f"{path}: not a regular file, refusing to replace it")
         path.parent.mkdir(parents=True, exist_ok=True)
+        # guard: written-beside
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
+            # guard: content-before-name
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
@@ -45,6 +48,7 @@ def atomic_write(path):
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
+            # guard: full-disk
             raise ArtefactError(f"{path}: {error.strerror or error}; nothing was replaced") from error
         raise
 
@@ -102,6 +106,7 @@ def _opened(path, sha256: str | None = None):
     """A file to read; raises ArtefactError if it is missing or its SHA-256 is not the recorded one."""
     try:
         with open(path, "rb") as file:
+            # guard: file-sum
             if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise ArtefactError(f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
                                     "delete its folder to make it again")
@@ -131,6 +136,7 @@ def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
     """The arrays of an .npz by name; large ones that are not compressed are mapped (lib.mapped), so that they may outgrow memory."""
     with _opened(path, sha256) as file:
         try:
+            # guard: arrays-only
             with np.load(file, allow_pickle=False) as archive:
                 large = {name: mapped.member(file, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
                 return {name: archive[name] if array is None else array for name, array in large.items()}
@@ -143,6 +149,7 @@ def read_table(path, sha256: str | None = None) -> pd.DataFrame:
     try:
         return pd.read_csv(io.BytesIO(content))
     except ValueError as error:  # of which pandas' own and those of the encoding are kinds
+        # guard: readable-table
         raise ArtefactError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
 
 

@@ -18,6 +18,7 @@ def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
     """
     confidence, correct = _scored(confidence, correct)
     order = np.argsort(-confidence, kind="stable")
+    # guard: ties-together
     block_end = np.append(np.diff(confidence[order]) != 0, True)
     accepted = np.flatnonzero(block_end) + 1
     return accepted / len(correct), np.cumsum(~correct[order])[block_end] / accepted

@@ -47,6 +47,7 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
 
     Raises ValueError when CutMix is asked for with fewer than two classes.
     """
+    # guard: two-classes-for-cutmix
     if params.cutmix_probability and len(splits.class_names) < 2:
         raise ValueError("cutmix_probability: CutMix needs at least two classes")
     machine.keep_memory()
@@ -61,8 +62,10 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     found = checkpoint.read(state.folder, key)
     if found:
         model.load_state_dict(found["model"])
+        # guard: optimizer-goes-on
         optimizer.load_state_dict(found["optimizer"])
         state.epoch, state.step, state.history = found["epoch"], found["step"], found["history"]
+        # guard: totals-go-on
         state.totals, state.seconds = found["totals"].to(device), found["seconds"]
     return state
 
@@ -86,6 +89,7 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
         guess = outputs.argmax(1)
         right = lam * (guess == labels).sum() + (1 - lam) * (guess == partner_labels).sum()
         summed = torch.stack([loss * count, right])
+    # guard: finite-loss
     if state.device.type == "cpu" and not torch.isfinite(summed[0]):
         raise TrainingError(f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
                             f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
@@ -126,10 +130,12 @@ def train_epoch(state: State, progress=iter) -> dict:
                     images = augment.training_batch(images, None if draws is None else draws[batch], state.splits.mean, state.splits.std)
                     train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
             except torch.OutOfMemoryError:
+                # guard: out-of-memory
                 raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
                                     f"try batch_size: {max(params.batch_size // 2, 1)}") from None
             state.step += 1
             stopping = asked_to_stop()
+            # guard: save-when-asked-to-stop
             if stopping or time.monotonic() - state.saved > CHECKPOINT_SECONDS:
                 state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
                 save(state)
