@@ -81,8 +81,9 @@ help: ## this list
 
 # --- environment: done means that the lock's content is installed, whatever the files' times say
 STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
+TESTED  := $(VENV)/.test-$(firstword $(shell cat requirements.txt requirements-test.txt | cksum))
 CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
-.PHONY: setup
+.PHONY: setup setup-test
 setup: $(STAMP) ## the environment: .venv from the lock (2 min, 6 GB)
 $(STAMP):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -90,6 +91,10 @@ $(STAMP):
 	test -x $(RUN) || $(PYTHON) -m venv '$(VENV)'
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	rm -f '$(VENV)'/.lock-* && touch '$@'
+setup-test: $(TESTED) $(CLUSTER) ## what the tests need besides
+$(TESTED): | $(STAMP)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	rm -f '$(VENV)'/.test-* && touch '$@'
 $(CLUSTER): | $(STAMP)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.txt
 	rm -f '$(VENV)'/.cluster-* && touch '$@'
@@ -191,8 +196,18 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 # --- checks
 .PHONY: test unit
 test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (6 min)
-unit: $(STAMP) $(CLUSTER)
+unit: $(TESTED) $(CLUSTER)
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
+
+.PHONY: quick
+quick: $(TESTED) ## the unit tests that start no process, kernel or browser
+	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" --ignore tests/end_to_end tests
+
+.PHONY: lint
+lint: $(TESTED) ## ruff's rules and format, and the one way that imports run between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 .PHONY: nbval
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
@@ -207,7 +222,7 @@ bench: $(STAMP) ## measure training, prediction and the stages beside a plain lo
 	$(RUN) benchmarks/draw.py
 
 .PHONY: fuzz soak audit
-fuzz: $(STAMP) ## 10,000 parameter files and 10,000 damaged artefacts: none is accepted wrongly, none ends in a traceback (5 min)
+fuzz: $(TESTED) ## 10,000 parameter files and 10,000 damaged artefacts: none is accepted wrongly, none ends in a traceback (5 min)
 	FUZZ=10000 $(RUN) -m pytest -q tests/test_fuzz.py
 soak: $(STAMP) ## a hundred kills at random moments, and the same bits at the end (10 min)
 	@exec $(RUN) benchmarks/soak.py
@@ -217,8 +232,8 @@ audit: $(STAMP) ## known vulnerabilities in the locked packages: pip-audit in an
 	  echo "The audit did not pass: see above whether something was found, or whether the network or PyPI's list of vulnerabilities is out of reach" >&2; exit 1; }
 
 .PHONY: lock
-lock: ## for authors: requirements.txt and requirements-cluster.txt from their .in (needs uv)
-	for part in requirements requirements-cluster; do \
+lock: ## for authors: the three lock files from their .in (needs uv)
+	for part in requirements requirements-test requirements-cluster; do \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $$part.in -o $$part.txt; done
 
 # --- away with it

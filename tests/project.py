@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 300  # none takes that long, but a make that should have been refused would go on for ever
-PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-cluster.txt")
+PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-test.txt", "requirements-cluster.txt")
 
 
 def copied(folder: Path) -> Path:
@@ -15,7 +15,7 @@ def copied(folder: Path) -> Path:
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         copy(ROOT / part, folder / part)
-    for stamp, locks in (("lock", "requirements.txt"), ("cluster", "requirements.txt requirements-cluster.txt")):
+    for stamp, locks in (("lock", "requirements.txt"), ("test", "requirements.txt requirements-test.txt"), ("cluster", "requirements.txt requirements-cluster.txt")):
         number = subprocess.run(f"cat {locks} | cksum", shell=True, cwd=ROOT, capture_output=True, text=True).stdout.split()[0]
         (Path(sys.prefix) / f".{stamp}-{number}").touch()
     return folder
