@@ -1,8 +1,8 @@
 """What chance would explain: exact tests of paired changes, limits of their mean, false discoveries among many, calibration errors."""
 import numpy as np
-from scipy.stats import binom, norm
+from scipy.stats import binom, false_discovery_control, norm
 
-from lib.checks import finite, fraction, same_length
+from lib.checks import fraction
 
 
 def grouped(values: np.ndarray, group: np.ndarray, groups: int) -> list[np.ndarray]:
@@ -52,11 +52,9 @@ def benjamini_hochberg(p_values) -> np.ndarray:
 
     Benjamini and Hochberg 1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. Raises ValueError outside 0 to 1.
     """
-    adjusted, = same_length(p_values=np.array(p_values, dtype=np.float64))
-    tested = np.flatnonzero(~np.isnan(adjusted))
-    order = tested[np.argsort(-finite("p_values", adjusted[tested], 0, 1), kind="stable")]  # largest first
-    scaled = adjusted[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum.accumulate(np.minimum(scaled, 1))
+    adjusted = np.array(p_values, dtype=np.float64)
+    tested = ~np.isnan(adjusted)
+    adjusted[tested] = false_discovery_control(adjusted[tested])
     return adjusted
 
 

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, t
+from scipy.stats import binomtest, t
 
 from lib.chance import benjamini_hochberg, bonett_price, grouped, sign_flip
 from lib.checks import classes, finite, flags, fraction, same_length, whole
@@ -30,11 +30,9 @@ def mcnemar(correct_a, correct_b) -> McNemar:
     correct_a, correct_b = same_length(correct_a=correct_a, correct_b=correct_b)
     correct_a, correct_b = flags("correct_a", correct_a), flags("correct_b", correct_b)
     corrected, regressed = int(np.sum(~correct_a & correct_b)), int(np.sum(correct_a & ~correct_b))
-    return McNemar(corrected, regressed, float(_sign_test(corrected, regressed)))
-
-
-def _sign_test(corrected, regressed):
-    return np.minimum(1.0, 2 * binom.cdf(np.minimum(corrected, regressed), np.add(corrected, regressed), 0.5))
+    changed = corrected + regressed
+    p_value = float(binomtest(corrected, changed).pvalue) if changed else 1.0
+    return McNemar(corrected, regressed, p_value)
 
 
 def paired_bootstrap(statistic, *arrays, draws: int = 2000, level: float = 0.95, seed: int = 0,
