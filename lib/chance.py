@@ -2,8 +2,6 @@
 import numpy as np
 from scipy.stats import binom, false_discovery_control, norm
 
-from lib.checks import fraction
-
 
 def grouped(values: np.ndarray, group: np.ndarray, groups: int) -> list[np.ndarray]:
     """The values of each group 0 to groups - 1, in their order: one sort, where a mask a group would read all values for each."""
@@ -43,7 +41,7 @@ def bonett_price(total, squares, images, level: float):
     Bonett and Price 2012, https://doi.org/10.3102/1076998611411915: one image that rose and one that fell are added.
     """
     mean = total / (images + 2)
-    half = norm.isf((1 - fraction("level", level)) / 2) * np.sqrt(((squares + 2) / (images + 2) - mean**2) / (images + 2))
+    half = norm.isf((1 - level) / 2) * np.sqrt(((squares + 2) / (images + 2) - mean**2) / (images + 2))
     return np.clip(mean - half, -1, 1), np.clip(mean + half, -1, 1)
 
 
