@@ -4,7 +4,7 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from lib.checks import finite, labelled, scored
-from lib.mapped import row_blocks
+from lib.runs import row_blocks
 
 TEMPERATURE_BOUNDS = (0.01, 100.0)  # fit_temperature never leaves them
 

@@ -8,8 +8,8 @@ import pandas as pd
 from torch import nn
 
 from lib import runs
-from lib.mapped import row_blocks
 from lib.model import resnet18
+from lib.runs import row_blocks
 
 YOUNGER = {"devices": 1, "image_size": 32, "root": ""}  # parameters that some released runs do not record, and what they were
 WEIGHTS = "model.safetensors"  # a released run may do without
