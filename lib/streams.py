@@ -1,5 +1,4 @@
 """Images that stay on disk: rows of a .npy file are read when they are asked for, and batches ahead of the work on them."""
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,16 +17,17 @@ AHEAD = 2  # batches that are read while one is worked on, each by a thread
 class Stream:
     """uint8 images (N, 3, h, w) of a .npy file, or some of them in any order, used like the tensor that would hold them.
 
-    Indexing reads with pread(2): what is mapped into memory would count as this process's own. `take` chooses without reading.
-    Raises DataError for a file that is missing, damaged, or holds something else.
+    The file is mapped anew for each batch: what stays mapped would count as this process's own
+    memory. `take` chooses without reading. Raises DataError for a file that is missing, too short,
+    or holds something else.
     """
 
     dtype = torch.uint8
 
     def __init__(self, path):
         self.path = Path(path)
-        shape, self.offset = header(self.path)
-        self.file, self.rows, self.shape = open(self.path, "rb", buffering=0), np.arange(shape[0]), torch.Size(shape)
+        self.shape = torch.Size(mapped(self.path).shape)
+        self.rows = np.arange(self.shape[0])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,14 +41,8 @@ class Stream:
 
     def __getitem__(self, rows) -> torch.Tensor:
         """uint8 (n, 3, h, w), or (3, h, w) for one whole number."""
-        places = self.rows[_plain(rows)]
-        size, batch = prod(self.shape[1:]), np.empty((np.size(places), prod(self.shape[1:])), np.uint8)
-        for image, place in zip(batch, np.atleast_1d(places).tolist()):
-            content = os.pread(self.file.fileno(), size, self.offset + place * size)
-            if len(content) < size:
-                raise DataError(f"{self.path}: ends within image {place}; it was whole when it was opened")
-            image[:] = np.frombuffer(content, np.uint8)
-        return torch.from_numpy(batch).view(*np.shape(places), *self.shape[1:])
+        batch = mapped(self.path).take(self.rows[_plain(rows)], axis=0)
+        return torch.from_numpy(np.asarray(batch))
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Batches of `size` in order, as a tensor's own `split`, but read one after the other."""
@@ -61,23 +55,21 @@ def _plain(rows):
     return slice(0) if np.shape(rows) == (0,) else rows  # of an empty list NumPy does not know that it held whole numbers
 
 
-def header(path: Path) -> tuple[tuple[int, ...], int]:
-    """Shape and place of the first byte of the images in a .npy file; raises DataError unless they are uint8 (N, 3, h, w), whole."""
+def mapped(path: Path) -> np.memmap:
+    """The images of a .npy file, mapped; raises DataError unless they are uint8 (N, 3, h, w)."""
     try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, column_major, kind = read(file)
-            start, end = file.tell(), file.seek(0, os.SEEK_END)
+        images = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise DataError(f"{path}: not a .npy file ({' '.join(str(error).split())})") from None
-    if kind != np.uint8 or len(shape) != 4 or shape[1] != 3 or column_major or not all(shape):
-        raise DataError(f"{path}: holds {kind} {shape}{' in Fortran order' if column_major else ''}; allowed: uint8 (N, 3, h, w) in C order")
-    if end - start != prod(shape):
-        raise DataError(f"{path}: damaged: {prod(shape):,} bytes of images are announced, {end - start:,} are there")
-    return shape, start
+        raise DataError(f"{path}: not a whole .npy file ({' '.join(str(error).split())})") from None
+    kind, shape = images.dtype, images.shape
+    order = "C" if images.flags.c_contiguous else "Fortran"
+    if kind != np.uint8 or len(shape) != 4 or shape[1] != 3 or 0 in shape or order != "C":
+        raise DataError(
+            f"{path}: holds {kind} {shape} in {order} order; allowed: uint8 (N, 3, h, w) in C order"
+        )
+    return images
 
 
 def take(images, rows):
