@@ -1,4 +1,5 @@
 """Images that stay on disk: rows of a .npy file are read when they are asked for, and batches ahead of the work on them."""
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +18,18 @@ AHEAD = 2  # batches that are read while one is worked on, each by a thread
 class Stream:
     """uint8 images (N, 3, h, w) of a .npy file, or some of them in any order, used like the tensor that would hold them.
 
-    The file is mapped anew for each batch: what stays mapped would count as this process's own
-    memory. `take` chooses without reading. Raises DataError for a file that is missing, too short,
-    or holds something else.
+    Indexing reads with pread(2): of what is mapped whole large pages count as this process's own.
+    `take` chooses without reading. Raises DataError for a file that is missing, too short, or holds
+    something else.
     """
 
     dtype = torch.uint8
 
     def __init__(self, path):
         self.path = Path(path)
-        self.shape = torch.Size(mapped(self.path).shape)
-        self.rows = np.arange(self.shape[0])
+        images = mapped(self.path)
+        self.shape, self.offset = torch.Size(images.shape), images.offset
+        self.file, self.rows = open(self.path, "rb", buffering=0), np.arange(len(images))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,8 +43,14 @@ class Stream:
 
     def __getitem__(self, rows) -> torch.Tensor:
         """uint8 (n, 3, h, w), or (3, h, w) for one whole number."""
-        batch = mapped(self.path).take(self.rows[_plain(rows)], axis=0)
-        return torch.from_numpy(np.asarray(batch))
+        places = self.rows[_plain(rows)]
+        size, batch = prod(self.shape[1:]), np.empty((np.size(places), prod(self.shape[1:])), np.uint8)
+        for image, place in zip(batch, np.atleast_1d(places).tolist()):
+            content = os.pread(self.file.fileno(), size, self.offset + place * size)
+            if len(content) < size:
+                raise DataError(f"{self.path}: ends within image {place}; it was whole when it was opened")
+            image[:] = np.frombuffer(content, np.uint8)
+        return torch.from_numpy(batch).view(*np.shape(places), *self.shape[1:])
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Batches of `size` in order, as a tensor's own `split`, but read one after the other."""
