@@ -76,10 +76,10 @@ MUTANTS = [Mutant(*row) for row in (
     ("the kernel is killed, for want of memory say", "test_execute.py::test_a_killed_kernel_is_one_clear_line_and_keeps_the_part", "lib/execute.py",
      "(PapermillExecutionError, DeadKernelError) as error", "PapermillExecutionError as error"),
     ("two `make report` on one study", "test_stopping.py::test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it", "lib/lock.py",
-     "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
+     "held = FileLock(path, fallback_to_soft=False).acquire(blocking=False)", "held = open(path, \"a\")"),
     ("`kill -9` of the holder of a lock", "test_execute.py::test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9",
-     "lib/lock.py", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
-     "os.close(os.open(path.with_suffix(\".held\"), os.O_CREAT | os.O_EXCL))"),
+     "lib/lock.py", "held = FileLock(path, fallback_to_soft=False).acquire(blocking=False)",
+     "held = os.fdopen(os.open(path.with_suffix(\".held\"), os.O_CREAT | os.O_EXCL))"),
     # --- files
     ("an error, a signal or `kill -9` inside the writing of a file", "test_runs.py::test_kill_9_inside_a_write_leaves_the_old_file", "lib/runs.py",
      "descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f\".{path.name}.\", suffix=\".tmp\")",
