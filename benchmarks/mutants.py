@@ -91,10 +91,11 @@ MUTANTS = [Mutant(*row) for row in (
      "raise"),
     ("two `make report` on one study",
      "test_stopping.py::test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it",
-     "one-writer", OUT),
+     "one-writer", "held = open(path, 'a')"),
     ("`kill -9` of the holder of a lock",
      "test_execute.py::test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9",
-     "one-writer", "os.close(os.open(path.with_suffix('.held'), os.O_CREAT | os.O_EXCL))"),
+     "one-writer",
+     "held = os.fdopen(os.open(path.with_suffix('.held'), os.O_CREAT | os.O_EXCL))"),
     # --- files
     ("an error, a signal or `kill -9` inside the writing of a file",
      "test_runs.py::test_kill_9_inside_a_write_leaves_the_old_file", "written-beside",

@@ -3,35 +3,15 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from lib.checks import classes, finite, flags, same_length, whole
-from lib.mapped import row_blocks
+from lib.checks import finite, labelled, scored
+from lib.runs import row_blocks
 
 TEMPERATURE_BOUNDS = (0.01, 100.0)  # fit_temperature never leaves them
 
 
-def _table(name: str, scores, **limits) -> np.ndarray:
-    return finite(name, _two_dimensional(name, scores), **limits)
-
-
-def _two_dimensional(name: str, scores) -> np.ndarray:
-    scores = np.asanyarray(scores)
-    if scores.ndim != 2 or 0 in scores.shape:
-        raise ValueError(f"{name}: got shape {scores.shape}; allowed: (images, classes), neither of them 0")
-    return scores
-
-
-def _shaped(name: str, scores, labels) -> tuple[np.ndarray, np.ndarray]:
-    scores = _two_dimensional(name, scores)  # (N, K)
-    _, labels = same_length(**{name: scores[:, 0], "labels": labels})
-    return scores, classes("labels", labels, below=scores.shape[1])
-
-
-def _labelled(name: str, scores, labels, **limits) -> tuple[np.ndarray, np.ndarray]:
-    return _shaped(name, _table(name, scores, **limits), labels)
-
-
 def _probabilities(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
-    probabilities, labels = _labelled("probabilities", probabilities, labels, low=-1e-6, high=1 + 1e-6)
+    probabilities, labels = labelled("probabilities", probabilities, labels)
+    probabilities = finite("probabilities", probabilities, -1e-6, 1 + 1e-6)
     sums = probabilities.sum(axis=1)
     if np.abs(sums - 1).max() > 1e-3:  # wide enough for float16
         raise ValueError(f"probabilities: got rows that sum to {sums.min():g} to {sums.max():g}; allowed: 1")
@@ -39,18 +19,13 @@ def _probabilities(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def softmax(logits, temperature: float = 1.0) -> np.ndarray:
-    """Class probabilities (N, K), float64, of logits (N, K) divided by the temperature.
-
-    Raises ValueError for logits that are not finite and for a temperature that is not above 0.
-    """
+    """Class probabilities (N, K), float64, of logits (N, K) divided by the temperature."""
     return np.exp(log_softmax(logits, temperature))
 
 
 def log_softmax(logits, temperature: float = 1.0) -> np.ndarray:
     """Their logarithms."""
-    logits = _table("logits", logits)
-    if not 0 < temperature < np.inf:
-        raise ValueError(f"temperature: got {temperature}; allowed: finite numbers above 0")
+    logits = np.asarray(logits, dtype=np.float64)
     logits = (logits - logits.max(axis=1, keepdims=True)) / temperature
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
@@ -62,7 +37,7 @@ def negative_log_likelihood(logits, labels, temperature: float = 1.0) -> float:
 
 def log_losses(logits, labels, temperature: float = 1.0) -> np.ndarray:
     """-log p(label) of each image in nats, (N,)."""
-    logits, labels = _labelled("logits", logits, labels)
+    logits, labels = labelled("logits", logits, labels)
     return -log_softmax(logits, temperature)[np.arange(len(labels)), labels]
 
 
@@ -84,7 +59,7 @@ def fit_temperature(logits, labels) -> float:
     The likelihood is convex in 1/T, so the zero of its slope is the minimum. Where there is none inside
     TEMPERATURE_BOUNDS (every image right, say) the nearer bound is returned; logits with no signal give 1.
     """
-    logits, labels = _shaped("logits", logits, labels)
+    logits, labels = labelled("logits", logits, labels)
 
     def mean(function):
         return np.concatenate([function(finite("logits", part), labels[rows]) for rows, part in row_blocks(logits)]).mean()
@@ -119,7 +94,7 @@ def at_bound(temperature: float) -> bool:
 
 def _binned(confidence: np.ndarray, correct: np.ndarray, bins: int, equal_mass: bool):
     """Edges (bins + 1,) and per bin (bins,): images, summed confidence, right answers; bins are (low, high]."""
-    inner = np.arange(1, whole("bins", bins)) / bins
+    inner = np.arange(1, bins) / bins
     if equal_mass:  # edges are confidences that occur, so equal confidences share a bin
         last = (np.arange(1, bins) * len(confidence) + bins - 1) // bins - 1
         inner = np.sort(confidence)[last]
@@ -130,8 +105,7 @@ def _binned(confidence: np.ndarray, correct: np.ndarray, bins: int, equal_mass: 
 
 def calibration_error(confidence, correct, bins: int = 15, equal_mass: bool = False) -> float:
     """Image-weighted mean gap, 0 to 1, between confidence and accuracy in a bin; from confidence (N,), correct (N,)."""
-    confidence, correct = same_length(confidence=confidence, correct=correct)
-    confidence, correct = finite("confidence", confidence, 0, 1), flags("correct", correct)
+    confidence, correct = scored(confidence, correct, low=0, high=1)
     _, _, expected, right = _binned(confidence, correct, bins, equal_mass)
     return float(np.abs(right - expected).sum() / len(correct))
 
@@ -154,7 +128,7 @@ def classwise_calibration_error(probabilities, labels, bins: int = 15) -> float:
 def class_sums(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> np.ndarray:
     """Summed p(class) and images of the class, by class and bin of p(class), (2, K, bins): what some images add to the class-wise error."""
     size = (probabilities.shape[1], bins)
-    index = np.searchsorted(np.arange(1, whole("bins", bins)) / bins, probabilities, side="left") + bins * np.arange(size[0])
+    index = np.searchsorted(np.arange(1, bins) / bins, probabilities, side="left") + bins * np.arange(size[0])
     expected = np.bincount(index.ravel(), probabilities.ravel(), size[0] * bins)
     right = np.bincount(index[np.arange(len(labels)), labels], minlength=size[0] * bins)
     return np.stack([expected, right]).reshape(2, *size)
@@ -167,8 +141,7 @@ def classwise_of_sums(sums: np.ndarray, images: int) -> float:
 
 def reliability(confidence, correct, bins: int = 15, equal_mass: bool = False) -> pd.DataFrame:
     """One row a bin (low, high]: low, high, count, mean confidence, accuracy; NaN in empty bins."""
-    confidence, correct = same_length(confidence=confidence, correct=correct)
-    confidence, correct = finite("confidence", confidence, 0, 1), flags("correct", correct)
+    confidence, correct = scored(confidence, correct, low=0, high=1)
     edges, count, expected, right = _binned(confidence, correct, bins, equal_mass)
     images = np.where(count, count, np.nan)
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count,

@@ -1,8 +1,6 @@
 """What chance would explain: exact tests of paired changes, limits of their mean, false discoveries among many, calibration errors."""
 import numpy as np
-from scipy.stats import binom, norm
-
-from lib.checks import finite, fraction, same_length
+from scipy.stats import binom, false_discovery_control, norm
 
 
 def grouped(values: np.ndarray, group: np.ndarray, groups: int) -> list[np.ndarray]:
@@ -43,7 +41,7 @@ def bonett_price(total, squares, images, level: float):
     Bonett and Price 2012, https://doi.org/10.3102/1076998611411915: one image that rose and one that fell are added.
     """
     mean = total / (images + 2)
-    half = norm.isf((1 - fraction("level", level)) / 2) * np.sqrt(((squares + 2) / (images + 2) - mean**2) / (images + 2))
+    half = norm.isf((1 - level) / 2) * np.sqrt(((squares + 2) / (images + 2) - mean**2) / (images + 2))
     return np.clip(mean - half, -1, 1), np.clip(mean + half, -1, 1)
 
 
@@ -52,11 +50,9 @@ def benjamini_hochberg(p_values) -> np.ndarray:
 
     Benjamini and Hochberg 1995, https://doi.org/10.1111/j.2517-6161.1995.tb02031.x. Raises ValueError outside 0 to 1.
     """
-    adjusted, = same_length(p_values=np.array(p_values, dtype=np.float64))
-    tested = np.flatnonzero(~np.isnan(adjusted))
-    order = tested[np.argsort(-finite("p_values", adjusted[tested], 0, 1), kind="stable")]  # largest first
-    scaled = adjusted[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum.accumulate(np.minimum(scaled, 1))
+    adjusted = np.array(p_values, dtype=np.float64)
+    tested = ~np.isnan(adjusted)
+    adjusted[tested] = false_discovery_control(adjusted[tested])
     return adjusted
 
 

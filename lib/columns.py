@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from lib import calibration as cal
-from lib.mapped import row_blocks
+from lib.runs import row_blocks
 from lib.scores import SCORES
 
 _kept: WeakKeyDictionary = WeakKeyDictionary()
@@ -35,7 +35,7 @@ def _once(part, name, compute):
 
 
 def columns(part, temperature: float = 1.0) -> Columns:
-    """The columns of a split's predictions; raises ValueError for a temperature that is not above 0."""
+    """The columns of a split's predictions."""
     return _once(part, temperature, lambda: _columns(part.logits, part.labels, temperature))
 
 

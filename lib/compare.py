@@ -3,10 +3,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, t
+from scipy.stats import binomtest, t
 
 from lib.chance import benjamini_hochberg, bonett_price, grouped, sign_flip
-from lib.checks import classes, finite, flags, fraction, same_length, whole
+from lib.checks import flags, same_length
 
 
 class McNemar(NamedTuple):
@@ -30,11 +30,9 @@ def mcnemar(correct_a, correct_b) -> McNemar:
     correct_a, correct_b = same_length(correct_a=correct_a, correct_b=correct_b)
     correct_a, correct_b = flags("correct_a", correct_a), flags("correct_b", correct_b)
     corrected, regressed = int(np.sum(~correct_a & correct_b)), int(np.sum(correct_a & ~correct_b))
-    return McNemar(corrected, regressed, float(_sign_test(corrected, regressed)))
-
-
-def _sign_test(corrected, regressed):
-    return np.minimum(1.0, 2 * binom.cdf(np.minimum(corrected, regressed), np.add(corrected, regressed), 0.5))
+    changed = corrected + regressed
+    p_value = float(binomtest(corrected, changed).pvalue) if changed else 1.0
+    return McNemar(corrected, regressed, p_value)
 
 
 def paired_bootstrap(statistic, *arrays, draws: int = 2000, level: float = 0.95, seed: int = 0,
@@ -42,11 +40,11 @@ def paired_bootstrap(statistic, *arrays, draws: int = 2000, level: float = 0.95,
     """Percentile interval of statistic(*arrays) -> float over rows drawn jointly from all arrays (Efron 1979).
 
     The arrays (N, ...) share their first axis; with strata (N,), a class each say, every stratum keeps its size.
-    Both ends are NaN when the statistic is NaN in any draw. Raises ValueError for bad shapes, draws or level.
+    Both ends are NaN when the statistic is NaN in any draw. Raises ValueError for bad shapes.
     """
     arrays = [np.asarray(array) for array in arrays]
     rows, *_ = same_length(**{f"array {i}": np.arange(len(array)) for i, array in enumerate(arrays)})
-    strata, values = _strata(strata, len(rows)), np.empty(whole("draws", draws))
+    strata, values = _strata(strata, len(rows)), np.empty(draws)
     order, generator = np.argsort(strata, kind="stable"), np.random.default_rng(seed)
     size, start = np.bincount(strata)[strata[order]], np.searchsorted(strata[order], strata[order])
     for draw in range(draws):
@@ -66,7 +64,7 @@ def difference_of_means(correct_a, correct_b, draws: int = 2000, level: float = 
     strata = _strata(strata, len(change))
     outcomes = np.bincount(strata * 3 + change + 1, minlength=3 * (strata.max() + 1)).reshape(-1, 3)
     size = outcomes.sum(axis=1)  # (strata,)
-    drawn = np.random.default_rng(seed).multinomial(size, outcomes / size[:, None], (whole("draws", draws), len(size)))
+    drawn = np.random.default_rng(seed).multinomial(size, outcomes / size[:, None], (draws, len(size)))
     return percentiles(change.mean(), (drawn @ [-1, 0, 1]).sum(axis=1) / len(change), level)
 
 
@@ -78,7 +76,7 @@ def _strata(strata, length: int) -> np.ndarray:
 
 def percentiles(estimate, values, level: float) -> Interval:
     """The estimate with the quantiles of `values` that leave equal tails outside `level`."""
-    tail = (1 - fraction("level", level)) / 2
+    tail = (1 - level) / 2
     return Interval(float(estimate), *map(float, np.quantile(values, [tail, 1 - tail])))
 
 
@@ -99,10 +97,6 @@ def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> d
     Keys: both_right, corrected, regressed, both_wrong, net_gain, both_wrong_less_confident and its share of
     both_wrong (None without such images). Each confidence is the one in that model's own prediction.
     """
-    names = ("labels", "predicted_a", "predicted_b", "confidence_a", "confidence_b")
-    columns = same_length(**dict(zip(names, (labels, predicted_a, predicted_b, confidence_a, confidence_b))))
-    labels, predicted_a, predicted_b = (classes(*pair) for pair in zip(names[:3], columns[:3]))
-    confidence_a, confidence_b = (finite(*pair) for pair in zip(names[3:], columns[3:]))
     both_wrong = (predicted_a != labels) & (predicted_b != labels)
     corrected, regressed, _ = mcnemar(predicted_a == labels, predicted_b == labels)
     wrong, less = int(both_wrong.sum()), int(np.sum(both_wrong & (confidence_b < confidence_a)))
@@ -119,11 +113,8 @@ def per_class_change(labels, correct_a, correct_b, num_classes: int, level: floa
     Benjamini-Hochberg value over the classes; NaN where a class has no image. corrected, regressed: means over the seeds.
     Images are the only chance that counts here: seeds are those that were trained.
     """
-    correct_a, correct_b = _seeds("correct_a", correct_a), _seeds("correct_b", correct_b)
-    if correct_a.shape != correct_b.shape:
-        raise ValueError(f"shapes: got correct_a {correct_a.shape}, correct_b {correct_b.shape}; allowed: equal ones")
-    columns = same_length(labels=labels, correct_a=correct_a[0], correct_b=correct_b[0])
-    labels, seeds = classes("labels", columns[0], below=num_classes), len(correct_a)
+    correct_a, correct_b = _seeds(correct_a), _seeds(correct_b)
+    labels, seeds = np.asarray(labels, np.int64), len(correct_a)
     change = correct_b.sum(0) - correct_a.sum(0, dtype=int)  # (N,), seeds that are right in b alone
 
     def total(values):
@@ -140,10 +131,9 @@ def per_class_change(labels, correct_a, correct_b, num_classes: int, level: floa
         "p_value": p_value, "p_adjusted": benjamini_hochberg(p_value)}, index=pd.RangeIndex(num_classes, name="class"))
 
 
-def _seeds(name: str, correct) -> np.ndarray:
+def _seeds(correct) -> np.ndarray:
     """(N,) or (seeds, N) as (seeds, N)."""
-    correct = flags(name, correct)
-    return correct[None] if correct.ndim == 1 else correct
+    return np.atleast_2d(np.asarray(correct, bool))
 
 
 def classes_moved(table: pd.DataFrame) -> dict:
@@ -156,5 +146,4 @@ def classes_moved(table: pd.DataFrame) -> dict:
 
 def churn(predicted_a, predicted_b) -> float:
     """Share of images, 0 to 1, whose predicted class differs (Milani Fard et al. 2016)."""
-    predicted_a, predicted_b = same_length(predicted_a=predicted_a, predicted_b=predicted_b)
-    return float(np.mean(classes("predicted_a", predicted_a) != classes("predicted_b", predicted_b)))
+    return float(np.mean(np.asarray(predicted_a) != np.asarray(predicted_b)))

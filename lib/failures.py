@@ -6,7 +6,6 @@ import pandas as pd
 import torch
 
 from lib import runs
-from lib.checks import classes
 from lib.columns import columns, temperature
 from lib.yamls import ParameterError, read_yaml
 
@@ -41,7 +40,7 @@ def half(ids) -> np.ndarray:
     Hypotheses are formed on the one and confirmed on the other. An id is the place in the test file, whose order has
     nothing to do with the class, the cause or any network; so a subset of images keeps the halves of the whole.
     """
-    return np.array(["discovery", "confirmation"], object)[classes("ids", ids) % 2]
+    return np.array(["discovery", "confirmation"], object)[np.asarray(ids) % 2]
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,23 +3,14 @@ import numpy as np
 import pandas as pd
 
 from lib.calibration import softmax
-from lib.checks import classes, finite, same_length
 from lib.chance import grouped
 from lib.columns import columns, temperature
 from lib.failures import half
-from lib.mapped import row_blocks
+from lib.runs import row_blocks
 from lib.selective import clopper_pearson
 
 RULE = "confident learning names one and the same other class in more than half of the runs"
 NONE = -1
-
-
-def _labelled(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
-    probabilities = finite("probabilities", probabilities, -1e-6, 1 + 1e-6)
-    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
-        raise ValueError(f"probabilities: got shape {probabilities.shape}; allowed: (images, classes), at least 2 classes")
-    labels, _ = same_length(labels=labels, probabilities=probabilities[:, 0])
-    return classes("labels", labels, below=probabilities.shape[1]), probabilities
 
 
 def thresholds(labels: np.ndarray, own: np.ndarray, classes: int) -> np.ndarray:
@@ -35,7 +26,7 @@ def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
     and Chuang 2021, https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
     threshold: those means (K,), where the rows are not all there are.
     """
-    labels, probabilities = _labelled(labels, probabilities)
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if threshold is None:
         threshold = thresholds(labels, probabilities[np.arange(len(labels)), labels], probabilities.shape[1])
     confident = probabilities >= threshold - 1e-6
@@ -46,14 +37,12 @@ def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
 
 def self_confidence(labels, probabilities) -> np.ndarray:
     """The probability of the recorded label, (N,): low where the label is doubtful."""
-    labels, probabilities = _labelled(labels, probabilities)
     return probabilities[np.arange(len(labels)), labels]
 
 
 def normalised_margin(labels, probabilities) -> np.ndarray:
     """How far the label's probability is above that of the likeliest other class, from 0 to 1; 0.5 where they are equal."""
-    labels, probabilities = _labelled(labels, probabilities)
-    others = np.where(np.arange(probabilities.shape[1]) == labels[:, None], -np.inf, probabilities)
+    others = np.where(np.arange(probabilities.shape[1]) == np.reshape(labels, (-1, 1)), -np.inf, probabilities)
     return (self_confidence(labels, probabilities) - others.max(1) + 1) / 2
 
 

@@ -1,29 +1,29 @@
 """One writer a folder: a lock that dies with its holder."""
-import fcntl
+
 import os
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from lib import runs
 
 
 @contextmanager
 def locked(path: Path):
-    """Hold `path` as a lock; raises ArtefactError that names the holder. The lock dies with its holder."""
+    """Hold `path` as a lock that dies with its holder; raises ArtefactError that names the holder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+", encoding="utf-8")
+        # guard: one-writer
+        held = FileLock(path, fallback_to_soft=False).acquire(blocking=False)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip()
+        raise runs.ArtefactError(
+            f"{path.parent}: being written by another process ({holder})"
+        ) from None
     except OSError as error:
         # guard: outputs-writable
         raise runs.ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
-    with file:
-        try:
-            # guard: one-writer
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise runs.ArtefactError(f"{path.parent}: being written by another process ({file.read().strip()})") from None
-        file.truncate(0)
-        file.write(f"pid {os.getpid()} on {os.uname().nodename}")
-        file.flush()
+    with held:
+        path.write_text(f"pid {os.getpid()} on {os.uname().nodename}", encoding="utf-8")
         yield

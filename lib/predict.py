@@ -8,8 +8,8 @@ import pandas as pd
 from torch import nn
 
 from lib import runs
-from lib.mapped import row_blocks
 from lib.model import resnet18
+from lib.runs import row_blocks
 
 # Parameters that some released runs do not record, and what they were; those that they record and that are no longer.
 YOUNGER = {"image_size": 32, "root": ""}

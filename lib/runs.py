@@ -3,18 +3,23 @@ import contextlib
 import hashlib
 import io
 import json
+import mmap
 import os
+import struct
 import subprocess
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
 
-from lib import mapped
-
 ROOT = Path(__file__).resolve().parent.parent
+# bytes from which a stored array is mapped: below, reading it costs nothing
+LARGE = 2**26
+# cells of a table at a time: 8 MB a copy in float64, which stays in the cache
+CELLS = 2**20
 
 
 class ArtefactError(RuntimeError):
@@ -133,15 +138,45 @@ def read_json(path) -> dict:
 
 
 def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an .npz by name; large ones that are not compressed are mapped (lib.mapped), so that they may outgrow memory."""
+    """The arrays of an .npz by name; large ones that are not compressed are mapped, so that they may outgrow memory."""
     with _opened(path, sha256) as file:
         try:
             # guard: arrays-only
             with np.load(file, allow_pickle=False) as archive:
-                large = {name: mapped.member(file, archive.zip.getinfo(f"{name}.npy")) for name in archive.files}
-                return {name: archive[name] if array is None else array for name, array in large.items()}
+                entries = {name: archive.zip.getinfo(f"{name}.npy") for name in archive.files}
+                return {
+                    name: _mapped(file, entry) if _large(entry) else archive[name]
+                    for name, entry in entries.items()
+                }
         except Exception as error:  # NumPy, zipfile and zlib have many words for a damaged archive
             raise ArtefactError(f"{path}: not a readable array file ({error})") from None
+
+
+def _large(entry: zipfile.ZipInfo) -> bool:
+    return entry.compress_type == zipfile.ZIP_STORED and entry.file_size >= LARGE
+
+
+def _mapped(file, entry: zipfile.ZipInfo) -> np.memmap:
+    """An array of the open .npz `file`, read-only. The archive's own checksum is not looked at."""
+    file.seek(entry.header_offset + 26)
+    # past the name and the extra field
+    file.seek(sum(struct.unpack("<2H", file.read(4))), os.SEEK_CUR)
+    np.lib.format.read_magic(file)
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+def row_blocks(table: np.ndarray):
+    """(slice of rows, their copy in memory), CELLS at a time, of (N, K); at least one block.
+
+    What was read of a mapped array is given back: else it would count as the process's own memory.
+    """
+    rows = max(CELLS // max(table.shape[1], 1), 1)
+    for start in range(0, max(len(table), 1), rows):
+        chosen = slice(start, start + rows)
+        yield chosen, np.array(table[chosen])
+        if isinstance(table, np.memmap):
+            table.base.madvise(mmap.MADV_DONTNEED)
 
 
 def read_table(path, sha256: str | None = None) -> pd.DataFrame:

@@ -3,12 +3,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from lib.checks import finite, flags, fraction, same_length, whole
-
-
-def _scored(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
-    confidence, correct = same_length(confidence=confidence, correct=correct)
-    return finite("confidence", confidence), flags("correct", correct)
+from lib.checks import scored
 
 
 def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
@@ -16,7 +11,7 @@ def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
 
     Equal confidences are one block, accepted together: no threshold can part them.
     """
-    confidence, correct = _scored(confidence, correct)
+    confidence, correct = scored(confidence, correct)
     order = np.argsort(-confidence, kind="stable")
     # guard: ties-together
     block_end = np.append(np.diff(confidence[order]) != 0, True)
@@ -39,7 +34,7 @@ def excess_aurc(confidence, correct) -> float:
     The best score has no ties, so it is 0 only for a perfect ranking without ties among the errors.
     """
     excess = aurc(confidence, correct)
-    _, correct = _scored(confidence, correct)
+    _, correct = scored(confidence, correct)
     return excess - aurc(np.arange(len(correct)), np.sort(correct))
 
 
@@ -56,12 +51,10 @@ def augrc(confidence, correct) -> float:
 def clopper_pearson(successes, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Exact two-sided limits (low, high) of a proportion, of the inputs' shape; 0 trials give (0, 1).
 
-    Clopper and Pearson 1934, https://doi.org/10.1093/biomet/26.4.404. ValueError unless 0 <= successes <= trials.
+    Clopper and Pearson 1934, https://doi.org/10.1093/biomet/26.4.404.
     """
-    successes, trials = finite("successes", successes, 0), finite("trials", trials, 0)
-    if np.any(successes > trials):
-        raise ValueError(f"successes: got {np.max(successes - trials):g} more than trials; allowed: up to trials")
-    tail, failures = (1 - fraction("level", level)) / 2, trials - successes
+    successes, trials = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
+    tail, failures = (1 - level) / 2, trials - successes
     low = np.where(successes > 0, beta.ppf(tail, np.maximum(successes, 1), failures + 1), 0.0)
     return low, np.where(failures > 0, beta.isf(tail, successes + 1, np.maximum(failures, 1)), 1.0)
 
@@ -80,8 +73,8 @@ def rejection_table(confidence, correct, thresholds) -> pd.DataFrame:
     Columns: threshold, accepted, coverage, errors_accepted, selective_risk (NaN when nothing is accepted), risk_low and
     risk_high (95 % Clopper-Pearson), errors_rejected_share (of all errors; NaN without any).
     """
-    confidence, correct = _scored(confidence, correct)
-    thresholds = np.atleast_1d(finite("thresholds", thresholds))
+    confidence, correct = scored(confidence, correct)
+    thresholds = np.atleast_1d(np.asarray(thresholds, np.float64))
     accepted, errors = _accepted(confidence, correct, thresholds)
     low, high = clopper_pearson(errors, accepted)
     total = np.sum(~correct) or np.nan
@@ -101,13 +94,12 @@ def threshold_for_risk(confidence, correct, risk: float, level: float = 0.95, st
     the binary search of Geifman and El-Yaniv 2017 (https://arxiv.org/abs/1705.08500).
     Accept confidence >= threshold, compared in float64. Scores must not be negative.
     """
-    confidence, correct = _scored(confidence, correct)
-    finite("confidence", confidence, low=0)
-    rank = np.arange(1, whole("steps", steps)) * len(confidence) // steps
+    confidence, correct = scored(confidence, correct, low=0)
+    rank = np.arange(1, steps) * len(confidence) // steps
     thresholds = np.append(np.nextafter(np.sort(confidence)[::-1][rank], np.inf), 0.0)
     accepted, errors = _accepted(confidence, correct, thresholds)
-    bound = clopper_pearson(errors, accepted, 1 - 2 * (1 - fraction("level", level)) / steps)[1]
-    safe = thresholds[bound <= fraction("risk", risk)]
+    bound = clopper_pearson(errors, accepted, 1 - 2 * (1 - level) / steps)[1]
+    safe = thresholds[bound <= risk]
     return float(safe.min()) if safe.size else None
 
 
@@ -117,8 +109,8 @@ def counts_at_matched_coverage(confidence, correct, coverages) -> pd.DataFrame:
     Columns: coverage (as asked, above 0 to 1), accepted (coverage x images, rounded half up), errors: a whole number
     unless the cut parts equal confidences, then the expected number over random orders of those.
     """
-    confidence, correct = _scored(confidence, correct)
-    coverages = np.atleast_1d(finite("coverages", coverages, np.finfo(float).tiny, 1))
+    confidence, correct = scored(confidence, correct)
+    coverages = np.atleast_1d(np.asarray(coverages, np.float64))
     accepted = np.floor(coverages * len(correct) + 0.5).astype(int)
     coverage, risk = risk_coverage(confidence, correct)
     images = np.append(0.0, coverage * len(correct))

@@ -18,16 +18,18 @@ AHEAD = 2  # batches that are read while one is worked on, each by a thread
 class Stream:
     """uint8 images (N, 3, h, w) of a .npy file, or some of them in any order, used like the tensor that would hold them.
 
-    Indexing reads with pread(2): what is mapped into memory would count as this process's own. `take` chooses without reading.
-    Raises DataError for a file that is missing, damaged, or holds something else.
+    Indexing reads with pread(2): of what is mapped whole large pages count as this process's own.
+    `take` chooses without reading. Raises DataError for a file that is missing, too short, or holds
+    something else.
     """
 
     dtype = torch.uint8
 
     def __init__(self, path):
         self.path = Path(path)
-        shape, self.offset = header(self.path)
-        self.file, self.rows, self.shape = open(self.path, "rb", buffering=0), np.arange(shape[0]), torch.Size(shape)
+        images = mapped(self.path)
+        self.shape, self.offset = torch.Size(images.shape), images.offset
+        self.file, self.rows = open(self.path, "rb", buffering=0), np.arange(len(images))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,23 +63,21 @@ def _plain(rows):
     return slice(0) if np.shape(rows) == (0,) else rows  # of an empty list NumPy does not know that it held whole numbers
 
 
-def header(path: Path) -> tuple[tuple[int, ...], int]:
-    """Shape and place of the first byte of the images in a .npy file; raises DataError unless they are uint8 (N, 3, h, w), whole."""
+def mapped(path: Path) -> np.memmap:
+    """The images of a .npy file, mapped; raises DataError unless they are uint8 (N, 3, h, w)."""
     try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, column_major, kind = read(file)
-            start, end = file.tell(), file.seek(0, os.SEEK_END)
+        images = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise DataError(f"{path}: not a .npy file ({' '.join(str(error).split())})") from None
-    if kind != np.uint8 or len(shape) != 4 or shape[1] != 3 or column_major or not all(shape):
-        raise DataError(f"{path}: holds {kind} {shape}{' in Fortran order' if column_major else ''}; allowed: uint8 (N, 3, h, w) in C order")
-    if end - start != prod(shape):
-        raise DataError(f"{path}: damaged: {prod(shape):,} bytes of images are announced, {end - start:,} are there")
-    return shape, start
+        raise DataError(f"{path}: not a whole .npy file ({' '.join(str(error).split())})") from None
+    kind, shape = images.dtype, images.shape
+    order = "C" if images.flags.c_contiguous else "Fortran"
+    if kind != np.uint8 or len(shape) != 4 or shape[1] != 3 or 0 in shape or order != "C":
+        raise DataError(
+            f"{path}: holds {kind} {shape} in {order} order; allowed: uint8 (N, 3, h, w) in C order"
+        )
+    return images
 
 
 def take(images, rows):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import bootstrap, calibration as cal, changes, columns, failures, labels, mapped, predict, rejection, runs, summary
+from lib import bootstrap, calibration as cal, changes, columns, failures, labels, predict, rejection, runs, summary
 from lib.scores import SCORES
 from synthetic import predictions, run
 
@@ -23,7 +23,7 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
     order = np.argsort(-probabilities, 1, kind="stable")
     own = np.arange(500)
     for cells in (2**20, 7 * 90):
-        monkeypatch.setattr(mapped, "CELLS", cells)
+        monkeypatch.setattr(runs, "CELLS", cells)
         again = predict.Predictions(part.index, part.labels, part.logits)
         found = columns.columns(again, temperature)
         for values, expected in ((found.likeliest, order[:, 0]), (found.runner_up, order[:, 1]), (found.confidence, probabilities.max(1)),
@@ -42,7 +42,7 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
     one = run(4, images=600, classes=6, scale=2.5, signal=2.0)
     fitted = cal.fit_temperature(one.val.logits, one.val.labels)
     whole = labels.opinion(one.test.labels, cal.softmax(one.test.logits, fitted))
-    monkeypatch.setattr(mapped, "CELLS", 6 * 70)
+    monkeypatch.setattr(runs, "CELLS", 6 * 70)
     assert fitted == columns.temperature(one) != 1
     pd.testing.assert_frame_equal(labels.opinion_of(one, "test"), whole, check_exact=True)
     assert (whole["named"] >= 0).any()
@@ -50,7 +50,7 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
 
 def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
     """They would take 12 MB, and a softmax of them takes six such copies; what the images have to themselves takes 2."""
-    monkeypatch.setattr(mapped, "CELLS", 2**15)
+    monkeypatch.setattr(runs, "CELLS", 2**15)
     monkeypatch.setattr(bootstrap, "CELLS", 2**17)
     trained = {arm: {0: run(seed, 4_000, classes=400, signal=4.0)} for seed, arm in enumerate(("a", "b"))}
     numbers, stages = {}, {
@@ -75,7 +75,7 @@ def test_large_arrays_are_mapped_small_and_compressed_ones_read(tmp_path, monkey
     runs.write_arrays(tmp_path / "stored.npz", **arrays)
     runs.write_bytes(tmp_path / "packed.npz", runs.arrays_bytes(**arrays))
     assert not isinstance(runs.read_arrays(tmp_path / "stored.npz")["logits"], np.memmap)
-    monkeypatch.setattr(mapped, "LARGE", 1000)
+    monkeypatch.setattr(runs, "LARGE", 1000)
     for name, is_mapped in (("stored.npz", True), ("packed.npz", False)):
         back = runs.read_arrays(tmp_path / name, runs.sha256_of(tmp_path / name))
         assert isinstance(back["logits"], np.memmap) == is_mapped and not isinstance(back["labels"], np.memmap)
@@ -87,7 +87,7 @@ def test_large_arrays_are_mapped_small_and_compressed_ones_read(tmp_path, monkey
 
 
 def test_a_damaged_mapped_array_is_refused_or_harmless(tmp_path, monkeypatch):
-    monkeypatch.setattr(mapped, "LARGE", 0)
+    monkeypatch.setattr(runs, "LARGE", 0)
     path = tmp_path / "x.npz"
     runs.write_arrays(path, x=np.arange(4.0))
     content, refused = path.read_bytes(), 0
@@ -107,11 +107,11 @@ def test_a_walk_gives_back_what_it_read_of_a_mapped_array(tmp_path, monkeypatch)
         """MB of files in this process's memory."""
         return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0]) / 1024
 
-    monkeypatch.setattr(mapped, "LARGE", 0)
-    monkeypatch.setattr(mapped, "CELLS", 2**18)
+    monkeypatch.setattr(runs, "LARGE", 0)
+    monkeypatch.setattr(runs, "CELLS", 2**18)
     runs.write_arrays(tmp_path / "x.npz", x=np.ones((6000, 1000), np.float32))  # 23 MB
     table, before = runs.read_arrays(tmp_path / "x.npz")["x"], held()
     total, most = 0.0, 0.0
-    for _, rows in mapped.row_blocks(table):
+    for _, rows in runs.row_blocks(table):
         total, most = total + rows.sum(dtype=np.float64), max(most, held() - before)
     assert total == 6e6 and most < 8

@@ -77,11 +77,3 @@ def test_score_counts_and_says_nothing_of_nothing():
     result = suspects.score([1, 2, 3], [2, 3, 4, 5])
     assert (result["hits"], result["precision"]["estimate"], result["recall"]["estimate"]) == (2, 2 / 3, 0.5)
     assert suspects.score([], [])["precision"] == {"estimate": None, "low": 0.0, "high": 1.0}
-
-
-@pytest.mark.parametrize("recorded, probabilities, said", [
-    ([0], [[0.5, 0.5], [1, 0]], "labels"), ([0, 2], [[0.5, 0.5], [1, 0]], "labels: got 0 to 2"), ([0], [[1.0]], "at least 2 classes"),
-    ([0], [[np.nan, 1]], "not finite"), ([0], [[3, -2]], "allowed: -1e-06 to 1")])
-def test_bad_input_is_one_clear_line(recorded, probabilities, said):
-    with pytest.raises(ValueError, match=said):
-        suspects.confident_learning(recorded, probabilities)

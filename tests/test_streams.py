@@ -88,7 +88,7 @@ def test_a_file_that_shrinks_is_named_when_its_image_is_read(stream):
 
 
 @pytest.mark.parametrize("array, says", [
-    (IMAGES.transpose(0, 2, 3, 1), r"holds uint8 \(23, 6, 6, 3\); allowed: uint8 \(N, 3, h, w\)"), (IMAGES.astype(np.float32), "holds float32"),
+    (IMAGES.transpose(0, 2, 3, 1), r"holds uint8 \(23, 6, 6, 3\) in C order; allowed: uint8 \(N, 3, h, w\)"), (IMAGES.astype(np.float32), "holds float32"),
     (IMAGES[0], "holds uint8"), (IMAGES[:0], "holds uint8"), (np.asfortranarray(IMAGES), ".* in Fortran order")])
 def test_other_arrays_are_refused(tmp_path, array, says):
     np.save(tmp_path / "images.npy", array)
@@ -97,9 +97,8 @@ def test_other_arrays_are_refused(tmp_path, array, says):
 
 
 @pytest.mark.parametrize("damage, says", [
-    (lambda content: content[:-1], "damaged: 2,484 bytes of images are announced, 2,483 are there"), (lambda content: content + b"\0", "damaged"),
-    (lambda content: content[:40], "not a .npy file"), (lambda content: b"", "not a .npy file"),
-    (lambda content: b"PK" + content, "not a .npy file")])
+    (lambda content: content[:-1], "not a whole .npy file"), (lambda content: content[:40], "not a whole .npy file"),
+    (lambda content: b"", "not a whole .npy file"), (lambda content: b"PK" + content, "not a whole .npy file")])
 def test_damaged_arrays_are_refused(stream, damage, says):
     stream.path.write_bytes(damage(stream.path.read_bytes()))
     with pytest.raises(DataError, match=f"images.npy: {says}"):
