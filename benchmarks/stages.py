@@ -49,7 +49,7 @@ def main() -> None:
                                    *(("-f", str(file)) if file.is_file() else ()), *(word for pair in values.items() for word in ("-p", *pair))])
             peak[name] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         for kind in ("html", "pdf"):
-            seconds[kind] = timed([sys.executable, "-m", "lib.export", str(place / "05_report.ipynb"), f"--{kind}", str(place / f"report.{kind}")])
+            seconds[kind] = timed([sys.executable, "-m", "lib.export_main", str(place / "05_report.ipynb"), f"--{kind}", str(place / f"report.{kind}")])
     for name, value in seconds.items():
         print(f"{name:10s} {value:7.1f} s" + (f"   peak memory up to here {peak[name]:.1f} GB" if name in peak else ""))
     results = Path(__file__).parent / "results" / "stages.json"

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
-from lib.diagnosis import RANGES, STATISTICS, Evidence
+from lib.diagnosis import STATISTICS, Evidence
 from lib.pictures import overlay, picture
 from lib.plots import WIDTH
 from lib.probes import FILLS, LABELS
-from lib.wording import name, percent, readable, shorten
+from lib.verdict import number, refuted, sentence
+from lib.wording import name, readable, shorten
 
 WRONG, TRUE = "#333333", "#b3b3b3"  # no arm's colours
 BARS = {"as it is": None, "hottest cells covered": "hot", "coldest cells covered": "cold", "random cells covered": "random",
@@ -36,28 +37,6 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
     """The probabilities that the cards' bars show, a row a case and picture."""
     parts = [bars(found, case.row).assign(id=case.id, true_class=case.true, wrong_class=case.predicted) for case in cases.itertuples()]
     return pd.concat(parts, ignore_index=True)[["id", "true_class", "wrong_class", "picture", "true", "wrong"]]
-
-
-def sentence(verdict: pd.Series) -> str:
-    """What led to a verdict, and what would have refuted it, from one row of lib.verdict.decide."""
-    if verdict["verdict"] == "unexplained":
-        first = f"Unexplained: no cause reaches its probability under the rule ({percent(verdict['probability'], 0)})."
-    else:
-        first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
-    return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {_number(verdict['value'])}; "
-            f"{_refuted(verdict['led'], verdict['value'], verdict['turns'], verdict['instead'])}.")
-
-
-def _refuted(led: str, value: float, turns: float, instead: str) -> str:
-    """What would have turned the verdict, if the statistic can get there at all."""
-    low, high = RANGES.get(led, (-np.inf, np.inf))
-    if not low <= turns <= high:
-        return "no value of it alone would turn the verdict"
-    return f"{'below' if turns < value else 'above'} {_number(turns)}, all else equal, it would be {readable(instead)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
 
 
 def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.DataFrame):
@@ -94,8 +73,8 @@ def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     chosen = verdicts.iloc[cases["row"].to_numpy()].reset_index(drop=True)
     result = cases[["id", "true", "predicted"]].reset_index(drop=True).assign(
         verdict=chosen["verdict"].map(readable), probability=chosen["probability"],
-        evidence=[f"{STATISTICS[row.led]}: {_number(row.value)}" for row in chosen.itertuples()],
-        refuted=[_refuted(row.led, row.value, row.turns, row.instead) for row in chosen.itertuples()])
+        evidence=[f"{STATISTICS[row.led]}: {number(row.value)}" for row in chosen.itertuples()],
+        refuted=[refuted(row.led, row.value, row.turns, row.instead) for row in chosen.itertuples()])
     result = result.rename(columns={"refuted": "refuted if"})
     return result.assign(planted=cases["cause"].map(readable).to_numpy()) if "cause" in cases else result
 

@@ -3,10 +3,10 @@ import numpy as np
 import pandas as pd
 
 from lib import data, labels, predict, rescored, runs, verdict
-from lib.cards import sentence
 from lib.diagnosis import examine
 from lib.failures import half
 from lib.score import confusion, score
+from lib.verdict import sentence
 from lib.why import side_by_side, verdict_table
 
 

@@ -3,6 +3,8 @@ import numpy as np
 import pandas as pd
 
 from lib import runs
+from lib.diagnosis import RANGES, STATISTICS
+from lib.wording import percent, readable
 
 CAUSES = ("background", "second_object", "look_alike", "label_error", "unexplained")
 RULE = runs.ROOT / "lib" / "rule.json"
@@ -53,3 +55,25 @@ def planted(split, position: np.ndarray, wrong) -> pd.DataFrame:
     known = split.planted.iloc[position]
     cause = known["cause"].replace({"none": "unexplained"}).to_numpy()
     return pd.DataFrame({"planted": cause, "acts": (cause == "unexplained") | (known["cause_class"].to_numpy() == np.asarray(wrong))})
+
+
+def sentence(verdict: pd.Series) -> str:
+    """What led to a verdict, and what would have refuted it, from one row of `decide`."""
+    if verdict["verdict"] == "unexplained":
+        first = f"Unexplained: no cause reaches its probability under the rule ({percent(verdict['probability'], 0)})."
+    else:
+        first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
+    return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {number(verdict['value'])}; "
+            f"{refuted(verdict['led'], verdict['value'], verdict['turns'], verdict['instead'])}.")
+
+
+def refuted(led: str, value: float, turns: float, instead: str) -> str:
+    """What would have turned the verdict, if the statistic can get there at all."""
+    low, high = RANGES.get(led, (-np.inf, np.inf))
+    if not low <= turns <= high:
+        return "no value of it alone would turn the verdict"
+    return f"{'below' if turns < value else 'above'} {number(turns)}, all else equal, it would be {readable(instead)}"
+
+
+def number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

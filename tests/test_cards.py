@@ -66,12 +66,12 @@ def test_bars_are_means_of_the_responses(found, row):
 
 
 def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute_it():
-    assert cards.sentence(one()) == (
+    assert verdict.sentence(one()) == (
         "Background, with probability 83% under the rule. What speaks most for it against look alike: least probability of the wrong class with "
         "one square covered, 0.40; below 0.30, all else equal, it would be label error.")
-    assert "−0.40; above −0.30, all else" in cards.sentence(one(value=-0.4, turns=-0.3, led="hot"))
-    assert cards.sentence(one(turns=-0.01)).endswith("0.40; no value of it alone would turn the verdict.")  # a probability
-    assert cards.sentence(one("unexplained")).startswith("Unexplained: no cause reaches its probability under the rule (83%). What speaks")
+    assert "−0.40; above −0.30, all else" in verdict.sentence(one(value=-0.4, turns=-0.3, led="hot"))
+    assert verdict.sentence(one(turns=-0.01)).endswith("0.40; no value of it alone would turn the verdict.")  # a probability
+    assert verdict.sentence(one("unexplained")).startswith("Unexplained: no cause reaches its probability under the rule (83%). What speaks")
 
 
 def test_the_table_says_the_same_in_columns(cases, verdicts):
@@ -103,7 +103,7 @@ def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, v
             cell = {where: colour[8 * y:8 * y + 8, 8 * x:8 * x + 8].mean((0, 1)) for where, (y, x) in {"hot": hot, "cold": cold}.items()}
             assert cell["hot"][0] > cell["hot"][2] and cell["cold"][2] > cell["cold"][0]  # red and blue
         assert str(cases["id"][place]) in picture.get_title(loc="left")
-    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [cards.sentence(verdicts.iloc[row]) for row in cases["row"]]
+    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [verdict.sentence(verdicts.iloc[row]) for row in cases["row"]]
 
 
 def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
@@ -136,7 +136,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
     pairs = [(cause, second) for cause in verdict.CAUSES for second in verdict.CAUSES if cause != second]
     every = pd.DataFrame([one(cause, -10.25, -12.25, second=second, instead=second, led=led, probability=1.0)
                           for cause, second in pairs for led in diagnosis.STATISTICS])
-    lines = [textwrap.fill(cards.sentence(row), cards.LINE).count("\n") for _, row in every.iterrows()]
+    lines = [textwrap.fill(verdict.sentence(row), cards.LINE).count("\n") for _, row in every.iterrows()]
     few = pd.DataFrame({"id": range(3), "true": "a", "predicted": "b", "row": range(3)})
     figure = cards.draw(few, IMAGES, found, every.iloc[np.argsort(lines)[[-1, -2, -3]]])
     figure.draw_without_rendering()
@@ -145,7 +145,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
     legend, axis = figure.axes[3].get_legend().get_window_extent(), figure.axes[3].get_window_extent()
     assert legend.x0 > axis.x1 and legend.x1 < figure.bbox.x1 and ends[0].y0 > legend.y1 and legend.y0 > ends[1].y1
     for place in range(0, len(every), 7):
-        figure.texts[0].set_text(textwrap.fill(cards.sentence(every.iloc[place]), cards.LINE))
+        figure.texts[0].set_text(textwrap.fill(verdict.sentence(every.iloc[place]), cards.LINE))
         assert figure.texts[0].get_window_extent().x1 < figure.bbox.x1
 
 

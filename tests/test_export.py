@@ -10,7 +10,8 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from pypdf import PdfReader
 
-from lib.export import ReportError, main
+from lib.export_main import main
+from lib.export_markdown import ReportError
 from lib.export_html import ReportHTML
 from lib.export_pdf import ReportPDF
 
