@@ -7,7 +7,7 @@ from lib import explorer, plots, runs
 from lib.explorer_card_view import Card
 from lib.explorer_grid_view import Grid
 from lib.explorer_study import Study
-from lib.explorer_threshold_view import Threshold
+from lib.explorer_threshold import Threshold
 from lib.wording import readable
 
 STYLE = runs.ROOT / "lib" / "explorer.css"

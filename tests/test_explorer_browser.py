@@ -95,7 +95,7 @@ def test_the_threshold_moves_both_arms(explorer):
     explorer.get_by_label("as a number").fill("0.5")
     explorer.get_by_label("as a number").press("Enter")
     playwright.expect(plot).not_to_have_attribute("aria-label", drawn)
-    assert "of 800" in table.inner_text() and explorer.locator(".xp-plot circle").count() == 2
+    assert "of 800" in table.inner_text() and explorer.locator(".xp-plot [id^=dot] use").count() == 2
 
 
 def test_nothing_is_cut_at_1280_pixels_and_pictures_are_enlarged_by_whole_pixels(explorer):

@@ -12,7 +12,7 @@ from explorers import HOSTILE, study as made_up
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from lib import explorer, explorer_cards, explorer_html, explorer_static, explorer_threshold, explorer_threshold_html, runs
+from lib import explorer, explorer_cards, explorer_html, explorer_static, explorer_threshold, runs
 from lib.explorer_view import STYLE, Explorer
 
 
@@ -53,7 +53,7 @@ def test_names_from_outside_are_text_everywhere():
     soup = BeautifulSoup(everything, "html.parser")
     assert {tag.name for tag in soup.find_all(True)} <= {
         "div", "span", "p", "b", "i", "em", "br", "h3", "h4", "dl", "dt", "dd", "img", "figure", "figcaption", "table", "caption", "tr", "th", "td",
-        "svg", "line", "text", "polyline", "circle"}
+        "svg", "g", "defs", "path", "use", "clippath", "rect", "text"}
     for tag in soup.find_all(True):
         assert not [name for name in tag.attrs if name.startswith("on")], tag
         assert tag.name != "img" or tag["src"].startswith("data:image/png;base64,")
@@ -179,16 +179,18 @@ def test_the_threshold_says_what_the_numbers_say():
     panel.typed.value = 0.3
     assert panel.slider.value == 0.3 and panel.table.value != before
     panel.slider.value = 1.0
-    assert "nothing accepted" in panel.table.value and "circle" not in panel.plot.value
+    plot = BeautifulSoup(panel.plot.value, "html.parser")
+    assert "nothing accepted" in panel.table.value and not plot.select("[id^=dot] use") and plot.select("[id^=curve] path")
 
 
 def test_the_dot_of_the_plot_stands_on_its_curve():
     arm = made_up(["baseline"]).arm("baseline", 0)
     curve, point = explorer_threshold.curve(arm, True), explorer_threshold.operating_point(arm, 0.5, True)
-    plot = BeautifulSoup(explorer_threshold_html.plot({"baseline": curve}, {"baseline": point}, {"baseline": "#0072B2"}), "html.parser")
-    line = np.array([pair.split(",") for pair in plot.polyline["points"].split()], float)
-    x, y = float(plot.circle["cx"]), float(plot.circle["cy"])
-    assert np.interp(x, *line.T) == pytest.approx(y, abs=1.0)
+    plot = explorer_threshold.risk_plot({"baseline": curve}, {"baseline": point}, {"baseline": "#0072B2"})
+    plot = BeautifulSoup(plot, "html.parser")
+    path, dot = plot.find(id="curve-0").path["d"], plot.find(id="dot-0").use
+    line = np.array(re.findall(r"[-\d.]+", path), float).reshape(-1, 2)
+    assert np.interp(float(dot["x"]), *line.T) == pytest.approx(float(dot["y"]), abs=1.0)
     assert f"coverage {point['coverage']:.1%}" in plot.svg["aria-label"] and plot.svg["role"] == "img"
 
 
