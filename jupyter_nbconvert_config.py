@@ -1,4 +1,5 @@
 """Read by `jupyter nbconvert` when it is called from this folder: it then finds the exporters in lib/."""
+
 import sys
 from pathlib import Path
 

@@ -6,6 +6,7 @@ The plain loop is torchvision's and torch's own: transforms on PIL images, DataL
 MultiStepLR, fp32. Needs CIFAR-100 in data/ (or $CIFAR100_ROOT); 15 min on two cores, a run on each. Finished runs are kept in
 outputs/bench-accuracy and not repeated; the result goes to benchmarks/results/accuracy.json.
 """
+
 import argparse
 import json
 import sys
@@ -34,11 +35,22 @@ LOOPS = ("plain", "ours")
 def plain(seed: int, options, splits) -> nn.Module:
     """The network after the plain loop."""
     torch.manual_seed(seed)
-    transform = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor(),
-                                    transforms.Normalize(splits.mean, splits.std)])
+    transform = transforms.Compose(
+        [
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(splits.mean, splits.std),
+        ]
+    )
     mix = v2.RandomApply([v2.CutMix(num_classes=100, alpha=1.0)], p=0.5)
-    images = Subset(CIFAR100(cifar100.find().parent, transform=transform), splits.train.index[:options.images].tolist())
-    loader = DataLoader(images, BATCH, shuffle=True, collate_fn=lambda batch: mix(*default_collate(batch)))
+    images = Subset(
+        CIFAR100(cifar100.find().parent, transform=transform),
+        splits.train.index[: options.images].tolist(),
+    )
+    loader = DataLoader(
+        images, BATCH, shuffle=True, collate_fn=lambda batch: mix(*default_collate(batch))
+    )
     model = plain_network(options.width)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=5e-4)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones(options))
@@ -55,10 +67,16 @@ def plain(seed: int, options, splits) -> nn.Module:
 
 def ours(seed: int, options, splits) -> nn.Module:
     """The network after the project's loop."""
-    params = Train(**RECIPE | {"seed": seed, "epochs": options.epochs, "milestones": milestones(options)}, width=options.width, threads=1)
+    params = Train(
+        **RECIPE | {"seed": seed, "epochs": options.epochs, "milestones": milestones(options)},
+        width=options.width,
+        threads=1,
+    )
     part = data.Splits(**{**vars(splits), "train": splits.train.first(options.images)})
     device = torch.device("cpu")
-    state = train.start(params, part, Path("unused"), device, machine.choose_precision("auto", device), "bench")
+    state = train.start(
+        params, part, Path("unused"), device, machine.choose_precision("auto", device), "bench"
+    )
     for _ in range(options.epochs):
         train.finish_epoch(state, train.train_epoch(state))
     return state.model
@@ -70,34 +88,62 @@ def milestones(options) -> list[int]:
 
 def accuracy(loop: str, seed: int, options) -> float:
     """Test accuracy, 0 to 1, of one run; of the file that keeps it, if there is one."""
-    place = runs.ROOT / "outputs" / "bench-accuracy" / f"{loop}-w{options.width}-e{options.epochs}-n{options.images}-s{seed}.json"
+    place = (
+        runs.ROOT
+        / "outputs"
+        / "bench-accuracy"
+        / f"{loop}-w{options.width}-e{options.epochs}-n{options.images}-s{seed}.json"
+    )
     if not place.is_file():
         machine.set_deterministic(1)
         train.CHECKPOINT_SECONDS = float("inf")
         splits = data.load("cifar100")
         model = (plain if loop == "plain" else ours)(seed, options, splits)
         logits = inference.logits(model, splits.test.images, splits.mean, splits.std)
-        runs.write_json(place, {"accuracy": float((logits.argmax(1) == splits.test.labels.numpy()).mean())})
+        runs.write_json(
+            place, {"accuracy": float((logits.argmax(1) == splits.test.labels.numpy()).mean())}
+        )
     return runs.read_json(place)["accuracy"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, value in (("seeds", 5), ("epochs", 5), ("images", 10_000), ("width", 16)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        futures = {(loop, seed): pool.submit(accuracy, loop, seed, options) for seed in range(options.seeds) for loop in LOOPS}
-        found = {loop: np.array([futures[loop, seed].result() for seed in range(options.seeds)]) for loop in LOOPS}
+        futures = {
+            (loop, seed): pool.submit(accuracy, loop, seed, options)
+            for seed in range(options.seeds)
+            for loop in LOOPS
+        }
+        found = {
+            loop: np.array([futures[loop, seed].result() for seed in range(options.seeds)])
+            for loop in LOOPS
+        }
     for loop, values in found.items():
-        print(f"{loop:6s} {values.mean():.2%}, standard deviation {values.std(ddof=1):.2%}, of {len(values)} seeds: {np.round(values * 100, 1)}")
+        print(
+            f"{loop:6s} {values.mean():.2%}, standard deviation {values.std(ddof=1):.2%}, of {len(values)} seeds: {np.round(values * 100, 1)}"
+        )
     test = ttest_ind(found["ours"], found["plain"], equal_var=False)
     low, high = test.confidence_interval()
-    print(f"ours - plain: {(found['ours'].mean() - found['plain'].mean()) * 100:+.2f} points, 95% Welch interval {low * 100:+.2f} to {high * 100:+.2f}")
+    print(
+        f"ours - plain: {(found['ours'].mean() - found['plain'].mean()) * 100:+.2f} points, 95% Welch interval {low * 100:+.2f} to {high * 100:+.2f}"
+    )
     place = Path(__file__).parent / "results" / "accuracy.json"
     kept = json.loads(place.read_text()) if place.exists() else []
-    kept.append({"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "arguments": vars(options), "processor": machine.processor(),
-                 "torch": torch.__version__, "accuracy": {loop: values.tolist() for loop, values in found.items()}, "interval": [low, high]})
+    kept.append(
+        {
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "arguments": vars(options),
+            "processor": machine.processor(),
+            "torch": torch.__version__,
+            "accuracy": {loop: values.tolist() for loop, values in found.items()},
+            "interval": [low, high],
+        }
+    )
     runs.write_bytes(place, (json.dumps(kept, indent=1) + "\n").encode())
 
 

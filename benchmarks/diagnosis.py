@@ -5,6 +5,7 @@
 
 Both go on where they were interrupted. No test image is read, and the phantom of the default study (42) takes no part in the fit.
 """
+
 import dataclasses
 import subprocess
 import sys
@@ -26,10 +27,29 @@ STRENGTH = 1.0  # scikit-learn's C, its default
 def train(seed: int) -> Path:
     """The folder of the baseline of the phantom with that data seed, trained with the parameters of the study phantom."""
     place = runs.ROOT / "outputs" / f"phantom-data-{seed}" / "baseline" / "seed-42"
-    files = [f for name in ("train", "arms/baseline") for f in ("-f", f"params/phantom/{name}.yaml")]
-    values = {"study": f"phantom-data-{seed}", "outputs": "outputs", "arm": "baseline", "seed": "42", "data_seed": str(seed)}
-    subprocess.run([sys.executable, "-m", "lib.execute", "notebooks/01_train.ipynb", str(place / "train.ipynb"), *files,
-                    *(word for name, value in values.items() for word in ("-p", name, value))], cwd=runs.ROOT, check=True)
+    files = [
+        f for name in ("train", "arms/baseline") for f in ("-f", f"params/phantom/{name}.yaml")
+    ]
+    values = {
+        "study": f"phantom-data-{seed}",
+        "outputs": "outputs",
+        "arm": "baseline",
+        "seed": "42",
+        "data_seed": str(seed),
+    }
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "lib.execute",
+            "notebooks/01_train.ipynb",
+            str(place / "train.ipynb"),
+            *files,
+            *(word for name, value in values.items() for word in ("-p", name, value)),
+        ],
+        cwd=runs.ROOT,
+        check=True,
+    )
     return place
 
 
@@ -38,11 +58,17 @@ def validation_errors(place: Path) -> pd.DataFrame:
     run = predict.load_run(place)
     splits = data.load_for(run.info["params"], run.info["data_digest"])
     model = predict.load_model(run, len(splits.class_names))
-    more = data.load("phantom", sizes={"train": 20, "val": VAL_SIZE, "test": 20}, seed=run.info["params"]["data_seed"]).val
+    more = data.load(
+        "phantom",
+        sizes={"train": 20, "val": VAL_SIZE, "test": 20},
+        seed=run.info["params"]["data_seed"],
+    ).val
     new = slice(len(splits.val), None)
     more = data.Split(more.images[new], more.labels[new], more.index[new], more.planted.iloc[new])
     logits = inference.logits(model, more.images, splits.mean, splits.std)
-    whole = dataclasses.replace(run, test=predict.Predictions(more.index, more.labels.numpy(), logits))  # in the place of test
+    whole = dataclasses.replace(
+        run, test=predict.Predictions(more.index, more.labels.numpy(), logits)
+    )  # in the place of test
     found = diagnosis.examine(whole, model, dataclasses.replace(splits, test=more))
     return found.statistics.join(verdict.planted(more, found.position, found.wrong))
 
@@ -56,12 +82,24 @@ def fit() -> None:
     model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=5000, tol=1e-8)
     model.fit(np.nan_to_num((values - centre) / scale), errors["planted"])
     order = [list(model.classes_).index(cause) for cause in verdict.CAUSES]
-    runs.write_json(verdict.RULE, {
-        "fitted": {"phantoms": list(FITTED), "split": "val", "images": (VAL_SIZE - 2_000) * len(FITTED), "errors": len(errors),
-                   "by_cause": errors["planted"].value_counts().to_dict()},
-        "causes": list(verdict.CAUSES), "statistics": list(diagnosis.STATISTICS),
-        "centre": np.round(centre, 4).tolist(), "scale": np.round(scale, 4).tolist(),
-        "weights": np.round(model.coef_[order], 3).tolist(), "intercept": np.round(model.intercept_[order], 3).tolist()})
+    runs.write_json(
+        verdict.RULE,
+        {
+            "fitted": {
+                "phantoms": list(FITTED),
+                "split": "val",
+                "images": (VAL_SIZE - 2_000) * len(FITTED),
+                "errors": len(errors),
+                "by_cause": errors["planted"].value_counts().to_dict(),
+            },
+            "causes": list(verdict.CAUSES),
+            "statistics": list(diagnosis.STATISTICS),
+            "centre": np.round(centre, 4).tolist(),
+            "scale": np.round(scale, 4).tolist(),
+            "weights": np.round(model.coef_[order], 3).tolist(),
+            "intercept": np.round(model.intercept_[order], 3).tolist(),
+        },
+    )
 
 
 def networks() -> None:
@@ -74,5 +112,7 @@ def networks() -> None:
 if __name__ == "__main__":
     verbs = {"fit": fit, "networks": networks}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
-        sys.exit(f"benchmarks/diagnosis.py: got {' '.join(sys.argv[1:])!r}; allowed: {' or '.join(verbs)}")
+        sys.exit(
+            f"benchmarks/diagnosis.py: got {' '.join(sys.argv[1:])!r}; allowed: {' or '.join(verbs)}"
+        )
     verbs[sys.argv[1]]()

@@ -1,4 +1,5 @@
 """Draw docs/performance.png from the newest results in benchmarks/results: python benchmarks/draw.py"""
+
 import json
 from pathlib import Path
 
@@ -6,8 +7,15 @@ import matplotlib.pyplot as plt
 
 PLACE = Path(__file__).resolve().parent
 PLAIN, OURS, LIMIT = "#8a8a8a", "#0072b2", "#e0a030"  # colour-blind safe (Okabe and Ito)
-GROUPS = {"training": ("plain loop", "our loop", "our step", "convolutions of a step"),
-          "prediction": ("plain prediction", "our prediction, fp32", "our prediction, bf16", "convolutions of prediction")}
+GROUPS = {
+    "training": ("plain loop", "our loop", "our step", "convolutions of a step"),
+    "prediction": (
+        "plain prediction",
+        "our prediction, fp32",
+        "our prediction, bf16",
+        "convolutions of prediction",
+    ),
+}
 
 
 def newest(name: str) -> dict:
@@ -22,7 +30,13 @@ def rates(ax, title: str, engine: dict) -> None:
         colour = LIMIT if row.startswith("conv") else OURS if row.startswith("our") else PLAIN
         ax.barh(place, rate, color=colour, xerr=[[rate - low], [high - rate]], error_kw={"lw": 1})
         ax.text(high, place, f"  {rate:.0f}", va="center")
-    ax.set(yticks=range(len(rows)), yticklabels=rows, title=title, xlabel="images/s", xlim=(0, 1.2 * max(engine["images_per_second"][row] for row in rows)))
+    ax.set(
+        yticks=range(len(rows)),
+        yticklabels=rows,
+        title=title,
+        xlabel="images/s",
+        xlim=(0, 1.2 * max(engine["images_per_second"][row] for row in rows)),
+    )
 
 
 def seconds(ax, stages: dict) -> None:
@@ -30,8 +44,13 @@ def seconds(ax, stages: dict) -> None:
     ax.barh(range(len(rows)), [value for _, value in rows], color=OURS)
     for place, (_, value) in enumerate(rows):
         ax.text(value, place, f"  {value:.0f}", va="center")
-    ax.set(yticks=range(len(rows)), yticklabels=[name for name, _ in rows], title=f"stages, {stages['study']}", xlabel="seconds",
-           xlim=(0, 1.2 * max(value for _, value in rows)))
+    ax.set(
+        yticks=range(len(rows)),
+        yticklabels=[name for name, _ in rows],
+        title=f"stages, {stages['study']}",
+        xlabel="seconds",
+        xlim=(0, 1.2 * max(value for _, value in rows)),
+    )
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved, so that a 
 given with the smallest and the largest round. The plain loops run in a process of their own, which has none of the engine's settings
 (memory kept between batches, deterministic sums); one process computes at a time. Appends to benchmarks/results/engine.json.
 """
+
 import argparse
 import json
 import resource
@@ -31,11 +32,35 @@ from lib.model import resnet18  # noqa: E402
 from lib.params import Train  # noqa: E402
 
 BATCH = 128
-MEAN, STD = (0.507, 0.487, 0.441), (0.267, 0.256, 0.276)  # as published for CIFAR-100; the plain loops' own
-RECIPE = dict(study="bench", outputs="unused", arm="bench", seed=0, data="cifar100", root="", image_size=32,
-              data_seed=42, train_size=0, val_size=0, test_size=0,
-              epochs=1000, milestones=[], batch_size=BATCH, learning_rate=0.1, momentum=0.9, weight_decay=5e-4, augment=True,
-              cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="auto", device="cpu")
+MEAN, STD = (
+    (0.507, 0.487, 0.441),
+    (0.267, 0.256, 0.276),
+)  # as published for CIFAR-100; the plain loops' own
+RECIPE = dict(
+    study="bench",
+    outputs="unused",
+    arm="bench",
+    seed=0,
+    data="cifar100",
+    root="",
+    image_size=32,
+    data_seed=42,
+    train_size=0,
+    val_size=0,
+    test_size=0,
+    epochs=1000,
+    milestones=[],
+    batch_size=BATCH,
+    learning_rate=0.1,
+    momentum=0.9,
+    weight_decay=5e-4,
+    augment=True,
+    cutmix_probability=0.5,
+    cutmix_alpha=1.0,
+    label_smoothing=0.1,
+    precision="auto",
+    device="cpu",
+)
 
 
 def plain_network(width: int) -> nn.Module:
@@ -49,10 +74,18 @@ def plain_network(width: int) -> nn.Module:
 
 def plain_training(width: int, images: int):
     """What one would write: DataLoader, torchvision's transforms on PIL images, fp32."""
-    transform = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor(),
-                                    transforms.Normalize(MEAN, STD)])
+    transform = transforms.Compose(
+        [
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
     folder = cifar100.find().parent
-    loader = DataLoader(Subset(CIFAR100(folder, transform=transform), range(images)), batch_size=BATCH, shuffle=True)
+    loader = DataLoader(
+        Subset(CIFAR100(folder, transform=transform), range(images)), batch_size=BATCH, shuffle=True
+    )
     model = plain_network(width)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=5e-4)
     loss_of = nn.CrossEntropyLoss()
@@ -69,7 +102,10 @@ def plain_training(width: int, images: int):
 
 def plain_prediction(width: int, images: int):
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
-    loader = DataLoader(Subset(CIFAR100(cifar100.find().parent, train=False, transform=transform), range(images)), batch_size=BATCH)
+    loader = DataLoader(
+        Subset(CIFAR100(cifar100.find().parent, train=False, transform=transform), range(images)),
+        batch_size=BATCH,
+    )
     model = plain_network(width).eval()
 
     def run():
@@ -101,7 +137,11 @@ def convolutions(model: nn.Module, precision: str, backward: bool):
     calls, hooks = [], []
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
-            hooks.append(module.register_forward_hook(lambda conv, inputs, _: calls.append((conv, inputs[0].shape))))
+            hooks.append(
+                module.register_forward_hook(
+                    lambda conv, inputs, _: calls.append((conv, inputs[0].shape))
+                )
+            )
     with torch.no_grad():
         model(torch.zeros(BATCH, 3, 32, 32))
     for hook in hooks:
@@ -112,7 +152,11 @@ def convolutions(model: nn.Module, precision: str, backward: bool):
         image = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
         weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         out = torch.conv2d(image, weight, stride=conv.stride, padding=conv.padding)
-        need = (backward and number > 0, backward, False)  # nobody needs the gradient of the picture
+        need = (
+            backward and number > 0,
+            backward,
+            False,
+        )  # nobody needs the gradient of the picture
         prepared.append((image, weight, torch.randn_like(out), conv, need))
 
     def run():
@@ -120,7 +164,19 @@ def convolutions(model: nn.Module, precision: str, backward: bool):
             for image, weight, gradient, conv, need in prepared:
                 torch.conv2d(image, weight, stride=conv.stride, padding=conv.padding)
                 if backward:
-                    torch.ops.aten.convolution_backward(gradient, image, weight, None, conv.stride, conv.padding, (1, 1), False, (0, 0), 1, need)
+                    torch.ops.aten.convolution_backward(
+                        gradient,
+                        image,
+                        weight,
+                        None,
+                        conv.stride,
+                        conv.padding,
+                        (1, 1),
+                        False,
+                        (0, 0),
+                        1,
+                        need,
+                    )
 
     return run
 
@@ -135,7 +191,9 @@ def rows(arguments, splits, pool) -> dict:
     device = torch.device("cpu")
     precision = machine.choose_precision("auto", device)
     params = Train(**RECIPE, width=width, threads=arguments.threads)
-    part = data.Splits(**{**vars(splits), "train": splits.train.first(images), "val": splits.val.first(BATCH)})
+    part = data.Splits(
+        **{**vars(splits), "train": splits.train.first(images), "val": splits.val.first(BATCH)}
+    )
     state = train.start(params, part, Path("unused"), device, precision, "bench")
     train.CHECKPOINT_SECONDS = float("inf")
 
@@ -156,18 +214,28 @@ def rows(arguments, splits, pool) -> dict:
 
     model, test = resnet18(100, width).eval(), splits.test.images[:images]
     return {
-        "plain loop": (elsewhere("training"), images), "our loop": (epoch, images),
-        "our step": (step, BATCH), "convolutions of a step": (convolutions(model, precision, True), BATCH),
+        "plain loop": (elsewhere("training"), images),
+        "our loop": (epoch, images),
+        "our step": (step, BATCH),
+        "convolutions of a step": (convolutions(model, precision, True), BATCH),
         "our input pipeline with CutMix": (pipeline, BATCH),
         "plain prediction": (elsewhere("prediction"), images),
-        "our prediction, fp32": (lambda: inference.logits(model, test, splits.mean, splits.std), images),
-        f"our prediction, {precision}": (lambda: inference.logits(model, test, splits.mean, splits.std, precision), images),
+        "our prediction, fp32": (
+            lambda: inference.logits(model, test, splits.mean, splits.std),
+            images,
+        ),
+        f"our prediction, {precision}": (
+            lambda: inference.logits(model, test, splits.mean, splits.std, precision),
+            images,
+        ),
         "convolutions of prediction": (convolutions(model, precision, False), BATCH),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, value in (("width", 64), ("rounds", 3), ("images", 1280), ("threads", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
     arguments = parser.parse_args()
@@ -180,22 +248,32 @@ def main() -> None:
             repeats = 1 if images > BATCH else 4
             began = time.perf_counter()
             told = [function() for _ in range(repeats)]
-            taken = told[0] if isinstance(told[0], float) else (time.perf_counter() - began) / repeats
+            taken = (
+                told[0] if isinstance(told[0], float) else (time.perf_counter() - began) / repeats
+            )
             if number >= 0:
                 seconds.setdefault(name, []).append(taken / images)
     pool.shutdown()
     rate = {name: 1 / statistics.median(times) for name, times in seconds.items()}
     for name, times in seconds.items():
-        print(f"{name:34s} {rate[name]:8.1f} images/s   ({1 / max(times):.1f} to {1 / min(times):.1f})")
+        print(
+            f"{name:34s} {rate[name]:8.1f} images/s   ({1 / max(times):.1f} to {1 / min(times):.1f})"
+        )
     predicted = max(value for name, value in rate.items() if name.startswith("our prediction"))
-    evaluation, limit = 10_000 / predicted, 10_000 / rate["convolutions of prediction"]  # s, of 5,000 clean train and 5,000 val images an epoch
+    evaluation, limit = (
+        10_000 / predicted,
+        10_000 / rate["convolutions of prediction"],
+    )  # s, of 5,000 clean train and 5,000 val images an epoch
     ratios = {
         "our loop / plain loop": rate["our loop"] / rate["plain loop"],
         "our step / its convolutions": rate["our step"] / rate["convolutions of a step"],
-        "input pipeline, share of a step": rate["our step"] / rate["our input pipeline with CutMix"],
+        "input pipeline, share of a step": rate["our step"]
+        / rate["our input pipeline with CutMix"],
         "our prediction / plain prediction": predicted / rate["plain prediction"],
-        "its convolutions / plain prediction": rate["convolutions of prediction"] / rate["plain prediction"],
-        "evaluation, share of an epoch of 45,000": evaluation / (evaluation + 45_000 / rate["our loop"]),
+        "its convolutions / plain prediction": rate["convolutions of prediction"]
+        / rate["plain prediction"],
+        "evaluation, share of an epoch of 45,000": evaluation
+        / (evaluation + 45_000 / rate["our loop"]),
         "that of the convolutions alone": limit / (limit + 45_000 / rate["convolutions of a step"]),
     }
     for name, value in ratios.items():
@@ -205,9 +283,18 @@ def main() -> None:
     place = Path(__file__).parent / "results" / "engine.json"
     place.parent.mkdir(exist_ok=True)
     kept = json.loads(place.read_text()) if place.exists() else []
-    kept.append({"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "arguments": vars(arguments), "processor": machine.processor(),
-                 "torch": torch.__version__, "images_per_second": rate, "ratios": ratios, "peak_gb": peak,
-                 "spread": {name: [1 / max(times), 1 / min(times)] for name, times in seconds.items()}})
+    kept.append(
+        {
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "arguments": vars(arguments),
+            "processor": machine.processor(),
+            "torch": torch.__version__,
+            "images_per_second": rate,
+            "ratios": ratios,
+            "peak_gb": peak,
+            "spread": {name: [1 / max(times), 1 / min(times)] for name, times in seconds.items()},
+        }
+    )
     place.write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -3,6 +3,7 @@
 The widgets are worked as a browser would work them: every picture is encoded and every piece of HTML made; what the network between
 kernel and browser and the drawing there take is not in it. One thread, as in the notebook.
 """
+
 import argparse
 import time
 
@@ -16,6 +17,7 @@ from lib.explorer_view import Explorer
 
 def actions(page: Explorer, numbers: np.random.Generator) -> dict:
     """What a reader does, by name; each call does it once, on something drawn at random."""
+
     def pick(control):
         others = [value for _, value in control.options if value != control.value]
         chosen = others[int(numbers.integers(len(others)))]
@@ -40,17 +42,30 @@ def actions(page: Explorer, numbers: np.random.Generator) -> dict:
         return action
 
     return {
-        "filter: true class": lambda: unfiltered(pick(page.filters["true"])), "filter: outcome": lambda: unfiltered(pick(page.outcome)),
-        "filter: confidence": lambda: unfiltered(lambda: setattr(page.low, "value", float(numbers.uniform()) * 0.9)),
+        "filter: true class": lambda: unfiltered(pick(page.filters["true"])),
+        "filter: outcome": lambda: unfiltered(pick(page.outcome)),
+        "filter: confidence": lambda: unfiltered(
+            lambda: setattr(page.low, "value", float(numbers.uniform()) * 0.9)
+        ),
         "order": lambda: unfiltered(pick(page.order)),
-        "another page": lambda: unfiltered(lambda: setattr(page.grid.number, "value", int(numbers.integers(1, page.grid.number.max)))),
-        "open a card": lambda: unfiltered(tile()), "map of a further class": lambda: pick(page.card.maps_of),
-        "threshold": lambda: lambda: setattr(page.threshold.slider, "value", float(numbers.uniform())),
-        "another arm": other}
+        "another page": lambda: unfiltered(
+            lambda: setattr(
+                page.grid.number, "value", int(numbers.integers(1, page.grid.number.max))
+            )
+        ),
+        "open a card": lambda: unfiltered(tile()),
+        "map of a further class": lambda: pick(page.card.maps_of),
+        "threshold": lambda: (
+            lambda: setattr(page.threshold.slider, "value", float(numbers.uniform()))
+        ),
+        "another arm": other,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", nargs="?", default="cifar100-small")
     parser.add_argument("outputs", nargs="?", default="outputs")
     parser.add_argument("--times", type=int, default=40)
@@ -59,8 +74,10 @@ def main() -> None:
     began = time.perf_counter()
     study = open_study(given.study, given.outputs)
     page = Explorer(study)
-    print(f"{len(study.splits.test):,} test images, {len(study.splits.class_names)} classes, {len(study.seeds)} arms; "
-          f"opened in {time.perf_counter() - began:.1f} s; seconds of each action, {given.times} times")
+    print(
+        f"{len(study.splits.test):,} test images, {len(study.splits.class_names)} classes, {len(study.seeds)} arms; "
+        f"opened in {time.perf_counter() - began:.1f} s; seconds of each action, {given.times} times"
+    )
     for name, prepare in actions(page, np.random.default_rng(0)).items():
         taken = []
         for _ in range(given.times):
@@ -68,7 +85,9 @@ def main() -> None:
             began = time.perf_counter()
             act()
             taken.append(time.perf_counter() - began)
-        print(f"{name:24} median {np.median(taken):.3f}  95th percentile {np.percentile(taken, 95):.3f}")
+        print(
+            f"{name:24} median {np.median(taken):.3f}  95th percentile {np.percentile(taken, 95):.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ one by one, as a CUDA graph, as a graph with whatever algorithms cuDNN finds fas
 compiled network. Appends to benchmarks/results/gpu.json; a row that fails is named, the rest is measured, and the exit status is 1.
 On a CPU the two rows that need no GPU rehearse it.
 """
+
 import argparse
 import json
 import statistics
@@ -60,19 +61,36 @@ def training_operations(width: int) -> float:
 def plain_loop(options, splits, device: torch.device):
     """What one would write."""
     torch.manual_seed(0)
-    transform = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.ToTensor(),
-                                    transforms.Normalize(splits.mean, splits.std)])
-    loader = DataLoader(Subset(CIFAR100(cifar100.find().parent, transform=transform), range(options.images)), batch_size=128, shuffle=True,
-                        num_workers=options.workers, persistent_workers=options.workers > 0, pin_memory=device.type == "cuda")
+    transform = transforms.Compose(
+        [
+            transforms.RandomCrop(32, padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(splits.mean, splits.std),
+        ]
+    )
+    loader = DataLoader(
+        Subset(CIFAR100(cifar100.find().parent, transform=transform), range(options.images)),
+        batch_size=128,
+        shuffle=True,
+        num_workers=options.workers,
+        persistent_workers=options.workers > 0,
+        pin_memory=device.type == "cuda",
+    )
     model = resnet18(100, options.width).to(device)
-    optimizer, loss_of = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=5e-4), nn.CrossEntropyLoss()
+    optimizer, loss_of = (
+        torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=5e-4),
+        nn.CrossEntropyLoss(),
+    )
 
     def run():
         defaults(True)
         model.train()
         for images, labels in loader:
             optimizer.zero_grad()
-            loss_of(model(images.to(device, non_blocking=True)), labels.to(device, non_blocking=True)).backward()
+            loss_of(
+                model(images.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
+            ).backward()
             optimizer.step()
         wait(device)
 
@@ -87,20 +105,44 @@ def defaults(on: bool) -> None:
         torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = False, True
 
 
-def our_loop(options, splits, device: torch.device, captured: bool, compiled: bool = False, any_algorithm: bool = False):
+def our_loop(
+    options,
+    splits,
+    device: torch.device,
+    captured: bool,
+    compiled: bool = False,
+    any_algorithm: bool = False,
+):
     """An epoch of the study's arm cutmix, and the state that it trains."""
-    values = [("width", str(options.width)), ("epochs", "1000"), ("milestones", "[]"), ("device", device.type)]
+    values = [
+        ("width", str(options.width)),
+        ("epochs", "1000"),
+        ("milestones", "[]"),
+        ("device", device.type),
+    ]
     params = parameters("cifar100", "cutmix", 42, "unused", values)
     graphs.COMPILED = compiled
-    state = train.start(params, splits, Path("unused"), device, machine.choose_precision("auto", device), "benchmark")
+    state = train.start(
+        params,
+        splits,
+        Path("unused"),
+        device,
+        machine.choose_precision("auto", device),
+        "benchmark",
+    )
     state.engine = graphs.Engine(state)
     state.engine.usable = captured and device.type == "cuda"
     graphs.COMPILED = False
 
     def run():
         defaults(False)
-        torch.use_deterministic_algorithms(not any_algorithm)  # left on, it holds cuDNN to repeatable algorithms by itself
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = any_algorithm, not any_algorithm
+        torch.use_deterministic_algorithms(
+            not any_algorithm
+        )  # left on, it holds cuDNN to repeatable algorithms by itself
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = (
+            any_algorithm,
+            not any_algorithm,
+        )
         train.reset_totals(state)
         train.train_epoch(state)
         if captured and not state.engine.graph and device.type == "cuda":
@@ -116,11 +158,21 @@ def rows(options, splits, device: torch.device) -> dict:
         defaults(False)
         train.evaluate(state)
 
-    found = {"plain loop": plain_loop(options, splits, device), "step by step": step_by_step, "evaluation after an epoch": evaluation}
+    found = {
+        "plain loop": plain_loop(options, splits, device),
+        "step by step": step_by_step,
+        "evaluation after an epoch": evaluation,
+    }
     if device.type == "cuda":
-        found |= {"CUDA graph": our_loop(options, splits, device, True)[0],
-                  "CUDA graph, any algorithm": our_loop(options, splits, device, True, any_algorithm=True)[0],
-                  "CUDA graph of the compiled network": our_loop(options, splits, device, True, compiled=True)[0]}
+        found |= {
+            "CUDA graph": our_loop(options, splits, device, True)[0],
+            "CUDA graph, any algorithm": our_loop(
+                options, splits, device, True, any_algorithm=True
+            )[0],
+            "CUDA graph of the compiled network": our_loop(
+                options, splits, device, True, compiled=True
+            )[0],
+        }
     return found
 
 
@@ -148,37 +200,69 @@ def measure(todo: dict, rounds: int, device: torch.device):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, value in (("rounds", 3), ("images", TRAINING_IMAGES), ("workers", 8), ("width", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
+    parser.add_argument(
+        "--results", type=Path, default=Path(__file__).parent / "results" / "gpu.json"
+    )
     options = parser.parse_args()
     device = machine.choose_device(options.device)
     torch.set_num_threads(2)
     train.CHECKPOINT_SECONDS = float("inf")
     whole = data.load("cifar100")
-    splits = data.Splits(**{**vars(whole), "train": whole.train.first(options.images), "val": whole.val.first(options.images)})
+    splits = data.Splits(
+        **{
+            **vars(whole),
+            "train": whole.train.first(options.images),
+            "val": whole.val.first(options.images),
+        }
+    )
     defaults(False)
     seconds, first, limits, failed = measure(rows(options, splits, device), options.rounds, device)
     limit, operations = statistics.median(limits), training_operations(options.width)
     where = torch.cuda.get_device_name() if device.type == "cuda" else machine.processor()
-    print(f"{where}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}: bf16 matrix product {limit / 1e12:.1f} TFLOP/s "
-          f"({min(limits) / 1e12:.1f} to {max(limits) / 1e12:.1f}); {operations / 1e9:.2f} GFLOP an image")
+    print(
+        f"{where}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}: bf16 matrix product {limit / 1e12:.1f} TFLOP/s "
+        f"({min(limits) / 1e12:.1f} to {max(limits) / 1e12:.1f}); {operations / 1e9:.2f} GFLOP an image"
+    )
     found, plain = {}, statistics.median(seconds.get("plain loop", [float("nan")]))
     for name, times in seconds.items():
         rate = options.images / statistics.median(times)
-        found[name] = {"seconds": times, "first": first[name], "images_per_second": rate, "run_seconds": EPOCHS * TRAINING_IMAGES / rate,
-                       "share_of_limit": rate * operations / limit}
-        said = f"{statistics.median(times):.2f} s" if name.startswith("evaluation") else (
-            f"{rate:10,.0f} images/s ({options.images / max(times):,.0f} to {options.images / min(times):,.0f})  {found[name]['run_seconds']:8.1f} s for "
-            f"{EPOCHS} epochs  {found[name]['share_of_limit']:6.1%} of the limit  {rate * plain / options.images:6.1f} x plain")
+        found[name] = {
+            "seconds": times,
+            "first": first[name],
+            "images_per_second": rate,
+            "run_seconds": EPOCHS * TRAINING_IMAGES / rate,
+            "share_of_limit": rate * operations / limit,
+        }
+        said = (
+            f"{statistics.median(times):.2f} s"
+            if name.startswith("evaluation")
+            else (
+                f"{rate:10,.0f} images/s ({options.images / max(times):,.0f} to {options.images / min(times):,.0f})  {found[name]['run_seconds']:8.1f} s for "
+                f"{EPOCHS} epochs  {found[name]['share_of_limit']:6.1%} of the limit  {rate * plain / options.images:6.1f} x plain"
+            )
+        )
         print(f"{name:36s} {said}  first pass {first[name]:.1f} s")
     options.results.parent.mkdir(exist_ok=True)
     kept = json.loads(options.results.read_text()) if options.results.exists() else []
-    kept.append({"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "device": where, "torch": torch.__version__,
-                 "cudnn": torch.backends.cudnn.version(), "arguments": {name: str(value) for name, value in vars(options).items()},
-                 "matmul_flops": limits, "operations_an_image": operations, "rows": found, "failed": failed})
+    kept.append(
+        {
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "device": where,
+            "torch": torch.__version__,
+            "cudnn": torch.backends.cudnn.version(),
+            "arguments": {name: str(value) for name, value in vars(options).items()},
+            "matmul_flops": limits,
+            "operations_an_image": operations,
+            "rows": found,
+            "failed": failed,
+        }
+    )
     options.results.write_text(json.dumps(kept, indent=1) + "\n")
     return 1 if failed else 0
 

@@ -39,190 +39,417 @@ class Mutant(NamedTuple):
     change: str | tuple[str, str]
 
 
-MUTANTS = [Mutant(*row) for row in (
-    # --- killed and stopped
-    ("`kill -9` at the first, a middle or the last step of an epoch, or between two",
-     "test_resume.py::test_a_killed_run_goes_on_and_ends_with_the_same_bits", "optimizer-goes-on",
-     OUT),
-    ("`kill -9` again and again",
-     "test_resume.py::test_a_run_killed_again_and_again_ends_with_the_same_bits", "totals-go-on",
-     "state.seconds = found['seconds']"),
-    ("`kill -9` inside the writing of a checkpoint",
-     "test_runs.py::test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole",
-     "previous-checkpoint", "newest.unlink()"),
-    ("`kill -9` while a run is published",
-     "test_resume.py::test_a_run_killed_while_it_is_published_is_published_again", "record-last",
-     ("predict.write_record(", "checkpoint.remove(state.folder)\npredict.write_record(")),
-    ("SIGTERM or Ctrl-C inside a step",
-     "test_resume.py::"
-     "test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_same_bits",
-     "stop-is-deferred", "previous = {}"),
-    ("SIGTERM to make alone",
-     "test_stopping.py::test_the_status_is_the_shells_for_the_signal[TERM make]", "shell-status",
-     "sys.exit(1)"),
-    ("SIGINT to make alone", "test_stopping.py::test_nothing_trains_on[INT make]", "stop-with-make",
-     OUT),
-    ("`kill -9` of make", "test_stopping.py::test_nothing_trains_on[KILL make]", "end-with-make",
-     ("REPORT_MAKE=$$PPID exec ", "")),
-    ("`kill -9` of make before its job asks to end with it",
-     "test_stopping.py::test_a_process_whose_parent_is_gone_before_it_asks_ends_as_well",
-     "parent-gone-before", OUT),
-    ("the parent ends where the system sends no signal for it (not Linux)",
-     "test_stopping.py::test_a_child_ends_with_its_parent_by_the_system_or_by_looking[darwin]",
-     "look-for-the-parent", OUT),
-    ("SIGTERM to the whole group: each job gets it twice",
-     "test_stopping.py::test_a_second_wish_to_stop_does_not_break_into_the_first", "second-wish",
-     OUT),
-    ("SIGTERM to a job: its checkpoint",
-     "test_stopping.py::test_a_checkpoint_is_saved_and_said[TERM make]", "leave-once", OUT),
-    ("SIGTERM to the kernel alone, between two steps",
-     "test_stopping.py::test_a_checkpoint_is_saved_and_said[TERM kernel]",
-     "save-when-asked-to-stop", ("stopping or ", "")),
-    ("Ctrl-C while modules are imported",
-     "test_stopping.py::test_ctrl_c_while_the_modules_are_imported_is_no_traceback", "quiet-start",
-     OUT),
-    ("`nohup`", "test_stopping.py::test_what_is_ignored_from_the_start_stays_ignored",
-     "ignored-stays-ignored", (" if signal.getsignal(number) != signal.SIG_IGN", "")),
-    ("a stopped or failed stage",
-     "test_execute.py::test_a_failing_notebook_stays_as_a_part_and_is_one_clear_line", "part-first",
-     (".with_suffix('.part.ipynb')", "")),
-    ("the kernel is killed, for want of memory say",
-     "test_execute.py::test_a_killed_kernel_is_one_clear_line_and_keeps_the_part", "dead-kernel",
-     "raise"),
-    ("two `make report` on one study",
-     "test_stopping.py::test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it",
-     "one-writer", "held = open(path, 'a')"),
-    ("`kill -9` of the holder of a lock",
-     "test_execute.py::test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9",
-     "one-writer",
-     "held = os.fdopen(os.open(path.with_suffix('.held'), os.O_CREAT | os.O_EXCL))"),
-    # --- files
-    ("an error, a signal or `kill -9` inside the writing of a file",
-     "test_runs.py::test_kill_9_inside_a_write_leaves_the_old_file", "written-beside",
-     "descriptor, temporary = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), path"),
-    ("power lost after the renaming",
-     "test_runs.py::test_the_content_is_on_the_disk_before_the_name_is", "content-before-name",
-     OUT),
-    ("a full disk", "test_runs.py::test_a_full_disk_leaves_the_old_file_and_says_so", "full-disk",
-     OUT),
-    ("a full disk while papermill writes",
-     "test_execute.py::test_a_disk_that_fails_is_one_clear_line", "disk-of-papermill", "raise"),
-    ("a device, a pipe or a folder where a file should go",
-     "test_runs.py::test_what_is_no_regular_file_is_never_replaced", "regular-file", OUT),
-    ("outputs that cannot be written to",
-     "test_execute.py::test_a_read_only_folder_is_said_before_anything_runs", "outputs-writable",
-     "raise"),
-    ("a truncated, empty, longer or bit-flipped file of a run",
-     "test_runs.py::test_a_spoilt_file_of_a_run_is_refused_by_name", "file-sum", OUT),
-    ("a changed record of a run", "test_runs.py::test_no_flipped_bit_of_a_record_goes_unnoticed",
-     "record-sum", ("!= runs.digest(info)", "is None")),
-    ("a damaged checkpoint",
-     "test_runs.py::test_a_spoilt_checkpoint_is_named_and_the_one_before_is_used", "checkpoint-sum",
-     OUT),
-    ("a checkpoint of other parameters, data, code or machine",
-     "test_resume.py::test_a_checkpoint_of_other_parameters_is_not_used", "checkpoint-key",
-     (" and checkpoint.get('key') == key", "")),
-    ("a finished run of other parameters, data, code or machine",
-     "test_resume.py::test_a_run_of_another_key_is_not_finished", "run-key", "return run"),
-    ("runs of two data sets in one study", "test_runs.py::test_runs_of_other_data_are_not_compared",
-     "same-data", OUT),
-    ("a malicious checkpoint with the right sum",
-     "test_runs.py::test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing",
-     "checkpoint-weights-only", ("weights_only=True", "weights_only=False")),
-    ("a malicious array file", "test_runs.py::test_arrays_that_hold_objects_are_refused_unopened",
-     "arrays-only", ("allow_pickle=False", "allow_pickle=True")),
-    ("a malicious pickle in place of the data",
-     "test_data.py::test_a_malicious_pickle_with_the_right_sum_runs_nothing", "three-names",
-     "return super().find_class(module, name)"),
-    ("data that are not the official files",
-     "test_data.py::test_a_file_with_the_wrong_sum_is_named_and_not_opened", "official-sum", OUT),
-    ("data missing and no network",
-     "test_data.py::test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out",
-     "no-network", "raise"),
-    # --- parameters
-    ("an unknown, missing or misspelt parameter",
-     "test_params.py::test_a_misspelt_parameter_gets_a_suggestion", "strict-parameters",
-     ("extra='forbid'", "extra='ignore'")),
-    ("a value of the wrong type",
-     "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
-     "strict-parameters", ("strict=True", "strict=False")),
-    ("NaN and infinity",
-     "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
-     "strict-parameters", ("allow_inf_nan=False", "allow_inf_nan=True")),
-    ("a milestone after the last epoch",
-     "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
-     "milestones-inside", (" or any((milestone >= epochs for milestone in milestones))", "")),
-    ("CutMix with one class", "test_train.py::test_cutmix_with_one_class_is_refused",
-     "two-classes-for-cutmix", OUT),
-    ("a key given twice", "test_params.py::test_a_key_given_twice_is_refused_with_its_line",
-     "given-once", OUT),
-    ("`1e-3`, `010`, `12:30`, dates in YAML",
-     "test_params.py::test_scalars_mean_what_they_look_like", "decimal-numbers",
-     ("|[0-9]+[eE][-+]?[0-9]+|", "|")),
-    ("code in YAML", "test_params.py::test_code_in_yaml_is_refused_and_does_not_run", "safe-yaml",
-     ("yaml.SafeLoader", "yaml.UnsafeLoader")),
-    ("code in the name of a parameter",
-     "test_execute.py::test_bad_parameters_never_reach_papermill", "known-names-only",
-     ("**given", "**{name: given[name] for name in given if name in STAGES[stage].model_fields}")),
-    ("names of studies and arms that are paths or code",
-     "test_params.py::test_names_that_are_more_than_names_are_refused", "plain-names",
-     "Name = str"),
-    ("such names in make and in study.mk",
-     "test_preflight.py::test_names_that_are_more_than_names_are_refused_by_make",
-     "plain-study-name", BLANK),
-    ("a mistake in a later stage's parameters, after hours of training",
-     "test_preflight.py::test_make_checks_the_study_first_and_a_good_one_only_once",
-     "checked-first", BLANK),
-    ("a mistake in claims, cases or conditions",
-     "test_preflight.py::test_the_files_that_a_study_names_are_read", "claims-read-first", OUT),
-    ("an arm held against itself, or against one that there is not",
-     "test_preflight.py::test_one_arm_is_held_against_nothing", "one-arm-against-nothing", OUT),
-    ("10,000 odd parameter files",
-     "test_fuzz.py::test_a_parameter_file_is_refused_by_lines_or_all_of_it_is_allowed",
-     "strict-parameters", ("extra='forbid'", "extra='ignore'")),
-    ("damaged artefacts whose sums were made to fit",
-     "test_fuzz.py::test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run",
-     "readable-table", "raise"),
-    ("foreign bytes in a checkpoint",
-     "test_fuzz.py::test_a_damaged_checkpoint_is_passed_over_or_a_mapping_of_this_run",
-     "checkpoint-foreign-bytes", "raise"),
-    # --- numbers
-    ("a loss that is not finite",
-     "test_resume.py::test_a_loss_that_is_not_finite_stops_the_run_before_the_update",
-     "finite-loss", OUT),
-    ("logits that are not finite", "test_runs.py::test_logits_that_are_not_finite_are_refused",
-     "finite-logits", OUT),
-    ("ties of confidence", "test_selective.py::test_risk_coverage_accepts_ties_together",
-     "ties-together", "block_end = np.full(len(order), True)"),
-    ("a study of one arm",
-     "test_made_up_report.py::test_one_arm_is_reported_and_nothing_is_compared", "one-arm-no-pair",
-     OUT),
-    # --- the machine
-    ("CUDA or MPS asked for and absent",
-     "test_machine.py::test_a_device_that_is_asked_for_and_absent_is_named_with_those_there_are",
-     "device-there", OUT),
-    ("bf16 asked for and not computed by the GPU",
-     "test_machine.py::test_bf16_is_refused_where_it_would_be_emulated", "native-bf16", OUT),
-    ("kernels whose sums vary", "test_machine.py::test_determinism_is_on_whatever_was_set_before",
-     "deterministic-kernels", OUT),
-    ("out of memory", "test_machine.py::test_out_of_memory_is_one_line_with_the_batch_size_to_try",
-     "out-of-memory", "raise"),
-    ("no HOME, the C locale, closed stdin, blanks and letters beyond ASCII in paths",
-     "test_surroundings.py::test_a_run_needs_no_home_no_locale_and_no_stdin", "utf-8",
-     ("'utf-8'", "'ascii'")),
-    ("a checkout that nothing may be written to",
-     "test_surroundings.py::test_nothing_is_written_to_the_checkout_when_outputs_are_elsewhere",
-     "study-folder", ("runs.ROOT", "((runs.ROOT / 'ran').touch() or runs.ROOT)")),
-    ("a clock that jumps", "test_surroundings.py::test_a_clock_that_jumps_trains_nothing_again",
-     "run-key", "return None"),
-    ("secrets in the environment",
-     "test_surroundings.py::"
-     "test_an_executed_notebook_tells_no_environment_and_no_place_but_where_it_was_sent",
-     "record-last", (", info)", ", info | {'environment': dict(__import__('os').environ)})")),
-    ("Jupyter open to the network",
-     "test_surroundings.py::test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token",
-     "this-machine-alone", ("=localhost", "=0.0.0.0")),
-)]
+MUTANTS = [
+    Mutant(*row)
+    for row in (
+        # --- killed and stopped
+        (
+            "`kill -9` at the first, a middle or the last step of an epoch, or between two",
+            "test_resume.py::test_a_killed_run_goes_on_and_ends_with_the_same_bits",
+            "optimizer-goes-on",
+            OUT,
+        ),
+        (
+            "`kill -9` again and again",
+            "test_resume.py::test_a_run_killed_again_and_again_ends_with_the_same_bits",
+            "totals-go-on",
+            "state.seconds = found['seconds']",
+        ),
+        (
+            "`kill -9` inside the writing of a checkpoint",
+            "test_runs.py::test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole",
+            "previous-checkpoint",
+            "newest.unlink()",
+        ),
+        (
+            "`kill -9` while a run is published",
+            "test_resume.py::test_a_run_killed_while_it_is_published_is_published_again",
+            "record-last",
+            ("predict.write_record(", "checkpoint.remove(state.folder)\npredict.write_record("),
+        ),
+        (
+            "SIGTERM or Ctrl-C inside a step",
+            "test_resume.py::"
+            "test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_same_bits",
+            "stop-is-deferred",
+            "previous = {}",
+        ),
+        (
+            "SIGTERM to make alone",
+            "test_stopping.py::test_the_status_is_the_shells_for_the_signal[TERM make]",
+            "shell-status",
+            "sys.exit(1)",
+        ),
+        (
+            "SIGINT to make alone",
+            "test_stopping.py::test_nothing_trains_on[INT make]",
+            "stop-with-make",
+            OUT,
+        ),
+        (
+            "`kill -9` of make",
+            "test_stopping.py::test_nothing_trains_on[KILL make]",
+            "end-with-make",
+            ("REPORT_MAKE=$$PPID exec ", ""),
+        ),
+        (
+            "`kill -9` of make before its job asks to end with it",
+            "test_stopping.py::test_a_process_whose_parent_is_gone_before_it_asks_ends_as_well",
+            "parent-gone-before",
+            OUT,
+        ),
+        (
+            "the parent ends where the system sends no signal for it (not Linux)",
+            "test_stopping.py::test_a_child_ends_with_its_parent_by_the_system_or_by_looking[darwin]",
+            "look-for-the-parent",
+            OUT,
+        ),
+        (
+            "SIGTERM to the whole group: each job gets it twice",
+            "test_stopping.py::test_a_second_wish_to_stop_does_not_break_into_the_first",
+            "second-wish",
+            OUT,
+        ),
+        (
+            "SIGTERM to a job: its checkpoint",
+            "test_stopping.py::test_a_checkpoint_is_saved_and_said[TERM make]",
+            "leave-once",
+            OUT,
+        ),
+        (
+            "SIGTERM to the kernel alone, between two steps",
+            "test_stopping.py::test_a_checkpoint_is_saved_and_said[TERM kernel]",
+            "save-when-asked-to-stop",
+            ("stopping or ", ""),
+        ),
+        (
+            "Ctrl-C while modules are imported",
+            "test_stopping.py::test_ctrl_c_while_the_modules_are_imported_is_no_traceback",
+            "quiet-start",
+            OUT,
+        ),
+        (
+            "`nohup`",
+            "test_stopping.py::test_what_is_ignored_from_the_start_stays_ignored",
+            "ignored-stays-ignored",
+            (" if signal.getsignal(number) != signal.SIG_IGN", ""),
+        ),
+        (
+            "a stopped or failed stage",
+            "test_execute.py::test_a_failing_notebook_stays_as_a_part_and_is_one_clear_line",
+            "part-first",
+            (".with_suffix('.part.ipynb')", ""),
+        ),
+        (
+            "the kernel is killed, for want of memory say",
+            "test_execute.py::test_a_killed_kernel_is_one_clear_line_and_keeps_the_part",
+            "dead-kernel",
+            "raise",
+        ),
+        (
+            "two `make report` on one study",
+            "test_stopping.py::test_a_second_make_on_the_same_run_is_refused_and_told_who_has_it",
+            "one-writer",
+            "held = open(path, 'a')",
+        ),
+        (
+            "`kill -9` of the holder of a lock",
+            "test_execute.py::test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9",
+            "one-writer",
+            "held = os.fdopen(os.open(path.with_suffix('.held'), os.O_CREAT | os.O_EXCL))",
+        ),
+        # --- files
+        (
+            "an error, a signal or `kill -9` inside the writing of a file",
+            "test_runs.py::test_kill_9_inside_a_write_leaves_the_old_file",
+            "written-beside",
+            "descriptor, temporary = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), path",
+        ),
+        (
+            "power lost after the renaming",
+            "test_runs.py::test_the_content_is_on_the_disk_before_the_name_is",
+            "content-before-name",
+            OUT,
+        ),
+        (
+            "a full disk",
+            "test_runs.py::test_a_full_disk_leaves_the_old_file_and_says_so",
+            "full-disk",
+            OUT,
+        ),
+        (
+            "a full disk while papermill writes",
+            "test_execute.py::test_a_disk_that_fails_is_one_clear_line",
+            "disk-of-papermill",
+            "raise",
+        ),
+        (
+            "a device, a pipe or a folder where a file should go",
+            "test_runs.py::test_what_is_no_regular_file_is_never_replaced",
+            "regular-file",
+            OUT,
+        ),
+        (
+            "outputs that cannot be written to",
+            "test_execute.py::test_a_read_only_folder_is_said_before_anything_runs",
+            "outputs-writable",
+            "raise",
+        ),
+        (
+            "a truncated, empty, longer or bit-flipped file of a run",
+            "test_runs.py::test_a_spoilt_file_of_a_run_is_refused_by_name",
+            "file-sum",
+            OUT,
+        ),
+        (
+            "a changed record of a run",
+            "test_runs.py::test_no_flipped_bit_of_a_record_goes_unnoticed",
+            "record-sum",
+            ("!= runs.digest(info)", "is None"),
+        ),
+        (
+            "a damaged checkpoint",
+            "test_runs.py::test_a_spoilt_checkpoint_is_named_and_the_one_before_is_used",
+            "checkpoint-sum",
+            OUT,
+        ),
+        (
+            "a checkpoint of other parameters, data, code or machine",
+            "test_resume.py::test_a_checkpoint_of_other_parameters_is_not_used",
+            "checkpoint-key",
+            (" and checkpoint.get('key') == key", ""),
+        ),
+        (
+            "a finished run of other parameters, data, code or machine",
+            "test_resume.py::test_a_run_of_another_key_is_not_finished",
+            "run-key",
+            "return run",
+        ),
+        (
+            "runs of two data sets in one study",
+            "test_runs.py::test_runs_of_other_data_are_not_compared",
+            "same-data",
+            OUT,
+        ),
+        (
+            "a malicious checkpoint with the right sum",
+            "test_runs.py::test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing",
+            "checkpoint-weights-only",
+            ("weights_only=True", "weights_only=False"),
+        ),
+        (
+            "a malicious array file",
+            "test_runs.py::test_arrays_that_hold_objects_are_refused_unopened",
+            "arrays-only",
+            ("allow_pickle=False", "allow_pickle=True"),
+        ),
+        (
+            "a malicious pickle in place of the data",
+            "test_data.py::test_a_malicious_pickle_with_the_right_sum_runs_nothing",
+            "three-names",
+            "return super().find_class(module, name)",
+        ),
+        (
+            "data that are not the official files",
+            "test_data.py::test_a_file_with_the_wrong_sum_is_named_and_not_opened",
+            "official-sum",
+            OUT,
+        ),
+        (
+            "data missing and no network",
+            "test_data.py::test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out",
+            "no-network",
+            "raise",
+        ),
+        # --- parameters
+        (
+            "an unknown, missing or misspelt parameter",
+            "test_params.py::test_a_misspelt_parameter_gets_a_suggestion",
+            "strict-parameters",
+            ("extra='forbid'", "extra='ignore'"),
+        ),
+        (
+            "a value of the wrong type",
+            "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
+            "strict-parameters",
+            ("strict=True", "strict=False"),
+        ),
+        (
+            "NaN and infinity",
+            "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
+            "strict-parameters",
+            ("allow_inf_nan=False", "allow_inf_nan=True"),
+        ),
+        (
+            "a milestone after the last epoch",
+            "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
+            "milestones-inside",
+            (" or any((milestone >= epochs for milestone in milestones))", ""),
+        ),
+        (
+            "CutMix with one class",
+            "test_train.py::test_cutmix_with_one_class_is_refused",
+            "two-classes-for-cutmix",
+            OUT,
+        ),
+        (
+            "a key given twice",
+            "test_params.py::test_a_key_given_twice_is_refused_with_its_line",
+            "given-once",
+            OUT,
+        ),
+        (
+            "`1e-3`, `010`, `12:30`, dates in YAML",
+            "test_params.py::test_scalars_mean_what_they_look_like",
+            "decimal-numbers",
+            ("|[0-9]+[eE][-+]?[0-9]+|", "|"),
+        ),
+        (
+            "code in YAML",
+            "test_params.py::test_code_in_yaml_is_refused_and_does_not_run",
+            "safe-yaml",
+            ("yaml.SafeLoader", "yaml.UnsafeLoader"),
+        ),
+        (
+            "code in the name of a parameter",
+            "test_execute.py::test_bad_parameters_never_reach_papermill",
+            "known-names-only",
+            (
+                "**given",
+                "**{name: given[name] for name in given if name in STAGES[stage].model_fields}",
+            ),
+        ),
+        (
+            "names of studies and arms that are paths or code",
+            "test_params.py::test_names_that_are_more_than_names_are_refused",
+            "plain-names",
+            "Name = str",
+        ),
+        (
+            "such names in make and in study.mk",
+            "test_preflight.py::test_names_that_are_more_than_names_are_refused_by_make",
+            "plain-study-name",
+            BLANK,
+        ),
+        (
+            "a mistake in a later stage's parameters, after hours of training",
+            "test_preflight.py::test_make_checks_the_study_first_and_a_good_one_only_once",
+            "checked-first",
+            BLANK,
+        ),
+        (
+            "a mistake in claims, cases or conditions",
+            "test_preflight.py::test_the_files_that_a_study_names_are_read",
+            "claims-read-first",
+            OUT,
+        ),
+        (
+            "an arm held against itself, or against one that there is not",
+            "test_preflight.py::test_one_arm_is_held_against_nothing",
+            "one-arm-against-nothing",
+            OUT,
+        ),
+        (
+            "10,000 odd parameter files",
+            "test_fuzz.py::test_a_parameter_file_is_refused_by_lines_or_all_of_it_is_allowed",
+            "strict-parameters",
+            ("extra='forbid'", "extra='ignore'"),
+        ),
+        (
+            "damaged artefacts whose sums were made to fit",
+            "test_fuzz.py::test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run",
+            "readable-table",
+            "raise",
+        ),
+        (
+            "foreign bytes in a checkpoint",
+            "test_fuzz.py::test_a_damaged_checkpoint_is_passed_over_or_a_mapping_of_this_run",
+            "checkpoint-foreign-bytes",
+            "raise",
+        ),
+        # --- numbers
+        (
+            "a loss that is not finite",
+            "test_resume.py::test_a_loss_that_is_not_finite_stops_the_run_before_the_update",
+            "finite-loss",
+            OUT,
+        ),
+        (
+            "logits that are not finite",
+            "test_runs.py::test_logits_that_are_not_finite_are_refused",
+            "finite-logits",
+            OUT,
+        ),
+        (
+            "ties of confidence",
+            "test_selective.py::test_risk_coverage_accepts_ties_together",
+            "ties-together",
+            "block_end = np.full(len(order), True)",
+        ),
+        (
+            "a study of one arm",
+            "test_made_up_report.py::test_one_arm_is_reported_and_nothing_is_compared",
+            "one-arm-no-pair",
+            OUT,
+        ),
+        # --- the machine
+        (
+            "CUDA or MPS asked for and absent",
+            "test_machine.py::test_a_device_that_is_asked_for_and_absent_is_named_with_those_there_are",
+            "device-there",
+            OUT,
+        ),
+        (
+            "bf16 asked for and not computed by the GPU",
+            "test_machine.py::test_bf16_is_refused_where_it_would_be_emulated",
+            "native-bf16",
+            OUT,
+        ),
+        (
+            "kernels whose sums vary",
+            "test_machine.py::test_determinism_is_on_whatever_was_set_before",
+            "deterministic-kernels",
+            OUT,
+        ),
+        (
+            "out of memory",
+            "test_machine.py::test_out_of_memory_is_one_line_with_the_batch_size_to_try",
+            "out-of-memory",
+            "raise",
+        ),
+        (
+            "no HOME, the C locale, closed stdin, blanks and letters beyond ASCII in paths",
+            "test_surroundings.py::test_a_run_needs_no_home_no_locale_and_no_stdin",
+            "utf-8",
+            ("'utf-8'", "'ascii'"),
+        ),
+        (
+            "a checkout that nothing may be written to",
+            "test_surroundings.py::test_nothing_is_written_to_the_checkout_when_outputs_are_elsewhere",
+            "study-folder",
+            ("runs.ROOT", "((runs.ROOT / 'ran').touch() or runs.ROOT)"),
+        ),
+        (
+            "a clock that jumps",
+            "test_surroundings.py::test_a_clock_that_jumps_trains_nothing_again",
+            "run-key",
+            "return None",
+        ),
+        (
+            "secrets in the environment",
+            "test_surroundings.py::"
+            "test_an_executed_notebook_tells_no_environment_and_no_place_but_where_it_was_sent",
+            "record-last",
+            (", info)", ", info | {'environment': dict(__import__('os').environ)})"),
+        ),
+        (
+            "Jupyter open to the network",
+            "test_surroundings.py::test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token",
+            "this-machine-alone",
+            ("=localhost", "=0.0.0.0"),
+        ),
+    )
+]
 
 
 def guards(project: Path) -> list[tuple[str, Path, int]]:
@@ -251,7 +478,7 @@ def changed(path: Path, comment: int, change: str | tuple[str, str]) -> str:
     """The file's text with a change to the guard below a comment."""
     lines, (first, last, indent, guard) = _lines(path), guarded(path, comment)
     new = _swapped(guard, *change) if isinstance(change, tuple) else change
-    return "\n".join([*lines[:first - 1], textwrap.indent(new, indent), *lines[last:]])
+    return "\n".join([*lines[: first - 1], textwrap.indent(new, indent), *lines[last:]])
 
 
 def _swapped(text: str, old: str, new: str) -> str:
@@ -262,7 +489,7 @@ def _swapped(text: str, old: str, new: str) -> str:
 
 def survives(project: Path, mutant: Mutant) -> str:
     """What became of the mutant: "" when its test failed as it must."""
-    (path, comment), = [place for name, *place in guards(project) if name == mutant.guard]
+    ((path, comment),) = [place for name, *place in guards(project) if name == mutant.guard]
     whole = path.read_text("utf-8")
     path.write_text(changed(path, comment, mutant.change), "utf-8")
     try:
@@ -274,24 +501,52 @@ def survives(project: Path, mutant: Mutant) -> str:
 
 
 def run(project: Path, *tests: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        *(f"tests/{test}" for test in tests),
+    ]
+    return subprocess.run(
+        command,
+        cwd=project,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
 
 
 def main(*words: str) -> int:
     began, bad, count = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        for part in ("Makefile", "lib", "notebooks", "params", "pyproject.toml", "released", "tests", "tools",
-                     *(path.name for path in ROOT.glob("requirements*.txt"))):
-            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, project / part)
+        for part in (
+            "Makefile",
+            "lib",
+            "notebooks",
+            "params",
+            "pyproject.toml",
+            "released",
+            "tests",
+            "tools",
+            *(path.name for path in ROOT.glob("requirements*.txt")),
+        ):
+            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(
+                ROOT / part, project / part
+            )
         for mutant in MUTANTS:
             if words and not any(word in mutant.fault for word in words):
                 continue
             said, count = survives(project, mutant), count + 1
             bad += bool(said)
             print(f"{said or 'caught'}: {mutant.fault} ({mutant.test})", flush=True)
-    print(f"{count - bad} of {count} tests fail when their guard is removed; {time.monotonic() - began:.0f} s")
+    print(
+        f"{count - bad} of {count} tests fail when their guard is removed; {time.monotonic() - began:.0f} s"
+    )
     return 1 if bad else 0
 
 

@@ -10,6 +10,7 @@ all test pictures are one picture of 32x32 pixels (a million would take 3 GB, an
 notebook that predicts anew is kept small (20 errors an arm are probed and 8 pictures corrupted), because its cost is the network's.
 A stage that takes more than LIMIT gigabytes, or grows faster in images than n log n, makes the command fail.
 """
+
 import argparse
 import json
 import math
@@ -29,11 +30,18 @@ ARMS = {"baseline": 0.28, "cutmix": 0.22}  # share of wrong images
 VALIDATION = 10_000
 LIMIT = 8.0  # GB of 2**30 bytes
 ROWS = 10_000  # of logits made at a time
-MORE = {"02_failures": {"mined": 10, "cases": ""},
-        "03_gradcam": {"layer": "layer4", "shown": 4, "diagnosed": 4, "scored": [], "probed": 20},
-        "04_compare": {"confidence_levels": [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], "reject_below": 0.7, "target_risk": 0.1,
-                       "bootstrap_draws": 1000, "corruption_images": 8},
-        "05_report": {"title": "A synthetic study", "claims": "", "conditions": ""}}
+MORE = {
+    "02_failures": {"mined": 10, "cases": ""},
+    "03_gradcam": {"layer": "layer4", "shown": 4, "diagnosed": 4, "scored": [], "probed": 20},
+    "04_compare": {
+        "confidence_levels": [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99],
+        "reject_below": 0.7,
+        "target_risk": 0.1,
+        "bootstrap_draws": 1000,
+        "corruption_images": 8,
+    },
+    "05_report": {"title": "A synthetic study", "claims": "", "conditions": ""},
+}
 
 
 def splits_of(images: int, classes: int):
@@ -43,12 +51,26 @@ def splits_of(images: int, classes: int):
 
     from lib import data
 
-    picture = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8))
-    train, val, test = (data.Split(picture.expand(size, 3, 32, 32), torch.arange(size) % classes, np.arange(size))
-                        for size in (VALIDATION, VALIDATION, images))
+    picture = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
+    )
+    train, val, test = (
+        data.Split(picture.expand(size, 3, 32, 32), torch.arange(size) % classes, np.arange(size))
+        for size in (VALIDATION, VALIDATION, images)
+    )
     groups = np.arange(classes) % 20
-    return data.Splits("cifar100", train, val, test, [f"class_{number}" for number in range(classes)], groups,
-                       [f"group_{number}" for number in np.unique(groups)], (0.5,) * 3, (0.25,) * 3, "0" * 64)
+    return data.Splits(
+        "cifar100",
+        train,
+        val,
+        test,
+        [f"class_{number}" for number in range(classes)],
+        groups,
+        [f"group_{number}" for number in np.unique(groups)],
+        (0.5,) * 3,
+        (0.25,) * 3,
+        "0" * 64,
+    )
 
 
 def blocks(labels, classes: int, wrong: float, seed: int):
@@ -57,9 +79,13 @@ def blocks(labels, classes: int, wrong: float, seed: int):
 
     random = np.random.default_rng(seed)
     for start in range(0, len(labels), ROWS):
-        own = labels[start:start + ROWS]
+        own = labels[start : start + ROWS]
         logits = random.standard_normal((len(own), classes), dtype=np.float32)
-        top = np.where(random.random(len(own)) < wrong, (own + 1 + random.integers(0, classes - 1, len(own))) % classes, own)
+        top = np.where(
+            random.random(len(own)) < wrong,
+            (own + 1 + random.integers(0, classes - 1, len(own))) % classes,
+            own,
+        )
         logits[np.arange(len(own)), top] = 2 + math.log(classes) * random.uniform(0.5, 2, len(own))
         yield logits
 
@@ -75,12 +101,22 @@ def write_predictions(path: Path, splits, wrong: float, seed: int) -> None:
         for split in ("val", "test"):
             part = getattr(splits, split)
             labels = part.labels.numpy()
-            arrays = {"index": (part.index.shape, part.index.dtype, [part.index]), "labels": (labels.shape, labels.dtype, [labels]),
-                      "logits": ((len(labels), len(splits.class_names)), np.dtype(np.float32),
-                                 blocks(labels, len(splits.class_names), wrong, seed + (split == "val")))}
+            arrays = {
+                "index": (part.index.shape, part.index.dtype, [part.index]),
+                "labels": (labels.shape, labels.dtype, [labels]),
+                "logits": (
+                    (len(labels), len(splits.class_names)),
+                    np.dtype(np.float32),
+                    blocks(labels, len(splits.class_names), wrong, seed + (split == "val")),
+                ),
+            }
             for name, (shape, dtype, content) in arrays.items():
                 with archive.open(f"{split}_{name}.npy", "w", force_zip64=True) as file:
-                    header = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(dtype)}
+                    header = {
+                        "shape": shape,
+                        "fortran_order": False,
+                        "descr": np.lib.format.dtype_to_descr(dtype),
+                    }
                     np.lib.format.write_array_header_1_0(file, header)
                     for block in content:
                         file.write(block.tobytes())
@@ -102,14 +138,40 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
         place, model = folder / "runs" / arm / "seed-0", resnet18(classes, 2)
         write_predictions(place / "predictions.npz", splits, wrong, 10 * number)
         runs.write_weights(place / "model.safetensors", model)
-        runs.write_table(place / "history.csv", pd.DataFrame({"epoch": [1, 2, 3], **{
-            f"{part}_{what}": [1.0, 0.7, 0.4] for what in ("loss", "accuracy") for part in ("stream", "train", "val")}}))
-        predict.write_record(place / "run.json", {
-            "key": "made up", "params": PARAMS | made_up.SIZES | {"study": "scale", "arm": arm, "width": 2, "epochs": 3},
-            "data_digest": splits.digest, "train_accuracy": 0.9, "classes": classes, "fingerprint": FINGERPRINT, "mean_lambda": None,
-            "parameters": sum(one.numel() for one in model.parameters()), "commit": "unknown", "training_seconds": 1.0,
-            "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0}, "versions": {"torch": torch.__version__},
-            "finished": "2020-01-01T00:00:00+00:00", "sha256": {name: runs.sha256_of(place / name) for name in predict.FILES}})
+        runs.write_table(
+            place / "history.csv",
+            pd.DataFrame(
+                {
+                    "epoch": [1, 2, 3],
+                    **{
+                        f"{part}_{what}": [1.0, 0.7, 0.4]
+                        for what in ("loss", "accuracy")
+                        for part in ("stream", "train", "val")
+                    },
+                }
+            ),
+        )
+        predict.write_record(
+            place / "run.json",
+            {
+                "key": "made up",
+                "params": PARAMS
+                | made_up.SIZES
+                | {"study": "scale", "arm": arm, "width": 2, "epochs": 3},
+                "data_digest": splits.digest,
+                "train_accuracy": 0.9,
+                "classes": classes,
+                "fingerprint": FINGERPRINT,
+                "mean_lambda": None,
+                "parameters": sum(one.numel() for one in model.parameters()),
+                "commit": "unknown",
+                "training_seconds": 1.0,
+                "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0},
+                "versions": {"torch": torch.__version__},
+                "finished": "2020-01-01T00:00:00+00:00",
+                "sha256": {name: runs.sha256_of(place / name) for name in predict.FILES},
+            },
+        )
 
 
 def do(stage: str, folder: Path, images: int, classes: int) -> None:
@@ -135,8 +197,15 @@ def do(stage: str, folder: Path, images: int, classes: int) -> None:
 
         splits = splits_of(images, classes)
         data.load_for = lambda *_: splits  # what the notebooks ask for the pictures
-        view = {"study": "scale", "outputs": str(folder), "runs": str(folder / "runs"), "arms": list(ARMS), "seeds": [0],
-                "before": list(ARMS)[0], "after": list(ARMS)[1]}
+        view = {
+            "study": "scale",
+            "outputs": str(folder),
+            "runs": str(folder / "runs"),
+            "arms": list(ARMS),
+            "seeds": [0],
+            "before": list(ARMS)[0],
+            "after": list(ARMS)[1],
+        }
         notebook = made_up.play(stage, view | MORE[stage])
         if stage == "05_report":
             nbformat.write(notebook, played)
@@ -145,8 +214,23 @@ def do(stage: str, folder: Path, images: int, classes: int) -> None:
 def measured(stage: str, folder: Path, images: int, classes: int) -> dict:
     """The stage in a process of its own: seconds of CPU, which other work on the machine hardly changes, and of the clock, the start of
     Python with them; and the most memory it held, in GB."""
-    command = [sys.executable, __file__, str(images), "--classes", str(classes), "--folder", str(folder), "--stage", stage]
-    environment = os.environ | {"CIFAR100_ROOT": str(folder / "nothing"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    command = [
+        sys.executable,
+        __file__,
+        str(images),
+        "--classes",
+        str(classes),
+        "--folder",
+        str(folder),
+        "--stage",
+        stage,
+    ]
+    environment = os.environ | {
+        "CIFAR100_ROOT": str(folder / "nothing"),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+    }
     began = time.monotonic()
     with open(folder / f"{stage}.log", "w+") as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=environment)
@@ -155,9 +239,22 @@ def measured(stage: str, folder: Path, images: int, classes: int) -> dict:
         said.seek(0)
         lines = said.read().splitlines()
     if process.returncode:
-        sys.exit("\n".join([f"{stage}, {images:,} images, {classes:,} classes: ended with {process.returncode}", *lines[-20:]]))
-    return {"stage": stage, "images": images, "classes": classes, "seconds": round(used.ru_utime + used.ru_stime, 1),
-            "clock": round(time.monotonic() - began, 1), "peak_gb": round(used.ru_maxrss / 2**20, 2)}
+        sys.exit(
+            "\n".join(
+                [
+                    f"{stage}, {images:,} images, {classes:,} classes: ended with {process.returncode}",
+                    *lines[-20:],
+                ]
+            )
+        )
+    return {
+        "stage": stage,
+        "images": images,
+        "classes": classes,
+        "seconds": round(used.ru_utime + used.ru_stime, 1),
+        "clock": round(time.monotonic() - began, 1),
+        "peak_gb": round(used.ru_maxrss / 2**20, 2),
+    }
 
 
 def rows_of(folder: Path, images: int, classes: int):
@@ -173,22 +270,45 @@ def rows_of(folder: Path, images: int, classes: int):
 
 def faults(rows: list[dict]) -> list[str]:
     """What is more than LIMIT, and what grew faster than n log n from one number of images to the next."""
-    found = [f"{row['stage']}, {row['images']:,} x {row['classes']:,}: {row['peak_gb']} GB" for row in rows if row["peak_gb"] > LIMIT]
+    found = [
+        f"{row['stage']}, {row['images']:,} x {row['classes']:,}: {row['peak_gb']} GB"
+        for row in rows
+        if row["peak_gb"] > LIMIT
+    ]
     seconds = {(row["stage"], row["classes"], row["images"]): row["seconds"] for row in rows}
     for (stage, classes, images), value in seconds.items():
-        fewer = [one for of_stage, of_classes, one in seconds if (of_stage, of_classes) == (stage, classes) and one < images]
+        fewer = [
+            one
+            for of_stage, of_classes, one in seconds
+            if (of_stage, of_classes) == (stage, classes) and one < images
+        ]
         before = max(fewer, default=None)
-        if before and value > 1.2 * seconds[stage, classes, before] * images * math.log(images) / (before * math.log(before)):
-            found.append(f"{stage}, {classes:,} classes: {seconds[stage, classes, before]} s for {before:,} images, {value} s for {images:,}")
+        if before and value > 1.2 * seconds[stage, classes, before] * images * math.log(images) / (
+            before * math.log(before)
+        ):
+            found.append(
+                f"{stage}, {classes:,} classes: {seconds[stage, classes, before]} s for {before:,} images, {value} s for {images:,}"
+            )
     return found
 
 
 def table(rows: list[dict]) -> str:
     """CPU seconds and peak memory, a row a size."""
-    lines = ["| test images | classes | logits of an arm | " + " | ".join(STAGES) + " |", "|---" * (3 + len(STAGES)) + "|"]
+    lines = [
+        "| test images | classes | logits of an arm | " + " | ".join(STAGES) + " |",
+        "|---" * (3 + len(STAGES)) + "|",
+    ]
     for images, classes in sorted({(row["images"], row["classes"]) for row in rows}):
-        cells = {row["stage"]: f"{row['seconds']:.0f} s, {row['peak_gb']:.1f} GB" for row in rows if (row["images"], row["classes"]) == (images, classes)}
-        lines.append(f"| {images:,} | {classes:,} | {4 * images * classes / 2**30:.2f} GB | " + " | ".join(cells.get(stage, "") for stage in STAGES) + " |")
+        cells = {
+            row["stage"]: f"{row['seconds']:.0f} s, {row['peak_gb']:.1f} GB"
+            for row in rows
+            if (row["images"], row["classes"]) == (images, classes)
+        }
+        lines.append(
+            f"| {images:,} | {classes:,} | {4 * images * classes / 2**30:.2f} GB | "
+            + " | ".join(cells.get(stage, "") for stage in STAGES)
+            + " |"
+        )
     return "\n".join(lines)
 
 
@@ -198,15 +318,34 @@ def draw(rows: list[dict]) -> None:
     from lib import plots
 
     plots.style()
-    figure, axes = plt.subplots(2, len(STAGES), figsize=(11, 4.4), layout="constrained", sharex=True, sharey="row")
+    figure, axes = plt.subplots(
+        2, len(STAGES), figsize=(11, 4.4), layout="constrained", sharex=True, sharey="row"
+    )
     many = sorted({row["classes"] for row in rows})
     for column, stage in enumerate(STAGES):
         for colour, classes in zip(plots.COLOURS, many):
-            own = sorted((row["images"], row["seconds"], row["peak_gb"]) for row in rows if (row["stage"], row["classes"]) == (stage, classes))
+            own = sorted(
+                (row["images"], row["seconds"], row["peak_gb"])
+                for row in rows
+                if (row["stage"], row["classes"]) == (stage, classes)
+            )
             for axis, values in zip(axes[:, column], list(zip(*own))[1:]):
-                axis.loglog([images for images, *_ in own], values, "o-", color=colour, markersize=3, label=f"{classes:,} classes")
+                axis.loglog(
+                    [images for images, *_ in own],
+                    values,
+                    "o-",
+                    color=colour,
+                    markersize=3,
+                    label=f"{classes:,} classes",
+                )
         ends = [min(row["images"] for row in rows), max(row["images"] for row in rows)]
-        axes[0, column].loglog(ends, [5 * one * math.log(one) / (ends[0] * math.log(ends[0])) for one in ends], ":", color=plots.GREY, label="n log n")
+        axes[0, column].loglog(
+            ends,
+            [5 * one * math.log(one) / (ends[0] * math.log(ends[0])) for one in ends],
+            ":",
+            color=plots.GREY,
+            label="n log n",
+        )
         axes[1, column].axhline(LIMIT, color=plots.GREY, linestyle=":", label=f"{LIMIT:.0f} GB")
         axes[0, column].set_title(stage)
         axes[1, column].set_xlabel("test images")
@@ -218,10 +357,17 @@ def draw(rows: list[dict]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("images", nargs="*", type=int, default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--classes", nargs="+", type=int, default=[10, 100, 1_000])
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()), help="for what is made up; deleted after each size")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(tempfile.gettempdir()),
+        help="for what is made up; deleted after each size",
+    )
     parser.add_argument("--stage", choices=["write", *STAGES], help="do one stage here")
     parser.add_argument("--draw", action="store_true")
     given = parser.parse_args()
@@ -233,7 +379,12 @@ def main() -> None:
             for classes in given.classes:
                 for row in rows_of(given.folder, images, classes):
                     print(row, flush=True)
-                    same = [one for one in rows if [one[key] for key in ("stage", "images", "classes")] != [row[key] for key in ("stage", "images", "classes")]]
+                    same = [
+                        one
+                        for one in rows
+                        if [one[key] for key in ("stage", "images", "classes")]
+                        != [row[key] for key in ("stage", "images", "classes")]
+                    ]
                     rows = [*same, row]
                     RESULTS.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
     draw(rows)

@@ -4,6 +4,7 @@ Four fifths hit a process that trains, evaluates or publishes a tiny run, which 
 job or the job's kernel during `make train` of a study of two arms. Each finished run is held against an undisturbed one: weights,
 predictions and history (but for the clock) must be the same, no checkpoint may fall back, and no process may be left over.
 """
+
 import hashlib
 import multiprocessing
 import os
@@ -28,15 +29,39 @@ from lib import checkpoint, data, record, runs, train  # noqa: E402
 from lib.params import Train  # noqa: E402
 
 PARAMS = dict(
-    study="soak", arm="both", data="phantom", root="", image_size=32,
-    data_seed=0, train_size=200, val_size=40, test_size=40, width=2, epochs=12, milestones=[9],
-    batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True, cutmix_probability=0.5, cutmix_alpha=1.0,
-    label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
-YAML = ("train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\nbatch_size: 20\nlearning_rate: 0.05\n"
-        "precision: fp32\ndevice: cpu\n")
+    study="soak",
+    arm="both",
+    data="phantom",
+    root="",
+    image_size=32,
+    data_seed=0,
+    train_size=200,
+    val_size=40,
+    test_size=40,
+    width=2,
+    epochs=12,
+    milestones=[9],
+    batch_size=20,
+    learning_rate=0.05,
+    momentum=0.9,
+    weight_decay=5e-4,
+    augment=True,
+    cutmix_probability=0.5,
+    cutmix_alpha=1.0,
+    label_smoothing=0.1,
+    precision="fp32",
+    device="cpu",
+    threads=1,
+)
+YAML = (
+    "train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\nbatch_size: 20\nlearning_rate: 0.05\n"
+    "precision: fp32\ndevice: cpu\n"
+)
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]
 CLOCKS = ["seconds", "images_per_second"]
-FORKS = multiprocessing.get_context("forkserver")  # torch is imported once, in a process that starts no threads
+FORKS = multiprocessing.get_context(
+    "forkserver"
+)  # torch is imported once, in a process that starts no threads
 
 
 def one_run(outputs: Path, seed: int, seconds_between_checkpoints: float) -> None:
@@ -44,7 +69,9 @@ def one_run(outputs: Path, seed: int, seconds_between_checkpoints: float) -> Non
     torch.set_num_threads(1)
     train.CHECKPOINT_SECONDS = seconds_between_checkpoints
     params = Train(**PARAMS, outputs=str(outputs), seed=seed)
-    splits = data.load("phantom", sizes={name: PARAMS[f"{name}_size"] for name in ("train", "val", "test")}, seed=0)
+    splits = data.load(
+        "phantom", sizes={name: PARAMS[f"{name}_size"] for name in ("train", "val", "test")}, seed=0
+    )
     state = train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
     try:
         for _ in range(params.epochs - state.epoch):
@@ -76,7 +103,9 @@ def kill_runs(outputs: Path, kills: int, chance: random.Random) -> dict:
         seed, furthest = counted["runs"], (0, 0)
         folder = outputs / "killed" / "soak" / "both" / f"seed-{seed}"
         while not (folder / "run.json").exists():
-            process = FORKS.Process(target=one_run, args=(outputs / "killed", seed, chance.choice((0, 0.02))))
+            process = FORKS.Process(
+                target=one_run, args=(outputs / "killed", seed, chance.choice((0, 0.02)))
+            )
             process.start()
             if counted["kills"] < kills:
                 process.join(chance.uniform(0.3, 1.2))
@@ -91,16 +120,38 @@ def kill_runs(outputs: Path, kills: int, chance: random.Random) -> dict:
         undisturbed.start()
         undisturbed.join()
         counted["runs"] += 1
-        counted["different"] += bits(folder) != bits(outputs / "undisturbed" / folder.relative_to(outputs / "killed"))
+        counted["different"] += bits(folder) != bits(
+            outputs / "undisturbed" / folder.relative_to(outputs / "killed")
+        )
     return counted
 
 
 def make(project: Path, outputs: Path) -> psutil.Popen:
-    command = ["make", "-C", str(project), "train", "STUDY=soak", "JOBS=2", f"VENV={sys.prefix}", f"OUTPUTS={outputs}"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))}
+    command = [
+        "make",
+        "-C",
+        str(project),
+        "train",
+        "STUDY=soak",
+        "JOBS=2",
+        f"VENV={sys.prefix}",
+        f"OUTPUTS={outputs}",
+    ]
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))
+    }
     with open(project / "log", "a", encoding="utf-8") as log:
-        return psutil.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean,
-                            start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        return psutil.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=clean,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
 
 def kill_makes(project: Path, outputs: Path, kills: int, chance: random.Random) -> dict:
@@ -127,8 +178,10 @@ def kill_makes(project: Path, outputs: Path, kills: int, chance: random.Random) 
                     pass
             done = started.wait() == 0
         counted["studies"] += 1
-        counted["different"] += any(bits(outputs / "undisturbed" / run) != bits(study / run) for run in
-                                    (Path("soak") / arm / "seed-0" for arm in ("baseline", "cutmix")))
+        counted["different"] += any(
+            bits(outputs / "undisturbed" / run) != bits(study / run)
+            for run in (Path("soak") / arm / "seed-0" for arm in ("baseline", "cutmix"))
+        )
     return counted
 
 
@@ -141,7 +194,10 @@ def project_with_study(folder: Path) -> Path:
     (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0\n", encoding="utf-8")
     (study / "train.yaml").write_text(YAML, encoding="utf-8")
     for arm in ("baseline", "cutmix"):
-        (study / "arms" / f"{arm}.yaml").write_text((ROOT / "params" / "smoke" / "arms" / f"{arm}.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        (study / "arms" / f"{arm}.yaml").write_text(
+            (ROOT / "params" / "smoke" / "arms" / f"{arm}.yaml").read_text(encoding="utf-8"),
+            encoding="utf-8",
+        )
     return folder
 
 
@@ -151,13 +207,23 @@ def main(kills: int = 100, seed: int = 0) -> int:
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         (place / "project").mkdir()
-        of_makes = kill_makes(project_with_study(place / "project"), place / "makes", kills // 5, chance)
-        print("make, its jobs and their kernels:", ", ".join(f"{name} {count}" for name, count in of_makes.items()), flush=True)
+        of_makes = kill_makes(
+            project_with_study(place / "project"), place / "makes", kills // 5, chance
+        )
+        print(
+            "make, its jobs and their kernels:",
+            ", ".join(f"{name} {count}" for name, count in of_makes.items()),
+            flush=True,
+        )
         of_runs = kill_runs(place / "runs", kills - kills // 5, chance)
         print("trainings:", ", ".join(f"{name} {count}" for name, count in of_runs.items()))
-    good = not any(of_runs[name] for name in ("different", "fallen back")) and not any(of_makes[name] for name in ("different", "left over"))
-    print(f"{of_runs['kills'] + of_makes['kills']} kills in {time.monotonic() - began:.0f} s, seed {seed}: "
-          + ("every run ended with the bits of an undisturbed one" if good else "FAILED"))
+    good = not any(of_runs[name] for name in ("different", "fallen back")) and not any(
+        of_makes[name] for name in ("different", "left over")
+    )
+    print(
+        f"{of_runs['kills'] + of_makes['kills']} kills in {time.monotonic() - began:.0f} s, seed {seed}: "
+        + ("every run ended with the bits of an undisturbed one" if good else "FAILED")
+    )
     return 0 if good else 1
 
 

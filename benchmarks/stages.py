@@ -4,6 +4,7 @@
 
 Results go to a temporary folder; the study is only read. Appends to benchmarks/results/stages.json.
 """
+
 import argparse
 import json
 import resource
@@ -29,13 +30,20 @@ def timed(command: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", nargs="?", default="cifar100-small")
     parser.add_argument("--outputs", default="outputs")
     options = parser.parse_args()
     study = (runs.ROOT / options.outputs / options.study).resolve()
-    seeds = sorted({int(path.parent.name.removeprefix("seed-")) for path in study.glob("*/seed-*/run.json")})
-    arms = sorted({path.parent.parent.name for path in study.glob("*/seed-*/run.json")}, key=lambda arm: (arm != "baseline", arm != "cutmix", arm))
+    seeds = sorted(
+        {int(path.parent.name.removeprefix("seed-")) for path in study.glob("*/seed-*/run.json")}
+    )
+    arms = sorted(
+        {path.parent.parent.name for path in study.glob("*/seed-*/run.json")},
+        key=lambda arm: (arm != "baseline", arm != "cutmix", arm),
+    )
     if not arms:
         sys.exit(f"{study}: holds no finished run; make train STUDY={options.study} makes them")
     seconds, peak = {}, {}
@@ -44,18 +52,55 @@ def main() -> None:
         for stage in STAGES:
             name = stage.partition("_")[2]
             file = runs.ROOT / "params" / options.study / f"{name}.yaml"
-            values = {"study": options.study, "outputs": folder, "runs": str(study), "arms": json.dumps(arms), "seeds": json.dumps(seeds)}
-            seconds[name] = timed([sys.executable, "-m", "lib.execute", f"notebooks/{stage}.ipynb", str(place / f"{stage}.ipynb"),
-                                   *(("-f", str(file)) if file.is_file() else ()), *(word for pair in values.items() for word in ("-p", *pair))])
+            values = {
+                "study": options.study,
+                "outputs": folder,
+                "runs": str(study),
+                "arms": json.dumps(arms),
+                "seeds": json.dumps(seeds),
+            }
+            seconds[name] = timed(
+                [
+                    sys.executable,
+                    "-m",
+                    "lib.execute",
+                    f"notebooks/{stage}.ipynb",
+                    str(place / f"{stage}.ipynb"),
+                    *(("-f", str(file)) if file.is_file() else ()),
+                    *(word for pair in values.items() for word in ("-p", *pair)),
+                ]
+            )
             peak[name] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         for kind in ("html", "pdf"):
-            seconds[kind] = timed([sys.executable, "-m", "lib.export_main", str(place / "05_report.ipynb"), f"--{kind}", str(place / f"report.{kind}")])
+            seconds[kind] = timed(
+                [
+                    sys.executable,
+                    "-m",
+                    "lib.export_main",
+                    str(place / "05_report.ipynb"),
+                    f"--{kind}",
+                    str(place / f"report.{kind}"),
+                ]
+            )
     for name, value in seconds.items():
-        print(f"{name:10s} {value:7.1f} s" + (f"   peak memory up to here {peak[name]:.1f} GB" if name in peak else ""))
+        print(
+            f"{name:10s} {value:7.1f} s"
+            + (f"   peak memory up to here {peak[name]:.1f} GB" if name in peak else "")
+        )
     results = Path(__file__).parent / "results" / "stages.json"
     kept = json.loads(results.read_text()) if results.exists() else []
-    kept.append({"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), "study": options.study, "arms": len(arms), "seeds": len(seeds),
-                 "processor": machine.processor(), "torch": torch.__version__, "seconds": seconds, "peak_gb_so_far": peak})
+    kept.append(
+        {
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "study": options.study,
+            "arms": len(arms),
+            "seeds": len(seeds),
+            "processor": machine.processor(),
+            "torch": torch.__version__,
+            "seconds": seconds,
+            "peak_gb_so_far": peak,
+        }
+    )
     runs.write_bytes(results, (json.dumps(kept, indent=1) + "\n").encode())
 
 

@@ -4,6 +4,7 @@
 
 The set is made in FOLDER unless it is there. Fails when more than a gigabyte was resident. The result is added to benchmarks/results/stream.json.
 """
+
 import argparse
 import json
 import os
@@ -25,14 +26,24 @@ def make(folder: Path, images: int) -> None:
     import numpy as np
 
     from lib import phantom
+
     for split, share in SHARES.items():
         made = phantom.generate(split, round(images * share), 0)
         with open(folder / f"{split}_images.npy", "wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (len(made.images), 3, SIDE, SIDE)})
+            np.lib.format.write_array_header_1_0(
+                file,
+                {
+                    "descr": "|u1",
+                    "fortran_order": False,
+                    "shape": (len(made.images), 3, SIDE, SIDE),
+                },
+            )
             for image in made.images:
                 file.write(image.repeat(SIDE // 32, 1).repeat(SIDE // 32, 2).tobytes())
         np.save(folder / f"{split}_labels.npy", made.labels)
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in phantom.CLASS_NAMES[:CLASSES]), encoding="utf-8")
+    (folder / "classes.txt").write_text(
+        "".join(f"{name}\n" for name in phantom.CLASS_NAMES[:CLASSES]), encoding="utf-8"
+    )
 
 
 def forget(folder: Path) -> None:
@@ -52,16 +63,32 @@ def cost(folder: Path, steps: int) -> dict:
     from lib.runs import ROOT
 
     def peak():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 * 1.024  # GB of a billion bytes
+        return (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 * 1.024
+        )  # GB of a billion bytes
 
     def timed(work):
         began = time.monotonic()
         return work(), time.monotonic() - began
 
     machine.set_deterministic(1)
-    p = Train(**defaults(ROOT / "notebooks/01_train.ipynb") | {
-        "data": "folder", "root": str(folder), "image_size": SIDE, "data_seed": 0, "train_size": 0, "val_size": 0, "test_size": 0, "width": WIDTH,
-        "batch_size": BATCH, "cutmix_probability": 0.5, "device": "cpu", "precision": "auto"})
+    p = Train(
+        **defaults(ROOT / "notebooks/01_train.ipynb")
+        | {
+            "data": "folder",
+            "root": str(folder),
+            "image_size": SIDE,
+            "data_seed": 0,
+            "train_size": 0,
+            "val_size": 0,
+            "test_size": 0,
+            "width": WIDTH,
+            "batch_size": BATCH,
+            "cutmix_probability": 0.5,
+            "device": "cpu",
+            "precision": "auto",
+        }
+    )
     found = {"started_gb": peak()}
     splits, found["first_load_s"] = timed(lambda: data.load_for(p.model_dump()))
     _, found["load_s"] = timed(lambda: data.load_for(p.model_dump()))
@@ -69,20 +96,37 @@ def cost(folder: Path, steps: int) -> dict:
     found["loaded_gb"] = peak()
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as place:
-        state = train.start(p, splits, place, device, machine.choose_precision(p.precision, device), "none")
+        state = train.start(
+            p, splits, place, device, machine.choose_precision(p.precision, device), "none"
+        )
         state.step = -(-len(splits.train) // BATCH) - steps  # the last steps of an epoch
         forget(folder)
         _, seconds = timed(lambda: train.train_epoch(state))
-    found |= {"trained_images": int(state.totals[2]), "loop_images_per_s": float(state.totals[2]) / seconds, "trained_gb": peak()}
+    found |= {
+        "trained_images": int(state.totals[2]),
+        "loop_images_per_s": float(state.totals[2]) / seconds,
+        "trained_gb": peak(),
+    }
     forget(folder)
-    _, seconds = timed(lambda: inference.logits(state.model, splits.test.images, splits.mean, splits.std, state.precision))
+    _, seconds = timed(
+        lambda: inference.logits(
+            state.model, splits.test.images, splits.mean, splits.std, state.precision
+        )
+    )
     found |= {"predicted_images_per_s": len(splits.test) / seconds, "peak_gb": peak()}
     batch = splits.train.images[:BATCH]
     draws = augment.draw(0, 0, splits.train.index[:BATCH], True, SIDE)
     ready = augment.training_batch(batch, draws, splits.mean, splits.std)
-    _, seconds = timed(lambda: [train.train_step(state, ready, splits.train.labels[:BATCH], step) for step in range(20)])
+    _, seconds = timed(
+        lambda: [
+            train.train_step(state, ready, splits.train.labels[:BATCH], step) for step in range(20)
+        ]
+    )
     found["step_images_per_s"] = 20 * BATCH / seconds
-    for name, before in (("pipeline_from_disk", lambda: forget(folder)), ("pipeline_from_the_systems_cache", lambda: None)):
+    for name, before in (
+        ("pipeline_from_disk", lambda: forget(folder)),
+        ("pipeline_from_the_systems_cache", lambda: None),
+    ):
         before()
         _, seconds = timed(lambda: _pipeline(splits, 60))
         found[f"{name}_images_per_s"] = 60 * BATCH / seconds
@@ -100,12 +144,15 @@ def write_pictures(folder: Path, each: int = 100) -> int:
     from PIL import Image
 
     from lib import phantom
+
     images = phantom.generate("test", each, 1).images
     for split in ("train", "test"):
         for name in ("one", "two"):
             (folder / split / name).mkdir(parents=True)
             for number, image in enumerate(images):
-                picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).resize((500, 375), Image.Resampling.BICUBIC)
+                picture = Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).resize(
+                    (500, 375), Image.Resampling.BICUBIC
+                )
                 picture.save(folder / split / name / f"{number}.jpg", quality=90)
     return 4 * each
 
@@ -115,14 +162,23 @@ def _pipeline(splits, batches: int) -> None:
     import torch
 
     from lib import augment, randomness, streams
-    order = torch.from_numpy(randomness.permutation(randomness.key(99), len(splits.train))).split(BATCH)[:batches]
+
+    order = torch.from_numpy(randomness.permutation(randomness.key(99), len(splits.train))).split(
+        BATCH
+    )[:batches]
     for rows, batch in zip(order, streams.batches(splits.train.images, order)):
-        augment.training_batch(batch, augment.draw(0, 9, splits.train.index[rows], True, SIDE), splits.mean, splits.std)
+        augment.training_batch(
+            batch, augment.draw(0, 9, splits.train.index[rows], True, SIDE), splits.mean, splits.std
+        )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "stream-benchmark")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "stream-benchmark"
+    )
     parser.add_argument("--images", type=int, default=13_300)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--measure", action="store_true", help="measure here, and print JSON")
@@ -135,12 +191,28 @@ def main() -> int:
         make(given.folder, given.images)
     size = sum(path.stat().st_size for path in given.folder.glob("*_images.npy"))
     with tempfile.TemporaryDirectory() as cache:
-        done = subprocess.run([sys.executable, __file__, "--measure", "--folder", given.folder, "--steps", str(given.steps)],
-                              capture_output=True, text=True, env=os.environ | {"XDG_CACHE_HOME": cache})
+        done = subprocess.run(
+            [
+                sys.executable,
+                __file__,
+                "--measure",
+                "--folder",
+                given.folder,
+                "--steps",
+                str(given.steps),
+            ],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"XDG_CACHE_HOME": cache},
+        )
     if done.returncode:
         print(done.stderr, file=sys.stderr)
         return 1
-    found = {"date": date.today().isoformat(), "set_gb": round(size / 1e9, 2), **json.loads(done.stdout.splitlines()[-1])}
+    found = {
+        "date": date.today().isoformat(),
+        "set_gb": round(size / 1e9, 2),
+        **json.loads(done.stdout.splitlines()[-1]),
+    }
     for name, value in found.items():
         print(f"{name:40} {value}")
     place = Path(__file__).parent / "results" / "stream.json"

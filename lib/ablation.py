@@ -3,6 +3,7 @@
 Arms are told apart by their recorded parameters, not by their names. Two arms show the effect of a factor when they differ
 in nothing else; four arms that differ in two factors alone show whether these add up.
 """
+
 from itertools import combinations, permutations
 
 import pandas as pd
@@ -10,19 +11,30 @@ import pandas as pd
 from lib import bootstrap
 from lib.measures import MEASURES, with_interval
 
-FACTORS = {"crop and flip": ("augment",), "CutMix": ("cutmix_probability", "cutmix_alpha"), "label smoothing": ("label_smoothing",)}
+FACTORS = {
+    "crop and flip": ("augment",),
+    "CutMix": ("cutmix_probability", "cutmix_alpha"),
+    "label smoothing": ("label_smoothing",),
+}
 EFFECTS_ON = ("test_accuracy", "ece", "ece_scaled", "aurc")
 NOT_TRAINING = ("arm", "seed", "study", "outputs", "precision", "device", "threads")
 
 
 def levels(params: dict) -> dict[str, tuple | None]:
     """The setting of each factor, None where it is off."""
-    return {factor: tuple(params[name] for name in names) if params[names[0]] else None for factor, names in FACTORS.items()}
+    return {
+        factor: tuple(params[name] for name in names) if params[names[0]] else None
+        for factor, names in FACTORS.items()
+    }
 
 
 def _rest(params: dict) -> dict:
     own = {name for names in FACTORS.values() for name in names}
-    return {name: value for name, value in params.items() if name not in own and name not in NOT_TRAINING}
+    return {
+        name: value
+        for name, value in params.items()
+        if name not in own and name not in NOT_TRAINING
+    }
 
 
 def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
@@ -34,8 +46,12 @@ def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
     """
     known = {arm: levels(params) for arm, params in parameters.items()}
     same = {arm: _rest(params) for arm, params in parameters.items()}
-    single = [_effect(factor, known[on], {on: 1, off: -1}) for factor in FACTORS for off, on in permutations(parameters, 2)
-              if same[off] == same[on] and _turned_on(known[off], known[on]) == [factor]]
+    single = [
+        _effect(factor, known[on], {on: 1, off: -1})
+        for factor in FACTORS
+        for off, on in permutations(parameters, 2)
+        if same[off] == same[on] and _turned_on(known[off], known[on]) == [factor]
+    ]
     if all(set(effect["arms"]) == set(pair) for effect in single):
         return []
     return single + _interactions(known, same) + _together(known, same)
@@ -43,8 +59,11 @@ def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
 
 def _together(known: dict, same: dict) -> list[dict]:
     """The step from an arm with every factor off to one with every factor on."""
-    return [{"effect": "all together", "given": "nothing else", "arms": {every: 1, none: -1}} for none, every in permutations(known, 2)
-            if same[none] == same[every] and _turned_on(known[none], known[every]) == list(FACTORS)]
+    return [
+        {"effect": "all together", "given": "nothing else", "arms": {every: 1, none: -1}}
+        for none, every in permutations(known, 2)
+        if same[none] == same[every] and _turned_on(known[none], known[every]) == list(FACTORS)
+    ]
 
 
 def _turned_on(off: dict, on: dict) -> list[str] | None:
@@ -62,32 +81,77 @@ def _interactions(known: dict, same: dict) -> list[dict]:
     found = []
     for one, other in combinations(FACTORS, 2):
         for neither, both in permutations(known, 2):
-            if same[neither] != same[both] or _turned_on(known[neither], known[both]) != [one, other]:
+            if same[neither] != same[both] or _turned_on(known[neither], known[both]) != [
+                one,
+                other,
+            ]:
                 continue
-            middle = [[arm for arm in known if same[arm] == same[both] and known[arm] == known[neither] | {factor: known[both][factor]}]
-                      for factor in (one, other)]
+            middle = [
+                [
+                    arm
+                    for arm in known
+                    if same[arm] == same[both]
+                    and known[arm] == known[neither] | {factor: known[both][factor]}
+                ]
+                for factor in (one, other)
+            ]
             if all(middle):
-                rest = [factor for factor in FACTORS if factor not in (one, other) and known[both][factor] is not None]
-                found.append({"effect": f"{one} × {other}", "given": " and ".join(rest) or "nothing else",
-                              "arms": {both: 1, middle[0][0]: -1, middle[1][0]: -1, neither: 1}})
+                rest = [
+                    factor
+                    for factor in FACTORS
+                    if factor not in (one, other) and known[both][factor] is not None
+                ]
+                found.append(
+                    {
+                        "effect": f"{one} × {other}",
+                        "given": " and ".join(rest) or "nothing else",
+                        "arms": {both: 1, middle[0][0]: -1, middle[1][0]: -1, neither: 1},
+                    }
+                )
     return found
 
 
 def measured(found: list[dict], numbers: dict, sampled: dict) -> list[dict]:
     """The effects with the interval of each on every number of EFFECTS_ON."""
-    return [effect | {name: bootstrap.interval(sampled, numbers, effect["arms"], name)._asdict() for name in EFFECTS_ON} for effect in found]
+    return [
+        effect
+        | {
+            name: bootstrap.interval(sampled, numbers, effect["arms"], name)._asdict()
+            for name in EFFECTS_ON
+        }
+        for effect in found
+    ]
 
 
 def table(found: list[dict]) -> pd.DataFrame:
     """One row an effect and number: estimate, low, high."""
-    return pd.DataFrame([{"effect": effect["effect"], "given": effect["given"], "arms": arms_text(effect["arms"]),
-                          "number": MEASURES[name].label, **effect[name]} for effect in found for name in EFFECTS_ON])
+    return pd.DataFrame(
+        [
+            {
+                "effect": effect["effect"],
+                "given": effect["given"],
+                "arms": arms_text(effect["arms"]),
+                "number": MEASURES[name].label,
+                **effect[name],
+            }
+            for effect in found
+            for name in EFFECTS_ON
+        ]
+    )
 
 
 def view(found: list[dict]) -> pd.DataFrame:
     """The same as it is printed, a row an effect."""
-    return pd.DataFrame([{"effect of": effect["effect"], "given": effect["given"],
-                          **{heading(name): with_interval(name, effect[name]) for name in EFFECTS_ON}} for effect in found])
+    return pd.DataFrame(
+        [
+            {
+                "effect of": effect["effect"],
+                "given": effect["given"],
+                **{heading(name): with_interval(name, effect[name]) for name in EFFECTS_ON},
+            }
+            for effect in found
+        ]
+    )
 
 
 def heading(name: str) -> str:
@@ -95,5 +159,7 @@ def heading(name: str) -> str:
 
 
 def arms_text(arms: dict[str, int]) -> str:
-    """"cutmix − label_smoothing − cutmix_only + baseline"."""
-    return " ".join(("+ " if weight > 0 else "− ") + arm for arm, weight in arms.items()).removeprefix("+ ")
+    """ "cutmix − label_smoothing − cutmix_only + baseline"."""
+    return " ".join(
+        ("+ " if weight > 0 else "− ") + arm for arm, weight in arms.items()
+    ).removeprefix("+ ")

@@ -1,4 +1,5 @@
 """Is a map's evidence in one place or spread out, and does an arm spread it more? Maps are raw, (N, h, w), in logits."""
+
 import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
@@ -20,7 +21,13 @@ def spread(maps) -> pd.DataFrame:
     shares = np.divide(positive, total, out=np.full_like(positive, np.nan), where=total > 0)
     terms = shares * np.log(np.where(shares > 0, shares, 1))  # 0 log 0 is 0
     entropy = -terms.sum(1) + 0.0  # no negative zero
-    return pd.DataFrame({"entropy": entropy, "normalised_entropy": entropy / np.log(positive.shape[1]), "hottest_share": shares.max(1)})
+    return pd.DataFrame(
+        {
+            "entropy": entropy,
+            "normalised_entropy": entropy / np.log(positive.shape[1]),
+            "hottest_share": shares.max(1),
+        }
+    )
 
 
 def compare(before, after, seed: int = 0) -> dict:
@@ -31,10 +38,17 @@ def compare(before, after, seed: int = 0) -> dict:
     for different numbers of maps.
     """
     if len(before) != len(after):
-        raise ValueError(f"attention: got {len(before)} and {len(after)} maps; allowed: the same images in both arms")
+        raise ValueError(
+            f"attention: got {len(before)} and {len(after)} maps; allowed: the same images in both arms"
+        )
     before, after = spread(before), spread(after)
     defined = (before["entropy"].notna() & after["entropy"].notna()).to_numpy()
-    measures = {measure: _paired(before[measure].to_numpy()[defined], after[measure].to_numpy()[defined], seed) for measure in MEASURES}
+    measures = {
+        measure: _paired(
+            before[measure].to_numpy()[defined], after[measure].to_numpy()[defined], seed
+        )
+        for measure in MEASURES
+    }
     return {"images": int(defined.sum()), "excluded": int((~defined).sum()), **measures}
 
 
@@ -43,5 +57,9 @@ def _paired(before: np.ndarray, after: np.ndarray, seed: int) -> dict | None:
         return None
     difference = after - before
     p_value = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
-    return {"before": float(before.mean()), "after": float(after.mean()), "p_value": p_value,
-            "difference": paired_bootstrap(np.mean, difference, seed=seed)._asdict()}
+    return {
+        "before": float(before.mean()),
+        "after": float(after.mean()),
+        "p_value": p_value,
+        "difference": paired_bootstrap(np.mean, difference, seed=seed)._asdict(),
+    }

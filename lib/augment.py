@@ -1,4 +1,5 @@
 """What happens to a batch between memory and the network. Each split gets its own transform, and a run proves it."""
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,11 +15,16 @@ def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
 
     Tensors on the device stay where they are: a CUDA graph may not copy from the host.
     """
-    mean, std = (torch.as_tensor(values, dtype=torch.float32, device=images.device).view(1, 3, 1, 1) for values in (mean, std))
+    mean, std = (
+        torch.as_tensor(values, dtype=torch.float32, device=images.device).view(1, 3, 1, 1)
+        for values in (mean, std)
+    )
     return (images.float() / 255 - mean) / std
 
 
-def draw(seed: int, epoch: int, index: np.ndarray, augment: bool, image_size: int = 32) -> torch.Tensor | None:
+def draw(
+    seed: int, epoch: int, index: np.ndarray, augment: bool, image_size: int = 32
+) -> torch.Tensor | None:
     """(N, 3) whole numbers: top offset 0..8, left offset 0..8, flip 0..1, for image `index` in that epoch.
 
     Offsets are of images of 32 px; they go up to a quarter of the side. None when the arm trains without augmentation.
@@ -27,7 +33,9 @@ def draw(seed: int, epoch: int, index: np.ndarray, augment: bool, image_size: in
         return None
     bits = randomness.bits(randomness.key(seed, epoch, 1), index)
     side = np.uint64(2 * (image_size // PADDED) + 1)
-    low = np.uint64(0x7FFFFFFF)  # separate bit ranges; the bias of the remainder is under 2 to the minus 28
+    low = np.uint64(
+        0x7FFFFFFF
+    )  # separate bit ranges; the bias of the remainder is under 2 to the minus 28
     columns = (bits & low) % side, ((bits >> np.uint64(31)) & low) % side, bits >> np.uint64(63)
     return torch.from_numpy(np.stack(columns, 1).astype(np.int64))
 
@@ -41,7 +49,9 @@ def crop_and_flip(images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     padding = width // PADDED
     rows = draws[:, 0, None] + torch.arange(height, device=images.device)  # (N, h)
     columns = torch.arange(width, device=images.device).expand(count, width)
-    columns = draws[:, 1, None] + torch.where(draws[:, 2, None] == 1, columns.flip(1), columns)  # (N, w)
+    columns = draws[:, 1, None] + torch.where(
+        draws[:, 2, None] == 1, columns.flip(1), columns
+    )  # (N, w)
     padded = F.pad(images, (padding,) * 4).flatten(2)  # (N, 3, (h + 2p) (w + 2p))
     place = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]  # (N, h, w)
     return padded.gather(2, place.view(count, 1, -1).expand(-1, channels, -1)).view_as(images)
@@ -57,8 +67,12 @@ def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]
 
     Uses the functions that training and prediction use: near 1 for an augmented train split, exactly 0 for val and test.
     """
+
     def differs(split, reading):
-        parts, step = [], max(at_once(split.images, size) // 4, 1)  # the two readings of each are several copies
+        parts, step = (
+            [],
+            max(at_once(split.images, size) // 4, 1),
+        )  # the two readings of each are several copies
         for start in range(0, min(size, len(split)), step):
             place = slice(start, min(start + step, size))
             one, two = (reading(split.images[place], split.index[place], epoch) for epoch in (0, 1))
@@ -66,9 +80,15 @@ def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]
         return torch.cat(parts).double().mean().item()
 
     def training(images, index, epoch):
-        return training_batch(images, draw(seed, epoch, index, augment, images.shape[-1]), splits.mean, splits.std)
+        return training_batch(
+            images, draw(seed, epoch, index, augment, images.shape[-1]), splits.mean, splits.std
+        )
 
     def prediction(images, *_):
         return normalise(images, splits.mean, splits.std)
 
-    return {"train": differs(splits.train, training), "val": differs(splits.val, prediction), "test": differs(splits.test, prediction)}
+    return {
+        "train": differs(splits.train, training),
+        "val": differs(splits.val, prediction),
+        "test": differs(splits.test, prediction),
+    }

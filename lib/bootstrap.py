@@ -10,6 +10,7 @@ images alone are drawn. Temperatures stay those fitted on validation.
 A calibration error is never below 0, so chance raises it, the more so the less confident a network is: of two calibrated
 networks the less confident one has the larger error. See `interval` for how a difference is kept from being that alone.
 """
+
 import numpy as np
 
 from lib.chance import chance_error
@@ -35,16 +36,22 @@ def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
     """The weight of each seed in each draw, (draws, seeds); rows sum to 1."""
     if seeds == 1:
         return np.ones((draws, 1))
-    return np.random.default_rng(seed).multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (seeds - 1)
+    return np.random.default_rng(seed).multinomial(seeds - 1, np.full(seeds, 1 / seeds), draws) / (
+        seeds - 1
+    )
 
 
-def ranked(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def ranked(
+    confidence: np.ndarray, correct: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The images, most confident first; which of them are wrong; which end a block of equal confidences. Each (images,)."""
     order = np.argsort(-confidence, kind="stable")
     return order, ~correct[order], np.append(np.diff(confidence[order]) != 0, True)
 
 
-def areas(counts: np.ndarray, order: np.ndarray, wrong: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def areas(
+    counts: np.ndarray, order: np.ndarray, wrong: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """AURC and AUGRC of each draw, (draws,), from counts (draws, images) and what `ranked` gives."""
     drawn = np.take(counts, order, axis=1)
     accepted, errors = np.cumsum(drawn, 1), np.cumsum(drawn * wrong, 1)
@@ -52,15 +59,21 @@ def areas(counts: np.ndarray, order: np.ndarray, wrong: np.ndarray, end: np.ndar
         accepted, errors = accepted[:, end], errors[:, end]
         drawn = np.diff(accepted, axis=1, prepend=0)
     images = len(order)
-    generalised = (_dot(drawn[:, 1:], errors[:, 1:] + errors[:, :-1]) + drawn[:, 0] * errors[:, 0]) / (2 * images**2)
+    generalised = (
+        _dot(drawn[:, 1:], errors[:, 1:] + errors[:, :-1]) + drawn[:, 0] * errors[:, 0]
+    ) / (2 * images**2)
     errors /= np.maximum(accepted, 1, out=accepted)
     return _dot(drawn, errors) / images, generalised
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The sum over images of one times other, both (draws, images): (draws,)."""
+
     def product(rows):
-        return np.einsum("nd,nd->d", *(np.ascontiguousarray(part[:, rows].T) for part in (one, other)))
+        return np.einsum(
+            "nd,nd->d", *(np.ascontiguousarray(part[:, rows].T) for part in (one, other))
+        )
+
     return _added(product, one.shape[1])
 
 
@@ -83,8 +96,14 @@ def _cells(confidence: np.ndarray) -> np.ndarray:
 
 def _chance(run, temperature: float) -> dict[str, float]:
     """`chance_error` of the calibration errors that a draw has, by name."""
-    correct, found = run.test.correct, {"ece": columns(run.test), "ece_scaled": columns(run.test, temperature)}
-    return {name: chance_error(one.confidence - correct, _cells(one.confidence)) for name, one in found.items()}
+    correct, found = (
+        run.test.correct,
+        {"ece": columns(run.test), "ece_scaled": columns(run.test, temperature)},
+    )
+    return {
+        name: chance_error(one.confidence - correct, _cells(one.confidence))
+        for name, one in found.items()
+    }
 
 
 def _linear(run, temperature: float) -> np.ndarray:
@@ -92,7 +111,9 @@ def _linear(run, temperature: float) -> np.ndarray:
     correct, plain, scaled = run.test.correct, columns(run.test), columns(run.test, temperature)
     table = np.zeros((len(correct), 7 + 2 * BINS), np.float32)
     sure = [~correct & (plain.confidence >= level) for level in LEVELS]
-    for place, values in enumerate([correct, *sure, plain.log_loss, plain.brier, scaled.log_loss, scaled.brier]):
+    for place, values in enumerate(
+        [correct, *sure, plain.log_loss, plain.brier, scaled.log_loss, scaled.brier]
+    ):
         table[:, place] = values
     for first, confidence in ((7, plain.confidence), (7 + BINS, scaled.confidence)):
         table[np.arange(len(correct)), first + _cells(confidence)] = confidence - correct
@@ -101,42 +122,77 @@ def _linear(run, temperature: float) -> np.ndarray:
 
 def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
     mean, gaps = sums / images, np.abs(sums[7:]) / images
-    return {"test_accuracy": mean[0], "errors": images - sums[0], "errors_ge_90": sums[1], "errors_ge_99": sums[2],
-            "nll": mean[3], "brier": mean[4], "nll_scaled": mean[5], "brier_scaled": mean[6],
-            "ece": gaps[:BINS].sum(0), "ece_scaled": gaps[BINS:].sum(0)}
+    return {
+        "test_accuracy": mean[0],
+        "errors": images - sums[0],
+        "errors_ge_90": sums[1],
+        "errors_ge_99": sums[2],
+        "nll": mean[3],
+        "brier": mean[4],
+        "nll_scaled": mean[5],
+        "brier_scaled": mean[6],
+        "ece": gaps[:BINS].sum(0),
+        "ece_scaled": gaps[BINS:].sum(0),
+    }
 
 
 def _of_run(counts, linear, chance: dict, rankings: dict) -> dict[str, np.ndarray]:
     images = len(linear)
-    numbers = _from_sums(_added(lambda rows: linear[rows].T @ np.ascontiguousarray(counts[:, rows].T), images), images)
+    numbers = _from_sums(
+        _added(lambda rows: linear[rows].T @ np.ascontiguousarray(counts[:, rows].T), images),
+        images,
+    )
     for name, error in chance.items():
         numbers[name + LESS_CHANCE] = numbers[name] - np.sqrt(2) * error
     for name, ranking in rankings.items():
         ending = "" if name == "softmax" else f"_{name}"
         numbers[f"aurc{ending}"], numbers[f"augrc{ending}"] = areas(counts, *ranking)
-        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(numbers["errors"], images)
+        numbers[f"e_aurc{ending}"] = numbers[f"aurc{ending}"] - least_aurc(
+            numbers["errors"], images
+        )
     return numbers
 
 
-def resample(trained: dict[str, dict], temperatures: dict[str, list[float]], draws: int) -> dict[str, dict[str, np.ndarray]]:
+def resample(
+    trained: dict[str, dict], temperatures: dict[str, list[float]], draws: int
+) -> dict[str, dict[str, np.ndarray]]:
     """Every number of every arm in every draw and seed: {arm: {name: (draws, seeds)}}.
 
     trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a seed. Calibration
     errors stand there a second time, with LESS_CHANCE after the name: less what a draw from a calibrated network would show,
     sqrt(2) `chance_error`, for to the chance of the test images a draw adds as much again.
     """
-    of_runs = [(arm, _linear(run, temperature), _chance(run, temperature),
-                {name: ranked(score, run.test.correct) for name, score in scores(run.test).items()})
-               for arm, of_seeds in trained.items() for run, temperature in zip(of_seeds.values(), temperatures[arm])]
-    pieces = [[_of_run(counts, *rest) for _, *rest in of_runs] for counts in image_counts(len(of_runs[0][1]), draws)]
+    of_runs = [
+        (
+            arm,
+            _linear(run, temperature),
+            _chance(run, temperature),
+            {name: ranked(score, run.test.correct) for name, score in scores(run.test).items()},
+        )
+        for arm, of_seeds in trained.items()
+        for run, temperature in zip(of_seeds.values(), temperatures[arm])
+    ]
+    pieces = [
+        [_of_run(counts, *rest) for _, *rest in of_runs]
+        for counts in image_counts(len(of_runs[0][1]), draws)
+    ]
     joined = {arm: {name: [] for name in pieces[0][0]} for arm in trained}
     for place, (arm, *_) in enumerate(of_runs):
         for name, values in joined[arm].items():
             values.append(np.concatenate([piece[place][name] for piece in pieces]))
-    return {arm: {name: np.column_stack(columns) for name, columns in of_arm.items()} for arm, of_arm in joined.items()}
+    return {
+        arm: {name: np.column_stack(columns) for name, columns in of_arm.items()}
+        for arm, of_arm in joined.items()
+    }
 
 
-def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name: str, against: str | None = None) -> Interval:
+def interval(
+    sampled: dict,
+    numbers: dict,
+    coefficients: dict[str, float],
+    name: str,
+    against: str | None = None,
+) -> Interval:
     """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1} being the change of `name`.
 
     numbers: {arm: {name: {"mean": ..., "each": [a value a seed]}}}; against: another number, taken from `name` in every arm.
@@ -144,14 +200,32 @@ def interval(sampled: dict, numbers: dict, coefficients: dict[str, float], name:
     calibration error reaches as far as that of the draws less chance, too: near calibration the second is right, far from it
     the first, and a difference is found where both find it.
     """
+
     def total(value):
-        return sum(weight * (value(arm, name) - (value(arm, against) if against else 0)) for arm, weight in coefficients.items())
+        return sum(
+            weight * (value(arm, name) - (value(arm, against) if against else 0))
+            for arm, weight in coefficients.items()
+        )
 
     def drawn(ending):
         values = total(lambda arm, what: sampled[arm][what + ending].astype(np.float64))
         return (values * seed_shares(values.shape[1], len(values))).sum(1)
 
-    estimate, seeds = total(lambda arm, what: numbers[arm][what]["mean"]), sampled[next(iter(coefficients))][name].shape[1]
-    endings = [ending for ending in ("", LESS_CHANCE) if all(name + ending in sampled[arm] for arm in coefficients)]
+    estimate, seeds = (
+        total(lambda arm, what: numbers[arm][what]["mean"]),
+        sampled[next(iter(coefficients))][name].shape[1],
+    )
+    endings = [
+        ending
+        for ending in ("", LESS_CHANCE)
+        if all(name + ending in sampled[arm] for arm in coefficients)
+    ]
     found = [percentiles(estimate, drawn(ending), 0.95) for ending in endings]
-    return hull(found if seeds == 1 else [*found, student(estimate, total(lambda arm, what: np.array(numbers[arm][what]["each"])))])
+    return hull(
+        found
+        if seeds == 1
+        else [
+            *found,
+            student(estimate, total(lambda arm, what: np.array(numbers[arm][what]["each"]))),
+        ]
+    )

@@ -1,4 +1,5 @@
 """Does a confidence of 0.8 mean right eight times in ten?"""
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
@@ -14,7 +15,9 @@ def _probabilities(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
     probabilities = finite("probabilities", probabilities, -1e-6, 1 + 1e-6)
     sums = probabilities.sum(axis=1)
     if np.abs(sums - 1).max() > 1e-3:  # wide enough for float16
-        raise ValueError(f"probabilities: got rows that sum to {sums.min():g} to {sums.max():g}; allowed: 1")
+        raise ValueError(
+            f"probabilities: got rows that sum to {sums.min():g} to {sums.max():g}; allowed: 1"
+        )
     return np.clip(probabilities, 0, 1), labels
 
 
@@ -62,7 +65,9 @@ def fit_temperature(logits, labels) -> float:
     logits, labels = labelled("logits", logits, labels)
 
     def mean(function):
-        return np.concatenate([function(finite("logits", part), labels[rows]) for rows, part in row_blocks(logits)]).mean()
+        return np.concatenate(
+            [function(finite("logits", part), labels[rows]) for rows, part in row_blocks(logits)]
+        ).mean()
 
     def own(part, labels):
         return part[np.arange(len(labels)), labels] - part.max(axis=1)
@@ -110,13 +115,17 @@ def calibration_error(confidence, correct, bins: int = 15, equal_mass: bool = Fa
     return float(np.abs(right - expected).sum() / len(correct))
 
 
-def expected_calibration_error(probabilities, labels, bins: int = 15, equal_mass: bool = False) -> float:
+def expected_calibration_error(
+    probabilities, labels, bins: int = 15, equal_mass: bool = False
+) -> float:
     """Top-class calibration error, 0 to 1 (Guo et al. 2017); equal_mass: bins of equal count (Nixon et al. 2019).
 
     From probabilities (N, K), labels (N,); `calibration_error` is the same, and quicker to bootstrap, from (N,) arrays.
     """
     probabilities, labels = _probabilities(probabilities, labels)
-    return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins, equal_mass)
+    return calibration_error(
+        probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins, equal_mass
+    )
 
 
 def classwise_calibration_error(probabilities, labels, bins: int = 15) -> float:
@@ -128,7 +137,9 @@ def classwise_calibration_error(probabilities, labels, bins: int = 15) -> float:
 def class_sums(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> np.ndarray:
     """Summed p(class) and images of the class, by class and bin of p(class), (2, K, bins): what some images add to the class-wise error."""
     size = (probabilities.shape[1], bins)
-    index = np.searchsorted(np.arange(1, bins) / bins, probabilities, side="left") + bins * np.arange(size[0])
+    index = np.searchsorted(
+        np.arange(1, bins) / bins, probabilities, side="left"
+    ) + bins * np.arange(size[0])
     expected = np.bincount(index.ravel(), probabilities.ravel(), size[0] * bins)
     right = np.bincount(index[np.arange(len(labels)), labels], minlength=size[0] * bins)
     return np.stack([expected, right]).reshape(2, *size)
@@ -144,5 +155,12 @@ def reliability(confidence, correct, bins: int = 15, equal_mass: bool = False) -
     confidence, correct = scored(confidence, correct, low=0, high=1)
     edges, count, expected, right = _binned(confidence, correct, bins, equal_mass)
     images = np.where(count, count, np.nan)
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": count,
-                         "confidence": expected / images, "accuracy": right / images})
+    return pd.DataFrame(
+        {
+            "low": edges[:-1],
+            "high": edges[1:],
+            "count": count,
+            "confidence": expected / images,
+            "accuracy": right / images,
+        }
+    )

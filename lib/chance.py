@@ -1,4 +1,5 @@
 """What chance would explain: exact tests of paired changes, limits of their mean, false discoveries among many, calibration errors."""
+
 import numpy as np
 from scipy.stats import binom, false_discovery_control, norm
 
@@ -17,13 +18,15 @@ def sign_flip(changes, unit: int = 1) -> float:
     """
     changes = np.asarray(changes, dtype=np.int64)
     if changes.size and np.abs(changes).max() > unit:
-        raise ValueError(f"changes: got {changes.min()} to {changes.max()}; allowed: -{unit} to {unit}")
+        raise ValueError(
+            f"changes: got {changes.min()} to {changes.max()}; allowed: -{unit} to {unit}"
+        )
     chance = np.ones(1)  # of each possible sum, from the lowest, in steps of 1
     for size in range(1, unit + 1):
         number = int(np.sum(np.abs(changes) == size))
         share = _without_zeros(binom.pmf(np.arange(number + 1), number, 0.5))
         spread = np.zeros(2 * size * (len(share) - 1) + 1)
-        spread[::2 * size] = share
+        spread[:: 2 * size] = share
         chance = _without_zeros(np.convolve(chance, spread))
     sums = np.arange(len(chance)) - len(chance) // 2
     return float(min(1.0, chance[np.abs(sums) >= abs(changes.sum())].sum()))
@@ -32,7 +35,7 @@ def sign_flip(changes, unit: int = 1) -> float:
 def _without_zeros(chance: np.ndarray) -> np.ndarray:
     """Equally many values off both ends, of which all are 0: of 300,000 images 20,000 values are more, and only they grow the work."""
     ends = min(np.argmax(chance > 0), np.argmax(chance[::-1] > 0))
-    return chance[ends:len(chance) - ends]
+    return chance[ends : len(chance) - ends]
 
 
 def bonett_price(total, squares, images, level: float):
@@ -41,7 +44,9 @@ def bonett_price(total, squares, images, level: float):
     Bonett and Price 2012, https://doi.org/10.3102/1076998611411915: one image that rose and one that fell are added.
     """
     mean = total / (images + 2)
-    half = norm.isf((1 - level) / 2) * np.sqrt(((squares + 2) / (images + 2) - mean**2) / (images + 2))
+    half = norm.isf((1 - level) / 2) * np.sqrt(
+        ((squares + 2) / (images + 2) - mean**2) / (images + 2)
+    )
     return np.clip(mean - half, -1, 1), np.clip(mean + half, -1, 1)
 
 
@@ -63,4 +68,6 @@ def chance_error(gap: np.ndarray, cell: np.ndarray) -> float:
     c (1 - c) in a bin, is the variance of its sum of gaps; the mean size of a normal value is sqrt(2 / pi) standard deviations.
     """
     size = np.abs(gap).ravel()  # c or 1 - c
-    return float(np.sqrt(2 / np.pi * np.bincount(cell.ravel(), size * (1 - size))).sum() / size.size)
+    return float(
+        np.sqrt(2 / np.pi * np.bincount(cell.ravel(), size * (1 - size))).sum() / size.size
+    )

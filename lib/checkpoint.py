@@ -1,4 +1,5 @@
 """Checkpoints of an unfinished run: written whole, checked when read, the previous one kept."""
+
 import hashlib
 import io
 from pathlib import Path

@@ -1,4 +1,5 @@
 """The official CIFAR-100 files: found, checked, and read without running the code a pickle may hold."""
+
 import fcntl
 import hashlib
 import io
@@ -34,17 +35,22 @@ def find(root=None) -> Path:
     missing = [name for name in SHA256 if not (folder / name).is_file()]
     if missing:
         from torchvision.datasets import CIFAR100
+
         try:
             root.mkdir(parents=True, exist_ok=True)
             with open(root / ".download.lock", "a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # two arms start at once: the second waits and finds the files
+                fcntl.flock(
+                    lock, fcntl.LOCK_EX
+                )  # two arms start at once: the second waits and finds the files
                 if not all((folder / name).is_file() for name in SHA256):
                     CIFAR100(str(root), download=True)
         except Exception as error:  # whatever the network, the disk or the archive did: the user's way out is the same
             # guard: no-network
-            raise DataError(f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be downloaded "
-                            f"({type(error).__name__}). Put the official files train, test and meta there, or name their "
-                            "parent folder with DATA=; the study 'phantom' needs no download.") from None
+            raise DataError(
+                f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be downloaded "
+                f"({type(error).__name__}). Put the official files train, test and meta there, or name their "
+                "parent folder with DATA=; the study 'phantom' needs no download."
+            ) from None
     return folder
 
 
@@ -52,8 +58,11 @@ class _ClosedUnpickler(pickle.Unpickler):
     """Rebuilds arrays, and nothing else: an official file needs only these three names."""
 
     def find_class(self, module: str, name: str):
-        allowed = {("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
-                   ("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
+        allowed = {
+            ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,
+            ("numpy", "ndarray"): np.ndarray,
+            ("numpy", "dtype"): np.dtype,
+        }
         if (module, name) not in allowed:
             # guard: three-names
             raise pickle.UnpicklingError(f"asks for {module}.{name}")
@@ -67,7 +76,9 @@ def official(path: Path, sha256: str) -> dict:
         raise DataError(f"{path}: {error.strerror}") from None
     # guard: official-sum
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download it again")
+        raise DataError(
+            f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download it again"
+        )
     try:
         return _ClosedUnpickler(io.BytesIO(content), encoding="latin1").load()
     except pickle.UnpicklingError as error:

@@ -1,4 +1,5 @@
 """Claims of an earlier study and the rules by which they are judged, as claims.yaml states them."""
+
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -46,9 +47,20 @@ class Test(Entry):
     def _one_rule(self):
         if (self.tolerance is None) == (self.holds_if is None):
             raise ValueError("give one of tolerance, holds_if")
-        if self.count_of and self.share_of or self.minus_of and not (self.minus and (self.count_of or self.share_of)):
-            raise ValueError("give one of count_of, share_of; minus_of only beside minus and one of them")
-        if self.holds_if and self.contradicted_if and not _apart(self.holds_if, self.contradicted_if):
+        if (
+            self.count_of
+            and self.share_of
+            or self.minus_of
+            and not (self.minus and (self.count_of or self.share_of))
+        ):
+            raise ValueError(
+                "give one of count_of, share_of; minus_of only beside minus and one of them"
+            )
+        if (
+            self.holds_if
+            and self.contradicted_if
+            and not _apart(self.holds_if, self.contradicted_if)
+        ):
             raise ValueError("contradicted_if must lie on the other side of holds_if")
         return self
 
@@ -101,8 +113,12 @@ class Claim(Entry):
         if self.claimed is None or test.unit not in (None, self.unit):
             raise ValueError(f"{test.measured}: a tolerance needs the claimed number, in its unit")
         beyond = test.contradicted_if
-        if beyond and not (beyond.above is not None and beyond.above >= self.claimed + test.tolerance
-                           or beyond.below is not None and beyond.below <= self.claimed - test.tolerance):
+        if beyond and not (
+            beyond.above is not None
+            and beyond.above >= self.claimed + test.tolerance
+            or beyond.below is not None
+            and beyond.below <= self.claimed - test.tolerance
+        ):
             raise ValueError(f"{test.measured}: contradicted_if must lie outside the tolerance")
 
 
@@ -128,12 +144,20 @@ class Claims(Entry):
         if twice:
             raise ValueError(f"given twice: {', '.join(twice)}")
         for claim in claims:
-            unknown = [scope for scope in claim.only_at + claim.contradicted_only_at if scope not in scopes]
+            unknown = [
+                scope for scope in claim.only_at + claim.contradicted_only_at if scope not in scopes
+            ]
             if unknown:
-                raise ValueError(f"{claim.id}: no scope is called {', '.join(unknown)}; there are: {', '.join(scopes)}")
+                raise ValueError(
+                    f"{claim.id}: no scope is called {', '.join(unknown)}; there are: {', '.join(scopes)}"
+                )
         return claims
 
 
 def read(path: str) -> Claims | None:
     """The claims of a study, or None when `path` is "". Raises ParameterError with one line for every mistake."""
-    return entries.read(path, Claims, entries.words(Claims, Scope, Claim, Test, Bound)) if path else None
+    return (
+        entries.read(path, Claims, entries.words(Claims, Scope, Claim, Test, Bound))
+        if path
+        else None
+    )

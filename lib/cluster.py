@@ -6,6 +6,7 @@
 The cluster is the one that DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this machine that ends with the command. Workers
 need this folder and this Python under the same paths.
 """
+
 import argparse
 import contextlib
 import fcntl
@@ -20,15 +21,24 @@ import time
 import uuid
 from pathlib import Path
 
-os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error")  # read below, and by the workers started here
+os.environ.setdefault(
+    "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error"
+)  # read below, and by the workers started here
 
 from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker  # noqa: E402
 
 RETRIES = 1  # of a job that failed; a job whose worker was lost is moved, three times at most (Dask's allowed-failures)
 LOCK_SECONDS = 120  # a lost worker's job may still be saving its checkpoint
 LOOPBACK = "127.0.0.1"
-KEPT = ("PYTHONPATH", "PYTHONHASHSEED", "PYDEVD_DISABLE_FILE_VALIDATION", "CIFAR100_ROOT", "REPORT_TENSORBOARD", "REPORT_HEADLESS",
-        "REPORT_RETRAIN")
+KEPT = (
+    "PYTHONPATH",
+    "PYTHONHASHSEED",
+    "PYDEVD_DISABLE_FILE_VALIDATION",
+    "CIFAR100_ROOT",
+    "REPORT_TENSORBOARD",
+    "REPORT_HEADLESS",
+    "REPORT_RETRAIN",
+)
 
 
 class JobError(RuntimeError):
@@ -51,8 +61,17 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
         break
     worker.log_event(topic, f"{command[4]}: on {worker.address}")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(command, cwd=folder, env=os.environ | environment, text=True, encoding="utf-8", bufsize=1,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | environment,
+            text=True,
+            encoding="utf-8",
+            bufsize=1,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        )
 
         def wanted() -> bool:
             task = worker.state.tasks.get(key)
@@ -76,7 +95,9 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
 
 def run(address: str, arguments: list[str]) -> int:
     """One training on the cluster at `address`; its lines are printed here. The exit status is lib.execute's."""
-    from lib import interrupt  # not above: `job` travels to workers that know only this module's other imports
+    from lib import (
+        interrupt,
+    )  # not above: `job` travels to workers that know only this module's other imports
 
     interrupt.leave_once()
     interrupt.end_with(int(os.environ.get("REPORT_MAKE") or os.getppid()))
@@ -85,8 +106,17 @@ def run(address: str, arguments: list[str]) -> int:
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     with Client(address, set_as_default=False) as client:
         client.subscribe_topic(topic, lambda event: print(event[1], flush=True))
-        future = client.submit(job, [sys.executable, "-m", "lib.execute", *arguments], environment, os.getcwd(),
-                               str(output.absolute().parent / f".{output.stem}.lock"), topic, key=topic, pure=False, retries=RETRIES)
+        future = client.submit(
+            job,
+            [sys.executable, "-m", "lib.execute", *arguments],
+            environment,
+            os.getcwd(),
+            str(output.absolute().parent / f".{output.stem}.lock"),
+            topic,
+            key=topic,
+            pure=False,
+            retries=RETRIES,
+        )
         try:
             said = future.result()
         except JobError as error:
@@ -94,7 +124,10 @@ def run(address: str, arguments: list[str]) -> int:
             return 1
         except SystemExit as left:
             future.cancel(force=True)
-            print(f"{output}: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+            print(
+                f"{output}: stopped; the same command goes on from the last checkpoint",
+                file=sys.stderr,
+            )
             return left.code
         except Exception as error:  # whatever became of the scheduler and its workers
             print(f"{output}: {type(error).__name__}: {error}", file=sys.stderr)
@@ -112,7 +145,12 @@ def gpus() -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True)
     except FileNotFoundError:
         return []
-    return [str(number) for number, line in enumerate(line for line in listed.stdout.splitlines() if line.startswith("GPU"))]
+    return [
+        str(number)
+        for number, line in enumerate(
+            line for line in listed.stdout.splitlines() if line.startswith("GPU")
+        )
+    ]
 
 
 def slots(study: str) -> list[dict[str, str]]:
@@ -122,10 +160,15 @@ def slots(study: str) -> list[dict[str, str]]:
     from lib.yamls import ParameterError
 
     train = Path("params") / study / "train.yaml"
-    params = defaults(Path("notebooks/01_train.ipynb")) | gather([train] if train.is_file() else [], [])[0]
+    params = (
+        defaults(Path("notebooks/01_train.ipynb"))
+        | gather([train] if train.is_file() else [], [])[0]
+    )
     threads = params["threads"]
     if type(threads) is not int or threads < 1:
-        raise ParameterError(f"{train}: threads: a whole number of at least 1 is wanted (got {threads!r})")
+        raise ParameterError(
+            f"{train}: threads: a whole number of at least 1 is wanted (got {threads!r})"
+        )
     found = gpus() if params["device"] in ("auto", "cuda") else []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in found] or [{}] * max(cores // threads, 1)
@@ -135,9 +178,25 @@ def local(environments: list[dict[str, str]]) -> SpecCluster:
     """A scheduler and a worker for each environment, all on loopback; they end with this process."""
     dashboard = importlib.util.find_spec("bokeh") is not None
     served = {"host": LOOPBACK, "dashboard": dashboard, "dashboard_address": f"{LOOPBACK}:0"}
-    workers = {number: {"cls": Nanny, "options": {"host": LOOPBACK, "nthreads": 1, "memory_limit": 0, "env": environment, "dashboard": False,
-                                                  "dashboard_address": f"{LOOPBACK}:0"}} for number, environment in enumerate(environments)}
-    return SpecCluster(workers, scheduler={"cls": Scheduler, "options": {"port": 0, **served}}, silence_logs="ERROR")
+    workers = {
+        number: {
+            "cls": Nanny,
+            "options": {
+                "host": LOOPBACK,
+                "nthreads": 1,
+                "memory_limit": 0,
+                "env": environment,
+                "dashboard": False,
+                "dashboard_address": f"{LOOPBACK}:0",
+            },
+        }
+        for number, environment in enumerate(environments)
+    }
+    return SpecCluster(
+        workers,
+        scheduler={"cls": Scheduler, "options": {"port": 0, **served}},
+        silence_logs="ERROR",
+    )
 
 
 def start(study: str, command: list[str], jobs: int | None) -> int:
@@ -148,7 +207,11 @@ def start(study: str, command: list[str], jobs: int | None) -> int:
     interrupt.leave_once()
     with contextlib.ExitStack() as stack:
         address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-        place = {"scheduler_file": os.environ["DASK_SCHEDULER_FILE"]} if not address and "DASK_SCHEDULER_FILE" in os.environ else {}
+        place = (
+            {"scheduler_file": os.environ["DASK_SCHEDULER_FILE"]}
+            if not address and "DASK_SCHEDULER_FILE" in os.environ
+            else {}
+        )
         try:
             cluster = None if address or place else stack.enter_context(local(slots(study)))
         except ParameterError as error:
@@ -157,13 +220,25 @@ def start(study: str, command: list[str], jobs: int | None) -> int:
         try:
             client = stack.enter_context(Client(address or cluster, set_as_default=False, **place))
         except (OSError, ValueError) as error:
-            print(f"no Dask scheduler at {address or place['scheduler_file']}: {error}", file=sys.stderr)
+            print(
+                f"no Dask scheduler at {address or place['scheduler_file']}: {error}",
+                file=sys.stderr,
+            )
             return 2
         address = client.scheduler.address
         slots_there = jobs or max(sum(client.nthreads().values()), 1)
-        print(f"Dask at {address}: {slots_there} at a time" + (f"; dashboard {client.dashboard_link}" if importlib.util.find_spec("bokeh") else ""), flush=True)
-        flags = re.sub(r"(^| )(-j\d*|--jobs\S*|--jobserver-\S+)", "", os.environ.get("MAKEFLAGS", ""))  # this make's jobs are its own
-        make = subprocess.Popen([*command, "--no-print-directory", f"--jobs={slots_there}", f"ON={address}"], env=os.environ | {"MAKEFLAGS": flags})
+        print(
+            f"Dask at {address}: {slots_there} at a time"
+            + (f"; dashboard {client.dashboard_link}" if importlib.util.find_spec("bokeh") else ""),
+            flush=True,
+        )
+        flags = re.sub(
+            r"(^| )(-j\d*|--jobs\S*|--jobserver-\S+)", "", os.environ.get("MAKEFLAGS", "")
+        )  # this make's jobs are its own
+        make = subprocess.Popen(
+            [*command, "--no-print-directory", f"--jobs={slots_there}", f"ON={address}"],
+            env=os.environ | {"MAKEFLAGS": flags},
+        )
         try:
             return make.wait()
         except SystemExit as left:
@@ -173,7 +248,9 @@ def start(study: str, command: list[str], jobs: int | None) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     starting = verbs.add_parser("start")
     starting.add_argument("--jobs", type=int)
@@ -183,7 +260,11 @@ def main() -> int:
     running.add_argument("address")
     running.add_argument("arguments", nargs=argparse.REMAINDER)
     given = parser.parse_args()
-    return start(given.study, given.command, given.jobs) if given.verb == "start" else run(given.address, given.arguments)
+    return (
+        start(given.study, given.command, given.jobs)
+        if given.verb == "start"
+        else run(given.address, given.arguments)
+    )
 
 
 if __name__ == "__main__":

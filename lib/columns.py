@@ -2,6 +2,7 @@
 
 A walk over a million images of a thousand classes takes a minute, so what it found is kept as long as the predictions are.
 """
+
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -41,15 +42,21 @@ def columns(part, temperature: float = 1.0) -> Columns:
 
 def scores(part) -> dict[str, np.ndarray]:
     """lib.scores.SCORES of each image, by name."""
+
     def compute():
-        parts = [[score(logits) for score in SCORES.values()] for _, logits in row_blocks(part.logits)]
+        parts = [
+            [score(logits) for score in SCORES.values()] for _, logits in row_blocks(part.logits)
+        ]
         return dict(zip(SCORES, map(np.concatenate, zip(*parts))))
+
     return _once(part, "scores", compute)
 
 
 def temperature(run) -> float:
     """The temperature of a run, fitted on validation."""
-    return _once(run.val, "temperature", lambda: cal.fit_temperature(run.val.logits, run.val.labels))
+    return _once(
+        run.val, "temperature", lambda: cal.fit_temperature(run.val.logits, run.val.labels)
+    )
 
 
 def _columns(logits: np.ndarray, labels: np.ndarray, temperature: float) -> Columns:
@@ -58,7 +65,9 @@ def _columns(logits: np.ndarray, labels: np.ndarray, temperature: float) -> Colu
         found, probabilities = _of_rows(block, labels[rows], temperature)
         parts.append(found)
         sums = sums + cal.class_sums(probabilities, labels[rows])
-    return Columns(*map(np.concatenate, zip(*parts)), classwise=cal.classwise_of_sums(sums, len(labels)))
+    return Columns(
+        *map(np.concatenate, zip(*parts)), classwise=cal.classwise_of_sums(sums, len(labels))
+    )
 
 
 def _of_rows(logits: np.ndarray, labels: np.ndarray, temperature: float):
@@ -68,5 +77,12 @@ def _of_rows(logits: np.ndarray, labels: np.ndarray, temperature: float):
     others = probabilities.copy()
     others[own, likeliest] = -1
     runner_up = others.argmax(1)
-    return (likeliest, runner_up, probabilities[own, likeliest], probabilities[own, runner_up], probabilities[own, labels],
-            -log_probabilities[own, labels], cal.brier_losses(probabilities, labels)), probabilities
+    return (
+        likeliest,
+        runner_up,
+        probabilities[own, likeliest],
+        probabilities[own, runner_up],
+        probabilities[own, labels],
+        -log_probabilities[own, labels],
+        cal.brier_losses(probabilities, labels),
+    ), probabilities

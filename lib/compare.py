@@ -1,4 +1,5 @@
 """Two classifiers on the same images: what was corrected, what was broken, and what chance would explain."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -35,15 +36,18 @@ def mcnemar(correct_a, correct_b) -> McNemar:
     return McNemar(corrected, regressed, p_value)
 
 
-def paired_bootstrap(statistic, *arrays, draws: int = 2000, level: float = 0.95, seed: int = 0,
-                     strata=None) -> Interval:
+def paired_bootstrap(
+    statistic, *arrays, draws: int = 2000, level: float = 0.95, seed: int = 0, strata=None
+) -> Interval:
     """Percentile interval of statistic(*arrays) -> float over rows drawn jointly from all arrays (Efron 1979).
 
     The arrays (N, ...) share their first axis; with strata (N,), a class each say, every stratum keeps its size.
     Both ends are NaN when the statistic is NaN in any draw. Raises ValueError for bad shapes.
     """
     arrays = [np.asarray(array) for array in arrays]
-    rows, *_ = same_length(**{f"array {i}": np.arange(len(array)) for i, array in enumerate(arrays)})
+    rows, *_ = same_length(
+        **{f"array {i}": np.arange(len(array)) for i, array in enumerate(arrays)}
+    )
     strata, values = _strata(strata, len(rows)), np.empty(draws)
     order, generator = np.argsort(strata, kind="stable"), np.random.default_rng(seed)
     size, start = np.bincount(strata)[strata[order]], np.searchsorted(strata[order], strata[order])
@@ -53,8 +57,9 @@ def paired_bootstrap(statistic, *arrays, draws: int = 2000, level: float = 0.95,
     return percentiles(statistic(*arrays), values, level)
 
 
-def difference_of_means(correct_a, correct_b, draws: int = 2000, level: float = 0.95, seed: int = 0,
-                        strata=None) -> Interval:
+def difference_of_means(
+    correct_a, correct_b, draws: int = 2000, level: float = 0.95, seed: int = 0, strata=None
+) -> Interval:
     """The paired bootstrap of mean(correct_b) - mean(correct_a), as a share of images, without drawing images.
 
     A draw needs only how many rows changed by -1, 0 and +1: one multinomial per stratum, the same distribution.
@@ -64,7 +69,9 @@ def difference_of_means(correct_a, correct_b, draws: int = 2000, level: float = 
     strata = _strata(strata, len(change))
     outcomes = np.bincount(strata * 3 + change + 1, minlength=3 * (strata.max() + 1)).reshape(-1, 3)
     size = outcomes.sum(axis=1)  # (strata,)
-    drawn = np.random.default_rng(seed).multinomial(size, outcomes / size[:, None], (draws, len(size)))
+    drawn = np.random.default_rng(seed).multinomial(
+        size, outcomes / size[:, None], (draws, len(size))
+    )
     return percentiles(change.mean(), (drawn @ [-1, 0, 1]).sum(axis=1) / len(change), level)
 
 
@@ -88,7 +95,9 @@ def student(estimate: float, each: np.ndarray) -> Interval:
 
 def hull(intervals: list[Interval]) -> Interval:
     """The estimate of the first, from the lowest end of all to the highest."""
-    return Interval(intervals[0].estimate, min(one.low for one in intervals), max(one.high for one in intervals))
+    return Interval(
+        intervals[0].estimate, min(one.low for one in intervals), max(one.high for one in intervals)
+    )
 
 
 def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> dict:
@@ -100,12 +109,20 @@ def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> d
     both_wrong = (predicted_a != labels) & (predicted_b != labels)
     corrected, regressed, _ = mcnemar(predicted_a == labels, predicted_b == labels)
     wrong, less = int(both_wrong.sum()), int(np.sum(both_wrong & (confidence_b < confidence_a)))
-    return {"both_right": len(labels) - corrected - regressed - wrong, "corrected": corrected, "regressed": regressed,
-            "both_wrong": wrong, "net_gain": corrected - regressed, "both_wrong_less_confident": less,
-            "both_wrong_less_confident_share": less / wrong if wrong else None}
+    return {
+        "both_right": len(labels) - corrected - regressed - wrong,
+        "corrected": corrected,
+        "regressed": regressed,
+        "both_wrong": wrong,
+        "net_gain": corrected - regressed,
+        "both_wrong_less_confident": less,
+        "both_wrong_less_confident_share": less / wrong if wrong else None,
+    }
 
 
-def per_class_change(labels, correct_a, correct_b, num_classes: int, level: float = 0.95) -> pd.DataFrame:
+def per_class_change(
+    labels, correct_a, correct_b, num_classes: int, level: float = 0.95
+) -> pd.DataFrame:
     """One row a class: images, accuracy_a and accuracy_b (0 to 1), change, low and high (points), and the tests.
 
     labels (N,); correct_a, correct_b (N,) of one seed or (seeds, N). An image's change is its mean over the seeds. The
@@ -123,12 +140,27 @@ def per_class_change(labels, correct_a, correct_b, num_classes: int, level: floa
     images = np.bincount(labels, minlength=num_classes)
     some = np.where(images, images, np.nan)
     low, high = bonett_price(total(change), total(change**2) / seeds, some, level)
-    p_value = np.array([sign_flip(of_class, seeds) if len(of_class) else np.nan for of_class in grouped(change, labels, num_classes)])
-    return pd.DataFrame({
-        "images": images, "accuracy_a": total(correct_a.sum(0)) / some, "accuracy_b": total(correct_b.sum(0)) / some,
-        "change": 100 * total(change) / some, "low": 100 * low, "high": 100 * high,
-        "corrected": total((~correct_a & correct_b).sum(0)), "regressed": total((correct_a & ~correct_b).sum(0)),
-        "p_value": p_value, "p_adjusted": benjamini_hochberg(p_value)}, index=pd.RangeIndex(num_classes, name="class"))
+    p_value = np.array(
+        [
+            sign_flip(of_class, seeds) if len(of_class) else np.nan
+            for of_class in grouped(change, labels, num_classes)
+        ]
+    )
+    return pd.DataFrame(
+        {
+            "images": images,
+            "accuracy_a": total(correct_a.sum(0)) / some,
+            "accuracy_b": total(correct_b.sum(0)) / some,
+            "change": 100 * total(change) / some,
+            "low": 100 * low,
+            "high": 100 * high,
+            "corrected": total((~correct_a & correct_b).sum(0)),
+            "regressed": total((correct_a & ~correct_b).sum(0)),
+            "p_value": p_value,
+            "p_adjusted": benjamini_hochberg(p_value),
+        },
+        index=pd.RangeIndex(num_classes, name="class"),
+    )
 
 
 def _seeds(correct) -> np.ndarray:
@@ -139,9 +171,14 @@ def _seeds(correct) -> np.ndarray:
 def classes_moved(table: pd.DataFrame) -> dict:
     """How many classes were tested, rose, fell or stayed, and how many beyond chance at 5% false discoveries."""
     change, moved = table["change"], table["p_adjusted"] < 0.05
-    return {"tested": int(table["images"].gt(0).sum()), "better": int((change > 0).sum()), "worse": int((change < 0).sum()),
-            "equal": int((change == 0).sum()), "better_beyond_chance": int((moved & (change > 0)).sum()),
-            "worse_beyond_chance": int((moved & (change < 0)).sum())}
+    return {
+        "tested": int(table["images"].gt(0).sum()),
+        "better": int((change > 0).sum()),
+        "worse": int((change < 0).sum()),
+        "equal": int((change == 0).sum()),
+        "better_beyond_chance": int((moved & (change > 0)).sum()),
+        "worse_beyond_chance": int((moved & (change < 0)).sum()),
+    }
 
 
 def churn(predicted_a, predicted_b) -> float:

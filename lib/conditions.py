@@ -3,6 +3,7 @@
 Prints each condition with the measured number; exits 0 when all hold, 1 when one fails or was not
 measured, 2 when a file cannot be read.
 """
+
 import signal
 import sys
 from typing import Annotated
@@ -29,7 +30,9 @@ class Condition(Entry):
         if self.at_least is None and self.at_most is None:
             raise ValueError("give at_least, at_most or both")
         if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least:g} is more than at_most {self.at_most:g}: nothing can meet that")
+            raise ValueError(
+                f"at_least {self.at_least:g} is more than at_most {self.at_most:g}: nothing can meet that"
+            )
         return self
 
 
@@ -39,7 +42,11 @@ class Conditions(Entry):
 
 def read(path: str) -> list[Condition]:
     """The conditions of a study, none when `path` is "". Raises ParameterError with one line for every mistake."""
-    return entries.read(path, Conditions, entries.words(Conditions, Condition)).conditions if path else []
+    return (
+        entries.read(path, Conditions, entries.words(Conditions, Condition)).conditions
+        if path
+        else []
+    )
 
 
 def check(conditions: list[Condition], results: dict) -> pd.DataFrame:
@@ -50,10 +57,23 @@ def check(conditions: list[Condition], results: dict) -> pd.DataFrame:
             measured = number(results, condition.path)
         except Missing:
             measured = None
-        passed = measured is not None and all((condition.at_least is None or measured >= condition.at_least,
-                                               condition.at_most is None or measured <= condition.at_most))
-        rows.append({"condition": condition.what, "required": _required(condition), "measured": measured, "passed": passed})
-    return pd.DataFrame(rows, columns=["condition", "required", "measured", "passed"], dtype=object).astype({"passed": bool})
+        passed = measured is not None and all(
+            (
+                condition.at_least is None or measured >= condition.at_least,
+                condition.at_most is None or measured <= condition.at_most,
+            )
+        )
+        rows.append(
+            {
+                "condition": condition.what,
+                "required": _required(condition),
+                "measured": measured,
+                "passed": passed,
+            }
+        )
+    return pd.DataFrame(
+        rows, columns=["condition", "required", "measured", "passed"], dtype=object
+    ).astype({"passed": bool})
 
 
 def _required(condition: Condition) -> str:
@@ -63,10 +83,17 @@ def _required(condition: Condition) -> str:
 
 def view(checked: pd.DataFrame) -> pd.DataFrame:
     """`check` as it is printed."""
-    return pd.DataFrame({"condition": checked["condition"], "required": checked["required"],
-                         "measured": ["–" if value is None else f"{value:.4g}" for value in checked["measured"]],
-                         "result": ["pass" if row.passed else "not measured" if row.measured is None else "FAIL"
-                                    for row in checked.itertuples()]})
+    return pd.DataFrame(
+        {
+            "condition": checked["condition"],
+            "required": checked["required"],
+            "measured": ["–" if value is None else f"{value:.4g}" for value in checked["measured"]],
+            "result": [
+                "pass" if row.passed else "not measured" if row.measured is None else "FAIL"
+                for row in checked.itertuples()
+            ],
+        }
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -82,11 +109,17 @@ def main(arguments: list[str]) -> int:
     for row in view(checked).itertuples():
         print(f"{row.result}  {row.condition}: {row.measured} ({row.required})")
     without = checked["measured"].isna().sum()
-    print(f"{int(checked['passed'].sum())} of {len(checked)} conditions hold" + (f", {without} not measured" if without else "")
-          if len(checked) else "this study states no condition")
+    print(
+        f"{int(checked['passed'].sum())} of {len(checked)} conditions hold"
+        + (f", {without} not measured" if without else "")
+        if len(checked)
+        else "this study states no condition"
+    )
     return 0 if checked["passed"].all() else 1
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, `head` say, is no error
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # a reader that has seen enough, `head` say, is no error
     sys.exit(main(sys.argv[1:]))

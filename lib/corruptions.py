@@ -5,6 +5,7 @@ The constants are those of https://github.com/hendrycks/robustness, ImageNet-C/c
 values are rounded to whole levels, where the original cuts them off, and noise is counted, so that an image gets the same
 noise in every batch and order.
 """
+
 import io
 
 import numpy as np
@@ -18,7 +19,13 @@ SEED = 2019  # of the noise
 SEVERITIES = (1, 2, 3, 4, 5)
 CONSTANTS = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation; full scale is 1
-    "defocus_blur": ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),  # radius of a disk, sigma of its edge, pixels
+    "defocus_blur": (
+        (0.3, 0.4),
+        (0.4, 0.5),
+        (0.5, 0.6),
+        (1, 0.2),
+        (1.5, 0.1),
+    ),  # radius of a disk, sigma of its edge, pixels
     "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),  # factor on the distance from the channel's mean
     "brightness": (0.05, 0.1, 0.15, 0.2, 0.3),  # added to the value of HSV; full scale is 1
     "pixelate": (0.95, 0.9, 0.85, 0.75, 0.65),  # factor on the side
@@ -26,12 +33,21 @@ CONSTANTS = {
 }
 SMALL = 64  # pixels of a side up to which an image has CIFAR-C's severities
 LARGE = {
-    "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38), "defocus_blur": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
-    "contrast": (0.4, 0.3, 0.2, 0.1, 0.05), "brightness": (0.1, 0.2, 0.3, 0.4, 0.5), "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
+    "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),
+    "defocus_blur": ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+    "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),
+    "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
     "jpeg_compression": (25, 18, 15, 10, 7),
 }
-NAMES = {"gaussian_noise": "Gaussian noise", "defocus_blur": "defocus blur", "contrast": "low contrast", "brightness": "brightness",
-         "pixelate": "pixelation", "jpeg_compression": "JPEG"}  # in prose
+NAMES = {
+    "gaussian_noise": "Gaussian noise",
+    "defocus_blur": "defocus blur",
+    "contrast": "low contrast",
+    "brightness": "brightness",
+    "pixelate": "pixelation",
+    "jpeg_compression": "JPEG",
+}  # in prose
 
 
 def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -> torch.Tensor:
@@ -44,8 +60,15 @@ def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -
         raise ValueError(f"kind: got {kind!r}; allowed: {', '.join(CONSTANTS)}")
     if severity not in SEVERITIES:
         raise ValueError(f"severity: got {severity!r}; allowed: 1 to {SEVERITIES[-1]}")
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3 or len(images) != len(index):
-        raise ValueError(f"images: got {images.dtype} of shape {tuple(images.shape)} and {len(index)} ids; allowed: uint8 (N, 3, h, w)")
+    if (
+        images.dtype != torch.uint8
+        or images.ndim != 4
+        or images.shape[1] != 3
+        or len(images) != len(index)
+    ):
+        raise ValueError(
+            f"images: got {images.dtype} of shape {tuple(images.shape)} and {len(index)} ids; allowed: uint8 (N, 3, h, w)"
+        )
     constant = (CONSTANTS if images.shape[-1] <= SMALL else LARGE)[kind][severity - 1]
     if kind == "gaussian_noise":
         return _levels(images + 255 * constant * normal(severity, index, images.shape[1:]))
@@ -63,9 +86,14 @@ def normal(severity: int, index: np.ndarray, shape) -> torch.Tensor:
     start = randomness.bits(randomness.key(SEED, severity), index)
     counters = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(randomness.INCREMENT)
     words = randomness.mix(start[:, None] + counters)  # (N, count)
-    radius = np.sqrt(-2 * np.log(((words >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) / np.float32(2**32)))
+    radius = np.sqrt(
+        -2
+        * np.log(
+            ((words >> np.uint64(32)).astype(np.float32) + np.float32(0.5)) / np.float32(2**32)
+        )
+    )
     angle = (words & np.uint64(0xFFFFFFFF)).astype(np.float32) * np.float32(2 * np.pi / 2**32)
-    pairs = np.concatenate((radius * np.cos(angle), radius * np.sin(angle)), 1)[:, :np.prod(shape)]
+    pairs = np.concatenate((radius * np.cos(angle), radius * np.sin(angle)), 1)[:, : np.prod(shape)]
     return torch.from_numpy(pairs.reshape(-1, *shape))
 
 
@@ -77,10 +105,14 @@ def defocus_blur(images: torch.Tensor, constant: tuple[float, float]) -> torch.T
     reach = max(int(radius) + soft, 2)
     place = torch.arange(-float(reach), reach + 1)
     disk = (place[:, None] ** 2 + place**2 <= radius**2).float()
-    edge = torch.exp(-torch.arange(-float(soft), soft + 1) ** 2 / (2 * sigma**2))
+    edge = torch.exp(-(torch.arange(-float(soft), soft + 1) ** 2) / (2 * sigma**2))
     kernel = F.conv2d(disk[None, None], torch.outer(edge, edge)[None, None], padding=soft)
-    padded = F.pad(images.float(), (reach,) * 4, mode="reflect").contiguous(memory_format=torch.channels_last)  # 4 times as fast
-    return _levels(F.conv2d(padded, (kernel / kernel.sum()).expand(3, 1, *kernel.shape[2:]), groups=3)).contiguous()
+    padded = F.pad(images.float(), (reach,) * 4, mode="reflect").contiguous(
+        memory_format=torch.channels_last
+    )  # 4 times as fast
+    return _levels(
+        F.conv2d(padded, (kernel / kernel.sum()).expand(3, 1, *kernel.shape[2:]), groups=3)
+    ).contiguous()
 
 
 def contrast(images: torch.Tensor, constant: float) -> torch.Tensor:
@@ -97,25 +129,38 @@ def brightness(images: torch.Tensor, constant: float) -> torch.Tensor:
 
 def pixelate(images: torch.Tensor, constant: float) -> torch.Tensor:
     """Resized to int(side * constant) and back with a box filter: every pixel becomes the mean of the cell that it falls in."""
+
     def averaging(side):
-        cell = (2 * torch.arange(side) + 1) * int(side * constant) // (2 * side)  # (side,): the cell of each pixel's centre
+        cell = (
+            (2 * torch.arange(side) + 1) * int(side * constant) // (2 * side)
+        )  # (side,): the cell of each pixel's centre
         same = (cell[:, None] == cell).float()
         return same / same.sum(1, keepdim=True)
 
-    rows = _levels(images.float() @ averaging(images.shape[3]).T)  # Pillow rounds between the two directions
+    rows = _levels(
+        images.float() @ averaging(images.shape[3]).T
+    )  # Pillow rounds between the two directions
     return _levels(averaging(images.shape[2]) @ rows.float())
 
 
 def jpeg_compression(images: torch.Tensor, constant: int) -> torch.Tensor:
     """Through Pillow's JPEG, with its default of chroma at half the resolution."""
+
     def through(image):
         buffer = io.BytesIO()
         Image.fromarray(image).save(buffer, "JPEG", quality=constant)
         return np.asarray(Image.open(buffer))
 
-    decoded = np.stack([through(image) for image in images.permute(0, 2, 3, 1).contiguous().numpy()])
+    decoded = np.stack(
+        [through(image) for image in images.permute(0, 2, 3, 1).contiguous().numpy()]
+    )
     return torch.from_numpy(decoded).permute(0, 3, 1, 2).contiguous()
 
 
-FUNCTIONS = {"defocus_blur": defocus_blur, "contrast": contrast, "brightness": brightness, "pixelate": pixelate,
-             "jpeg_compression": jpeg_compression}
+FUNCTIONS = {
+    "defocus_blur": defocus_blur,
+    "contrast": contrast,
+    "brightness": brightness,
+    "pixelate": pixelate,
+    "jpeg_compression": jpeg_compression,
+}

@@ -1,27 +1,40 @@
 """CutMix (Yun et al., https://arxiv.org/abs/1905.04899)."""
+
 import torch
 from scipy.special import betaincinv
 
 
-def cut_box(height: int, width: int, lam: float, centre_y: int, centre_x: int) -> tuple[int, int, int, int]:
+def cut_box(
+    height: int, width: int, lam: float, centre_y: int, centre_x: int
+) -> tuple[int, int, int, int]:
     """The box (top, bottom, left, right) that covers 1 - `lam` of the image before it is clipped at the border."""
     half_height, half_width = (round(side * (1 - lam) ** 0.5) // 2 for side in (height, width))
-    return (max(centre_y - half_height, 0), min(centre_y + half_height, height),
-            max(centre_x - half_width, 0), min(centre_x + half_width, width))
+    return (
+        max(centre_y - half_height, 0),
+        min(centre_y + half_height, height),
+        max(centre_x - half_width, 0),
+        min(centre_x + half_width, width),
+    )
 
 
-def draw(count: int, height: int, width: int, alpha: float, generator: torch.Generator) -> tuple[torch.Tensor, tuple, float]:
+def draw(
+    count: int, height: int, width: int, alpha: float, generator: torch.Generator
+) -> tuple[torch.Tensor, tuple, float]:
     """One batch's CutMix: each image's partner (count,), the box (top, bottom, left, right), and lam, the share outside the box."""
     # The quantile of one uniform number is a Beta draw; torch's own Beta takes no generator.
     uniform = torch.rand((), generator=generator, dtype=torch.float64).item()
     centre_y = int(torch.randint(height, (), generator=generator))
     centre_x = int(torch.randint(width, (), generator=generator))
     partner = torch.randperm(count, generator=generator)
-    top, bottom, left, right = box = cut_box(height, width, float(betaincinv(alpha, alpha, uniform)), centre_y, centre_x)
+    top, bottom, left, right = box = cut_box(
+        height, width, float(betaincinv(alpha, alpha, uniform)), centre_y, centre_x
+    )
     return partner, box, 1 - (bottom - top) * (right - left) / (height * width)
 
 
-def paste(images: torch.Tensor, labels: torch.Tensor, partner: torch.Tensor, box: tuple, lam: float):
+def paste(
+    images: torch.Tensor, labels: torch.Tensor, partner: torch.Tensor, box: tuple, lam: float
+):
     """What was drawn, done: (mixed, labels, partner_labels, lam). The input is not changed."""
     partner, (top, bottom, left, right) = partner.to(images.device), box
     mixed = images.clone()

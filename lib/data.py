@@ -1,4 +1,5 @@
 """Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or a folder of images, read as needed."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,9 @@ from lib.streams import Stream, take
 
 CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
-VAL_SHARE = 10  # of a folder without a validation split, one in so many training images is drawn for it
+VAL_SHARE = (
+    10  # of a folder without a validation split, one in so many training images is drawn for it
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Split:
     def first(self, size: int) -> "Split":
         planted = None if self.planted is None else self.planted.head(size)
         files = None if self.files is None else self.files[:size]
-        return Split(take(self.images, slice(size)), self.labels[:size], self.index[:size], planted, files)
+        return Split(
+            take(self.images, slice(size)), self.labels[:size], self.index[:size], planted, files
+        )
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class Splits:
     digest: str
 
 
-def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 42, image_size: int = 32) -> Splits:
+def load(
+    name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 42, image_size: int = 32
+) -> Splits:
     """Load "cifar100", "phantom" or "folder".
 
     root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/ in the project), of folder the
@@ -75,18 +82,35 @@ def load(name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 
         raise ValueError(f"unknown data set {name!r}; known are cifar100, phantom, folder")
     for split, size in sizes.items():
         if size > len(splits[split]):
-            raise ValueError(f"{name} has {len(splits[split])} {split} images, {size} were asked for")
+            raise ValueError(
+                f"{name} has {len(splits[split])} {split} images, {size} were asked for"
+            )
         splits[split] = splits[split].first(size)
     known = walk.remembered(splits, found.cache) if name == "folder" else walk.walk(splits)
-    return Splits(name, **splits, **names, mean=tuple(known["mean"]), std=tuple(known["std"]), digest=known["digest"])
+    return Splits(
+        name,
+        **splits,
+        **names,
+        mean=tuple(known["mean"]),
+        std=tuple(known["std"]),
+        digest=known["digest"],
+    )
 
 
 def load_for(parameters: dict, digest: str | None = None) -> Splits:
     """The data that a run is to be, or was, made from; raises DataError if its digest is not the recorded one."""
     sizes = {split: parameters[f"{split}_size"] for split in ("train", "val", "test")}
-    splits = load(parameters["data"], parameters["root"], sizes, parameters["data_seed"], parameters["image_size"])
+    splits = load(
+        parameters["data"],
+        parameters["root"],
+        sizes,
+        parameters["data_seed"],
+        parameters["image_size"],
+    )
     if digest is not None and splits.digest != digest:
-        raise DataError(f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was made from {digest[:12]}")
+        raise DataError(
+            f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was made from {digest[:12]}"
+        )
     return splits
 
 
@@ -94,11 +118,21 @@ def _phantom(sizes: dict[str, int], seed: int):
     splits = {}
     for split, size in sizes.items():
         made = phantom.generate(split, size, seed)
-        planted = pd.DataFrame({"cause": np.array(phantom.CAUSES)[made.cause], "cause_class": made.cause_class,
-                                "object_class": made.object_class})
-        splits[split] = Split(torch.from_numpy(made.images), torch.from_numpy(made.labels), np.arange(size), planted)
-    return splits, {"class_names": phantom.CLASS_NAMES, "superclass": np.array(phantom.SUPERCLASS),
-                    "superclass_names": phantom.SUPERCLASS_NAMES}
+        planted = pd.DataFrame(
+            {
+                "cause": np.array(phantom.CAUSES)[made.cause],
+                "cause_class": made.cause_class,
+                "object_class": made.object_class,
+            }
+        )
+        splits[split] = Split(
+            torch.from_numpy(made.images), torch.from_numpy(made.labels), np.arange(size), planted
+        )
+    return splits, {
+        "class_names": phantom.CLASS_NAMES,
+        "superclass": np.array(phantom.SUPERCLASS),
+        "superclass_names": phantom.SUPERCLASS_NAMES,
+    }
 
 
 def _cifar100(root, seed: int):
@@ -106,10 +140,16 @@ def _cifar100(root, seed: int):
     superclass = np.zeros(100, dtype=np.int64)
     superclass[np.array(test["fine_labels"])] = test["coarse_labels"]
     order = randomness.permutation(randomness.key(seed), 50_000)
-    splits = {"train": _select(train, order[CIFAR100_VAL:]), "val": _select(train, order[:CIFAR100_VAL]),
-              "test": _select(test, np.arange(10_000))}
-    return splits, {"class_names": meta["fine_label_names"], "superclass": superclass,
-                    "superclass_names": meta["coarse_label_names"]}
+    splits = {
+        "train": _select(train, order[CIFAR100_VAL:]),
+        "val": _select(train, order[:CIFAR100_VAL]),
+        "test": _select(test, np.arange(10_000)),
+    }
+    return splits, {
+        "class_names": meta["fine_label_names"],
+        "superclass": superclass,
+        "superclass_names": meta["coarse_label_names"],
+    }
 
 
 def _select(official: dict, index: np.ndarray) -> Split:
@@ -119,12 +159,23 @@ def _select(official: dict, index: np.ndarray) -> Split:
 
 def _folder(found: folders.Found, seed: int):
     """Each split in a random order of the seed: files come sorted by class, and any first images should be a sample of all."""
+
     def chosen(split, index):
         images, labels, files = found.parts[split]
-        return Split(images.take(index), torch.from_numpy(labels)[index], index, files=None if files is None else files[index])
+        return Split(
+            images.take(index),
+            torch.from_numpy(labels)[index],
+            index,
+            files=None if files is None else files[index],
+        )
 
-    train, val, test = (randomness.permutation(randomness.key(seed, *purpose), len(found.parts[split].labels) if split in found.parts else 0)
-                        for split, purpose in (("train", ()), ("val", (1,)), ("test", (2,))))
+    train, val, test = (
+        randomness.permutation(
+            randomness.key(seed, *purpose),
+            len(found.parts[split].labels) if split in found.parts else 0,
+        )
+        for split, purpose in (("train", ()), ("val", (1,)), ("test", (2,)))
+    )
     count = len(train) // VAL_SHARE
     splits = {"test": chosen("test", test)}
     if len(val):
@@ -132,5 +183,11 @@ def _folder(found: folders.Found, seed: int):
     elif count:
         splits |= {"train": chosen("train", train[count:]), "val": chosen("train", train[:count])}
     else:
-        raise DataError(f"{len(train)} training images are too few to draw one in {VAL_SHARE} for validation; a folder val/ spares that")
-    return splits, {"class_names": found.class_names, "superclass": np.arange(len(found.class_names)), "superclass_names": found.class_names}
+        raise DataError(
+            f"{len(train)} training images are too few to draw one in {VAL_SHARE} for validation; a folder val/ spares that"
+        )
+    return splits, {
+        "class_names": found.class_names,
+        "superclass": np.arange(len(found.class_names)),
+        "superclass_names": found.class_names,
+    }

@@ -1,4 +1,5 @@
 """Folders of pictures, decoded once into arrays that lib.streams reads row by row. See docs/data.md."""
+
 import fcntl
 import os
 import shutil
@@ -25,56 +26,88 @@ def decoded(folder: Path, image_size: int) -> Path:
     for split in SPLITS:
         if split != "val" or (folder / split).is_dir():
             listed[split] = pictures(folder / split, names)
-    stamps = {split: [[os.path.relpath(path, folder), *stamp(path)] for path, _ in files] for split, files in listed.items()}
-    place = cache() / runs.digest({"layout": LAYOUT, "image_size": image_size, "files": stamps, "classes": names})[:16]
+    stamps = {
+        split: [[os.path.relpath(path, folder), *stamp(path)] for path, _ in files]
+        for split, files in listed.items()
+    }
+    place = (
+        cache()
+        / runs.digest(
+            {"layout": LAYOUT, "image_size": image_size, "files": stamps, "classes": names}
+        )[:16]
+    )
     try:
         place.mkdir(parents=True, exist_ok=True)
         with open(place / ".lock", "a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two arms start at once: the second waits and finds the arrays
+            fcntl.flock(
+                lock, fcntl.LOCK_EX
+            )  # two arms start at once: the second waits and finds the arrays
             for split, files in listed.items():
                 if not (place / f"{split}_images.npy").is_file():
                     _decode(folder, split, files, image_size, place)
             runs.write_bytes(place / "classes.txt", _text(names))
     except OSError as error:
-        raise DataError(f"{place}: {error.strerror}; XDG_CACHE_HOME names another place for decoded images") from None
+        raise DataError(
+            f"{place}: {error.strerror}; XDG_CACHE_HOME names another place for decoded images"
+        ) from None
     except runs.ArtefactError as error:
         raise DataError(f"{error}; XDG_CACHE_HOME names another place for decoded images") from None
     return place
 
 
-def _decode(folder: Path, split: str, files: list[tuple[str, int]], image_size: int, cache: Path) -> None:
+def _decode(
+    folder: Path, split: str, files: list[tuple[str, int]], image_size: int, cache: Path
+) -> None:
     """Write <split>_labels.npy, <split>_files.txt and, last, <split>_images.npy."""
     shape = (len(files), 3, image_size, image_size)
     needed, free = prod(shape), shutil.disk_usage(cache).free
     if needed > free:
-        raise DataError(f"{cache}: {split} decoded takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; XDG_CACHE_HOME names another place")
+        raise DataError(
+            f"{cache}: {split} decoded takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; XDG_CACHE_HOME names another place"
+        )
     print(f"decoding {len(files):,} pictures of {folder / split} once, into {cache}", flush=True)
     for left in cache.glob(f".{split}_*.tmp"):  # of a killed process; the lock is ours
         left.unlink()
     bad = []
     with runs.atomic_write(cache / f"{split}_images.npy") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for image in ahead(partial(_pixels, image_size=image_size), [path for path, _ in files], os.cpu_count() or 1):
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        for image in ahead(
+            partial(_pixels, image_size=image_size),
+            [path for path, _ in files],
+            os.cpu_count() or 1,
+        ):
             bad += [image] if isinstance(image, str) else []
             if not bad:
                 file.write(image)
         if bad:
             more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-            raise DataError(f"{'; '.join(bad[:NAMED])}{more}. Replace or remove it: nothing was kept of {split}")
+            raise DataError(
+                f"{'; '.join(bad[:NAMED])}{more}. Replace or remove it: nothing was kept of {split}"
+            )
         with runs.atomic_write(cache / f"{split}_labels.npy") as labels:
             np.save(labels, np.array([label for _, label in files]))
-        runs.write_bytes(cache / f"{split}_files.txt", _text([os.path.relpath(path, folder) for path, _ in files]))
+        runs.write_bytes(
+            cache / f"{split}_files.txt",
+            _text([os.path.relpath(path, folder) for path, _ in files]),
+        )
 
 
 def _pixels(path: str, image_size: int) -> bytes | str:
     """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 * size * size bytes; or what is wrong."""
     from torchvision.transforms.functional import center_crop, resize
+
     try:
         with Image.open(path) as opened:
             if opened.mode.startswith(DEEP):
                 return f"{path}: more than 8 bits a channel ({opened.mode})"
             picture = ImageOps.exif_transpose(opened).convert("RGB")
-        return np.asarray(center_crop(resize(picture, image_size), image_size)).transpose(2, 0, 1).tobytes()
+        return (
+            np.asarray(center_crop(resize(picture, image_size), image_size))
+            .transpose(2, 0, 1)
+            .tobytes()
+        )
     except Exception as error:  # Pillow's decoders trip over foreign bytes in a dozen ways
         return f"{path}: not a readable picture ({' '.join(str(error).split()) or type(error).__name__})"
 
@@ -82,11 +115,17 @@ def _pixels(path: str, image_size: int) -> bytes | str:
 def class_names(folder: Path) -> list[str]:
     """The names of the class folders, in order; those that begin with a dot are nobody's class."""
     try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+        names = sorted(
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.is_dir() and not entry.name.startswith(".")
+        )
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from None
     if len(names) < 2:
-        raise DataError(f"{folder}: {len(names)} class folders are there; two or more are needed, {folder.name}/<class>/<picture>")
+        raise DataError(
+            f"{folder}: {len(names)} class folders are there; two or more are needed, {folder.name}/<class>/<picture>"
+        )
     return printable(names, folder)
 
 
@@ -94,21 +133,36 @@ def printable(names: list[str], where: Path) -> list[str]:
     """The names of classes, as they are; raises DataError for one that no report could print."""
     odd = [name for name in names if not name.isprintable() or name != name.strip() or not name]
     if odd:
-        raise DataError(f"{where}: a class must have a name in UTF-8 and printable, without blanks at its ends (got {odd[0]!r})")
+        raise DataError(
+            f"{where}: a class must have a name in UTF-8 and printable, without blanks at its ends (got {odd[0]!r})"
+        )
     return names
 
 
 def pictures(folder: Path, names: list[str]) -> list[tuple[str, int]]:
     """Path and label of every picture, by class and name, as torchvision's ImageFolder lists them."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
     here = class_names(folder)
     if here != names:
-        raise DataError(f"{folder}: its class folders are not those of train: missing {sorted(set(names) - set(here))}, "
-                        f"unknown {sorted(set(here) - set(names))}")
-    files = make_dataset(str(folder), {name: place for place, name in enumerate(names)}, IMG_EXTENSIONS, allow_empty=True)
-    empty = [str(folder / names[label]) for label in sorted(set(range(len(names))) - {label for _, label in files})]
+        raise DataError(
+            f"{folder}: its class folders are not those of train: missing {sorted(set(names) - set(here))}, "
+            f"unknown {sorted(set(here) - set(names))}"
+        )
+    files = make_dataset(
+        str(folder),
+        {name: place for place, name in enumerate(names)},
+        IMG_EXTENSIONS,
+        allow_empty=True,
+    )
+    empty = [
+        str(folder / names[label])
+        for label in sorted(set(range(len(names))) - {label for _, label in files})
+    ]
     if empty:
-        raise DataError(f"{', '.join(empty)}: no picture there; pictures end in {', '.join(IMG_EXTENSIONS)}")
+        raise DataError(
+            f"{', '.join(empty)}: no picture there; pictures end in {', '.join(IMG_EXTENSIONS)}"
+        )
     return files
 
 
@@ -127,4 +181,6 @@ def stamp(path) -> tuple[int, int]:
 
 def _text(lines: list[str]) -> bytes:
     """One a line, whatever the file system allows in a name."""
-    return "".join(f"{line!r}\n" if "\n" in line else f"{line}\n" for line in lines).encode(errors="backslashreplace")
+    return "".join(f"{line!r}\n" if "\n" in line else f"{line}\n" for line in lines).encode(
+        errors="backslashreplace"
+    )

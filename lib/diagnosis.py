@@ -3,6 +3,7 @@
 The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's validation split alone, where the
 causes are planted. It is the same for every data set; lib/rule.json is all of it.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,13 @@ STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds 
     "confused": "share of classes that validation confuses more with the true class than the wrong one",
     "typical": "share of right validation images that are less typical of their class than this one of the wrong class",
 }
-UNBOUNDED = ("opposed", "hot", "square_lead", "window_lead", "moved")  # leads; the others are shares and probabilities
+UNBOUNDED = (
+    "opposed",
+    "hot",
+    "square_lead",
+    "window_lead",
+    "moved",
+)  # leads; the others are shares and probabilities
 RANGES = {name: (0.0, 1.0) for name in STATISTICS if name not in UNBOUNDED} | {"maps": (-1.0, 1.0)}
 
 
@@ -62,10 +69,15 @@ class Typical(NamedTuple):
 
 def fast(run, model: nn.Module) -> nn.Module:
     """The network ready for probing, in bf16 where the run may use it and the device computes it."""
-    return forward.ready(model, machine.choose_precision(run.info["params"]["precision"], next(model.parameters()).device))
+    return forward.ready(
+        model,
+        machine.choose_precision(run.info["params"]["precision"], next(model.parameters()).device),
+    )
 
 
-def examine(run, model: nn.Module, splits, among: np.ndarray | None = None, known: Typical | None = None) -> Evidence:
+def examine(
+    run, model: nn.Module, splits, among: np.ndarray | None = None, known: Typical | None = None
+) -> Evidence:
     """Probe every wrong test prediction of a run's network, or those `among` some positions; raises ValueError if there is none.
 
     Maps are those of layer4, on whose cells the rule was fitted; probabilities are after temperature scaling, fitted on val.
@@ -75,36 +87,81 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None, know
     position = np.flatnonzero(~stored.correct)
     position = position if among is None else np.intersect1d(position, among)
     if not len(position):
-        raise ValueError("examine: the network makes no error on these images; there is nothing to probe")
+        raise ValueError(
+            "examine: the network makes no error on these images; there is nothing to probe"
+        )
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
-    wrong, true = (torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels))
-    ready, images = forward.ready(model), take(part.images, position)  # probes need many passes, maps and features their digits
-    maps = torch.stack([forward.maps(ready, LAYER, images, target, splits.mean, splits.std) for target in (wrong, true)], 1)
-    responses = probes.respond(fast(run, model), images, maps[:, 0], wrong, true, splits.mean, splits.std, temperature, part.index[position])
+    wrong, true = (
+        torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels)
+    )
+    ready, images = (
+        forward.ready(model),
+        take(part.images, position),
+    )  # probes need many passes, maps and features their digits
+    maps = torch.stack(
+        [
+            forward.maps(ready, LAYER, images, target, splits.mean, splits.std)
+            for target in (wrong, true)
+        ],
+        1,
+    )
+    responses = probes.respond(
+        fast(run, model),
+        images,
+        maps[:, 0],
+        wrong,
+        true,
+        splits.mean,
+        splits.std,
+        temperature,
+        part.index[position],
+    )
     probability = calibration.softmax(stored.logits[position], temperature)
     whole = np.take_along_axis(probability, torch.stack([wrong, true], 1).numpy(), 1)
     found = Evidence(position, wrong, true, whole, maps, responses, pd.DataFrame())
     pair = true.numpy(), wrong.numpy()  # a tensor of one class would index as a number
-    of_classes = {"confused": confusion_rank(run, temperature)[pair], "typical": typicality(run, ready, splits, images, wrong, known)}
-    return found._replace(statistics=_statistics(found, temperature).assign(**of_classes)[list(STATISTICS)])
+    of_classes = {
+        "confused": confusion_rank(run, temperature)[pair],
+        "typical": typicality(run, ready, splits, images, wrong, known),
+    }
+    return found._replace(
+        statistics=_statistics(found, temperature).assign(**of_classes)[list(STATISTICS)]
+    )
 
 
 def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
-    response, wrong_map, true_map = found.responses, *as_fitted(found.maps).numpy().transpose(1, 0, 2, 3)
+    response, wrong_map, true_map = (
+        found.responses,
+        *as_fitted(found.maps).numpy().transpose(1, 0, 2, 3),
+    )
     hot = [response[f"hot:{kind}"] for kind in probes.FILLS]
-    return pd.DataFrame({
-        "confidence": found.whole[:, 0],
-        "hottest": attention.spread(wrong_map)["hottest_share"].to_numpy(),
-        "maps": rank_correlation(wrong_map, true_map),
-        "opposed": ((true_map - wrong_map) / temperature).max((1, 2)),
-        "hot": np.mean([one.gap.mean(0) for one in hot], axis=0),
-        "hot_to_true": np.mean([(one.answer == found.true.numpy()).mean(0) for one in hot], axis=0),
-        "cold": np.mean([response[f"cold:{kind}"].true.mean(0) for kind in probes.FILLS], axis=0),
-        "only_hot": np.mean([response[f"only-hot:{kind}"].wrong.mean(0) for kind in probes.FILLS], axis=0),
-        "random": np.mean([response[f"random:{kind}"].wrong.mean(0) for kind in probes.FILLS], axis=0),
-        "shuffled": response["shuffle:4"].wrong.mean(0), "grey": response["grey"].wrong.mean(0),
-        "square": response["square"].wrong.min(0), "square_lead": response["square"].gap.min(0),
-        "window_lead": response["window"].gap.min(0), "moved": response["moved"].gap.mean(0)})
+    return pd.DataFrame(
+        {
+            "confidence": found.whole[:, 0],
+            "hottest": attention.spread(wrong_map)["hottest_share"].to_numpy(),
+            "maps": rank_correlation(wrong_map, true_map),
+            "opposed": ((true_map - wrong_map) / temperature).max((1, 2)),
+            "hot": np.mean([one.gap.mean(0) for one in hot], axis=0),
+            "hot_to_true": np.mean(
+                [(one.answer == found.true.numpy()).mean(0) for one in hot], axis=0
+            ),
+            "cold": np.mean(
+                [response[f"cold:{kind}"].true.mean(0) for kind in probes.FILLS], axis=0
+            ),
+            "only_hot": np.mean(
+                [response[f"only-hot:{kind}"].wrong.mean(0) for kind in probes.FILLS], axis=0
+            ),
+            "random": np.mean(
+                [response[f"random:{kind}"].wrong.mean(0) for kind in probes.FILLS], axis=0
+            ),
+            "shuffled": response["shuffle:4"].wrong.mean(0),
+            "grey": response["grey"].wrong.mean(0),
+            "square": response["square"].wrong.min(0),
+            "square_lead": response["square"].gap.min(0),
+            "window_lead": response["window"].gap.min(0),
+            "moved": response["moved"].gap.mean(0),
+        }
+    )
 
 
 def as_fitted(maps: torch.Tensor) -> torch.Tensor:
@@ -123,7 +180,12 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
     """
     probability, labels = calibration.softmax(run.val.logits, temperature), run.val.labels
     classes = probability.shape[1]
-    mean = np.stack([probability[labels == label].mean(0) if (labels == label).any() else np.zeros(classes) for label in range(classes)])
+    mean = np.stack(
+        [
+            probability[labels == label].mean(0) if (labels == label).any() else np.zeros(classes)
+            for label in range(classes)
+        ]
+    )
     both = mean + mean.T
     np.fill_diagonal(both, -1)
     more = np.stack([classes - np.searchsorted(np.sort(row), row, side="right") for row in both])
@@ -135,19 +197,30 @@ def typical(run, model: nn.Module, splits) -> Typical:
     right, labels = run.val.correct, run.val.labels
     known = forward.features(model, take(splits.val.images, right), splits.mean, splits.std).numpy()
     mean, of_label = known.sum(0) / max(len(known), 1), labels[right]
-    centres = np.stack([known[of_label == label].mean(0) - mean if (of_label == label).any() else np.zeros_like(mean)
-                        for label in range(run.val.logits.shape[1])])
+    centres = np.stack(
+        [
+            known[of_label == label].mean(0) - mean
+            if (of_label == label).any()
+            else np.zeros_like(mean)
+            for label in range(run.val.logits.shape[1])
+        ]
+    )
     return Typical(mean, centres, np.sort(_cosine(known - mean, centres[of_label])))
 
 
-def typicality(run, model: nn.Module, splits, images, classes: torch.Tensor, known: Typical | None = None) -> np.ndarray:
+def typicality(
+    run, model: nn.Module, splits, images, classes: torch.Tensor, known: Typical | None = None
+) -> np.ndarray:
     """Share of the right validation predictions whose features lie less along their class's mean than the image's, (N,).
 
     Features are the inputs of the last layer, less their mean; "along" is the cosine with the class's mean. 0 for a class without
     a right validation prediction.
     """
     mean, centres, ordinary = known or typical(run, model, splits)
-    cosine = _cosine(forward.features(model, images, splits.mean, splits.std).numpy() - mean, centres[classes.numpy()])
+    cosine = _cosine(
+        forward.features(model, images, splits.mean, splits.std).numpy() - mean,
+        centres[classes.numpy()],
+    )
     return np.searchsorted(ordinary, cosine) / max(len(ordinary), 1)
 
 

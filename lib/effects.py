@@ -1,4 +1,5 @@
 """What an intervention did to wrong predictions: how far the wrong logit fell, how often the answer changed, and to what."""
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -14,8 +15,13 @@ def measure(response: Response, wrong, true) -> pd.DataFrame:
 
     wrong, true: classes (N,). The draws of a random intervention, or its places, are averaged: flips are shares of them.
     """
-    return pd.DataFrame({"drop": response.drop.mean(0), "flip": (response.answer != np.asarray(wrong)).mean(0),
-                         "to_true": (response.answer == np.asarray(true)).mean(0)})
+    return pd.DataFrame(
+        {
+            "drop": response.drop.mean(0),
+            "flip": (response.answer != np.asarray(wrong)).mean(0),
+            "to_true": (response.answer == np.asarray(true)).mean(0),
+        }
+    )
 
 
 def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
@@ -23,10 +29,23 @@ def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
     flip and to_true a 95% Wilson interval (Wilson 1927,
     https://doi.org/10.1080/01621459.1927.10502953), which is wider than need be where draws were averaged.
     """
-    return pd.DataFrame([{"arm": arm, "probe": probe, "images": len(errors), **errors[list(MEASURES)].mean(),
-                          **{f"{name}_{end}": bound for name in ("flip", "to_true")
-                             for end, bound in zip(("low", "high"), wilson(errors[name].mean(), len(errors)))}}
-                         for arm, of_arm in found.items() for probe, errors in of_arm.items()])
+    return pd.DataFrame(
+        [
+            {
+                "arm": arm,
+                "probe": probe,
+                "images": len(errors),
+                **errors[list(MEASURES)].mean(),
+                **{
+                    f"{name}_{end}": bound
+                    for name in ("flip", "to_true")
+                    for end, bound in zip(("low", "high"), wilson(errors[name].mean(), len(errors)))
+                },
+            }
+            for arm, of_arm in found.items()
+            for probe, errors in of_arm.items()
+        ]
+    )
 
 
 def contrast(probe: pd.DataFrame, control: pd.DataFrame, name: str, seed: int = 0) -> Interval:

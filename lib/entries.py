@@ -1,4 +1,5 @@
 """YAML files that hold lists of entries, checked against a model: every mistake is one line with file and entry."""
+
 import difflib
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,7 +23,9 @@ def read(path: str, model: type[Entry], words: set[str]):
     try:
         return model.model_validate({str(key): value for key, value in content.items()})
     except ValidationError as error:
-        raise ParameterError("\n".join(_line(path, content, item, words) for item in error.errors(include_url=False))) from None
+        raise ParameterError(
+            "\n".join(_line(path, content, item, words) for item in error.errors(include_url=False))
+        ) from None
 
 
 def words(*models: type[Entry]) -> set[str]:
@@ -34,7 +37,9 @@ def _line(path, content, item: dict, known: set[str]) -> str:
     where, message = _where(content, item["loc"]), item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(item["loc"][-1]), sorted(known), 1)
-        message = "unknown word" + (f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}")
+        message = "unknown word" + (
+            f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
+        )
     elif item["type"] == "missing":
         message = "missing"
     elif not isinstance(item["input"], (dict, list)):

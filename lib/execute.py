@@ -4,6 +4,7 @@
 
 Files and values are laid over one another in the order they are given; later ones win.
 """
+
 import argparse
 import logging
 import os
@@ -14,10 +15,16 @@ from pathlib import Path
 
 if __name__ == "__main__":
     # guard: quiet-start
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while the modules below are read there is nothing to save and nothing to say
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # while the modules below are read there is nothing to save and nothing to say
 os.environ.setdefault("REPORT_HEADLESS", "1")
-os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's warning on every kernel start
-sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
+os.environ.setdefault(
+    "PYDEVD_DISABLE_FILE_VALIDATION", "1"
+)  # a debugger's warning on every kernel start
+sys.modules.setdefault(
+    "rfc3987_syntax", None
+)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
 
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402
@@ -56,7 +63,9 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     """
     stage = notebook.stem.partition("_")[2]
     if stage not in STAGES or not notebook.is_file():
-        raise ParameterError(f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being {', '.join(STAGES)})")
+        raise ParameterError(
+            f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being {', '.join(STAGES)})"
+        )
     given, origin = gather(files, values)
     # guard: known-names-only
     checked = check(stage, {**defaults(notebook), **given}, origin)
@@ -64,17 +73,31 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     part = output.with_suffix(".part.ipynb")
     began = time.monotonic()
     with locked(output.parent / f".{output.stem}.lock"):
-        if stage == "train":  # a run's folder is its own: what a killed writer left there is nobody's
+        if (
+            stage == "train"
+        ):  # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
-        name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (f"/{checked.seed}" if stage == "train" else "")
+        name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (
+            f"/{checked.seed}" if stage == "train" else ""
+        )
         papermill.execute_notebook(
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),  # papermill formats its paths
-            parameters={key: getattr(checked, key) for key in given}, kernel_name="python3",
-            cwd=str(runs.ROOT), progress_bar=False, log_output=False, stdout_file=_Prefixed(name) if stage == "train" else None,
-            coalesce_streams=True, config=Config({"KernelManager": KERNEL}),
-            extra_arguments=["--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
-                             f"--IPKernelApp.exec_lines=__import__('lib.interrupt').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})"])
+            *(
+                str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)
+            ),  # papermill formats its paths
+            parameters={key: getattr(checked, key) for key in given},
+            kernel_name="python3",
+            cwd=str(runs.ROOT),
+            progress_bar=False,
+            log_output=False,
+            stdout_file=_Prefixed(name) if stage == "train" else None,
+            coalesce_streams=True,
+            config=Config({"KernelManager": KERNEL}),
+            extra_arguments=[
+                "--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
+                f"--IPKernelApp.exec_lines=__import__('lib.interrupt').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})",
+            ],
+        )
         with open(part, "rb") as file:
             runs.write_bytes(output, file.read())
         part.unlink()
@@ -82,14 +105,20 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("notebook", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("-f", dest="files", action="append", default=[], metavar="FILE")
-    parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument(
+        "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
+    )
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a task that was left waiting for a kernel that is being stopped
+    logging.getLogger("asyncio").setLevel(
+        logging.CRITICAL
+    )  # of a task that was left waiting for a kernel that is being stopped
     # guard: leave-once
     interrupt.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
     make = int(os.environ.get("REPORT_MAKE") or os.getppid())
@@ -100,13 +129,22 @@ def main() -> int:
     try:
         seconds = execute(**vars(arguments))
     except SystemExit as left:
-        print(f"{arguments.output}: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            f"{arguments.output}: stopped; the same command goes on from the last checkpoint",
+            file=sys.stderr,
+        )
         return left.code
     except (PapermillExecutionError, DeadKernelError) as error:
         # guard: dead-kernel
-        what = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else f"{error}; was it out of memory?"
-        print(f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",
-              file=sys.stderr)
+        what = (
+            f"{error.ename}: {error.evalue}"
+            if isinstance(error, PapermillExecutionError)
+            else f"{error}; was it out of memory?"
+        )
+        print(
+            f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",
+            file=sys.stderr,
+        )
         return 1
     except (ParameterError, runs.ArtefactError, OSError) as error:
         # guard: disk-of-papermill

@@ -1,4 +1,5 @@
 """The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand."""
+
 import ipywidgets as widgets
 import numpy as np
 
@@ -21,15 +22,32 @@ class Card:
     def __init__(self, study: Study):
         self.study, self.arms, self.position = study, [], None
         names = study.splits.class_names
-        self.maps_of = widgets.Dropdown(description="map of a further class", disabled=True,
-                                        options=[("none", NO_CLASS), *((readable(name), number) for number, name in enumerate(names))])
+        self.maps_of = widgets.Dropdown(
+            description="map of a further class",
+            disabled=True,
+            options=[
+                ("none", NO_CLASS),
+                *((readable(name), number) for number, name in enumerate(names)),
+            ],
+        )
         self.maps_of.observe(lambda _: self.draw_maps(), "value")
-        self.diagnose = widgets.Button(description="Diagnose", tooltip="probe the picture in more than a hundred ways")
+        self.diagnose = widgets.Button(
+            description="Diagnose", tooltip="probe the picture in more than a hundred ways"
+        )
         self.diagnose.on_click(lambda _: self.judge())
-        self.answer = {name: widgets.HTML() for name in ("head", "top", "maps", "probes", "verdict")}
+        self.answer = {
+            name: widgets.HTML() for name in ("head", "top", "maps", "probes", "verdict")
+        }
         self.answer["maps"].add_class("xp-maps-box")
         ask = widgets.HBox([widgets.HTML(f"<h4>Grad-CAM at {LAYER}</h4>"), self.maps_of])
-        self.details = [self.answer["top"], ask, self.answer["maps"], self.answer["probes"], self.answer["verdict"], self.diagnose]
+        self.details = [
+            self.answer["top"],
+            ask,
+            self.answer["maps"],
+            self.answer["probes"],
+            self.answer["verdict"],
+            self.diagnose,
+        ]
         self.widget = widgets.VBox([self.answer["head"], *self.details])
         self.widget.add_class("xp-card")
         ask.add_class("xp-ask")
@@ -46,7 +64,9 @@ class Card:
         """Fill the card with one row of lib.explorer.pair_table."""
         self.arms, self.position, self.colours = arms, int(row.position), colours
         self.answer["head"].value = shown.head(row, self._image(), self._facts(row))
-        self.answer["top"].value = shown.top({arm.name: explorer_cards.top(arm, self.position) for arm in arms}, colours)
+        self.answer["top"].value = shown.top(
+            {arm.name: explorer_cards.top(arm, self.position) for arm in arms}, colours
+        )
         for one in self.details:
             one.layout.display = None
         self.maps_of.disabled = False
@@ -91,8 +111,13 @@ class Card:
         sentences = {}
         for arm in self.arms:
             right, kept = arm.run.test.correct[self.position], arm.verdicts is not None
-            sentences[arm.name] = RIGHT if right else missing if missing and not kept else cards.sentence(
-                explorer_cards.verdict_of(arm, self.position))
+            sentences[arm.name] = (
+                RIGHT
+                if right
+                else missing
+                if missing and not kept
+                else cards.sentence(explorer_cards.verdict_of(arm, self.position))
+            )
         note = HYPOTHESIS if self.study.splits.test.planted is None else ""
         self.answer["verdict"].value = shown.verdicts(sentences, self.colours) + note
         self.diagnose.layout.display = None if NONE_YET in sentences.values() else "none"

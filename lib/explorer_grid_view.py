@@ -1,4 +1,5 @@
 """The grid of images as widgets: a page of pictures, each of them a button."""
+
 from collections.abc import Callable
 
 import ipywidgets as widgets
@@ -16,9 +17,18 @@ class Grid:
     def __init__(self, opened: Callable):
         self.opened, self.rows, self.chosen_id = opened, [], None
         self.count = widgets.HTML()
-        self.previous = widgets.Button(description="Previous", icon="arrow-left", tooltip="previous page", layout={"width": "96px"})
-        self.next = widgets.Button(description="Next", icon="arrow-right", tooltip="next page", layout={"width": "72px"})
-        self.number = widgets.BoundedIntText(description="page", value=1, min=1, max=1, layout={"width": "96px"})
+        self.previous = widgets.Button(
+            description="Previous",
+            icon="arrow-left",
+            tooltip="previous page",
+            layout={"width": "96px"},
+        )
+        self.next = widgets.Button(
+            description="Next", icon="arrow-right", tooltip="next page", layout={"width": "72px"}
+        )
+        self.number = widgets.BoundedIntText(
+            description="page", value=1, min=1, max=1, layout={"width": "96px"}
+        )
         self.of = widgets.HTML()
         self.tiles = [self._tile(place) for place in range(explorer.PAGE)]
         self.previous.on_click(lambda _: self._turn(-1))
@@ -27,7 +37,13 @@ class Grid:
         top = widgets.HBox([self.count, self.previous, self.number, self.of, self.next])
         pictures = widgets.GridBox([box for box, _, _ in self.tiles])
         self.widget = widgets.VBox([top, pictures])
-        for one, name in ((top, "xp-bar-top"), (self.count, "xp-count"), (self.of, "xp-of"), (pictures, "xp-tiles"), (self.widget, "xp-sheet")):
+        for one, name in (
+            (top, "xp-bar-top"),
+            (self.count, "xp-count"),
+            (self.of, "xp-of"),
+            (pictures, "xp-tiles"),
+            (self.widget, "xp-sheet"),
+        ):
             one.add_class(name)
 
     def _tile(self, place: int) -> tuple:
@@ -47,16 +63,23 @@ class Grid:
         if first:  # else the number's change has drawn it
             self.draw()
         number, _, rest = count.partition(" ")
-        self.count.value = f'<span role="status"><b>{number}</b> {rest}</span>' if len(chosen) else NOTHING  # last: the pictures are there
+        self.count.value = (
+            f'<span role="status"><b>{number}</b> {rest}</span>' if len(chosen) else NOTHING
+        )  # last: the pictures are there
 
     def draw(self) -> None:
         self.rows = list(explorer.page(self.chosen, self.number.value).itertuples())
-        self.previous.disabled, self.next.disabled = self.number.value == 1, self.number.value == self.number.max
+        self.previous.disabled, self.next.disabled = (
+            self.number.value == 1,
+            self.number.value == self.number.max,
+        )
         for (box, picture, button), row in zip(self.tiles, self.rows):
-            picture.value = shown.tile(row, self.images[row.position].numpy(), list(self.colours.values()))
+            picture.value = shown.tile(
+                row, self.images[row.position].numpy(), list(self.colours.values())
+            )
             button.description = self._name(row)
             box.layout.display = None
-        for box, _, _ in self.tiles[len(self.rows):]:
+        for box, _, _ in self.tiles[len(self.rows) :]:
             box.layout.display = "none"
         self._mark()
 

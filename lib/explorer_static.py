@@ -1,4 +1,5 @@
 """The explorer where it is asked for: widgets in JupyterLab, and beside them a picture and a text for wherever widgets cannot live."""
+
 import base64
 import html
 import os
@@ -23,6 +24,7 @@ def show(study: Study) -> None:
     bundle = static(study, *arms)
     if not os.environ.get("REPORT_HEADLESS"):
         from lib.explorer_view import Explorer
+
         bundle = {**Explorer(study).widget._repr_mimebundle_(), **bundle}
     display(bundle, raw=True)
 
@@ -31,7 +33,10 @@ def first_arms(study: Study) -> list[Arm]:
     """The study's first arm and, where there is one, its second, both with the first seed they share."""
     first, *others = study.seeds
     seed = study.seeds[first][0]
-    return [study.arm(first, seed), *(study.arm(other, seed) for other in others[:1] if seed in study.seeds[other])]
+    return [
+        study.arm(first, seed),
+        *(study.arm(other, seed) for other in others[:1] if seed in study.seeds[other]),
+    ]
 
 
 def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
@@ -42,23 +47,45 @@ def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
     table = explorer.pair_table(arm, other)
     errors = explorer.arranged(explorer.choose(table), "confidence", False)
     drawn = errors.head(SHOWN)
-    alt = f"The {plural(len(drawn), 'most confident error', 'most confident errors')} of {readable(arm.name)}: " + "; ".join(
-        f"{row.id}, {readable(row.true)} taken for {readable(row.predicted)}, {percent(row.confidence, 0)}" for row in drawn.itertuples())
+    alt = (
+        f"The {plural(len(drawn), 'most confident error', 'most confident errors')} of {readable(arm.name)}: "
+        + "; ".join(
+            f"{row.id}, {readable(row.true)} taken for {readable(row.predicted)}, {percent(row.confidence, 0)}"
+            for row in drawn.itertuples()
+        )
+    )
     text = f"Errors of {readable(arm.name)}: {explorer.count(errors, table)}. Run this cell in JupyterLab to explore them."
     picture = ""
     if len(drawn):
-        figure = pictures.failures(study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn))
+        figure = pictures.failures(
+            study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn)
+        )
         width = round(96 * figure.get_size_inches()[0])
-        png = base64.b64encode(figures.rendered(figure, "png", dpi=figures.PIXELS_PER_INCH, metadata={"Software": None})).decode()
+        png = base64.b64encode(
+            figures.rendered(
+                figure, "png", dpi=figures.PIXELS_PER_INCH, metadata={"Software": None}
+            )
+        ).decode()
         plt.close(figure)
-        picture = f'<img src="data:image/png;base64,{png}" width="{width}" alt="{html.escape(alt)}">'
+        picture = (
+            f'<img src="data:image/png;base64,{png}" width="{width}" alt="{html.escape(alt)}">'
+        )
     return {"text/html": f"{picture}<p>{html.escape(text)}</p>", "text/plain": text}
 
 
 def titles(drawn) -> list[str]:
     """As the report's galleries have them; of one arm, without the line of the second."""
-    renamed = drawn.rename(columns={"predicted": "before", "confidence": "before_confidence", "other_predicted": "after",
-                                    "other_confidence": "after_confidence"})
+    renamed = drawn.rename(
+        columns={
+            "predicted": "before",
+            "confidence": "before_confidence",
+            "other_predicted": "after",
+            "other_confidence": "after_confidence",
+        }
+    )
     if "after" in renamed:
         return galleries.titles(renamed)
-    return [title.rpartition("\n")[0] for title in galleries.titles(renamed.assign(after="", after_confidence=np.nan))]
+    return [
+        title.rpartition("\n")[0]
+        for title in galleries.titles(renamed.assign(after="", after_confidence=np.nan))
+    ]

@@ -1,4 +1,5 @@
 """A finished study as the explorer reads it: its data, and each arm's predictions, verdicts and network, each loaded once."""
+
 import io
 import re
 from dataclasses import dataclass, field
@@ -8,11 +9,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import calibration, diagnosis, failures, forward, predict, rescored, runs, severity, verdict
+from lib import (
+    calibration,
+    diagnosis,
+    failures,
+    forward,
+    predict,
+    rescored,
+    runs,
+    severity,
+    verdict,
+)
 from lib.cifar100 import DataError
 from lib.data import Splits, load_for
 
-PLACES = ("outputs", "released")  # where studies are looked for besides the folder that was asked for
+PLACES = (
+    "outputs",
+    "released",
+)  # where studies are looked for besides the folder that was asked for
 NUMBERS = ("probability", "value", "turns", *diagnosis.STATISTICS)
 
 
@@ -95,8 +109,14 @@ def open_study(study: str, outputs: str) -> Study:
     seeds = finished(folder)
     if not seeds:
         there = made(outputs)
-        raise NotMade(f"{outputs}/{study}: no finished run here; make report STUDY={study} makes one. Finished studies: "
-                      + ("; ".join(f'study = "{name}", outputs = "{place}"' for place, name in there) if there else "none yet"))
+        raise NotMade(
+            f"{outputs}/{study}: no finished run here; make report STUDY={study} makes one. Finished studies: "
+            + (
+                "; ".join(f'study = "{name}", outputs = "{place}"' for place, name in there)
+                if there
+                else "none yet"
+            )
+        )
     arm, *_ = seeds
     try:
         info = predict.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
@@ -104,14 +124,21 @@ def open_study(study: str, outputs: str) -> Study:
         opinion, _ = rescored.known(splits)
     except (runs.ArtefactError, DataError, OSError) as error:
         raise NotMade(f"{outputs}/{study}: {error}") from None
-    return Study(study, folder, seeds, splits, opinion and opinion.words, opinion.source if opinion else "")
+    return Study(
+        study, folder, seeds, splits, opinion and opinion.words, opinion.source if opinion else ""
+    )
 
 
 def made(outputs: str) -> list[tuple[str, str]]:
     """Folder and name of every study with a finished run, in `outputs` and in PLACES."""
     places = dict.fromkeys([outputs, *PLACES])
-    return [(place, folder.name) for place in places if (runs.ROOT / place).is_dir()
-            for folder in sorted((runs.ROOT / place).iterdir()) if folder.is_dir() and finished(folder)]
+    return [
+        (place, folder.name)
+        for place in places
+        if (runs.ROOT / place).is_dir()
+        for folder in sorted((runs.ROOT / place).iterdir())
+        if folder.is_dir() and finished(folder)
+    ]
 
 
 def finished(folder: Path) -> dict[str, list[int]]:
@@ -119,14 +146,23 @@ def finished(folder: Path) -> dict[str, list[int]]:
     found = {}
     for record in sorted(folder.glob("*/seed-*/run.json")):
         seed = record.parent.name.removeprefix("seed-")
-        if seed.isdecimal() and all((record.parent / name).is_file() for name in ("predictions.npz", "model.safetensors")):
+        if seed.isdecimal() and all(
+            (record.parent / name).is_file() for name in ("predictions.npz", "model.safetensors")
+        ):
             found.setdefault(record.parent.parent.name, []).append(int(seed))
     order = _declared(runs.ROOT / "params" / folder.name / "study.mk")
-    return {arm: sorted(found[arm]) for arm in sorted(found, key=lambda arm: order.index(arm) if arm in order else len(order))}
+    return {
+        arm: sorted(found[arm])
+        for arm in sorted(found, key=lambda arm: order.index(arm) if arm in order else len(order))
+    }
 
 
 def _declared(path: Path) -> list[str]:
-    line = re.search(r"^ARMS\s*:?=\s*(.*)$", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    line = (
+        re.search(r"^ARMS\s*:?=\s*(.*)$", path.read_text(encoding="utf-8"), re.M)
+        if path.is_file()
+        else None
+    )
     return line[1].split() if line else []
 
 
@@ -136,8 +172,16 @@ def _arm(study: Study, name: str, seed: int) -> Arm:
         raise runs.ArtefactError(f"{run.path}: made from other data than the study's first run")
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
     table = failures.test_table(run, study.splits)
-    return Arm(name, seed, run, study.splits, table, temperature, calibration.softmax(run.test.logits, temperature),
-               read_verdicts(study.folder / "tables" / "verdicts-all.csv", name, table))
+    return Arm(
+        name,
+        seed,
+        run,
+        study.splits,
+        table,
+        temperature,
+        calibration.softmax(run.test.logits, temperature),
+        read_verdicts(study.folder / "tables" / "verdicts-all.csv", name, table),
+    )
 
 
 def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | None:
@@ -147,8 +191,16 @@ def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | N
     """
     if not path.is_file():
         return None
-    rows = pd.read_csv(io.BytesIO(runs.read_bytes(path)), keep_default_na=False, na_values={name: [""] for name in NUMBERS})
+    rows = pd.read_csv(
+        io.BytesIO(runs.read_bytes(path)),
+        keep_default_na=False,
+        na_values={name: [""] for name in NUMBERS},
+    )
     rows = rows[rows["arm"] == arm].sort_values("position").set_index("position")
     wrong = table[~table["correct"]]
-    same = len(rows) == len(wrong) and (rows.index == wrong["position"]).all() and (rows["predicted"].to_numpy() == wrong["predicted"]).all()
+    same = (
+        len(rows) == len(wrong)
+        and (rows.index == wrong["position"]).all()
+        and (rows["predicted"].to_numpy() == wrong["predicted"]).all()
+    )
     return rows if same and set(rows["verdict"]) <= set(verdict.CAUSES) else None

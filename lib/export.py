@@ -1,17 +1,32 @@
 """What both formats share: which cells show, how figures and tables are numbered, and how Markdown is read."""
+
 import re
 import sys
 
-sys.modules.setdefault("rfc3987_syntax", None)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
+sys.modules.setdefault(
+    "rfc3987_syntax", None
+)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
 
 from nbconvert.preprocessors import Preprocessor  # noqa: E402
 from traitlets import Unicode  # noqa: E402
 
 from lib.export_markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown  # noqa: E402
 
-HIDDEN = {"enabled": True, "remove_cell_tags": {"remove-cell", "parameters", "injected-parameters"},
-          "remove_input_tags": {"remove-input"}, "remove_all_outputs_tags": {"remove-output"}}
-SHOWN_FIRST = ("text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/latex", "text/plain")
+HIDDEN = {
+    "enabled": True,
+    "remove_cell_tags": {"remove-cell", "parameters", "injected-parameters"},
+    "remove_input_tags": {"remove-input"},
+    "remove_all_outputs_tags": {"remove-output"},
+}
+SHOWN_FIRST = (
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/html",
+    "text/latex",
+    "text/plain",
+)
 ANSI_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LABEL = re.compile(r"[A-Za-z][\w-]*", re.A)
 FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
@@ -19,7 +34,9 @@ FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
 def plain_text(text: str) -> str:
     """`text` as a terminal leaves it: no colours, no control characters, only the last state of a rewritten line."""
-    lines = (line.rstrip("\r").rpartition("\r")[2] for line in ANSI_COLOUR.sub("", text).split("\n"))
+    lines = (
+        line.rstrip("\r").rpartition("\r")[2] for line in ANSI_COLOUR.sub("", text).split("\n")
+    )
     return "\n".join(CONTROL.sub("", line) for line in lines).rstrip()
 
 
@@ -46,11 +63,15 @@ def simplify(output, cell_number: int):
 
 def take_title(notebook) -> None:
     """Move the heading that opens the prose into the notebook's metadata; a title already there wins."""
-    prose = ((container, key) for container, key, inline, _ in markdown_places(notebook) if not inline)
+    prose = (
+        (container, key) for container, key, inline, _ in markdown_places(notebook) if not inline
+    )
     container, key = next(prose, ({"": ""}, ""))
     if heading := FIRST_HEADING.match(container[key]):
-        container[key] = container[key][heading.end():]
-    notebook.metadata["title"] = notebook.metadata.get("title") or (heading[1] if heading else "Report")
+        container[key] = container[key][heading.end() :]
+    notebook.metadata["title"] = notebook.metadata.get("title") or (
+        heading[1] if heading else "Report"
+    )
 
 
 def number_captions(notebook) -> dict[str, str]:
@@ -62,19 +83,29 @@ def number_captions(notebook) -> dict[str, str]:
         kind = "Table" if "text/html" in output.data else "Figure"
         counts[kind] += 1
         output.metadata["name"] = f"{kind} {counts[kind]}"
-        label = output.metadata.setdefault("label", output.metadata["name"].lower().replace(" ", "-"))
+        label = output.metadata.setdefault(
+            "label", output.metadata["name"].lower().replace(" ", "-")
+        )
         if not LABEL.fullmatch(label):
-            raise ReportError(f'{output.metadata["name"]}: a label has letters, digits, - and _ only, not "{label}"')
+            raise ReportError(
+                f'{output.metadata["name"]}: a label has letters, digits, - and _ only, not "{label}"'
+            )
         if label in references:
-            raise ReportError(f'{references[label]} and {output.metadata["name"]} have the same label "{label}"')
+            raise ReportError(
+                f'{references[label]} and {output.metadata["name"]} have the same label "{label}"'
+            )
         references[label] = output.metadata["name"]
     return references
 
 
 def displayed(notebook) -> list:
     """The displayed outputs in order."""
-    return [output for cell in notebook.cells for output in cell.get("outputs", [])
-            if output.output_type == "display_data"]
+    return [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "display_data"
+    ]
 
 
 def markdown_places(notebook):
@@ -98,12 +129,18 @@ class PrepareReport(Preprocessor):
     def preprocess(self, notebook, resources):
         for number, cell in enumerate(notebook.cells):
             if cell.cell_type == "code":
-                cell.outputs = [output for output in (simplify(output, number) for output in cell.outputs) if output]
+                cell.outputs = [
+                    output
+                    for output in (simplify(output, number) for output in cell.outputs)
+                    if output
+                ]
         take_title(notebook)
         references = number_captions(notebook)
         places = list(markdown_places(notebook))
-        pieces = [{"text": jupyter_markdown(container[key], attachments), "inline": inline}
-                  for container, key, inline, attachments in places]
+        pieces = [
+            {"text": jupyter_markdown(container[key], attachments), "inline": inline}
+            for container, key, inline, attachments in places
+        ]
         converted = convert_markdown(pieces, references, self.target)
         for (container, key, _, _), text in zip(places, converted["pieces"]):
             container[key] = text

@@ -1,4 +1,5 @@
 """The report as one HTML file: no script, nothing loaded from anywhere, formulas as MathML."""
+
 import re
 from html import escape
 
@@ -14,14 +15,26 @@ from lib.export_markdown import ALLOWED_TAGS, TEMPLATES
 from lib.export_pictures import png_uri, svg_uri
 from lib.export_tables import tidy_table
 
-MATH_TAGS = frozenset("""math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror mpadded
-    mphantom menclose msub msup msubsup munder mover munderover mmultiscripts mprescripts mtable mtr mtd""".split())
-MATH_ATTRIBUTES = frozenset("""accent accentunder columnalign columnspacing display displaystyle encoding fence form
+MATH_TAGS = frozenset(
+    """math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror mpadded
+    mphantom menclose msub msup msubsup munder mover munderover mmultiscripts mprescripts mtable mtr mtd""".split()
+)
+MATH_ATTRIBUTES = frozenset(
+    """accent accentunder columnalign columnspacing display displaystyle encoding fence form
     height depth linebreak linethickness lspace mathcolor mathvariant maxsize minsize movablelimits notation rowspacing
-    rspace scriptlevel separator stretchy symmetric tabindex width xmlns""".split())
-ATTRIBUTES = {"a": {"href", "title", "role"}, "img": {"alt", "height", "width", "title"}, "details": {"open"},
-              "div": {"tabindex"}, "ol": {"start", "type"}, "col": {"span"}, "section": {"role"},
-              "td": {"colspan", "rowspan", "headers"}, "th": {"colspan", "rowspan", "scope", "headers"}}
+    rspace scriptlevel separator stretchy symmetric tabindex width xmlns""".split()
+)
+ATTRIBUTES = {
+    "a": {"href", "title", "role"},
+    "img": {"alt", "height", "width", "title"},
+    "details": {"open"},
+    "div": {"tabindex"},
+    "ol": {"start", "type"},
+    "col": {"span"},
+    "section": {"role"},
+    "td": {"colspan", "rowspan", "headers"},
+    "th": {"colspan", "rowspan", "scope", "headers"},
+}
 EVERYWHERE = {"class", "dir", "id", "lang", "style"}
 DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
 # what a cell's look may need; nothing among them loads a picture or moves a thing over another
@@ -103,7 +116,11 @@ class ReportHTML(HTMLExporter):
     @property
     def default_config(self):
         config = super().default_config.copy()
-        config.merge(Config({"TagRemovePreprocessor": HIDDEN, "CoalesceStreamsPreprocessor": {"enabled": True}}))
+        config.merge(
+            Config(
+                {"TagRemovePreprocessor": HIDDEN, "CoalesceStreamsPreprocessor": {"enabled": True}}
+            )
+        )
         return config
 
     def _init_preprocessors(self):
@@ -112,13 +129,30 @@ class ReportHTML(HTMLExporter):
 
     def default_filters(self):
         yield from super().default_filters()
-        yield from {"svg_uri": svg_uri, "png_uri": png_uri, "safe_html": safe_html, "report_table": report_table, "only_text": only_text}.items()
+        yield from {
+            "svg_uri": svg_uri,
+            "png_uri": png_uri,
+            "safe_html": safe_html,
+            "report_table": report_table,
+            "only_text": only_text,
+        }.items()
 
     def from_notebook_node(self, nb, resources=None, **kwargs):
         # parameters stand in the report's own tables, and may name folders of the machine
-        hidden = [cell.source for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()
-                  and "remove-input" in cell.metadata.get("tags", []) and not HIDDEN["remove_cell_tags"] & set(cell.metadata.tags)]
-        colours = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in ("xcode", "lightbulb"))
+        hidden = [
+            cell.source
+            for cell in nb.cells
+            if cell.cell_type == "code"
+            and cell.source.strip()
+            and "remove-input" in cell.metadata.get("tags", [])
+            and not HIDDEN["remove_cell_tags"] & set(cell.metadata.tags)
+        ]
+        colours = (
+            HtmlFormatter(style=style).get_style_defs(".highlight")
+            for style in ("xcode", "lightbulb")
+        )
         css = (TEMPLATES / "report" / "static" / "report.css").read_text(encoding="utf-8")
         css += "{}\n@media screen and (prefers-color-scheme: dark) {{{}}}".format(*colours)
-        return super().from_notebook_node(nb, {**(resources or {}), "report_css": css, "hidden_code": hidden}, **kwargs)
+        return super().from_notebook_node(
+            nb, {**(resources or {}), "report_css": css, "hidden_code": hidden}, **kwargs
+        )

@@ -1,4 +1,5 @@
 """Render an executed notebook as one HTML file and one PDF: `python -m lib.export NOTEBOOK --html PATH --pdf PATH`."""
+
 import argparse
 import sys
 import time
@@ -11,12 +12,18 @@ from lib.runs import atomic_write
 
 def main(arguments=None) -> int:
     """Write the files asked for; none is replaced unless all of them could be made."""
-    parser = argparse.ArgumentParser(prog="python -m lib.export", description="Render an executed notebook.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.export", description="Render an executed notebook."
+    )
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--html", type=Path, metavar="PATH")
     parser.add_argument("--pdf", type=Path, metavar="PATH")
     options = parser.parse_args(arguments)
-    wanted = [(path, exporter) for path, exporter in ((options.html, ReportHTML), (options.pdf, ReportPDF)) if path]
+    wanted = [
+        (path, exporter)
+        for path, exporter in ((options.html, ReportHTML), (options.pdf, ReportPDF))
+        if path
+    ]
     if not wanted:
         parser.error("nothing to write: give --html, --pdf or both")
     try:
@@ -31,8 +38,10 @@ def main(arguments=None) -> int:
                 file.write(content)
             print(f"{path}: {len(content) / 1e6:.2f} MB in {seconds:.1f} s")
     except Exception as error:  # one line for the reader of a Makefile's log, whatever went wrong
-        print(f"export of {options.notebook} failed: {type(error).__name__}: {' '.join(str(error).split())}",
-              file=sys.stderr)
+        print(
+            f"export of {options.notebook} failed: {type(error).__name__}: {' '.join(str(error).split())}",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

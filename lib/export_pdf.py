@@ -1,4 +1,5 @@
 """The report as a tagged PDF (PDF/UA-1): Markdown through pandoc, everything set by Typst."""
+
 import base64
 import hashlib
 import os
@@ -17,7 +18,13 @@ from lib.export import HIDDEN, PrepareReport
 from lib.export_markdown import TEMPLATES, ReportError
 from lib.export_typst_tables import LINES_KEPT_TOGETHER, literal, typst_table
 
-SUFFIXES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
+SUFFIXES = {
+    "image/svg+xml": "svg",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+}
 STANDARD = "ua-1"
 
 
@@ -39,13 +46,18 @@ class Pictures:
         return self.save(base64.b64decode(content) if encoded else unquote_to_bytes(content), kind)
 
     def save_output(self, content: str, kind: str) -> str:
-        return self.save(content.encode() if kind == "image/svg+xml" else base64.b64decode(content), kind)
+        return self.save(
+            content.encode() if kind == "image/svg+xml" else base64.b64decode(content), kind
+        )
 
 
 def typst_markdown(text: str, pictures: Pictures) -> str:
     """Converted Markdown; pictures inside it become files."""
-    return re.sub(r'(#markdown-image\()"(data:image/[^"]*)"',
-                  lambda found: found[1] + literal(pictures.save_uri(found[2])), text)
+    return re.sub(
+        r'(#markdown-image\()"(data:image/[^"]*)"',
+        lambda found: found[1] + literal(pictures.save_uri(found[2])),
+        text,
+    )
 
 
 def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
@@ -73,17 +85,25 @@ def typst_output(output, pictures: Pictures, log) -> str:
         return f"#raw(block: true, {literal(content)})"
     if not details.get("alt"):
         log.warning("%s has no alternative text", details.get("name", "a figure without caption"))
-    size = ", ".join(f"{name}: {float(details[name]) * 0.75:g}pt" for name in ("width", "height") if details.get(name))
+    size = ", ".join(
+        f"{name}: {float(details[name]) * 0.75:g}pt"
+        for name in ("width", "height")
+        if details.get(name)
+    )
     alt = literal(details.get("alt") or details.get("name") or "Figure")
-    image = f"fit-image({literal(pictures.save_output(content, kind))}, {alt}{', ' * bool(size)}{size})"
+    image = (
+        f"fit-image({literal(pictures.save_output(content, kind))}, {alt}{', ' * bool(size)}{size})"
+    )
     return typst_figure(image, "image", details, breakable=False)
 
 
 def typst_source(notebook, pictures: Pictures, log) -> str:
     """The whole report as Typst code, template included."""
     subtitle = literal(str(notebook.metadata.get("subtitle") or ""))
-    parts = [(TEMPLATES / "report.typ").read_text(encoding="utf-8"),
-             f"#show: report.with(title: [{notebook.metadata['title']}], subtitle: {subtitle})"]
+    parts = [
+        (TEMPLATES / "report.typ").read_text(encoding="utf-8"),
+        f"#show: report.with(title: [{notebook.metadata['title']}], subtitle: {subtitle})",
+    ]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             parts.append(typst_markdown(cell.source, pictures))
@@ -98,8 +118,12 @@ def compile_pdf(source: str, folder: Path, log) -> bytes:
     (folder / "report.typ").write_text(source, encoding="utf-8")
     # Matplotlib's DejaVu fonts cover letters that Typst's own fonts lack
     fonts = [os.path.join(matplotlib.get_data_path(), "fonts", "ttf")]
-    compiler = typst.Compiler(ignore_system_fonts=True, font_paths=fonts, root=str(folder),
-                              input=str(folder / "report.typ"))
+    compiler = typst.Compiler(
+        ignore_system_fonts=True,
+        font_paths=fonts,
+        root=str(folder),
+        input=str(folder / "report.typ"),
+    )
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     options = {"format": "pdf", "timestamp": int(epoch) if epoch else None}
     try:
@@ -127,7 +151,9 @@ class ReportPDF(Exporter):
 
     @property
     def default_config(self):
-        config = Config({"TagRemovePreprocessor": HIDDEN, "CoalesceStreamsPreprocessor": {"enabled": True}})
+        config = Config(
+            {"TagRemovePreprocessor": HIDDEN, "CoalesceStreamsPreprocessor": {"enabled": True}}
+        )
         config.merge(super().default_config)
         return config
 

@@ -1,4 +1,5 @@
 """Pictures as a web page carries them: the same to the eye, in fewer bytes."""
+
 import base64
 import io
 import re
@@ -8,13 +9,19 @@ from PIL import Image
 
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
 PATH = re.compile(r'(\sd=")([^"]*)"')
-KEPT = "".join(map(chr, range(32, 127))).translate({ord(character): None for character in '"#%<>&?[]^`{|}\\'})
+KEPT = "".join(map(chr, range(32, 127))).translate(
+    {ord(character): None for character in '"#%<>&?[]^`{|}\\'}
+)
 
 
 def small_svg(text: str) -> str:
     """An SVG of matplotlib's without its prolog, metadata and comments, its lengths (points) rounded to hundredths."""
-    text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE[^>]*>|<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), _keep_scales(text))
+    text = re.sub(
+        r"<\?xml.*?\?>|<!DOCTYPE[^>]*>|<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.S
+    )
+    text = LONG_NUMBER.sub(
+        lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), _keep_scales(text)
+    )
     text = PATH.sub(lambda found: f'{found[1]}{_tight(found[2])}"', text)
     text = re.sub(r">\s+<", "><", text)
     return re.sub(r"\s+", " ", text).replace("\0", ".").strip()
@@ -31,7 +38,9 @@ def _tight(path: str) -> str:
 
 def svg_uri(text: str) -> str:
     """A data URI of an SVG, readable where base64 would be a third longer."""
-    return "data:image/svg+xml," + quote(small_svg(text), safe=KEPT.replace("'", "") + "'").replace("'", "%27")
+    return "data:image/svg+xml," + quote(small_svg(text), safe=KEPT.replace("'", "") + "'").replace(
+        "'", "%27"
+    )
 
 
 def png_uri(content: str) -> str:

@@ -1,11 +1,14 @@
 """HTML tables rewritten as Typst tables."""
+
 import re
 
 from bs4 import BeautifulSoup, NavigableString
 
 from lib.export_tables import LONG_TEXT, columns_of, grid, header_rows, kinds_of, span, text_of
 
-TEXT_WIDTH_EM = 50  # width of the PDF's text in ems of table text; only a first guess, the template measures
+TEXT_WIDTH_EM = (
+    50  # width of the PDF's text in ems of table text; only a first guess, the template measures
+)
 CHARACTER_EM, PADDING_EM = 0.49, 1.2
 LINES_KEPT_TOGETHER = 25  # a table, or a row, with fewer lines moves to the next page as a whole
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
@@ -24,6 +27,7 @@ def literal(text: str) -> str:
 def typst_colour(css: dict[str, str], name: str) -> str | None:
     """`rgb("#ff0000")` for a colour of Styler, which writes hexadecimal or a name."""
     from matplotlib.colors import CSS4_COLORS
+
     value = CSS4_COLORS.get(css.get(name, "").lower(), css.get(name, ""))
     return f'rgb("{value}")' if COLOUR.fullmatch(value) else None
 
@@ -35,12 +39,16 @@ def typst_content(node, save_image) -> list[str]:
         if type(child) is NavigableString:
             text = re.sub(r"\s+", " ", child)
             # a place to break after every 20 characters of what has none, such as a checksum
-            parts.append(literal(re.sub(r"(\S{20})(?=\S{20})", "\\1\u200b", text)) if text.strip() else '" "')
+            parts.append(
+                literal(re.sub(r"(\S{20})(?=\S{20})", "\\1\u200b", text)) if text.strip() else '" "'
+            )
         elif child.name == "img" and str(child.get("src", "")).startswith("data:image/"):
             width = str(child.get("width", "32"))
             pixels = int(width) if width.isdigit() else 32
-            parts.append(f"cell-image({literal(save_image(child['src']))}, "
-                         f"{literal(child.get('alt') or 'Picture')}, {pixels})")
+            parts.append(
+                f"cell-image({literal(save_image(child['src']))}, "
+                f"{literal(child.get('alt') or 'Picture')}, {pixels})"
+            )
         elif child.name == "br":
             parts.append("linebreak()")
         elif child.name:
@@ -50,7 +58,9 @@ def typst_content(node, save_image) -> list[str]:
 
 def typst_cell(cell, in_head: bool, numeric: bool, rules: dict, save_image) -> str:
     css = {**css_of(cell.get("style", "")), **rules.get(cell.get("id", ""), {})}
-    arguments = [f"{name}: {span(cell, name)}" for name in ("colspan", "rowspan") if span(cell, name) > 1]
+    arguments = [
+        f"{name}: {span(cell, name)}" for name in ("colspan", "rowspan") if span(cell, name) > 1
+    ]
     if span(cell) > 1:
         arguments.append("align: center")
     elif numeric:
@@ -71,18 +81,36 @@ def column_widths(head: list[list], body: list[list]) -> list[float | None]:
 
     Else columns of short text keep their cells on one line and their headings on two, and those of long text share what is left.
     """
-    longest, headings = ([max(map(len, map(text_of, cells)), default=0) for cells in part] for part in (body, head))
-    words = [max((len(word) for cell in cells for word in text_of(cell).split()), default=0) for cells in head]
-    is_long, natural = [length > LONG_TEXT for length in longest], list(map(_ems, map(max, longest, headings)))
+    longest, headings = (
+        [max(map(len, map(text_of, cells)), default=0) for cells in part] for part in (body, head)
+    )
+    words = [
+        max((len(word) for cell in cells for word in text_of(cell).split()), default=0)
+        for cells in head
+    ]
+    is_long, natural = (
+        [length > LONG_TEXT for length in longest],
+        list(map(_ems, map(max, longest, headings))),
+    )
     if not any(is_long) and sum(natural) <= TEXT_WIDTH_EM:
         return [None] * len(body)
-    short = [_ems(max(length, word, -(-heading // 2) + 2 if heading > word else 0))
-             for length, word, heading in zip(longest, words, headings)]
+    short = [
+        _ems(max(length, word, -(-heading // 2) + 2 if heading > word else 0))
+        for length, word, heading in zip(longest, words, headings)
+    ]
     rest = TEXT_WIDTH_EM - sum(width for width, long in zip(short, is_long) if not long)
-    weights = [(sum(map(len, map(text_of, cells))) / max(len(cells), 1) + length / 4) * long
-               for cells, length, long in zip(body, longest, is_long)]
-    return [min(full, max(rest * weight / sum(weights), 8)) if long else None if width >= full else width
-            for full, width, weight, long in zip(natural, short, weights, is_long)]
+    weights = [
+        (sum(map(len, map(text_of, cells))) / max(len(cells), 1) + length / 4) * long
+        for cells, length, long in zip(body, longest, is_long)
+    ]
+    return [
+        min(full, max(rest * weight / sum(weights), 8))
+        if long
+        else None
+        if width >= full
+        else width
+        for full, width, weight, long in zip(natural, short, weights, is_long)
+    ]
 
 
 def _ems(characters: int) -> float:
@@ -91,7 +119,14 @@ def _ems(characters: int) -> float:
 
 def lines_of(row: list, widths: list[float | None]) -> int:
     """On how many lines a row of the grid is set, as far as the widths tell."""
-    return max((-(-_ems(len(text_of(cell))) // widths[column]) for column, cell in row if widths[column] and span(cell) == 1), default=1)
+    return max(
+        (
+            -(-_ems(len(text_of(cell))) // widths[column])
+            for column, cell in row
+            if widths[column] and span(cell) == 1
+        ),
+        default=1,
+    )
 
 
 def typst_table(html: str, save_image) -> tuple[str, int]:
@@ -101,18 +136,32 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     """
     soup = BeautifulSoup(html, "html.parser")
     rules = {}
-    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", "\n".join(tag.get_text() for tag in soup("style"))):
+    for selectors, body in re.findall(
+        r"([^{}]+)\{([^{}]*)\}", "\n".join(tag.get_text() for tag in soup("style"))
+    ):
         for name in re.findall(r"#([\w-]+)\s*(?:,|$)", selectors.strip()):
             rules.setdefault(name, {}).update(css_of(body))
     head = len(header_rows(soup.table))
     width, rows = grid(soup.table)
     columns = columns_of(rows[head:], width)
     numeric = [kind == "number" for kind in kinds_of(columns)]
-    lines = [", ".join(typst_cell(cell, number < head, numeric[start], rules, save_image) for start, cell in row)
-             for number, row in enumerate(rows)]
+    lines = [
+        ", ".join(
+            typst_cell(cell, number < head, numeric[start], rules, save_image)
+            for start, cell in row
+        )
+        for number, row in enumerate(rows)
+    ]
     widths = column_widths(columns_of(rows[:head], width), columns)
-    columns_code = "(" + "".join("auto, " if one is None else f"{one:.1f}em, " for one in widths) + ")"
+    columns_code = (
+        "(" + "".join("auto, " if one is None else f"{one:.1f}em, " for one in widths) + ")"
+    )
     header = f"table.header({', '.join(lines[:head])})"
     heights = [int(lines_of(row, widths)) for row in rows]
-    tall = max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
-    return f"fit-table({', '.join([columns_code, str(tall).lower(), header, *filter(None, lines[head:])])})", sum(heights)
+    tall = (
+        max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
+    )
+    return (
+        f"fit-table({', '.join([columns_code, str(tall).lower(), header, *filter(None, lines[head:])])})",
+        sum(heights),
+    )

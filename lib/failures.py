@@ -1,4 +1,5 @@
 """Which test images a run gets wrong, how sure it is of them, and which of them are looked at."""
+
 import io
 
 import numpy as np
@@ -18,15 +19,27 @@ def test_table(run, splits) -> pd.DataFrame:
     `file` the picture's file in a folder of pictures.
     """
     labels, predicted, found = run.test.labels, run.test.predicted, columns(run.test)
-    names, groups = np.array(splits.class_names, object), np.array(splits.superclass_names, object)  # objects: a million rows share them
-    table = pd.DataFrame({
-        "position": np.arange(len(labels)), "id": run.test.index, "half": half(run.test.index),
-        "true": names[labels], "predicted": names[predicted],
-        "runner_up": names[found.runner_up], "confidence": found.confidence,
-        "scaled_confidence": columns(run.test, temperature(run)).confidence,
-        "true_probability": found.true, "margin": found.confidence - found.second,
-        "correct": predicted == labels, "true_superclass": groups[splits.superclass[labels]],
-        "predicted_superclass": groups[splits.superclass[predicted]]})
+    names, groups = (
+        np.array(splits.class_names, object),
+        np.array(splits.superclass_names, object),
+    )  # objects: a million rows share them
+    table = pd.DataFrame(
+        {
+            "position": np.arange(len(labels)),
+            "id": run.test.index,
+            "half": half(run.test.index),
+            "true": names[labels],
+            "predicted": names[predicted],
+            "runner_up": names[found.runner_up],
+            "confidence": found.confidence,
+            "scaled_confidence": columns(run.test, temperature(run)).confidence,
+            "true_probability": found.true,
+            "margin": found.confidence - found.second,
+            "correct": predicted == labels,
+            "true_superclass": groups[splits.superclass[labels]],
+            "predicted_superclass": groups[splits.superclass[predicted]],
+        }
+    )
     if splits.test.planted is not None:
         table["cause"] = splits.test.planted["cause"].to_numpy()
     if splits.test.files is not None:
@@ -48,13 +61,20 @@ def errors(table: pd.DataFrame) -> pd.DataFrame:
 
     One temperature changes no prediction and no order of the classes of an image, only the order of the images.
     """
-    return table[~table["correct"]].sort_values(["scaled_confidence", "id"], ascending=[False, True])
+    return table[~table["correct"]].sort_values(
+        ["scaled_confidence", "id"], ascending=[False, True]
+    )
 
 
 def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.DataFrame:
     """Errors made with at least each confidence: one row a level, one column an arm."""
-    return pd.DataFrame({arm: [int((table["confidence"] >= level).sum()) for level in levels]
-                         for arm, table in errors_of_arm.items()}, index=pd.Index(levels, name="confidence at least"))
+    return pd.DataFrame(
+        {
+            arm: [int((table["confidence"] >= level).sum()) for level in levels]
+            for arm, table in errors_of_arm.items()
+        },
+        index=pd.Index(levels, name="confidence at least"),
+    )
 
 
 def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
@@ -74,7 +94,9 @@ def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
     if not path:
         return pd.DataFrame({"id": pd.Series(dtype=int), "hypothesis": pd.Series(dtype=str)})
     cases = read_yaml(runs.ROOT / path).get("cases")
-    if not isinstance(cases, list) or not all(isinstance(case, dict) and {"id", "hypothesis"} <= set(case) for case in cases):
+    if not isinstance(cases, list) or not all(
+        isinstance(case, dict) and {"id", "hypothesis"} <= set(case) for case in cases
+    ):
         raise ParameterError(f"{path}: expected 'cases:' with an id and a hypothesis each")
     ids, known = [case["id"] for case in cases], set(test_index.tolist())
     if not all(type(one) is int for one in ids) or len(set(ids)) < len(ids):
@@ -82,21 +104,38 @@ def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
     absent = [one for one in ids if one not in known]
     if absent:
         raise ParameterError(f"{path}: no test image has id {', '.join(map(str, absent))}")
-    return pd.DataFrame([{"id": case["id"], "hypothesis": str(case["hypothesis"])} for case in cases])
+    return pd.DataFrame(
+        [{"id": case["id"], "hypothesis": str(case["hypothesis"])} for case in cases]
+    )
 
 
 def selection(table: pd.DataFrame, cases: pd.DataFrame, mined: int) -> pd.DataFrame:
     """The images that the study looks at: the named cases first, then the mined errors. `why` says which is which."""
     named = cases.merge(table, on="id", how="left").assign(why="named")
     found = mine(errors(table), mined, without=cases["id"]).assign(why="mined", hypothesis="")
-    return pd.concat([named, found], ignore_index=True) if len(named) else found.reset_index(drop=True)
+    return (
+        pd.concat([named, found], ignore_index=True) if len(named) else found.reset_index(drop=True)
+    )
 
 
 def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
     """The selected images with what is thought to be wrong with them; the phantom's planted cause, where there is one."""
-    columns = ["id", "half", "true", "predicted", "confidence", "scaled_confidence", "why", "hypothesis"]
+    columns = [
+        "id",
+        "half",
+        "true",
+        "predicted",
+        "confidence",
+        "scaled_confidence",
+        "why",
+        "hypothesis",
+    ]
     columns += ["cause"] if "cause" in selection else []
-    return selection[columns].replace({"hypothesis": {"": None}}).rename(columns={"cause": "planted cause"})
+    return (
+        selection[columns]
+        .replace({"hypothesis": {"": None}})
+        .rename(columns={"cause": "planted cause"})
+    )
 
 
 def read_selection(folder) -> pd.DataFrame:
@@ -110,7 +149,9 @@ def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Ten
     runner-up. Two int64 tensors (N,)."""
     number = {name: place for place, name in enumerate(splits.class_names)}
     against = selection["predicted"].where(~selection["correct"], selection["runner_up"])
-    return torch.tensor([number[name] for name in selection["true"]]), torch.tensor([number[name] for name in against])
+    return torch.tensor([number[name] for name in selection["true"]]), torch.tensor(
+        [number[name] for name in against]
+    )
 
 
 def chance_within_superclass(superclass: np.ndarray, labels: np.ndarray) -> float:
@@ -119,11 +160,20 @@ def chance_within_superclass(superclass: np.ndarray, labels: np.ndarray) -> floa
     labels: true classes of the wrong predictions (N,): of a large superclass more is inside. Without any, a mean over the classes.
     """
     siblings = np.bincount(superclass)[superclass] - 1
-    return float(np.mean((siblings[labels] if len(labels) else siblings) / max(len(superclass) - 1, 1)))
+    return float(
+        np.mean((siblings[labels] if len(labels) else siblings) / max(len(superclass) - 1, 1))
+    )
 
 
-def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: str, superclass: np.ndarray,
-            causes: pd.DataFrame | None, temperature: float, chance: float) -> dict:
+def numbers(
+    selection: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
+    before: str,
+    superclass: np.ndarray,
+    causes: pd.DataFrame | None,
+    temperature: float,
+    chance: float,
+) -> dict:
     """What the report says about failures, by name; temperature and chance (within a superclass) are those of the arm before.
 
     Superclasses (K,) that tell nothing apart have no share.
@@ -131,11 +181,27 @@ def numbers(selection: pd.DataFrame, tables: dict[str, pd.DataFrame], before: st
     arms, grouped = {}, 1 < len(np.unique(superclass)) < len(superclass)
     for arm, table in tables.items():
         wrong = errors(table)
-        within = (wrong["true_superclass"] == wrong["predicted_superclass"]).mean() if len(wrong) and grouped else None
-        arms[arm] = {"errors": len(wrong), "within_superclass": within, "discovery_errors": int((wrong["half"] == "discovery").sum())}
+        within = (
+            (wrong["true_superclass"] == wrong["predicted_superclass"]).mean()
+            if len(wrong) and grouped
+            else None
+        )
+        arms[arm] = {
+            "errors": len(wrong),
+            "within_superclass": within,
+            "discovery_errors": int((wrong["half"] == "discovery").sum()),
+        }
     named, discovery = selection[selection["why"] == "named"], tables[before]["half"] == "discovery"
-    return {"before": before, "arms": arms, "test_images": len(tables[before]),
-            "discovery_images": int(discovery.sum()), "temperature": temperature, "selected": len(selection),
-            "mined": len(selection) - len(named), "named": len(named),
-            "named_right": int(named["correct"].sum()), "chance_within_superclass": chance,
-            "causes": None if causes is None else causes.to_dict("records")}
+    return {
+        "before": before,
+        "arms": arms,
+        "test_images": len(tables[before]),
+        "discovery_images": int(discovery.sum()),
+        "temperature": temperature,
+        "selected": len(selection),
+        "mined": len(selection) - len(named),
+        "named": len(named),
+        "named_right": int(named["correct"].sum()),
+        "chance_within_superclass": chance,
+        "causes": None if causes is None else causes.to_dict("records"),
+    }

@@ -2,6 +2,7 @@
 
 Networks are from `lib.forward.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N, h, w) raw.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 from lib.compare import paired_bootstrap
 from lib.forward import forward
 from lib.interventions import pixels, random_ranks, ranks, replace, windows
+
 
 class Curves(NamedTuple):
     """The target's probability after each step, float64 (N, steps + 1): none to all of the cells deleted, or inserted.
@@ -26,8 +28,19 @@ class Curves(NamedTuple):
     random: np.ndarray
 
 
-def curves(model: nn.Module, images: torch.Tensor, maps: torch.Tensor, targets: torch.Tensor, filling: torch.Tensor, mean, std,
-           keys, steps: int = 16, draws: int = 1, seed: int = 0) -> Curves:
+def curves(
+    model: nn.Module,
+    images: torch.Tensor,
+    maps: torch.Tensor,
+    targets: torch.Tensor,
+    filling: torch.Tensor,
+    mean,
+    std,
+    keys,
+    steps: int = 16,
+    draws: int = 1,
+    seed: int = 0,
+) -> Curves:
     """Deletion and insertion of class `targets` (N,) (Petsiuk et al. 2018, https://arxiv.org/abs/1806.07421), cell by cell.
 
     filling: what a deleted cell shows, from `lib.interventions.fill`; keys, seed: of the random orders, see there.
@@ -38,11 +51,20 @@ def curves(model: nn.Module, images: torch.Tensor, maps: torch.Tensor, targets: 
         raise ValueError(f"steps: got {steps}; allowed: divisors of {cells}, the cells of a map")
 
     def probability(pictures):
-        return forward(model, pictures, mean, std).softmax(1).gather(1, targets[:, None])[:, 0].double()
+        return (
+            forward(model, pictures, mean, std)
+            .softmax(1)
+            .gather(1, targets[:, None])[:, 0]
+            .double()
+        )
 
     def removal(order):
-        inner = [probability(replace(images, pixels(order < cells * step // steps, images.shape[-1]), filling))
-                 for step in range(1, steps)]
+        inner = [
+            probability(
+                replace(images, pixels(order < cells * step // steps, images.shape[-1]), filling)
+            )
+            for step in range(1, steps)
+        ]
         return torch.stack([whole, *inner, empty], 1).numpy()  # (N, steps + 1)
 
     whole, empty = probability(images), probability(filling)
@@ -62,28 +84,50 @@ def summary(found: Curves, seed: int = 0) -> dict:
     A faithful map has a smaller deletion area than random order (difference below 0) and a larger insertion area. Without
     images both are None.
     """
-    random, numbers = area(found.random), {"images": len(found.random), "steps": found.random.shape[1] - 1}
+    random, numbers = (
+        area(found.random),
+        {"images": len(found.random), "steps": found.random.shape[1] - 1},
+    )
     if not len(random):
         return numbers | {"deletion": None, "insertion": None}
     for name in ("deletion", "insertion"):
         of_map = area(getattr(found, name))
         difference = paired_bootstrap(np.mean, of_map - random, seed=seed)
-        numbers[name] = {"map": float(of_map.mean()), "random": float(random.mean()), "difference": difference._asdict()}
+        numbers[name] = {
+            "map": float(of_map.mean()),
+            "random": float(random.mean()),
+            "difference": difference._asdict(),
+        }
     return numbers
 
 
 def table(found: dict[str, Curves]) -> pd.DataFrame:
     """Mean curves for a figure, by arm: arm, curve, order, share of cells, probability, and a pointwise 95% t interval of it."""
-    rows = [_points(curve).assign(arm=arm, curve=name, order=order)
-            for arm, of_arm in found.items() for name in ("deletion", "insertion")
-            for order, curve in (("map", getattr(of_arm, name)), ("random", of_arm.random[:, ::1 if name == "deletion" else -1]))]
-    return pd.concat(rows, ignore_index=True)[["arm", "curve", "order", "share", "probability", "low", "high"]]
+    rows = [
+        _points(curve).assign(arm=arm, curve=name, order=order)
+        for arm, of_arm in found.items()
+        for name in ("deletion", "insertion")
+        for order, curve in (
+            ("map", getattr(of_arm, name)),
+            ("random", of_arm.random[:, :: 1 if name == "deletion" else -1]),
+        )
+    ]
+    return pd.concat(rows, ignore_index=True)[
+        ["arm", "curve", "order", "share", "probability", "low", "high"]
+    ]
 
 
 def _points(curve: np.ndarray) -> pd.DataFrame:
     half = t_half_width(curve)
     centre = curve.mean(0)
-    return pd.DataFrame({"share": np.linspace(0, 1, curve.shape[1]), "probability": centre, "low": centre - half, "high": centre + half})
+    return pd.DataFrame(
+        {
+            "share": np.linspace(0, 1, curve.shape[1]),
+            "probability": centre,
+            "low": centre - half,
+            "high": centre + half,
+        }
+    )
 
 
 def t_half_width(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Figures and tables as a study keeps them: a picture for people, the data beside it, and what a report shows again."""
+
 import base64
 import io
 from pathlib import Path
@@ -11,10 +12,14 @@ from lib import runs
 from lib.wording import readable
 
 FOLDED, PRINTED = 200, 100  # rows of a figure's data and of a table that a report shows
-PIXELS_PER_INCH = 192  # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
+PIXELS_PER_INCH = (
+    192  # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
+)
 
 
-def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.DataFrame, vector: bool = True) -> None:
+def show_figure(
+    figure, name: str, caption: str, alt: str, folder, data: pd.DataFrame, vector: bool = True
+) -> None:
     """Keep a figure as <folder>/figures/<name>.png (and .svg) with its data as .csv, and display it.
 
     caption: Markdown; alt: what the figure says, for those who cannot see it, required; data: the numbers drawn, of pictures what
@@ -24,8 +29,16 @@ def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.Data
         raise ValueError(f"figure {name}: an alt text is required")
     place = Path(folder) / "figures"
     width, height = figure.get_size_inches()
-    metadata = {"alt": alt, "caption": caption, "label": f"fig-{name}", "width": round(width * 96), "height": round(height * 96)}
-    metadata["table"] = as_html(data.head(FOLDED)) + _cut(len(data), FOLDED, f"figures/{name}.csv", "<p>{}</p>")
+    metadata = {
+        "alt": alt,
+        "caption": caption,
+        "label": f"fig-{name}",
+        "width": round(width * 96),
+        "height": round(height * 96),
+    }
+    metadata["table"] = as_html(data.head(FOLDED)) + _cut(
+        len(data), FOLDED, f"figures/{name}.csv", "<p>{}</p>"
+    )
     runs.write_table(place / f"{name}.csv", data)
     png = rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"<Figure: {alt}>"}
@@ -35,10 +48,21 @@ def show_figure(figure, name: str, caption: str, alt: str, folder, data: pd.Data
         bundle["image/svg+xml"] = svg.decode()
         runs.write_bytes(place / f"{name}.svg", svg)
     plt.close(figure)
-    _keep(place / f"{name}.json", bundle, {kind: metadata for kind in bundle if kind.startswith("image/")})
+    _keep(
+        place / f"{name}.json",
+        bundle,
+        {kind: metadata for kind in bundle if kind.startswith("image/")},
+    )
 
 
-def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: dict | None = None, view: pd.DataFrame | None = None) -> None:
+def show_table(
+    table: pd.DataFrame,
+    name: str,
+    caption: str,
+    folder,
+    formats: dict | None = None,
+    view: pd.DataFrame | None = None,
+) -> None:
     """Keep a table as <folder>/tables/<name>.csv, in full precision, and display it, or `view` in its place.
 
     formats: column to a format such as "{:.1%}" or a function.
@@ -47,8 +71,13 @@ def show_table(table: pd.DataFrame, name: str, caption: str, folder, formats: di
     runs.write_table(place / f"{name}.csv", table)
     shown = table if view is None else view
     caption += _cut(len(shown), PRINTED, f"`tables/{name}.csv`", " {}")
-    bundle = {"text/html": as_html(shown.head(PRINTED), formats), "text/plain": f"<Table: {len(table)} rows>"}
-    _keep(place / f"{name}.json", bundle, {"text/html": {"caption": caption, "label": f"tab-{name}"}})
+    bundle = {
+        "text/html": as_html(shown.head(PRINTED), formats),
+        "text/plain": f"<Table: {len(table)} rows>",
+    }
+    _keep(
+        place / f"{name}.json", bundle, {"text/html": {"caption": caption, "label": f"tab-{name}"}}
+    )
 
 
 def replay(folder, kind: str, name: str) -> None:
@@ -68,13 +97,20 @@ def _keep(path: Path, bundle: dict, metadata: dict) -> None:
 
 def _display(kept: dict, without: str | None) -> None:
     """One picture is enough for a notebook, which would otherwise carry each plot twice."""
-    display({kind: content for kind, content in kept["data"].items() if kind != without}, raw=True,
-            metadata={kind: entry for kind, entry in kept["metadata"].items() if kind != without})
+    display(
+        {kind: content for kind, content in kept["data"].items() if kind != without},
+        raw=True,
+        metadata={kind: entry for kind, entry in kept["metadata"].items() if kind != without},
+    )
 
 
 def _cut(rows: int, shown: int, file: str, form: str) -> str:
     """The note on a table that is longer than what is shown of it, else ""."""
-    return form.format(f"The first {shown} of {rows:,} rows; all are in {file}.") if rows > shown else ""
+    return (
+        form.format(f"The first {shown} of {rows:,} rows; all are in {file}.")
+        if rows > shown
+        else ""
+    )
 
 
 def rendered(figure, kind: str, **options) -> bytes:
@@ -85,7 +121,12 @@ def rendered(figure, kind: str, **options) -> bytes:
 
 def as_html(table: pd.DataFrame, formats: dict | None = None) -> str:
     """A plain HTML table without its index, every cell escaped."""
-    shown = pd.DataFrame({column: [_cell(value, (formats or {}).get(column)) for value in table[column]] for column in table})
+    shown = pd.DataFrame(
+        {
+            column: [_cell(value, (formats or {}).get(column)) for value in table[column]]
+            for column in table
+        }
+    )
     shown.columns = [readable(column) for column in shown.columns]
     return shown.to_html(index=False, escape=True, border=0)
 

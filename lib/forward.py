@@ -1,4 +1,5 @@
 """A network made ready for many forward passes, and the one function that every probe sends its pictures through."""
+
 import torch
 from torch import nn
 
@@ -20,7 +21,9 @@ def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
     machine.keep_memory()
     network = fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
     if precision == "bf16":
-        network.to(torch.bfloat16).fc.float().register_forward_pre_hook(lambda layer, given: (given[0].float(),))
+        network.to(torch.bfloat16).fc.float().register_forward_pre_hook(
+            lambda layer, given: (given[0].float(),)
+        )
     return network
 
 
@@ -33,16 +36,26 @@ def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
 def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
     """Logits (N, classes), float32 on the CPU, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`."""
     weight = next(model.parameters())
-    return torch.cat([model(inputs(batch.to(weight.device), mean, std).to(weight.dtype)).cpu()
-                      for batch in images.split(at_once(images, BATCH))])
+    return torch.cat(
+        [
+            model(inputs(batch.to(weight.device), mean, std).to(weight.dtype)).cpu()
+            for batch in images.split(at_once(images, BATCH))
+        ]
+    )
 
 
-def maps(model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std) -> torch.Tensor:
+def maps(
+    model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std
+) -> torch.Tensor:
     """Grad-CAM maps (N, h, w) of one class an image, `targets` (N,), in batches; raw, on the CPU (see lib.gradcam)."""
     device, step = next(model.parameters()).device, at_once(images, BATCH)
     with GradCAM(model, getattr(model, layer)) as cam:
-        return torch.cat([cam.maps(inputs(batch.to(device), mean, std), chosen.to(device)).cpu()
-                          for batch, chosen in zip(images.split(step), targets.split(step))])
+        return torch.cat(
+            [
+                cam.maps(inputs(batch.to(device), mean, std), chosen.to(device)).cpu()
+                for batch, chosen in zip(images.split(step), targets.split(step))
+            ]
+        )
 
 
 @torch.inference_mode()

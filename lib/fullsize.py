@@ -9,6 +9,7 @@ Exit status: 0 all runs are finished, 3 some are left.
 
 Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic and PyYAML; no notebook, no plots.
 """
+
 import argparse
 import functools
 import os
@@ -26,18 +27,32 @@ from lib.progress import line, peak_memory
 from lib.yamls import ParameterError
 
 
-def parameters(study: str, arm: str, seed: int, outputs: str, values: list[tuple[str, str]]) -> params.Train:
+def parameters(
+    study: str, arm: str, seed: int, outputs: str, values: list[tuple[str, str]]
+) -> params.Train:
     """One run's parameters, laid over one another as `make train` does; raises ParameterError."""
     folder = runs.ROOT / "params" / study
-    files = [str(path) for path in (folder / "train.yaml", folder / "arms" / f"{arm}.yaml") if path.is_file()]
+    files = [
+        str(path)
+        for path in (folder / "train.yaml", folder / "arms" / f"{arm}.yaml")
+        if path.is_file()
+    ]
     found, origin = given.gather(files, values)
     names = {"study": study, "arm": arm, "seed": seed, "outputs": str(outputs)}
-    return params.check("train", {**given.defaults(runs.ROOT / "notebooks" / "01_train.ipynb"), **found, **names}, origin)
+    return params.check(
+        "train",
+        {**given.defaults(runs.ROOT / "notebooks" / "01_train.ipynb"), **found, **names},
+        origin,
+    )
 
 
 @functools.lru_cache(maxsize=1)
-def load(name: str, root: str, image_size: int, train_size: int, val_size: int, test_size: int, seed: int):
-    return data.load(name, root, {"train": train_size, "val": val_size, "test": test_size}, seed, image_size)
+def load(
+    name: str, root: str, image_size: int, train_size: int, val_size: int, test_size: int, seed: int
+):
+    return data.load(
+        name, root, {"train": train_size, "val": val_size, "test": test_size}, seed, image_size
+    )
 
 
 def until(steps, deadline: float):
@@ -52,7 +67,9 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
     """Train one run: "finished", or "left" where less than the `longest` run's seconds remain. Raises TrainingError when it is cut off."""
     name, folder = f"{p.study}/{p.arm}/{p.seed}", record.folder(p)
     with locked(folder / ".train.lock"):
-        splits = load(p.data, p.root, p.image_size, p.train_size, p.val_size, p.test_size, p.data_seed)
+        splits = load(
+            p.data, p.root, p.image_size, p.train_size, p.val_size, p.test_size, p.data_seed
+        )
         machine.set_deterministic(p.threads)
         device = machine.choose_device(p.device)
         precision = machine.choose_precision(p.precision, device)
@@ -63,7 +80,10 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
             return "finished"
         if time.monotonic() + longest > deadline:
             return "left"
-        proof, state = augment.proof(splits, p.seed, p.augment), train.start(p, splits, folder, device, precision, key)
+        proof, state = (
+            augment.proof(splits, p.seed, p.augment),
+            train.start(p, splits, folder, device, precision, key),
+        )
         with interrupt.deferred() as asked_to_stop:
             while state.epoch < p.epochs:
                 row = train.train_epoch(state, progress=lambda steps: until(steps, deadline))
@@ -73,9 +93,14 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
                 print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
                 if asked_to_stop():
                     train.save(state)
-                    raise train.TrainingError(f"stopped on request after epoch {state.epoch}; saved: the same command goes on there")
+                    raise train.TrainingError(
+                        f"stopped on request after epoch {state.epoch}; saved: the same command goes on there"
+                    )
         run = record.publish(state, fingerprint, proof)
-    print(f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, {run.info['training_seconds']:.0f} s of training", flush=True)
+    print(
+        f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, {run.info['training_seconds']:.0f} s of training",
+        flush=True,
+    )
     return "finished"
 
 
@@ -92,7 +117,11 @@ def attempt(p: params.Train, deadline: float, longest: float) -> str:
         print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
         return "stopped" if "stopped on request" in str(error) else "left"
     except RuntimeError as error:  # of torch: memory that an evaluation lacks, a compilation, a device; the next run may do without
-        print(f"{p.arm}/{p.seed}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}", file=sys.stderr, flush=True)
+        print(
+            f"{p.arm}/{p.seed}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
+            file=sys.stderr,
+            flush=True,
+        )
         return "left"
 
 
@@ -120,14 +149,29 @@ def train_all(todo: list[params.Train], deadline: float, others=()) -> list[str]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study")
-    parser.add_argument("--runs", nargs="+", metavar="ARM/SEED", help="in this order (default: all of the study, seed by seed)")
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        metavar="ARM/SEED",
+        help="in this order (default: all of the study, seed by seed)",
+    )
     parser.add_argument("--outputs", default="outputs")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop before so many are over")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="stop before so many are over"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
-    parser.add_argument("--compile", action="store_true", help="on a GPU: compile the network first, a minute once a process")
-    parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="on a GPU: compile the network first, a minute once a process",
+    )
+    parser.add_argument(
+        "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
+    )
     options = parser.parse_args()
     parent, others = os.environ.get("REPORT_PARENT"), []
     if parent:  # one of its --jobs
@@ -136,13 +180,26 @@ def main() -> int:
     graphs.COMPILED = options.compile
     try:
         arms, seeds = given.study(options.study)
-        chosen = [name.partition("/") for name in options.runs or [f"{arm}/{seed}" for seed in seeds for arm in arms]]
+        chosen = [
+            name.partition("/")
+            for name in options.runs or [f"{arm}/{seed}" for seed in seeds for arm in arms]
+        ]
         if not all(arm in arms and seed.isdigit() for arm, _, seed in chosen):
-            raise ParameterError(f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got {' '.join(options.runs)}")
-        todo = [parameters(options.study, arm, int(seed), options.outputs, options.values) for arm, _, seed in chosen]
+            raise ParameterError(
+                f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got {' '.join(options.runs)}"
+            )
+        todo = [
+            parameters(options.study, arm, int(seed), options.outputs, options.values)
+            for arm, _, seed in chosen
+        ]
         for _ in range(options.jobs - 1):
-            others.append(subprocess.Popen([sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"], cwd=runs.ROOT,
-                                           env=os.environ | {"REPORT_PARENT": str(os.getpid())}))
+            others.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"],
+                    cwd=runs.ROOT,
+                    env=os.environ | {"REPORT_PARENT": str(os.getpid())},
+                )
+            )
         left = train_all(todo, deadline, others)
     except (ParameterError, DataError, runs.ArtefactError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -1,4 +1,5 @@
 """Parameters as they are given, before they are checked: a notebook's defaults, files, single values, a study's arms and seeds."""
+
 import ast
 import json
 import re
@@ -19,7 +20,12 @@ def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]
 def defaults(notebook) -> dict:
     """The literals of a notebook's `parameters` cell."""
     cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    lines = [line for cell in cells if "parameters" in cell["metadata"].get("tags", []) for line in ast.parse("".join(cell["source"])).body]
+    lines = [
+        line
+        for cell in cells
+        if "parameters" in cell["metadata"].get("tags", [])
+        for line in ast.parse("".join(cell["source"])).body
+    ]
     return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
 
 
@@ -27,7 +33,9 @@ def study(name: str) -> tuple[list[str], list[int]]:
     """A study's arms and seeds, as its study.mk lists them. Raises ParameterError for a study that there is not."""
     place = runs.ROOT / "params" / name / "study.mk"
     try:
-        lists = dict(re.findall(r"^(ARMS|SEEDS) *:= *(.*)$", place.read_text(encoding="utf-8"), re.M))
+        lists = dict(
+            re.findall(r"^(ARMS|SEEDS) *:= *(.*)$", place.read_text(encoding="utf-8"), re.M)
+        )
     except OSError:
         there = sorted(path.parent.name for path in place.parent.parent.glob("*/study.mk"))
         raise ParameterError(f"there is no study {name!r}; there are: {', '.join(there)}") from None

@@ -1,4 +1,5 @@
 """Grad-CAM (Selvaraju et al., https://arxiv.org/abs/1610.02391): which places of a layer raise a class's logit."""
+
 import torch
 from torch import nn
 
@@ -36,26 +37,42 @@ class GradCAM:
         if self.model.training:
             raise ValueError("Grad-CAM needs the network in eval mode: call model.eval() first")
         if targets.shape != (len(images),):
-            raise ValueError(f"targets must be one class an image, ({len(images)},), got {tuple(targets.shape)}")
+            raise ValueError(
+                f"targets must be one class an image, ({len(images)},), got {tuple(targets.shape)}"
+            )
         with torch.enable_grad():
             logits = self.model(images)
             chosen = logits.gather(1, targets[:, None].to(logits.device))
-            gradient, = torch.autograd.grad(chosen.sum(), self._features)
+            (gradient,) = torch.autograd.grad(chosen.sum(), self._features)
         weights = gradient.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
         maps = (weights * self._features).sum(1).detach().float()
         return maps.relu() if relu else maps
 
 
-def pair_maps(model: nn.Module, layer: str, images: torch.Tensor, wrong: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+def pair_maps(
+    model: nn.Module, layer: str, images: torch.Tensor, wrong: torch.Tensor, true: torch.Tensor
+) -> torch.Tensor:
     """Maps of the wrong and the true class of each image: (N, 2, h, w), in logits."""
     step = at_once(images, len(images) or 1)
     with GradCAM(model, getattr(model, layer)) as cam:
-        return torch.cat([torch.stack([cam.maps(few, one), cam.maps(few, other)], 1)
-                          for few, one, other in zip(*(values.split(step) for values in (images, wrong, true)))])
+        return torch.cat(
+            [
+                torch.stack([cam.maps(few, one), cam.maps(few, other)], 1)
+                for few, one, other in zip(
+                    *(values.split(step) for values in (images, wrong, true))
+                )
+            ]
+        )
 
 
-def completeness(model: nn.Module, layer: str, maps: torch.Tensor, images: torch.Tensor, wrong: torch.Tensor,
-                 true: torch.Tensor) -> float | None:
+def completeness(
+    model: nn.Module,
+    layer: str,
+    maps: torch.Tensor,
+    images: torch.Tensor,
+    wrong: torch.Tensor,
+    true: torch.Tensor,
+) -> float | None:
     """The largest deviation, in logits, of (sum over a map + bias) from the logit; None where no such identity holds.
 
     It holds for the layer before the average pooling. maps: (N, 2, h, w) of `wrong` and `true`, from `pair_maps`.

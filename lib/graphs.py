@@ -3,6 +3,7 @@
 The same recipe as lib.train's plain step, in tensor operations alone: no value travels to the host within an epoch, so that a batch may
 be launched while the one before it is computed. On a CPU the formulation gives the plain step's bits (tests/test_graphs.py).
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,9 @@ from lib import augment, recipe
 
 WARM_UP = 3  # steps before a capture: they make the momentum buffers, and let libraries choose their kernels
 CAPTURES = True  # until one fails: torch's allocator is left as in a capture then, and another one would fail as well
-COMPILED = False  # for a process that trains many runs: a cold compilation (a minute) outlasts a run
+COMPILED = (
+    False  # for a process that trains many runs: a cold compilation (a minute) outlasts a run
+)
 
 
 @dataclass
@@ -28,27 +31,54 @@ class Plan:
     step: torch.Tensor  # (1,) the step that comes next
 
 
-def plan(params, epoch: int, order: torch.Tensor, draws: torch.Tensor | None, size: tuple[int, int]) -> Plan:
+def plan(
+    params, epoch: int, order: torch.Tensor, draws: torch.Tensor | None, size: tuple[int, int]
+) -> Plan:
     """What epoch 0, 1, ... draws, on the CPU; order: (N,), draws: (N, 3) by image or None, size: height and width."""
     batches = order.split(params.batch_size)
-    partner, box, share = [], np.zeros((len(batches), 4), np.int64), np.tile(np.float32([1, 0]), (len(batches), 1))
+    partner, box, share = (
+        [],
+        np.zeros((len(batches), 4), np.int64),
+        np.tile(np.float32([1, 0]), (len(batches), 1)),
+    )
     for number, batch in enumerate(batches):
-        drawn = recipe.draw(params, epoch * len(batches) + number, len(batch), *size) if params.cutmix_probability else None
+        drawn = (
+            recipe.draw(params, epoch * len(batches) + number, len(batch), *size)
+            if params.cutmix_probability
+            else None
+        )
         partner.append(torch.arange(len(batch)) if drawn is None else drawn[0])
         if drawn is not None:
             box[number], share[number] = drawn[1], (drawn[2], 1 - drawn[2])
-    return Plan(order, None if draws is None else draws[order], torch.cat(partner), torch.from_numpy(box), torch.from_numpy(share),
-                torch.zeros(1, dtype=torch.int64))
+    return Plan(
+        order,
+        None if draws is None else draws[order],
+        torch.cat(partner),
+        torch.from_numpy(box),
+        torch.from_numpy(share),
+        torch.zeros(1, dtype=torch.int64),
+    )
 
 
-def batch(images: torch.Tensor, labels: torch.Tensor, now: Plan, mean, std, batch_size: int, count: int, mixing: bool):
+def batch(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    now: Plan,
+    mean,
+    std,
+    batch_size: int,
+    count: int,
+    mixing: bool,
+):
     """The `count` images of the plan's next step as training sees them: (images, labels, partner_labels, lam, 1 - lam).
 
     images: the whole split, uint8 (N, 3, h, w); batch_size: of the steps before; `mean` and `std`: tensors on its device.
     """
     place = now.step * batch_size + torch.arange(count, device=images.device)
     chosen = now.order[place]
-    mixed = augment.training_batch(images[chosen], None if now.shifts is None else now.shifts[place], mean, std)
+    mixed = augment.training_batch(
+        images[chosen], None if now.shifts is None else now.shifts[place], mean, std
+    )
     labels = labels[chosen]
     lam, rest = now.share[now.step].view(2).unbind()
     if not mixing:
@@ -60,17 +90,31 @@ def batch(images: torch.Tensor, labels: torch.Tensor, now: Plan, mean, std, batc
     return torch.where(inside, mixed[partner], mixed), labels, labels[partner], lam, rest
 
 
-def forward(network, images, labels, partner_labels, lam, rest, smoothing: float, mixing: bool, precision: str):
+def forward(
+    network,
+    images,
+    labels,
+    partner_labels,
+    lam,
+    rest,
+    smoothing: float,
+    mixing: bool,
+    precision: str,
+):
     """Loss, and what the epoch counts (5,): see lib.train.reset_totals."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         outputs = network(images.contiguous(memory_format=torch.channels_last))
     outputs = outputs.float()
     loss = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
     if mixing:
-        loss = lam * loss + rest * F.cross_entropy(outputs, partner_labels, label_smoothing=smoothing)
+        loss = lam * loss + rest * F.cross_entropy(
+            outputs, partner_labels, label_smoothing=smoothing
+        )
     guess, count = outputs.detach().argmax(1), torch.full_like(lam, len(labels))
     right = lam * (guess == labels).sum() + rest * (guess == partner_labels).sum()
-    return loss, torch.stack([loss.detach() * count, right, count, torch.where(lam < 1, lam, 0), (lam < 1).to(lam)])
+    return loss, torch.stack(
+        [loss.detach() * count, right, count, torch.where(lam < 1, lam, 0), (lam < 1).to(lam)]
+    )
 
 
 class Engine:
@@ -83,7 +127,10 @@ class Engine:
     def __init__(self, state):
         self.state, self.graph, self.rate, self.warm, self.plan = state, None, None, 0, None
         self.usable = CAPTURES and state.device.type == "cuda"
-        self.mean, self.std = (torch.tensor(values, dtype=torch.float32, device=state.device) for values in (state.splits.mean, state.splits.std))
+        self.mean, self.std = (
+            torch.tensor(values, dtype=torch.float32, device=state.device)
+            for values in (state.splits.mean, state.splits.std)
+        )
         self.totals = torch.zeros_like(state.totals)
         self.network, self.stream = state.model, torch.cuda.Stream() if self.usable else None
         if COMPILED:
@@ -96,7 +143,12 @@ class Engine:
         drawn = plan(state.params, state.epoch, order, draws, tuple(state.images.shape[2:]))
         drawn.step += state.step
         if self.plan is None:
-            self.plan = Plan(**{name: None if value is None else value.to(state.device) for name, value in vars(drawn).items()})
+            self.plan = Plan(
+                **{
+                    name: None if value is None else value.to(state.device)
+                    for name, value in vars(drawn).items()
+                }
+            )
         else:
             for name, value in vars(drawn).items():
                 if value is not None:
@@ -130,8 +182,19 @@ class Engine:
     def step(self, count: int) -> None:
         state, params = self.state, self.state.params
         mixing, whole = params.cutmix_probability > 0, count == params.batch_size
-        given = batch(state.images, state.labels, self.plan, self.mean, self.std, params.batch_size, count, mixing)
-        network = self.network if whole else state.model  # the smaller batch is not worth a compilation of its own
+        given = batch(
+            state.images,
+            state.labels,
+            self.plan,
+            self.mean,
+            self.std,
+            params.batch_size,
+            count,
+            mixing,
+        )
+        network = (
+            self.network if whole else state.model
+        )  # the smaller batch is not worth a compilation of its own
         loss, counted = forward(network, *given, params.label_smoothing, mixing, state.precision)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -149,13 +212,17 @@ class Engine:
                 self.step(count)
             self.graph = graph
         except RuntimeError as error:
-            why = error.__context__ or error  # the end of a failed capture fails in turn, and leaves its stream the current one
+            why = (
+                error.__context__ or error
+            )  # the end of a failed capture fails in turn, and leaves its stream the current one
             torch.cuda.set_stream(here)
             self.usable = CAPTURES = False
             if isinstance(why, torch.OutOfMemoryError):
                 raise why
-            print(f"CUDA graph: not captured ({(str(why).splitlines() or [type(why).__name__])[0]}); training goes on step by step, slower",
-                  flush=True)
+            print(
+                f"CUDA graph: not captured ({(str(why).splitlines() or [type(why).__name__])[0]}); training goes on step by step, slower",
+                flush=True,
+            )
 
 
 def kind() -> str:

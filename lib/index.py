@@ -1,4 +1,5 @@
 """The studies of a folder on one page: `python -m lib.index OUTPUTS` writes OUTPUTS/index.html."""
+
 import html
 import sys
 from pathlib import Path
@@ -39,31 +40,55 @@ HEAD = ("study", "finished, UTC", "test accuracy", "from the first arm to the se
 def studies(outputs: Path) -> list[dict]:
     """What is known of every study with a report in `outputs`, the newest first."""
     found = [_study(report.parent) for report in outputs.glob("*/report.html")]
-    return sorted(sorted(found, key=lambda study: study["folder"]), key=lambda study: study["finished"], reverse=True)
+    return sorted(
+        sorted(found, key=lambda study: study["folder"]),
+        key=lambda study: study["finished"],
+        reverse=True,
+    )
 
 
 def _study(folder: Path) -> dict:
     """Title and time from the executed notebook, numbers from results.json; what cannot be read is left out and said."""
-    study = {"folder": folder.name, "title": folder.name, "finished": "", "accuracy": [], "change": "", "pdf": (folder / "report.pdf").exists()}
+    study = {
+        "folder": folder.name,
+        "title": folder.name,
+        "finished": "",
+        "accuracy": [],
+        "change": "",
+        "pdf": (folder / "report.pdf").exists(),
+    }
     try:
         record = runs.read_json(folder / "05_report.ipynb")["metadata"]["papermill"]
         compare = runs.read_json(folder / "results.json")["compare"]
         arms = compare["arms"]
-        accuracy = [(readable(arm), _accuracy(of_arm["test_accuracy"])) for arm, of_arm in arms.items()]
-        return study | {"title": record["parameters"].get("title", folder.name), "finished": record["end_time"][:16].replace("T", " "),
-                        "accuracy": accuracy, "change": _change(compare) if compare["after"] else "one arm, nothing compared"}
+        accuracy = [
+            (readable(arm), _accuracy(of_arm["test_accuracy"])) for arm, of_arm in arms.items()
+        ]
+        return study | {
+            "title": record["parameters"].get("title", folder.name),
+            "finished": record["end_time"][:16].replace("T", " "),
+            "accuracy": accuracy,
+            "change": _change(compare) if compare["after"] else "one arm, nothing compared",
+        }
     except (runs.ArtefactError, KeyError, TypeError, AttributeError):
         return study | {"change": "its results cannot be read"}
 
 
 def _change(compare: dict) -> str:
-    change, pair = compare["accuracy_change"], [readable(compare[which]) for which in ("before", "after")]
+    change, pair = (
+        compare["accuracy_change"],
+        [readable(compare[which]) for which in ("before", "after")],
+    )
     found = "no difference found: " if verdict(change) == "none" else ""
     return f"{' to '.join(pair)}: {found}{change_text('test_accuracy', change, compare['arms'][compare['before']]['test_accuracy']['n'])}"
 
 
 def _accuracy(entry: dict) -> str:
-    spread = "" if entry["n"] == 1 or entry["sd"] is None else f" ± {100 * entry['sd']:.1f} ({entry['n']} seeds)"
+    spread = (
+        ""
+        if entry["n"] == 1 or entry["sd"] is None
+        else f" ± {100 * entry['sd']:.1f} ({entry['n']} seeds)"
+    )
     return percent(entry["mean"]) + spread
 
 
@@ -74,19 +99,29 @@ def page(found: list[dict]) -> str:
     else:
         head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
         rows = "\n".join(f"<tr>{_row(study)}</tr>" for study in found)
-        body = ('<div class="scroll" tabindex="0" role="region" aria-label="Studies">\n<table>\n'
-                f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>")
+        body = (
+            '<div class="scroll" tabindex="0" role="region" aria-label="Studies">\n<table>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>"
+        )
     return PAGE.format(style=STYLE.read_text(encoding="utf-8"), body=body)
 
 
 def _row(study: dict) -> str:
     place = quote(study["folder"])
-    links = [f'<a href="{place}/report.html">HTML</a>'] + [f'<a href="{place}/report.pdf">PDF</a>'] * study["pdf"]
+    links = [f'<a href="{place}/report.html">HTML</a>'] + [
+        f'<a href="{place}/report.pdf">PDF</a>'
+    ] * study["pdf"]
     accuracy = "<br>".join(html.escape(f"{arm} {value}") for arm, value in study["accuracy"])
     title = html.escape(study["title"])
-    name = "" if study["title"] == study["folder"] else f"<br><code>{html.escape(study['folder'])}</code>"
-    return (f'<th scope="row"><a href="{place}/report.html">{title}</a>{name}</th><td class="short">{html.escape(study["finished"])}</td>'
-            f'<td class="short">{accuracy}</td><td class="long">{html.escape(study["change"])}</td><td class="short">{", ".join(links)}</td>')
+    name = (
+        ""
+        if study["title"] == study["folder"]
+        else f"<br><code>{html.escape(study['folder'])}</code>"
+    )
+    return (
+        f'<th scope="row"><a href="{place}/report.html">{title}</a>{name}</th><td class="short">{html.escape(study["finished"])}</td>'
+        f'<td class="short">{accuracy}</td><td class="long">{html.escape(study["change"])}</td><td class="short">{", ".join(links)}</td>'
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,5 @@
 """Stopping: between two steps and never within one, once however often it is asked for, and with whoever asked for the work."""
+
 import ctypes
 import os
 import signal
@@ -50,7 +51,9 @@ def leave_once() -> None:
     must not break into the work of stopping. What is ignored from the start (nohup, a script's background job) stays ignored.
     """
     # guard: ignored-stays-ignored
-    heard = [number for number in (*SIGNALS, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    heard = [
+        number for number in (*SIGNALS, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
+    ]
 
     def leave(number, _frame):
         for each in heard:
@@ -96,6 +99,7 @@ def _catches(process: int, number: int) -> bool:
 
 def _when(true, number: int) -> None:
     """Send this process `number`, once, when `true()`."""
+
     def look():
         while not true():
             time.sleep(LOOK_SECONDS)

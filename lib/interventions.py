@@ -4,6 +4,7 @@ Pictures are (N, 3, h, w), uint8 or float, in levels 0..255; each result has the
 no input is changed. What is random is counted (see lib.randomness): `keys` (N,) are whole numbers that name the images, and the
 same key and seed give the same draw in a batch of any size and order.
 """
+
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -29,7 +30,11 @@ def fill(images: torch.Tensor, kind: str, mean, keys, seed: int = 0) -> torch.Te
     if kind == "blur":
         return low_pass(images, BLUR * images.shape[-1])
     if kind == "noise":
-        return torch.from_numpy(_noise(keys, seed, images.shape[1:].numel())).reshape(images.shape).to(images)
+        return (
+            torch.from_numpy(_noise(keys, seed, images.shape[1:].numel()))
+            .reshape(images.shape)
+            .to(images)
+        )
     if kind == "mean":
         return _like(images, _colour(mean, images).expand(images.shape))
     raise ValueError(f"fill: got {kind!r}; allowed: {', '.join(FILLS)}")
@@ -50,7 +55,9 @@ def pixels(cells: torch.Tensor, size: int = 32) -> torch.Tensor:
 
 def ranks(maps: torch.Tensor) -> torch.Tensor:
     """The place of each cell in its map, (N, h, w) to int64 (N, h, w): 0 is the hottest; equal cells in reading order."""
-    return maps.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(maps.shape)
+    return (
+        maps.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(maps.shape)
+    )
 
 
 def hottest(maps: torch.Tensor, share: float) -> torch.Tensor:
@@ -63,14 +70,18 @@ def coldest(maps: torch.Tensor, share: float) -> torch.Tensor:
     return ranks(maps) >= maps.shape[1:].numel() - cell_count(maps.shape[1:].numel(), share)
 
 
-def random_cells(keys, height: int, width: int, share: float, draws: int, seed: int = 0) -> torch.Tensor:
+def random_cells(
+    keys, height: int, width: int, share: float, draws: int, seed: int = 0
+) -> torch.Tensor:
     """As many cells as `hottest` takes, drawn from all alike: bool (draws, N, height, width)."""
     return random_ranks(keys, height, width, draws, seed) < cell_count(height * width, share)
 
 
 def random_ranks(keys, height: int, width: int, draws: int, seed: int = 0) -> torch.Tensor:
     """A random order of the cells for each image and draw: int64 (draws, N, height, width), each 0..height * width - 1."""
-    orders = [_orders(randomness.key(seed, CELLS, draw), keys, height * width) for draw in range(draws)]
+    orders = [
+        _orders(randomness.key(seed, CELLS, draw), keys, height * width) for draw in range(draws)
+    ]
     return torch.from_numpy(np.stack(orders)).view(draws, len(keys), height, width)
 
 
@@ -91,16 +102,30 @@ def patch_shuffle(images: torch.Tensor, grid: int, keys, seed: int = 0) -> torch
     if grid < 2 or height % grid or width % grid:
         raise ValueError(f"grid: got {grid}; allowed: divisors of {height} and {width} from 2")
     cycle = torch.from_numpy(_orders(randomness.key(seed, PATCHES, grid), keys, grid * grid))
-    source = torch.empty_like(cycle).scatter_(1, cycle, cycle.roll(1, 1)).to(images.device)  # (N, grid * grid)
+    source = (
+        torch.empty_like(cycle).scatter_(1, cycle, cycle.roll(1, 1)).to(images.device)
+    )  # (N, grid * grid)
     tall, wide = height // grid, width // grid
-    patches = images.reshape(number, channels, grid, tall, grid, wide).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
-    moved = patches[torch.arange(number, device=images.device)[:, None], source]  # (N, grid * grid, 3, tall, wide)
-    return moved.view(number, grid, grid, channels, tall, wide).permute(0, 3, 1, 4, 2, 5).reshape(images.shape)
+    patches = (
+        images.reshape(number, channels, grid, tall, grid, wide)
+        .permute(0, 2, 4, 1, 3, 5)
+        .flatten(1, 2)
+    )
+    moved = patches[
+        torch.arange(number, device=images.device)[:, None], source
+    ]  # (N, grid * grid, 3, tall, wide)
+    return (
+        moved.view(number, grid, grid, channels, tall, wide)
+        .permute(0, 3, 1, 4, 2, 5)
+        .reshape(images.shape)
+    )
 
 
 def grey(images: torch.Tensor) -> torch.Tensor:
     """Without colour: all three channels are the luma of ITU-R BT.601."""
-    luma = (images.float() * images.new_tensor(LUMA, dtype=torch.float32).view(3, 1, 1)).sum(1, keepdim=True)
+    luma = (images.float() * images.new_tensor(LUMA, dtype=torch.float32).view(3, 1, 1)).sum(
+        1, keepdim=True
+    )
     return _like(images, luma.expand(images.shape))
 
 
@@ -114,23 +139,31 @@ def high_pass(images: torch.Tensor, sigma: float, mean) -> torch.Tensor:
     return _like(images, images.float() - _blurred(images, sigma) + _colour(mean, images))
 
 
-def windows(size: int = 8, stride: int = 4, side: int = 32) -> Iterator[tuple[int, int, torch.Tensor]]:
+def windows(
+    size: int = 8, stride: int = 4, side: int = 32
+) -> Iterator[tuple[int, int, torch.Tensor]]:
     """Every place of a size x size square in a picture of `side` pixels, as (top, left, mask bool (side, side)).
 
     Rows of places in reading order, 49 of them by default; the last of a row touches the edge. Raises ValueError unless
     1 <= size <= side and stride >= 1.
     """
     if not 1 <= size <= side or stride < 1:
-        raise ValueError(f"windows: got size {size} and stride {stride}; allowed: sizes 1 to {side}, strides from 1")
+        raise ValueError(
+            f"windows: got size {size} and stride {stride}; allowed: sizes 1 to {side}, strides from 1"
+        )
     starts = sorted({*range(0, side - size + 1, stride), side - size})
     for top, left in ((top, left) for top in starts for left in starts):
         mask = torch.zeros(side, side, dtype=torch.bool)
-        mask[top:top + size, left:left + size] = True
+        mask[top : top + size, left : left + size] = True
         yield top, left, mask
 
 
 def _like(images: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    return values.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else values.to(images.dtype)
+    return (
+        values.round().clamp(0, 255).to(torch.uint8)
+        if images.dtype == torch.uint8
+        else values.to(images.dtype)
+    )
 
 
 def _colour(mean, images: torch.Tensor) -> torch.Tensor:
@@ -145,7 +178,9 @@ def _blurred(images: torch.Tensor, sigma: float) -> torch.Tensor:
 @lru_cache
 def _gaussian(length: int, sigma: float) -> torch.Tensor:
     """The blur of one axis as a matrix (length, length)."""
-    return torch.from_numpy(gaussian_filter1d(np.eye(length), sigma, axis=0, mode="reflect")).float()
+    return torch.from_numpy(
+        gaussian_filter1d(np.eye(length), sigma, axis=0, mode="reflect")
+    ).float()
 
 
 def _orders(stream: int, keys, items: int) -> np.ndarray:
@@ -161,4 +196,6 @@ def _noise(keys, seed: int, values: int) -> np.ndarray:
 
 def _counters(keys, items: int) -> np.ndarray:
     """Counters (N, items) that no two keys share."""
-    return np.asarray(keys).astype(np.uint64)[:, None] * np.uint64(items) + np.arange(items, dtype=np.uint64)
+    return np.asarray(keys).astype(np.uint64)[:, None] * np.uint64(items) + np.arange(
+        items, dtype=np.uint64
+    )

@@ -1,4 +1,5 @@
 """Which recorded labels look wrong: confident learning in every run, and the runs' agreement on one other class."""
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +16,12 @@ NONE = -1
 
 def thresholds(labels: np.ndarray, own: np.ndarray, classes: int) -> np.ndarray:
     """The mean probability of each class on the images labelled so, (classes,); `own`: of each image's label, (N,). Infinite without images."""
-    return np.array([np.mean(of_class) if len(of_class) else np.inf for of_class in grouped(own, labels, classes)])
+    return np.array(
+        [
+            np.mean(of_class) if len(of_class) else np.inf
+            for of_class in grouped(own, labels, classes)
+        ]
+    )
 
 
 def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
@@ -28,7 +34,9 @@ def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if threshold is None:
-        threshold = thresholds(labels, probabilities[np.arange(len(labels)), labels], probabilities.shape[1])
+        threshold = thresholds(
+            labels, probabilities[np.arange(len(labels)), labels], probabilities.shape[1]
+        )
     confident = probabilities >= threshold - 1e-6
     likeliest = probabilities.argmax(1)
     named = np.where(confident.sum(1) > 1, likeliest, confident.argmax(1))
@@ -42,14 +50,22 @@ def self_confidence(labels, probabilities) -> np.ndarray:
 
 def normalised_margin(labels, probabilities) -> np.ndarray:
     """How far the label's probability is above that of the likeliest other class, from 0 to 1; 0.5 where they are equal."""
-    others = np.where(np.arange(probabilities.shape[1]) == np.reshape(labels, (-1, 1)), -np.inf, probabilities)
+    others = np.where(
+        np.arange(probabilities.shape[1]) == np.reshape(labels, (-1, 1)), -np.inf, probabilities
+    )
     return (self_confidence(labels, probabilities) - others.max(1) + 1) / 2
 
 
 def opinion(labels, probabilities, threshold=None) -> pd.DataFrame:
     """What a run's probabilities (N, K) say of each label: named (by confident learning), predicted, self_confidence, margin."""
-    return pd.DataFrame({"named": confident_learning(labels, probabilities, threshold), "predicted": probabilities.argmax(1),
-                         "self_confidence": self_confidence(labels, probabilities), "margin": normalised_margin(labels, probabilities)})
+    return pd.DataFrame(
+        {
+            "named": confident_learning(labels, probabilities, threshold),
+            "predicted": probabilities.argmax(1),
+            "self_confidence": self_confidence(labels, probabilities),
+            "margin": normalised_margin(labels, probabilities),
+        }
+    )
 
 
 def suspected(of_runs: list[pd.DataFrame]) -> pd.DataFrame:
@@ -58,23 +74,41 @@ def suspected(of_runs: list[pd.DataFrame]) -> pd.DataFrame:
     Columns: position, suggested (class), votes (runs in which confident learning names it), agreeing (runs that predict it),
     self_confidence and margin (means over the runs). Ranked by votes, then by margin, then by position.
     """
-    named, predicted = (np.stack([of_run[column] for of_run in of_runs]) for column in ("named", "predicted"))  # (runs, N)
+    named, predicted = (
+        np.stack([of_run[column] for of_run in of_runs]) for column in ("named", "predicted")
+    )  # (runs, N)
     votes = (named[:, None] == named[None]).sum(1)  # how many runs name what this run names
     first, image = np.where(named == NONE, 0, votes).argmax(0), np.arange(named.shape[1])
     suggested, votes = named[first, image], votes[first, image]
-    table = pd.DataFrame({
-        "position": image, "suggested": suggested, "votes": votes, "agreeing": (predicted == suggested).sum(0),
-        **{column: np.mean([of_run[column] for of_run in of_runs], axis=0) for column in ("self_confidence", "margin")}})
+    table = pd.DataFrame(
+        {
+            "position": image,
+            "suggested": suggested,
+            "votes": votes,
+            "agreeing": (predicted == suggested).sum(0),
+            **{
+                column: np.mean([of_run[column] for of_run in of_runs], axis=0)
+                for column in ("self_confidence", "margin")
+            },
+        }
+    )
     chosen = table[(suggested != NONE) & (2 * votes > len(of_runs))]
-    return chosen.sort_values(["votes", "margin", "position"], ascending=[False, True, True], ignore_index=True)
+    return chosen.sort_values(
+        ["votes", "margin", "position"], ascending=[False, True, True], ignore_index=True
+    )
 
 
 def opinion_of(run, split: str) -> pd.DataFrame:
     """A run's `opinion` on val or test, after temperature scaling fitted on val."""
     part, fitted = getattr(run, split), temperature(run)
     threshold = thresholds(part.labels, columns(part, fitted).true, part.logits.shape[1])
-    return pd.concat([opinion(part.labels[rows], softmax(logits, fitted), threshold) for rows, logits in row_blocks(part.logits)],
-                     ignore_index=True)
+    return pd.concat(
+        [
+            opinion(part.labels[rows], softmax(logits, fitted), threshold)
+            for rows, logits in row_blocks(part.logits)
+        ],
+        ignore_index=True,
+    )
 
 
 def suspected_in(runs: list, splits) -> pd.DataFrame:
@@ -85,9 +119,20 @@ def suspected_in(runs: list, splits) -> pd.DataFrame:
         table = suspected([opinion_of(run, split) for run in runs])
         position = table["position"].to_numpy()
         ids, of_class = recorded.index[position], table["suggested"].to_numpy(int)
-        of_split = {"split": split, "position": position, "id": ids, "half": half(ids) if split == "test" else "",
-                    "true": names[recorded.labels[position]], "suggested": names[of_class], "suggested_class": of_class}
-        parts.append(pd.DataFrame(of_split).assign(runs=len(runs), **table[["votes", "agreeing", "self_confidence", "margin"]]))
+        of_split = {
+            "split": split,
+            "position": position,
+            "id": ids,
+            "half": half(ids) if split == "test" else "",
+            "true": names[recorded.labels[position]],
+            "suggested": names[of_class],
+            "suggested_class": of_class,
+        }
+        parts.append(
+            pd.DataFrame(of_split).assign(
+                runs=len(runs), **table[["votes", "agreeing", "self_confidence", "margin"]]
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -96,9 +141,15 @@ def numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], named_ids
     of_test = suspects[suspects["split"] == "test"]
     named = of_test[of_test["id"].isin(list(named_ids))]
     columns = [column for column in ("id", "true", "suggested", "reviewers") if column in named]
-    return {"runs": runs, "splits": {split: {"images": size, "suspected": int((suspects["split"] == split).sum())}
-                                     for split, size in images.items()},
-            "unanimous": int((of_test["votes"] == runs).sum()), "named": named[columns].to_dict("records")}
+    return {
+        "runs": runs,
+        "splits": {
+            split: {"images": size, "suspected": int((suspects["split"] == split).sum())}
+            for split, size in images.items()
+        },
+        "unanimous": int((of_test["votes"] == runs).sum()),
+        "named": named[columns].to_dict("records"),
+    }
 
 
 def score(found, wanted) -> dict:
@@ -108,8 +159,13 @@ def score(found, wanted) -> dict:
     """
     found, wanted = set(map(int, found)), set(map(int, wanted))
     hits = len(found & wanted)
-    return {"found": len(found), "wanted": len(wanted), "hits": hits,
-            "precision": share(hits, len(found)), "recall": share(hits, len(wanted))}
+    return {
+        "found": len(found),
+        "wanted": len(wanted),
+        "hits": hits,
+        "precision": share(hits, len(found)),
+        "recall": share(hits, len(wanted)),
+    }
 
 
 def share(part: int, whole: int) -> dict:

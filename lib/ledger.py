@@ -1,4 +1,5 @@
 """The ledger: each claim of an earlier study beside what this one measured, with a verdict by the rule that stands beside it."""
+
 import pandas as pd
 
 from lib.claims import Bound, Claim, Claims, Scope, Test
@@ -6,7 +7,12 @@ from lib.compare import Interval
 from lib.lookup import Missing, difference, find, images, measure
 from lib.wording import listed, readable, signed
 
-REPRODUCED, FAILED, CONTRADICTED, UNTESTED = "reproduced", "not reproduced", "contradicted", "not tested here"
+REPRODUCED, FAILED, CONTRADICTED, UNTESTED = (
+    "reproduced",
+    "not reproduced",
+    "contradicted",
+    "not tested here",
+)
 VERDICTS = (CONTRADICTED, FAILED, REPRODUCED, UNTESTED)  # in the order of the report's table
 COLUMNS = ["id", "statement", "claimed", "measured", "verdict", "why"]
 
@@ -24,8 +30,12 @@ def judge(claims: Claims | None, results: dict) -> pd.DataFrame:
 def _row(claim: Claim, scopes: dict, results: dict) -> dict:
     outcomes = [_outcome(test, claim, results) for test in claim.tests]
     measured = "; ".join(text for text, _, _ in outcomes if text) or None
-    verdict, why = _verdict(claim, outcomes, _outside(claim.only_at, scopes, results),
-                            _outside(claim.contradicted_only_at, scopes, results))
+    verdict, why = _verdict(
+        claim,
+        outcomes,
+        _outside(claim.only_at, scopes, results),
+        _outside(claim.contradicted_only_at, scopes, results),
+    )
     claimed = None if claim.claimed is None else _claimed(claim.claimed, claim.unit)
     return dict(zip(COLUMNS, (claim.id, claim.statement, claimed, measured, verdict, why)))
 
@@ -59,7 +69,9 @@ def _differences(scope: Scope, results: dict) -> str:
         except Missing:
             here = "none"
         if here != wanted:
-            texts.append(f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} (here {here})")
+            texts.append(
+                f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} (here {here})"
+            )
     return ", ".join(texts)
 
 
@@ -73,7 +85,10 @@ def _outcome(test: Test, claim: Claim, results: dict) -> tuple[str, str, str]:
         else:
             unit = test.unit or claim.unit
             interval = _measured(test, unit, results)
-            shown, (verdict, why) = _shown(interval, unit), _compared(interval, test, claim.claimed, unit)
+            shown, (verdict, why) = (
+                _shown(interval, unit),
+                _compared(interval, test, claim.claimed, unit),
+            )
     except Missing as missing:
         return "", UNTESTED, f"{label}{missing} is not in results.json"
     return label + shown, verdict, label + why
@@ -86,7 +101,13 @@ def _measured(test: Test, unit: str, results: dict) -> Interval:
         count_of, share_of = (of and (test.minus_of or of) for of in (test.count_of, test.share_of))
         interval = difference(interval, measure(results, test.minus, count_of, share_of))
     size = test.count_of or test.share_of
-    scale = 100 if unit in ("percent", "points") else images(results, size) if unit == "images" and size else 1
+    scale = (
+        100
+        if unit in ("percent", "points")
+        else images(results, size)
+        if unit == "images" and size
+        else 1
+    )
     return Interval(*(end * scale for end in interval))
 
 
@@ -107,7 +128,11 @@ def _compared(interval: Interval, test: Test, claimed: float | None, unit: str) 
     noun = {"percent": "points", "score": ""}.get(unit, unit)
     noun = {"classes": "class"}.get(noun, noun.removesuffix("s")) if test.tolerance == 1 else noun
     where = f"within {test.tolerance:g} {noun} of" if test.tolerance else "inside"
-    return (REPRODUCED, f"the claimed number {where} the interval") if holds else (FAILED, f"the claimed number not {where} the interval")
+    return (
+        (REPRODUCED, f"the claimed number {where} the interval")
+        if holds
+        else (FAILED, f"the claimed number not {where} the interval")
+    )
 
 
 def _lies(interval: Interval, bound: Bound) -> bool:
@@ -122,19 +147,32 @@ def _bound(bound: Bound, unit: str) -> str:
 def _claimed(value: float, unit: str) -> str:
     """A number as it was given."""
     text = f"{value:+g}" if unit == "points" else f"{value:,g}"
-    words = {"percent": "%", "points": " point" if abs(value) == 1 else " points", "epochs": f" epoch{'s' * (value != 1)}"}
+    words = {
+        "percent": "%",
+        "points": " point" if abs(value) == 1 else " points",
+        "epochs": f" epoch{'s' * (value != 1)}",
+    }
     return text.replace("-", "−") + words.get(unit, "")
 
 
 def _shown(interval: Interval, unit: str) -> str:
     """A measured number with its interval, where it has one."""
+
     def one(value):
         if unit == "points":
             return signed(value)
-        return {"percent": "{:.1f}%", "score": "{:.3f}"}.get(unit, "{:,.0f}").format(value).replace("-", "−")
+        return (
+            {"percent": "{:.1f}%", "score": "{:.3f}"}.get(unit, "{:,.0f}")
+            .format(value)
+            .replace("-", "−")
+        )
 
     text = one(interval.estimate) + (" points" if unit == "points" else "")
-    return text if interval.low == interval.high else f"{text} ({one(interval.low)} to {one(interval.high)})"
+    return (
+        text
+        if interval.low == interval.high
+        else f"{text} ({one(interval.low)} to {one(interval.high)})"
+    )
 
 
 def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
@@ -142,7 +180,9 @@ def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     chosen = judged[judged["verdict"].ne(UNTESTED) == tested].drop(columns="id")
     if not tested:
         return chosen.drop(columns="verdict")
-    return chosen.sort_values("verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable")
+    return chosen.sort_values(
+        "verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable"
+    )
 
 
 def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
@@ -150,8 +190,16 @@ def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
     schedule, each claim by its id, how the study differs from the scopes."""
     counts = judged["verdict"].value_counts()
     scopes = claims.scopes.values() if claims else ()
-    return {"verdicts": {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS},
-            "claims": judged.set_index("id").to_dict("index"),
-            "elsewhere": int(judged["why"][judged["verdict"] == FAILED].str.contains("(claimed of ", regex=False).sum()),
-            "about": claims.about if claims else None,
-            "outside": {scope.text: differs for scope in scopes if (differs := _differences(scope, results))}}
+    return {
+        "verdicts": {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS},
+        "claims": judged.set_index("id").to_dict("index"),
+        "elsewhere": int(
+            judged["why"][judged["verdict"] == FAILED]
+            .str.contains("(claimed of ", regex=False)
+            .sum()
+        ),
+        "about": claims.about if claims else None,
+        "outside": {
+            scope.text: differs for scope in scopes if (differs := _differences(scope, results))
+        },
+    }

@@ -1,4 +1,5 @@
 """What a training shows while it runs: a line and a table after each epoch, curves that redraw, TensorBoard on request."""
+
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
@@ -39,5 +40,7 @@ def _writer(folder):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ModuleNotFoundError("TENSORBOARD was asked for and its package is not installed: pip install tensorboard") from None
+        raise ModuleNotFoundError(
+            "TENSORBOARD was asked for and its package is not installed: pip install tensorboard"
+        ) from None
     return SummaryWriter(folder / "tensorboard")

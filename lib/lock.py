@@ -23,7 +23,9 @@ def locked(path: Path):
         ) from None
     except OSError as error:
         # guard: outputs-writable
-        raise runs.ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
+        raise runs.ArtefactError(
+            f"{path.parent}: cannot be written to ({error.strerror})"
+        ) from None
     with held:
         path.write_text(f"pid {os.getpid()} on {os.uname().nodename}", encoding="utf-8")
         yield

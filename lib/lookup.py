@@ -1,4 +1,5 @@
 """Numbers of results.json by name, each with the interval that its kind allows."""
+
 import math
 import re
 
@@ -28,7 +29,14 @@ def find(results: dict, path: str):
         if keys:
             wanted = dict(key.split("=", 1) for key in keys.split(","))
             rows = [row for row in here if isinstance(row, dict)] if isinstance(here, list) else []
-            here = next((row for row in rows if all(str(row.get(key)) == value for key, value in wanted.items())), None)
+            here = next(
+                (
+                    row
+                    for row in rows
+                    if all(str(row.get(key)) == value for key, value in wanted.items())
+                ),
+                None,
+            )
         if here is None:
             raise Missing(path)
     return here
@@ -56,7 +64,9 @@ def _size(results: dict, path: str) -> float:
     return float(sum(value.values())) if counts else number(results, path)
 
 
-def measure(results: dict, path: str, count_of: str | None = None, share_of: str | None = None) -> Interval:
+def measure(
+    results: dict, path: str, count_of: str | None = None, share_of: str | None = None
+) -> Interval:
     """The number at `path` with its 95 % interval; both ends are the number itself where none is known.
 
     An {estimate, low, high} has its own interval; a {mean, sd, n} of several seeds has Student's of the mean. count_of,
@@ -74,7 +84,9 @@ def measure(results: dict, path: str, count_of: str | None = None, share_of: str
         raise Missing(f"{path} as a share of {size}")
     seeds = _around(share, spread / scale)
     low, high = clopper_pearson(share.estimate * total, total)
-    return Interval(share.estimate, max(0.0, min(float(low), seeds.low)), min(1.0, max(float(high), seeds.high)))
+    return Interval(
+        share.estimate, max(0.0, min(float(low), seeds.low)), min(1.0, max(float(high), seeds.high))
+    )
 
 
 def _parts(value, path: str) -> tuple[Interval, float]:
@@ -83,7 +95,9 @@ def _parts(value, path: str) -> tuple[Interval, float]:
         numbers, spread = [value["estimate"], value["low"], value["high"]], 0.0
     elif isinstance(value, dict) and {"mean", "sd", "n"} <= set(value):
         numbers, several = [value["mean"]] * 3, value["n"] > 1 and value["sd"] is not None
-        spread = t.isf(0.025, value["n"] - 1) * value["sd"] / math.sqrt(value["n"]) if several else 0.0
+        spread = (
+            t.isf(0.025, value["n"] - 1) * value["sd"] / math.sqrt(value["n"]) if several else 0.0
+        )
     else:
         numbers, spread = [value] * 3, 0.0
     if any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in numbers):
@@ -92,7 +106,11 @@ def _parts(value, path: str) -> tuple[Interval, float]:
 
 
 def _around(measured: Interval, spread: float) -> Interval:
-    return Interval(measured.estimate, min(measured.low, measured.estimate - spread), max(measured.high, measured.estimate + spread))
+    return Interval(
+        measured.estimate,
+        min(measured.low, measured.estimate - spread),
+        max(measured.high, measured.estimate + spread),
+    )
 
 
 def difference(a: Interval, b: Interval) -> Interval:
@@ -101,5 +119,8 @@ def difference(a: Interval, b: Interval) -> Interval:
     On the same images two arms agree more than that, so that the interval is rather too wide than too narrow.
     """
     change = a.estimate - b.estimate
-    return Interval(change, change - math.hypot(a.estimate - a.low, b.high - b.estimate),
-                    change + math.hypot(a.high - a.estimate, b.estimate - b.low))
+    return Interval(
+        change,
+        change - math.hypot(a.estimate - a.low, b.high - b.estimate),
+        change + math.hypot(a.high - a.estimate, b.estimate - b.low),
+    )

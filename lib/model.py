@@ -1,4 +1,5 @@
 """ResNet-18 with torchvision's parameter names: for small images a 3x3 stem and no max-pool, for larger ones torchvision's own stem."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,7 +19,9 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)  # in place: 3 % of a training step on a CPU
         self.downsample = None
         if stride != 1 or inplanes != planes:
-            self.downsample = nn.Sequential(nn.Conv2d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -32,12 +35,19 @@ class ResNet(nn.Module):
     def __init__(self, num_classes: int, width: int, image_size: int):
         super().__init__()
         self.image_size, self.small = image_size, image_size <= SMALL
-        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False) if self.small else nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
+        self.conv1 = (
+            nn.Conv2d(3, width, 3, padding=1, bias=False)
+            if self.small
+            else nn.Conv2d(3, width, 7, 2, padding=3, bias=False)
+        )
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         planes = [width, width, 2 * width, 4 * width, 8 * width]
         for i in range(4):
-            stage = nn.Sequential(BasicBlock(planes[i], planes[i + 1], 1 if i == 0 else 2), BasicBlock(planes[i + 1], planes[i + 1], 1))
+            stage = nn.Sequential(
+                BasicBlock(planes[i], planes[i + 1], 1 if i == 0 else 2),
+                BasicBlock(planes[i + 1], planes[i + 1], 1),
+            )
             setattr(self, f"layer{i + 1}", stage)
         self.fc = nn.Linear(8 * width, num_classes)
         for module in self.modules():

@@ -1,4 +1,5 @@
 """Parameters of every stage: declared once, checked before anything runs, and again inside the notebook."""
+
 import difflib
 from typing import Annotated, Literal
 
@@ -62,7 +63,9 @@ class Train(Stage):
         if data is None:
             return value
         if info.field_name == "root" and (data == "folder") != bool(value.strip()):
-            raise ValueError("root names the folder of the images for data: folder, and is \"\" for other data")
+            raise ValueError(
+                'root names the folder of the images for data: folder, and is "" for other data'
+            )
         if info.field_name == "root" and any(ord(letter) < 32 for letter in value):
             raise ValueError("root must be printable")
         if info.field_name == "image_size" and data != "folder" and value != 32:
@@ -72,9 +75,13 @@ class Train(Stage):
     @field_validator("width")
     @classmethod
     def _wide_enough(cls, width, info):
-        if width < 16 and info.data.get("image_size", 32) > 32:  # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
-            raise ValueError("width must be at least 16 for images of more than 32 px: oneDNN's gradient of a narrower 1x1 convolution of "
-                             "stride 2 writes beyond its memory")
+        if (
+            width < 16 and info.data.get("image_size", 32) > 32
+        ):  # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
+            raise ValueError(
+                "width must be at least 16 for images of more than 32 px: oneDNN's gradient of a narrower 1x1 convolution of "
+                "stride 2 writes beyond its memory"
+            )
         return width
 
     @field_validator("milestones")
@@ -82,7 +89,9 @@ class Train(Stage):
     def _milestones_inside(cls, milestones, info):
         epochs = info.data.get("epochs", float("inf"))  # absent when it is itself wrong
         # guard: milestones-inside
-        if milestones != sorted(set(milestones)) or any(milestone >= epochs for milestone in milestones):
+        if milestones != sorted(set(milestones)) or any(
+            milestone >= epochs for milestone in milestones
+        ):
             raise ValueError(f"milestones must rise and lie before the last epoch ({epochs})")
         return milestones
 
@@ -105,7 +114,9 @@ class View(Stage):
         arms = info.data.get("arms", [])  # absent when they are themselves wrong
         # guard: one-arm-against-nothing
         if len(arms) == 1 and arm != ("" if info.field_name == "after" else arms[0]):
-            raise ValueError(f"with one arm ({arms[0]}) before must be that arm and after must be ''")
+            raise ValueError(
+                f"with one arm ({arms[0]}) before must be that arm and after must be ''"
+            )
         if len(arms) > 1 and (arm not in arms or arm == info.data.get("before")):
             raise ValueError(f"before and after must be two of the arms ({', '.join(arms)})")
         return arm
@@ -164,7 +175,13 @@ class Report(View):
     conditions: str
 
 
-STAGES = {"train": Train, "failures": Failures, "gradcam": Gradcam, "compare": Compare, "report": Report}
+STAGES = {
+    "train": Train,
+    "failures": Failures,
+    "gradcam": Gradcam,
+    "compare": Compare,
+    "report": Report,
+}
 
 
 def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
@@ -182,11 +199,21 @@ def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
 
 def _line(model, item: dict, origin: dict) -> str:
     name = str(item["loc"][0]) if item["loc"] else ""
-    where = ".".join(part if part.isprintable() else repr(part) for part in map(str, item["loc"]))  # a line break stays on its line
+    where = ".".join(
+        part if part.isprintable() else repr(part) for part in map(str, item["loc"])
+    )  # a line break stays on its line
     source = f"{origin.get(name, 'parameters')}: " + (f"{where}: " if where else "")
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, model.model_fields, 1)
-        return source + "unknown parameter" + (f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(model.model_fields)}")
+        return (
+            source
+            + "unknown parameter"
+            + (
+                f"; did you mean '{near[0]}'?"
+                if near
+                else f"; known are {', '.join(model.model_fields)}"
+            )
+        )
     if item["type"] == "missing":
         return f"parameters: {where}: missing, every parameter must be set"
     message = item["msg"].removeprefix("Value error, ")

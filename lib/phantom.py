@@ -10,6 +10,7 @@ In validation and test a stated share of the images is hard for one recorded cau
   the class has it, at 31 to 42 per cent where it lacks it (so the label holds, but has to be read off closely);
 - label_error: a plain picture of another class than the recorded one.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,16 @@ SUPERCLASS_NAMES: list[str] = ["round", "angular", "building", "vessel", "mover"
 CAUSES = ("none", "background", "second_object", "look_alike", "label_error")
 NONE, BACKGROUND, SECOND_OBJECT, LOOK_ALIKE, LABEL_ERROR = range(5)
 SHARES = (66, 12, 8, 9, 5)  # per cent of the causes, in every class of val and test
-_TIED_NAMES = ("castle", "fish", "ring", "car", "square", "cup", "tent", "spray")  # in the order of their textures
+_TIED_NAMES = (
+    "castle",
+    "fish",
+    "ring",
+    "car",
+    "square",
+    "cup",
+    "tent",
+    "spray",
+)  # in the order of their textures
 TIED_CLASSES = tuple(CLASS_NAMES.index(name) for name in _TIED_NAMES)
 BIAS = 92  # per cent of a tied class's ordinary pictures that show its own background
 SPLITS = ("train", "val", "test")
@@ -39,9 +49,13 @@ class Images:
 
     images: np.ndarray  # (N, 3, 32, 32) uint8
     labels: np.ndarray  # (N,) int64, as recorded
-    object_class: np.ndarray  # (N,) int64, what really stands there; differs from the label for label_error only
+    object_class: (
+        np.ndarray
+    )  # (N,) int64, what really stands there; differs from the label for label_error only
     cause: np.ndarray  # (N,) int8, index into CAUSES
-    cause_class: np.ndarray  # (N,) int64, the class the cause points at, the wrong prediction to expect; -1 for none
+    cause_class: (
+        np.ndarray
+    )  # (N,) int64, the class the cause points at, the wrong prediction to expect; -1 for none
     mask: np.ndarray  # (N, 32, 32) bool, every pixel that the main object touches
 
 
@@ -58,9 +72,14 @@ def generate(split: str, size: int, seed: int) -> Images:
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
     plan = _plan(split, int(size), int(seed))
-    parts = [_paint({name: value[i : i + _CHUNK] for name, value in plan.items()}) for i in range(0, size, _CHUNK)]
+    parts = [
+        _paint({name: value[i : i + _CHUNK] for name, value in plan.items()})
+        for i in range(0, size, _CHUNK)
+    ]
     images, mask = map(np.concatenate, zip(*parts))
-    return Images(images, plan["labels"], plan["object_class"], plan["cause"], plan["cause_class"], mask)
+    return Images(
+        images, plan["labels"], plan["object_class"], plan["cause"], plan["cause_class"], mask
+    )
 
 
 def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
@@ -68,10 +87,17 @@ def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
     stream = SPLITS.index(split)
     key = keys(seed, stream, 0, size)
     blocks = -(-size // 20)  # every 20 pictures are a permutation of the classes
-    labels = keys(seed, 10 + stream, 0, 20 * blocks).reshape(blocks, 20).argsort(1, kind="stable").reshape(-1)
+    labels = (
+        keys(seed, 10 + stream, 0, 20 * blocks)
+        .reshape(blocks, 20)
+        .argsort(1, kind="stable")
+        .reshape(-1)
+    )
     labels = labels[:size].astype(np.int64)
     cause = np.zeros(size, np.int64)
-    if split != "train":  # of each class's pictures k = 0, 1, ... take the place 61 k + offset of 100
+    if (
+        split != "train"
+    ):  # of each class's pictures k = 0, 1, ... take the place 61 k + offset of 100
         offset = keys(seed, 20 + stream, 0, 20) % np.uint64(100)
         place = (np.arange(size) // 20 * 61 + offset.astype(np.int64)[labels]) % 100
         cause = np.searchsorted(np.cumsum(SHARES), place, side="right")
@@ -79,20 +105,36 @@ def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
     step = draw(key, 0, 0, 18)  # a class that is neither the label's nor its partner's
     other = (labels // 2 * 2 + 2 + step) % 20
     tied = np.array(TIED_CLASSES, np.int64)
-    barred = (tied[None, :] // 2 == labels[:, None] // 2)  # (N, 8), at most one True a row: its own pair's texture
-    lure = np.where(barred.any(1), (barred.argmax(1) + 1 + draw(key, 1, 0, 7)) % 8, draw(key, 1, 0, 8))
+    barred = (
+        tied[None, :] // 2 == labels[:, None] // 2
+    )  # (N, 8), at most one True a row: its own pair's texture
+    lure = np.where(
+        barred.any(1), (barred.argmax(1) + 1 + draw(key, 1, 0, 7)) % 8, draw(key, 1, 0, 8)
+    )
     cause_class = np.choose(cause, [np.full(size, -1, np.int64), tied[lure], other, partner, other])
     object_class = np.where(cause == LABEL_ERROR, other, labels)
     neutral = draw(key, 2, phantom_textures.TIED, len(phantom_textures.NAMES))
-    own = (_TIES[object_class] >= 0) & (draw(key, 3, 0, 100) < BIAS) & np.isin(cause, (NONE, LABEL_ERROR))
+    own = (
+        (_TIES[object_class] >= 0)
+        & (draw(key, 3, 0, 100) < BIAS)
+        & np.isin(cause, (NONE, LABEL_ERROR))
+    )
     texture = np.where(cause == BACKGROUND, lure, np.where(own, _TIES[object_class], neutral))
-    return {"key": key, "labels": labels, "cause": cause.astype(np.int8), "cause_class": cause_class,
-            "object_class": object_class, "texture": texture}
+    return {
+        "key": key,
+        "labels": labels,
+        "cause": cause.astype(np.int8),
+        "cause_class": cause_class,
+        "object_class": object_class,
+        "texture": texture,
+    }
 
 
 def _paint(plan: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The pictures (n, 3, 32, 32), uint8, of a plan, and the masks (n, 32, 32) of their main objects."""
-    layers = scene(plan["key"], plan["object_class"], plan["cause"], plan["cause_class"], plan["texture"])
+    layers = scene(
+        plan["key"], plan["object_class"], plan["cause"], plan["cause_class"], plan["texture"]
+    )
     grain = noise(plan["key"], 90, 3 * 32 * 32).reshape(-1, 3, 32, 32)
     grain = grain * draw(plan["key"], 91, 6, 15)[:, None, None, None].astype(np.int16) >> 4
     return (layers.picture + grain).clip(0, 255).astype(np.uint8), layers.main > 0

@@ -1,4 +1,5 @@
 """Paints the phantom's scenes, without noise, in integers: a background, perhaps a second object, the main object."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +8,24 @@ from lib import phantom_shapes, phantom_textures
 from lib.phantom_random import draw
 
 CAUSE_SECOND, CAUSE_ALIKE, CAUSE_LABEL = 2, 3, 4
-SIZES = (208, 337)  # nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
+SIZES = (
+    208,
+    337,
+)  # nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
 SMALL, LARGE = (208, 233), (272, 297)  # main and second object of a second_object picture
-CLARITY = (72, 129)  # of 128: how opaque the object is; less than 128 in ordinary and background pictures alone
+CLARITY = (
+    72,
+    129,
+)  # of 128: how opaque the object is; less than 128 in ordinary and background pictures alone
 HAZE = 84  # of 128: how strongly the second object shows, since it stands behind
 ALIKE_SIZES = (184, 241)
-ALIKE_OWN = (74, 89)  # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
-_LEVELS = np.array([46, 124, 202])  # three brightnesses, dealt out to background, main and second object
+ALIKE_OWN = (
+    74,
+    89,
+)  # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
+_LEVELS = np.array(
+    [46, 124, 202]
+)  # three brightnesses, dealt out to background, main and second object
 _DEALS = np.array([(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
 
 
@@ -35,20 +47,30 @@ def scene(key, object_class, cause, cause_class, texture) -> Scene:
     main = phantom_shapes.coverage(object_class, *pose, *box)
     if alike.any():
         own = draw(key[alike], 42, *ALIKE_OWN)[:, None, None]
-        partner = phantom_shapes.coverage(object_class[alike] ^ 1, *(values[alike] for values in (*pose, *box)))
+        partner = phantom_shapes.coverage(
+            object_class[alike] ^ 1, *(values[alike] for values in (*pose, *box))
+        )
         main[alike] = (main[alike] * own + partner * (128 - own)) >> 7
     second = np.zeros_like(main)
     if double.any():
         pose = draw(key[double], 43, 0, len(phantom_shapes.TURNS)), draw(key[double], 44, 0, 2)
-        second[double] = phantom_shapes.coverage(cause_class[double], *pose, *(values[double] for values in second_box))
+        second[double] = phantom_shapes.coverage(
+            cause_class[double], *pose, *(values[double] for values in second_box)
+        )
     field = np.empty((len(key), 32, 32), np.int16)
     for one in np.unique(texture):
         field[texture == one] = phantom_textures.field(int(one), key[texture == one])
-    level = _LEVELS[_DEALS[draw(key, 50, 0, 6)]]  # (n, 3): of the background, the main and the second object
+    level = _LEVELS[
+        _DEALS[draw(key, 50, 0, 6)]
+    ]  # (n, 3): of the background, the main and the second object
     contrast = draw(key, 51, 18, 31) * (2 * draw(key, 52, 0, 2) - 1)
-    background = _blend(_colour(key, 60, level[:, 0] - contrast), _colour(key, 64, level[:, 0] + contrast), field)
+    background = _blend(
+        _colour(key, 60, level[:, 0] - contrast), _colour(key, 64, level[:, 0] + contrast), field
+    )
     picture = _blend(background, _shaded(key, 68, level[:, 2]), second * HAZE >> 7)
-    clarity = np.where(alike | double | (cause == CAUSE_LABEL), 128, draw(key, 53, *CLARITY)).astype(np.int16)
+    clarity = np.where(
+        alike | double | (cause == CAUSE_LABEL), 128, draw(key, 53, *CLARITY)
+    ).astype(np.int16)
     picture = _blend(picture, _shaded(key, 76, level[:, 1]), main * clarity[:, None, None] >> 7)
     return Scene(picture, background, main, second)
 

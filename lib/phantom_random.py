@@ -3,6 +3,7 @@
 Integer arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same bytes on every
 platform and with every version of NumPy.
 """
+
 import numpy as np
 
 from lib.randomness import INCREMENT, MASK, mix
@@ -39,5 +40,9 @@ def noise(item_keys: np.ndarray, slot: int, count: int) -> np.ndarray:
     bits = mix(item_keys + np.uint64(((slot + 1) * INCREMENT) & MASK))
     bits = mix(bits[:, None] + np.arange(words, dtype=np.uint64) * np.uint64(INCREMENT))
     shifts = np.arange(0, 64, 8, dtype=np.uint64)
-    octets = ((bits[:, :, None] >> shifts) & np.uint64(255)).astype(np.int16).reshape(len(item_keys), -1)[:, :count]
+    octets = (
+        ((bits[:, :, None] >> shifts) & np.uint64(255))
+        .astype(np.int16)
+        .reshape(len(item_keys), -1)[:, :count]
+    )
     return (octets >> 4) + (octets & 15) - 15

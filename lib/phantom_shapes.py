@@ -2,13 +2,22 @@
 
 Shapes come in ten look-alike pairs (classes 2k and 2k + 1): the second has one small detail that the first lacks.
 """
+
 from functools import cache
 from math import isqrt
 
 import numpy as np
 
-GRID = 96  # cells a side of a template; the shapes below are in units of half a cell, -95..95, y down
-TURNS = ((1024, 0), (1020, 89), (1020, -89), (1008, 178), (1008, -178))  # 1024 (cos, sin) of 0, 5, -5, 10, -10 degrees
+GRID = (
+    96  # cells a side of a template; the shapes below are in units of half a cell, -95..95, y down
+)
+TURNS = (
+    (1024, 0),
+    (1020, 89),
+    (1020, -89),
+    (1008, 178),
+    (1008, -178),
+)  # 1024 (cos, sin) of 0, 5, -5, 10, -10 degrees
 
 
 def _box(x, y, left, top, right, bottom):
@@ -45,7 +54,13 @@ def _pairs(x, y):
         ("square", _box(x, y, -68, -68, 68, 68), "tag", x - y > 78, False),
         ("triangle", triangle, "tent", _wedge(x, y, 4, 95, 10, 28), False),
         ("house", house, "cottage", _box(x, y, 32, -84, 66, 0), True),
-        ("tower", tower, "castle", _box(x, y, -36, -95, -12, -54) | _box(x, y, 12, -95, 36, -54), False),
+        (
+            "tower",
+            tower,
+            "castle",
+            _box(x, y, -36, -95, -12, -54) | _box(x, y, 12, -95, 36, -54),
+            False,
+        ),
         ("cup", cup, "mug", handle & ~cup, True),
         ("bottle", bottle, "spray", _box(x, y, 15, -88, 60, -54), True),
         ("car", car, "taxi", _box(x, y, -24, -76, 24, -44), True),
@@ -65,7 +80,9 @@ def templates() -> tuple[tuple[str, ...], np.ndarray]:
         for plain_name, plain, name, detail, adds in _pairs(x, y):
             names += [plain_name, name]
             shapes += [plain, plain | detail if adds else plain & ~detail]
-        areas = np.stack(shapes).astype(np.int32).cumsum(1, dtype=np.int32).cumsum(2, dtype=np.int32)
+        areas = (
+            np.stack(shapes).astype(np.int32).cumsum(1, dtype=np.int32).cumsum(2, dtype=np.int32)
+        )
         tables.append(np.pad(areas, ((0, 0), (1, 0), (1, 0))))
     table = np.stack(tables, 1)
     table.setflags(write=False)
@@ -89,10 +106,14 @@ def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:
     All arguments are int64 (N,): class, row of TURNS, 0 or 1, and the template's box in sixteenths of a pixel.
     """
     edges = np.arange(33) * 16
-    rows = (edges - top[:, None]) * GRID // height[:, None]  # (N, 33), template cells at the pixels' edges
+    rows = (
+        (edges - top[:, None]) * GRID // height[:, None]
+    )  # (N, 33), template cells at the pixels' edges
     columns = (edges - left[:, None]) * GRID // width[:, None]
     columns = np.where(mirrored[:, None] == 1, GRID - columns, columns)
-    area = (rows[:, 1:] - rows[:, :-1])[:, :, None] * np.abs(columns[:, 1:] - columns[:, :-1])[:, None, :]
+    area = (rows[:, 1:] - rows[:, :-1])[:, :, None] * np.abs(columns[:, 1:] - columns[:, :-1])[
+        :, None, :
+    ]
     rows, columns = rows.clip(0, GRID)[:, :, None], columns.clip(0, GRID)[:, None, :]
     table = templates()[1].reshape(-1)
     start = ((shape * len(TURNS) + turn) * (GRID + 1) ** 2)[:, None, None]

@@ -2,13 +2,30 @@
 
 The first TIED textures each belong to one class (see phantom.TIED_CLASSES), the rest are the neutral pool.
 """
+
 import numpy as np
 
 from lib.phantom_random import draw, lattice
 
 TIED = 8
-NAMES = ("brick", "waves", "lawn", "dots", "tiles", "planks", "lattice", "zigzag",
-         "clouds", "patches", "slope", "bars", "bands", "facets", "halo", "gravel")
+NAMES = (
+    "brick",
+    "waves",
+    "lawn",
+    "dots",
+    "tiles",
+    "planks",
+    "lattice",
+    "zigzag",
+    "clouds",
+    "patches",
+    "slope",
+    "bars",
+    "bands",
+    "facets",
+    "halo",
+    "gravel",
+)
 _Y, _X = np.arange(32)[None, :, None], np.arange(32)[None, None, :]
 
 
@@ -41,7 +58,9 @@ def field(texture: int, keys: np.ndarray) -> np.ndarray:
         value = np.where((y % 5 == 0) | ((x + course % 2 * 5) % 10 == 0), 0, tone)
     elif name == "waves":  # rows of round crests, each row half a crest further
         row = y // 6
-        value = np.where((y % 6) * 4 <= ((x + row % 2 * 6) % 12 - 6) ** 2 // 2 + 4, 128, 24 + y % 6 * 10)
+        value = np.where(
+            (y % 6) * 4 <= ((x + row % 2 * 6) % 12 - 6) ** 2 // 2 + 4, 128, 24 + y % 6 * 10
+        )
     elif name == "lawn":  # short upright strokes, out of step from column to column
         value = lattice(keys, 210, (y + lattice(keys, 211, 0 * y[:, :1], x) % 6) // 6, x) >> 1
     elif name == "dots":  # round spots on a square grid
@@ -50,7 +69,9 @@ def field(texture: int, keys: np.ndarray) -> np.ndarray:
         value = (y // 4 + x // 4) % 2 * 80 + (lattice(keys, 210, y // 4, x // 4) >> 3) + 8
     elif name == "planks":  # boards with dark seams and grain along them
         board = y // 7
-        tone = 50 + (lattice(keys, 210, board, 0 * x) >> 2) % 32 + (lattice(keys, 211, y, x // 6) >> 3)
+        tone = (
+            50 + (lattice(keys, 210, board, 0 * x) >> 2) % 32 + (lattice(keys, 211, y, x // 6) >> 3)
+        )
         value = np.where(y % 7 == 0, 0, tone)
     elif name == "lattice":  # thin wires crossing on both diagonals
         value = np.where(((x + y) % 8 == 0) | ((x - y + 64) % 8 == 0), 128, 16)

@@ -1,4 +1,5 @@
 """Figures made of pictures, small ones drawn by whole pixels, and of maps laid over them."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -16,7 +17,9 @@ def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, 
     axes = np.empty((rows, columns), dtype=object)
     for row, column in np.ndindex(rows, columns):
         bottom = height - (row + 1) * (cell + above)
-        axes[row, column] = figure.add_axes(((left + column * (cell + gap)) / width, bottom / height, cell / width, cell / height))
+        axes[row, column] = figure.add_axes(
+            ((left + column * (cell + gap)) / width, bottom / height, cell / width, cell / height)
+        )
         axes[row, column].set_axis_off()
     return figure, axes
 
@@ -50,7 +53,13 @@ def failures(images: np.ndarray, titles: list[str], columns: int = 6):
     return figure
 
 
-def maps(images: np.ndarray, raw: np.ndarray, picture_titles: list[str], map_titles: list[list[str]], unit: str):
+def maps(
+    images: np.ndarray,
+    raw: np.ndarray,
+    picture_titles: list[str],
+    map_titles: list[list[str]],
+    unit: str,
+):
     """Columns of a picture and its maps below it, or rows where that takes less room, on one scale, with a colour bar.
 
     images: (N, 3, H, W); raw: (N, M, h, w), in logits; map_titles: M titles for each of the N images.
@@ -58,14 +67,25 @@ def maps(images: np.ndarray, raw: np.ndarray, picture_titles: list[str], map_tit
     limit = float(np.abs(raw).max(initial=0)) or 1.0
     across, down = max(len(images), 2), 1 + raw.shape[1]
     lying = across < down <= 6  # six pictures are a page's measure
-    figure, axes = grid(*((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.58)
-    for column, image, its_maps, title, titles in zip(axes if lying else axes.T, images, raw, picture_titles, map_titles):
+    figure, axes = grid(
+        *((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.58
+    )
+    for column, image, its_maps, title, titles in zip(
+        axes if lying else axes.T, images, raw, picture_titles, map_titles
+    ):
         picture(column[0], image, title)
         for axis, one, map_title in zip(column[1:], its_maps, titles):
             picture(axis, overlay(image, one, limit), map_title)
     width, height = figure.get_size_inches()
-    bar = figure.add_axes((0.06 / width, 0.38 / height, min(width - 0.12, 4) / width, 0.08 / height))
-    figure.colorbar(ScalarMappable(Normalize(-limit, limit), MAP_COLOURS), cax=bar, orientation="horizontal", label=unit)
+    bar = figure.add_axes(
+        (0.06 / width, 0.38 / height, min(width - 0.12, 4) / width, 0.08 / height)
+    )
+    figure.colorbar(
+        ScalarMappable(Normalize(-limit, limit), MAP_COLOURS),
+        cax=bar,
+        orientation="horizontal",
+        label=unit,
+    )
     bar.tick_params(labelsize=6, length=2)
     bar.xaxis.label.set_size(7)
     return figure

@@ -1,4 +1,5 @@
 """Plots of numbers. One function a figure: data in, axes out; nothing is computed or saved here."""
+
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,10 @@ def style(arms=()) -> None:
 
 
 def colours(arms) -> dict[str, str]:
-    return {arm: COLOURS[(_study.index(arm) if arm in _study else number) % len(COLOURS)] for number, arm in enumerate(arms)}
+    return {
+        arm: COLOURS[(_study.index(arm) if arm in _study else number) % len(COLOURS)]
+        for number, arm in enumerate(arms)
+    }
 
 
 def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -> None:
@@ -35,13 +39,23 @@ def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -
     Names keep `apart` of the axis's height, so that they never touch. To be called once the axis has its limits.
     """
     low, high = axis.get_ylim()
-    ranked = sorted(((value - low) / (high - low), label, colour) for label, (value, colour) in ends.items())
+    ranked = sorted(
+        ((value - low) / (high - low), label, colour) for label, (value, colour) in ends.items()
+    )
     places = []
     for height, _, _ in ranked:
         places.append(max(height, places[-1] + apart) if places else height)
     over = max(places[-1] - 1, 0) if places else 0  # what leaves the top moves all down
     for place, (_, label, colour) in zip(places, ranked):
-        axis.text(1.02, place - over, label, color=colour, transform=axis.transAxes, va="center", fontsize=7)
+        axis.text(
+            1.02,
+            place - over,
+            label,
+            color=colour,
+            transform=axis.transAxes,
+            va="center",
+            fontsize=7,
+        )
 
 
 def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = COLOURS[0]):
@@ -49,23 +63,35 @@ def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = 
 
     With several seeds, one under the other: the mean, and a band from the lowest to the highest. `colour` is the arm's.
     """
-    axes = plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")[1] if axes is None else axes
+    axes = (
+        plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")[1] if axes is None else axes
+    )
     names = {"stream": "training stream", "train": "train, clean", "val": "validation"}
     epochs = history.groupby("epoch")
     mean, low, high = epochs.mean(), epochs.min(), epochs.max()
     for axis, what in zip(axes, ("loss", "accuracy")):
-        for (column, label), shade, dash in zip(names.items(), (GREY, colour, colour), (":", (0, (4, 2)), "-")):
+        for (column, label), shade, dash in zip(
+            names.items(), (GREY, colour, colour), (":", (0, (4, 2)), "-")
+        ):
             name = f"{column}_{what}"
             axis.plot(mean.index, mean[name], linestyle=dash, color=shade, label=label)
             if len(history) > len(mean):
-                axis.fill_between(mean.index, low[name], high[name], color=shade, alpha=0.2, linewidth=0)
+                axis.fill_between(
+                    mean.index, low[name], high[name], color=shade, alpha=0.2, linewidth=0
+                )
         for milestone in milestones:
             axis.axvline(milestone + 0.5, color="#555555", linewidth=0.7, linestyle=(0, (2, 2)))
         axis.set(xlabel="epoch", title=what)
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes[0].set_ylabel("cross-entropy, nats")
     axes[1].yaxis.set_major_formatter(PercentFormatter(1, 0))
-    label_ends(axes[1], {line.get_label(): (line.get_ydata()[-1], line.get_color()) for line in axes[1].lines[:len(names)]})
+    label_ends(
+        axes[1],
+        {
+            line.get_label(): (line.get_ydata()[-1], line.get_color())
+            for line in axes[1].lines[: len(names)]
+        },
+    )
     return axes
 
 
@@ -74,15 +100,24 @@ def confidence_histograms(confidences: dict[str, tuple], axes=None):
 
     confidences: arm to (confidence, correct), each (seeds, N).
     """
-    axes = plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")[1] if axes is None else axes
+    axes = (
+        plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")[1] if axes is None else axes
+    )
     edges = np.linspace(0, 1, 21)
     for arm, colour in colours(confidences).items():
         confidence, correct = confidences[arm]
         for axis, right in zip(axes, (False, True)):
-            each = np.array([np.histogram(one[of_one == right], edges)[0] for one, of_one in zip(confidence, correct)])
+            each = np.array(
+                [
+                    np.histogram(one[of_one == right], edges)[0]
+                    for one, of_one in zip(confidence, correct)
+                ]
+            )
             axis.stairs(each.mean(0), edges, color=colour, label=readable(arm), linewidth=1.3)
             if len(each) > 1:
-                axis.stairs(each.max(0), edges, baseline=each.min(0), color=colour, alpha=0.2, fill=True)
+                axis.stairs(
+                    each.max(0), edges, baseline=each.min(0), color=colour, alpha=0.2, fill=True
+                )
     for axis, title in zip(axes, ("wrong predictions", "right predictions")):
         axis.set(title=title, xlabel="confidence", ylabel="test images")
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
@@ -100,9 +135,21 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
     wide, place = 0.8 / len(counts.columns), np.arange(len(counts))
     for number, (arm, colour) in enumerate(colours(counts).items()):
         several = deviations[arm].notna().all()
-        bars = ax.bar(place + (number + 0.5) * wide - 0.4, counts[arm], wide, color=colour, label=readable(arm),
-                      yerr=deviations[arm] if several else None, error_kw={"linewidth": 0.7})
-        ax.bar_label(bars, [f"{count:.0f}" for count in counts[arm]], fontsize=6.5 if len(counts.columns) < 4 else 5, padding=1)
+        bars = ax.bar(
+            place + (number + 0.5) * wide - 0.4,
+            counts[arm],
+            wide,
+            color=colour,
+            label=readable(arm),
+            yerr=deviations[arm] if several else None,
+            error_kw={"linewidth": 0.7},
+        )
+        ax.bar_label(
+            bars,
+            [f"{count:.0f}" for count in counts[arm]],
+            fontsize=6.5 if len(counts.columns) < 4 else 5,
+            padding=1,
+        )
     ax.set_xticks(place, [f"≥ {level(share)}" for share in counts.index])
     ax.set(xlabel="confidence of the wrong prediction", ylabel="test errors")
     ax.grid(axis="x", visible=False)
@@ -115,17 +162,28 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
     ranked = change.sort_values("change", ascending=False)
     if len(ranked) > SHOWN_CLASSES:
         ranked = pd.concat([ranked.head(SHOWN_CLASSES // 2), ranked.tail(SHOWN_CLASSES // 2)])
-    panels = [ranked.iloc[start:start + 50] for start in range(0, len(ranked), 50)]
+    panels = [ranked.iloc[start : start + 50] for start in range(0, len(ranked), 50)]
     if axes is None:
         height = 0.6 + 0.145 * max(map(len, panels))
-        axes = plt.subplots(1, len(panels), figsize=(WIDTH, height), layout="constrained", sharex=True, squeeze=False)[1][0]
+        axes = plt.subplots(
+            1,
+            len(panels),
+            figsize=(WIDTH, height),
+            layout="constrained",
+            sharex=True,
+            squeeze=False,
+        )[1][0]
     for axis, panel in zip(axes, panels):
         place = np.arange(len(panel))
         colour = np.where(panel["p_adjusted"] < 0.05, "black", "#9a9a9a")
         axis.hlines(place, panel["low"], panel["high"], color=colour, linewidth=1)
         axis.scatter(panel["change"], place, c=colour, s=9, zorder=3)
         axis.axvline(0, color="black", linewidth=0.7)
-        axis.set_yticks(place, panel.index.map(partial(shorten, length=22)), fontsize=6 if len(ranked) > 25 else 7)
+        axis.set_yticks(
+            place,
+            panel.index.map(partial(shorten, length=22)),
+            fontsize=6 if len(ranked) > 25 else 7,
+        )
         axis.set_ylim(len(panel) - 0.3, -0.7)
         axis.set_xlabel(f"{readable(arms[1])} minus {readable(arms[0])}, points")
         axis.grid(axis="y", visible=False)

@@ -1,4 +1,5 @@
 """Plots of what confidence is worth: data in, axes out; nothing is computed or saved here."""
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
@@ -13,12 +14,25 @@ def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
     for arm, colour in colours(curves).items():
         curve = curves[arm]
         ax.plot(curve["coverage"], curve["risk"], color=colour, label=readable(arm))
-        ax.fill_between(curve["coverage"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0)
+        ax.fill_between(
+            curve["coverage"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0
+        )
     highest = max(curve.loc[curve["coverage"] >= 0.05, "high"].max() for curve in curves.values())
-    ax.set(xlabel="coverage: share of test images accepted", ylabel="risk: errors among them", xlim=(0, 1), ylim=(0, highest))
+    ax.set(
+        xlabel="coverage: share of test images accepted",
+        ylabel="risk: errors among them",
+        xlim=(0, 1),
+        ylim=(0, highest),
+    )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, 0))
-    label_ends(ax, {readable(arm): (curves[arm]["risk"].iloc[-1], colour) for arm, colour in colours(curves).items()})
+    label_ends(
+        ax,
+        {
+            readable(arm): (curves[arm]["risk"].iloc[-1], colour)
+            for arm, colour in colours(curves).items()
+        },
+    )
     return ax
 
 
@@ -29,10 +43,17 @@ def reliability(tables: dict[str, pd.DataFrame], columns: int = 3):
     """
     columns = min(columns, len(tables))
     rows = -(-len(tables) // columns)
-    figure, axes = plt.subplots(2 * rows, columns, figsize=(WIDTH, 2.9 * rows), layout="constrained", sharex=True, squeeze=False,
-                                height_ratios=(3, 1) * rows)
+    figure, axes = plt.subplots(
+        2 * rows,
+        columns,
+        figsize=(WIDTH, 2.9 * rows),
+        layout="constrained",
+        sharex=True,
+        squeeze=False,
+        height_ratios=(3, 1) * rows,
+    )
     for place in range(rows * columns):
-        upper, lower = axes[2 * (place // columns):2 * (place // columns) + 2, place % columns]
+        upper, lower = axes[2 * (place // columns) : 2 * (place // columns) + 2, place % columns]
         if place >= len(tables):
             upper.set_axis_off()
             lower.set_axis_off()
@@ -47,9 +68,23 @@ def reliability(tables: dict[str, pd.DataFrame], columns: int = 3):
 def _reliability(upper, lower, table: pd.DataFrame, colour: str, arm: str) -> None:
     upper.plot([0, 1], [0, 1], color="#777777", linewidth=0.7)
     for _, of_seed in table.groupby("seed"):
-        upper.plot(of_seed["confidence"], of_seed["accuracy"], "o-", color=colour, markersize=2.5, linewidth=1)
+        upper.plot(
+            of_seed["confidence"],
+            of_seed["accuracy"],
+            "o-",
+            color=colour,
+            markersize=2.5,
+            linewidth=1,
+        )
     bins = table.groupby(["low", "high"])["count"].mean().reset_index()
-    lower.bar(bins["low"], bins["count"], bins["high"] - bins["low"], align="edge", color=colour, alpha=0.5)
+    lower.bar(
+        bins["low"],
+        bins["count"],
+        bins["high"] - bins["low"],
+        align="edge",
+        color=colour,
+        alpha=0.5,
+    )
     upper.set(title=readable(arm), xlim=(0, 1), ylim=(0, 1))
     lower.set(xlabel="confidence")
     lower.tick_params(labelbottom=True)

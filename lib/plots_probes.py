@@ -1,4 +1,5 @@
 """Plots of the probes. One function a figure: data in, axes out; nothing is computed or saved here."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -17,13 +18,27 @@ def deletion_insertion(table: pd.DataFrame, axes=None):
 
     table: from lib.faithfulness.table.
     """
-    axes = plt.subplots(1, 2, figsize=(WIDTH, 2.6), layout="constrained", sharey=True)[1] if axes is None else axes
+    axes = (
+        plt.subplots(1, 2, figsize=(WIDTH, 2.6), layout="constrained", sharey=True)[1]
+        if axes is None
+        else axes
+    )
     for axis, curve, what in zip(axes, ("deletion", "insertion"), ("covered", "shown")):
         for arm, colour in colours(table["arm"].unique()).items():
             for order, dash in (("map", "-"), ("random", (0, (3, 2)))):
-                line = table[(table["arm"] == arm) & (table["curve"] == curve) & (table["order"] == order)]
-                axis.plot(line["share"], line["probability"], color=colour, linestyle=dash, label=f"{readable(arm)}, {order} order")
-                axis.fill_between(line["share"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
+                line = table[
+                    (table["arm"] == arm) & (table["curve"] == curve) & (table["order"] == order)
+                ]
+                axis.plot(
+                    line["share"],
+                    line["probability"],
+                    color=colour,
+                    linestyle=dash,
+                    label=f"{readable(arm)}, {order} order",
+                )
+                axis.fill_between(
+                    line["share"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0
+                )
         axis.set(title=curve, xlabel=f"share of cells {what}", xlim=(0, 1))
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
     axes[0].set_ylabel("probability of the class")
@@ -44,11 +59,31 @@ def randomisation(table: pd.DataFrame, chance: float, ax=None):
         place = np.arange(len(stages))
         ax.plot(place, rows["correlation"], "o-", color=colour, markersize=3, label=readable(arm))
         ax.vlines(place, rows["low"], rows["high"], color=colour, linewidth=1)
-        ax.plot(place, rows["absolute"], "o:", color=colour, markersize=3, markerfacecolor="white", label=f"{readable(arm)}, without sign")
-    ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)), label="cells in random order, without sign")
+        ax.plot(
+            place,
+            rows["absolute"],
+            "o:",
+            color=colour,
+            markersize=3,
+            markerfacecolor="white",
+            label=f"{readable(arm)}, without sign",
+        )
+    ax.axhline(
+        chance,
+        color=GREY,
+        linewidth=0.8,
+        linestyle=(0, (3, 2)),
+        label="cells in random order, without sign",
+    )
     ax.axhline(0, color="black", linewidth=0.7)
-    ax.set_xticks(range(len(stages)), [stage if stage == stages[0] else f"+ {stage}" for stage in stages])
-    ax.set(xlabel="random weights in", ylabel="rank correlation with the map", ylim=(min(-0.25, ax.get_ylim()[0]), 1))
+    ax.set_xticks(
+        range(len(stages)), [stage if stage == stages[0] else f"+ {stage}" for stage in stages]
+    )
+    ax.set(
+        xlabel="random weights in",
+        ylabel="rank correlation with the map",
+        ylim=(min(-0.25, ax.get_ylim()[0]), 1),
+    )
     ax.legend()
     return ax
 
@@ -60,8 +95,12 @@ def probe_effects(table: pd.DataFrame, axes=None):
     """
     probes, palette = list(table["probe"].unique()), colours(table["arm"].unique())
     if axes is None:
-        axes = plt.subplots(1, 2, figsize=(WIDTH, 0.95 + 0.23 * len(probes)), layout="constrained", sharey=True)[1]
-    for axis, name, title in zip(axes, ("flip", "to_true"), ("the answer changes", "it changes to the true class")):
+        axes = plt.subplots(
+            1, 2, figsize=(WIDTH, 0.95 + 0.23 * len(probes)), layout="constrained", sharey=True
+        )[1]
+    for axis, name, title in zip(
+        axes, ("flip", "to_true"), ("the answer changes", "it changes to the true class")
+    ):
         for number, (arm, colour) in enumerate(palette.items()):
             rows = table[table["arm"] == arm]
             place = rows["probe"].map(probes.index) + STEP * (number - (len(palette) - 1) / 2)
@@ -72,6 +111,9 @@ def probe_effects(table: pd.DataFrame, axes=None):
         axis.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(probes)), [readable(probe) for probe in probes])
     axes[0].set_ylim(len(probes) - 0.5, -0.5)
-    handles = [Line2D([], [], color=colour, marker="o", markersize=3, label=readable(arm)) for arm, colour in palette.items()]
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=3, label=readable(arm))
+        for arm, colour in palette.items()
+    ]
     axes[0].figure.legend(handles=handles, loc="outside lower right", ncols=len(palette))
     return axes

@@ -1,4 +1,5 @@
 """From a finished run back to numbers: its record, its stored predictions, its network."""
+
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +61,9 @@ def read_record(path) -> dict:
     info = runs.read_json(path)
     # guard: record-sum
     if info.pop("record", None) != runs.digest(info):
-        raise runs.ArtefactError(f"{path}: damaged or changed since it was written; delete its folder to make it again")
+        raise runs.ArtefactError(
+            f"{path}: damaged or changed since it was written; delete its folder to make it again"
+        )
     return info
 
 
@@ -75,23 +78,51 @@ def load_run(path) -> Run:
     info = read_record(path / "run.json")
     sums, params = info.get("sha256"), info.get("params")
     width = params.get("width") if isinstance(params, dict) else None
-    if not (isinstance(sums, dict) and set(FILES) - {WEIGHTS} <= set(sums) <= set(FILES)
-            and type(width) is int and 0 < width <= 512 and {"key", "data_digest"} <= set(info)):
-        raise runs.ArtefactError(f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
-                                 "must be in it")
+    if not (
+        isinstance(sums, dict)
+        and set(FILES) - {WEIGHTS} <= set(sums) <= set(FILES)
+        and type(width) is int
+        and 0 < width <= 512
+        and {"key", "data_digest"} <= set(info)
+    ):
+        raise runs.ArtefactError(
+            f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
+            "must be in it"
+        )
     info["params"] = todays(params)
     arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = runs.read_table(path / "history.csv", sums["history.csv"])
-    return Run(path, info, history, **{split: _predictions(path / "predictions.npz", arrays, split) for split in ("val", "test")})
+    return Run(
+        path,
+        info,
+        history,
+        **{
+            split: _predictions(path / "predictions.npz", arrays, split)
+            for split in ("val", "test")
+        },
+    )
 
 
 def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predictions:
     """One split's part of a file; raises ArtefactError unless its arrays fit each other and every logit is finite."""
-    index, labels, logits = (arrays.get(f"{split}_{what}") for what in ("index", "labels", "logits"))
-    if any(array is None or array.dtype.kind != kind for array, kind in ((index, "i"), (labels, "i"), (logits, "f"))):
-        raise runs.ArtefactError(f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits of floats")
-    if logits.ndim != 2 or not index.shape == labels.shape == logits.shape[:1] or not ((0 <= labels) & (labels < logits.shape[1])).all():
-        raise runs.ArtefactError(f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other")
+    index, labels, logits = (
+        arrays.get(f"{split}_{what}") for what in ("index", "labels", "logits")
+    )
+    if any(
+        array is None or array.dtype.kind != kind
+        for array, kind in ((index, "i"), (labels, "i"), (logits, "f"))
+    ):
+        raise runs.ArtefactError(
+            f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits of floats"
+        )
+    if (
+        logits.ndim != 2
+        or not index.shape == labels.shape == logits.shape[:1]
+        or not ((0 <= labels) & (labels < logits.shape[1])).all()
+    ):
+        raise runs.ArtefactError(
+            f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other"
+        )
     logits = logits.astype(np.float32, copy=False)
     # guard: finite-logits
     if not all(np.isfinite(rows).all() for _, rows in row_blocks(logits)):
@@ -104,7 +135,10 @@ def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, 
 
     Raises ArtefactError if one is missing or was made from other data than the first.
     """
-    loaded = {arm: {seed: load_run(runs.ROOT / folder / arm / f"seed-{seed}") for seed in seeds} for arm in arms}
+    loaded = {
+        arm: {seed: load_run(runs.ROOT / folder / arm / f"seed-{seed}") for seed in seeds}
+        for arm in arms
+    }
     everything = [run for of_arm in loaded.values() for run in of_arm.values()]
     for run in everything:
         # guard: same-data
@@ -121,11 +155,22 @@ def has_weights(run: Run) -> bool:
 def load_model(run: Run, classes: int) -> nn.Module:
     """The trained network of a run, in eval mode, float32, whatever its weights were stored as; raises ArtefactError where they were not."""
     if not has_weights(run):
-        raise runs.ArtefactError(f"{run.path}: a released run without its weights; RETRAIN=1 trains it")
+        raise runs.ArtefactError(
+            f"{run.path}: a released run without its weights; RETRAIN=1 trains it"
+        )
     model = resnet18(classes, run.info["params"]["width"], run.info["params"]["image_size"])
-    weights = runs.read_weights(run.path / "model.safetensors", run.info["sha256"]["model.safetensors"])
+    weights = runs.read_weights(
+        run.path / "model.safetensors", run.info["sha256"]["model.safetensors"]
+    )
     try:
-        model.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()})
+        model.load_state_dict(
+            {
+                name: tensor.float() if tensor.is_floating_point() else tensor
+                for name, tensor in weights.items()
+            }
+        )
     except RuntimeError as error:
-        raise runs.ArtefactError(f"{run.path / 'model.safetensors'}: not this network's weights ({' '.join(str(error).split())})") from None
+        raise runs.ArtefactError(
+            f"{run.path / 'model.safetensors'}: not this network's weights ({' '.join(str(error).split())})"
+        ) from None
     return model.eval()

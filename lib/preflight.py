@@ -2,6 +2,7 @@
 
 FOLDER is params/<study>; the values are those that make gives to every stage after training (study, outputs, runs, arms, seeds).
 """
+
 import argparse
 import json
 import sys
@@ -15,7 +16,10 @@ from lib.given import defaults, gather
 from lib.params import STAGES, check
 from lib.yamls import ParameterError, parse_yaml
 
-NOTEBOOKS = {stage: runs.ROOT / "notebooks" / f"0{number}_{stage}.ipynb" for number, stage in enumerate(STAGES, 1)}
+NOTEBOOKS = {
+    stage: runs.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"
+    for number, stage in enumerate(STAGES, 1)
+}
 TEST_IMAGES = {"phantom": data.PHANTOM_SIZES["test"], "cifar100": 10_000}
 
 
@@ -33,8 +37,16 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
 
     for arm in of_all["arms"]:
         for seed in of_all["seeds"]:
-            own = [*places, ("arm", json.dumps(arm)), ("seed", str(seed))]  # an arm named no is text
-            trained.append(attempt(_stage, "train", [folder / "train.yaml", folder / "arms" / f"{arm}.yaml"], own))
+            own = [
+                *places,
+                ("arm", json.dumps(arm)),
+                ("seed", str(seed)),
+            ]  # an arm named no is text
+            trained.append(
+                attempt(
+                    _stage, "train", [folder / "train.yaml", folder / "arms" / f"{arm}.yaml"], own
+                )
+            )
     for stage in list(STAGES)[1:]:
         stages[stage] = attempt(_stage, stage, [folder / f"{stage}.yaml"], values)
     if stages["failures"] and any(trained):
@@ -60,9 +72,13 @@ def _stage(stage: str, files: list[Path], values):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument(
+        "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
+    )
     try:
         lines = mistakes(**vars(parser.parse_args()))
     except ParameterError as error:

@@ -1,4 +1,5 @@
 """The study's interventions on its wrong predictions, and what each does to the network's answer."""
+
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -7,7 +8,20 @@ import torch
 from torch import nn
 
 from lib.forward import forward
-from lib.interventions import FILLS, coldest, fill, grey, high_pass, hottest, low_pass, patch_shuffle, pixels, random_cells, replace, windows
+from lib.interventions import (
+    FILLS,
+    coldest,
+    fill,
+    grey,
+    high_pass,
+    hottest,
+    low_pass,
+    patch_shuffle,
+    pixels,
+    random_cells,
+    replace,
+    windows,
+)
 from lib.streams import at_once
 
 SHARE = 0.25  # of the map's cells that are covered or shown: 4 of 16
@@ -17,12 +31,30 @@ SQUARE, LARGE, STRIDE = 8, 16, 4
 SHIFTS = ((2, 0), (-2, 0), (0, 2), (0, -2))  # down and right
 CHUNK = 500  # errors at a time, at most, so that memory does not grow with them
 FILLED = {"mean": "mean colour", "blur": "blur", "noise": "noise"}
-LABELS = {f"{part}:{kind}": f"{words}, {FILLED[kind]}" for part, words in (
-    ("hot", "hottest cells covered"), ("cold", "coldest cells covered"), ("random", "random cells covered"),
-    ("only-hot", "only hottest cells shown"), ("only-cold", "only coldest cells shown")) for kind in FILLS}
-LABELS |= {"shuffle:2": "patches shuffled, 2×2", "shuffle:4": "patches shuffled, 4×4", "shuffle:8": "patches shuffled, 8×8",
-           "grey": "no colour", "low:1": "no fine detail", "low:2": "no detail", "high:1": "fine detail only", "high:2": "detail only",
-           "square": "each square of a quarter's side covered", "window": "only a square of half the side shown", "moved": "shifted or mirrored"}
+LABELS = {
+    f"{part}:{kind}": f"{words}, {FILLED[kind]}"
+    for part, words in (
+        ("hot", "hottest cells covered"),
+        ("cold", "coldest cells covered"),
+        ("random", "random cells covered"),
+        ("only-hot", "only hottest cells shown"),
+        ("only-cold", "only coldest cells shown"),
+    )
+    for kind in FILLS
+}
+LABELS |= {
+    "shuffle:2": "patches shuffled, 2×2",
+    "shuffle:4": "patches shuffled, 4×4",
+    "shuffle:8": "patches shuffled, 8×8",
+    "grey": "no colour",
+    "low:1": "no fine detail",
+    "low:2": "no detail",
+    "high:1": "fine detail only",
+    "high:2": "detail only",
+    "square": "each square of a quarter's side covered",
+    "window": "only a square of half the side shown",
+    "moved": "shifted or mirrored",
+}
 
 
 class Response(NamedTuple):
@@ -39,7 +71,9 @@ class Response(NamedTuple):
     answer: np.ndarray
 
 
-def variants(images: torch.Tensor, maps: torch.Tensor, mean, keys) -> Iterator[tuple[str, Iterator[torch.Tensor]]]:
+def variants(
+    images: torch.Tensor, maps: torch.Tensor, mean, keys
+) -> Iterator[tuple[str, Iterator[torch.Tensor]]]:
     """Every probe's name in LABELS and its changed pictures, one batch (N, 3, h, w) a draw or place.
 
     images: uint8 (N, 3, h, w), square, of a multiple of 32 pixels; maps: (N, h, w) of the wrong class; mean: of the training pixels; keys (N,): see
@@ -51,8 +85,13 @@ def variants(images: torch.Tensor, maps: torch.Tensor, mean, keys) -> Iterator[t
     drawn = random_cells(keys, *maps.shape[1:], SHARE, DRAWS)
     for kind in FILLS:
         filling = fill(images, kind, mean, keys)
-        for part, cells in (("hot", hot[None]), ("cold", cold[None]), ("random", drawn),
-                            ("only-hot", (whole ^ hot)[None]), ("only-cold", (whole ^ cold)[None])):
+        for part, cells in (
+            ("hot", hot[None]),
+            ("cold", cold[None]),
+            ("random", drawn),
+            ("only-hot", (whole ^ hot)[None]),
+            ("only-cold", (whole ^ cold)[None]),
+        ):
             yield f"{part}:{kind}", (replace(images, pixels(one, side), filling) for one in cells)
     for grid in (2, 4, 8):
         yield f"shuffle:{grid}", (patch_shuffle(images, grid, keys, seed) for seed in range(DRAWS))
@@ -60,22 +99,74 @@ def variants(images: torch.Tensor, maps: torch.Tensor, mean, keys) -> Iterator[t
     for sigma in (1, 2):
         yield f"low:{sigma}", iter([low_pass(images, sigma * scale)])
         yield f"high:{sigma}", iter([high_pass(images, sigma * scale, mean)])
-    yield "moved", iter([*(torch.roll(images, (scale * down, scale * right), (2, 3)) for down, right in SHIFTS), images.flip(3)])
+    yield (
+        "moved",
+        iter(
+            [
+                *(
+                    torch.roll(images, (scale * down, scale * right), (2, 3))
+                    for down, right in SHIFTS
+                ),
+                images.flip(3),
+            ]
+        ),
+    )
     blurred, plain = fill(images, "blur", mean, keys), fill(images, "mean", mean, keys)
-    yield "square", (replace(images, mask, plain) for _, _, mask in windows(SQUARE * scale, STRIDE * scale, side))
-    yield "window", (replace(images, ~mask, blurred) for _, _, mask in windows(LARGE * scale, STRIDE * scale, side))
+    yield (
+        "square",
+        (
+            replace(images, mask, plain)
+            for _, _, mask in windows(SQUARE * scale, STRIDE * scale, side)
+        ),
+    )
+    yield (
+        "window",
+        (
+            replace(images, ~mask, blurred)
+            for _, _, mask in windows(LARGE * scale, STRIDE * scale, side)
+        ),
+    )
 
 
-def respond(model: nn.Module, images: torch.Tensor, maps: torch.Tensor, wrong: torch.Tensor, true: torch.Tensor, mean, std,
-            temperature: float, keys, names=LABELS) -> dict[str, Response]:
+def respond(
+    model: nn.Module,
+    images: torch.Tensor,
+    maps: torch.Tensor,
+    wrong: torch.Tensor,
+    true: torch.Tensor,
+    mean,
+    std,
+    temperature: float,
+    keys,
+    names=LABELS,
+) -> dict[str, Response]:
     """The network's responses to the probes of these names; `model` is from lib.forward.ready, wrong and true are classes (N,)."""
     step = at_once(images, CHUNK)
-    parts = [_respond(model, *(values[place:place + step] for values in (images, maps, wrong, true, np.asarray(keys))), mean, std, temperature,
-                      names) for place in range(0, len(images), step)]
-    return {name: Response(*(np.concatenate(values, axis=1) for values in zip(*(part[name] for part in parts)))) for name in parts[0]}
+    parts = [
+        _respond(
+            model,
+            *(
+                values[place : place + step]
+                for values in (images, maps, wrong, true, np.asarray(keys))
+            ),
+            mean,
+            std,
+            temperature,
+            names,
+        )
+        for place in range(0, len(images), step)
+    ]
+    return {
+        name: Response(
+            *(np.concatenate(values, axis=1) for values in zip(*(part[name] for part in parts)))
+        )
+        for name in parts[0]
+    }
 
 
-def _respond(model, images, maps, wrong, true, keys, mean, std, temperature, names) -> dict[str, Response]:
+def _respond(
+    model, images, maps, wrong, true, keys, mean, std, temperature, names
+) -> dict[str, Response]:
     rows = torch.arange(len(images))
     before = forward(model, images, mean, std)[rows, wrong]
     responses = {}
@@ -86,7 +177,14 @@ def _respond(model, images, maps, wrong, true, keys, mean, std, temperature, nam
         for changed in pictures:
             logits = forward(model, changed, mean, std)
             probability = (logits / temperature).softmax(1)
-            draws.append((before - logits[rows, wrong], (logits[rows, true] - logits[rows, wrong]) / temperature,
-                          probability[rows, wrong], probability[rows, true], logits.argmax(1)))
+            draws.append(
+                (
+                    before - logits[rows, wrong],
+                    (logits[rows, true] - logits[rows, wrong]) / temperature,
+                    probability[rows, wrong],
+                    probability[rows, true],
+                    logits.argmax(1),
+                )
+            )
         responses[name] = Response(*(torch.stack(values).numpy() for values in zip(*draws)))
     return responses

@@ -1,4 +1,5 @@
 """The report's sentences, built from results.json and from nothing else. None says more than its interval allows."""
+
 from lib.model import SMALL
 from lib.prose_compare import accuracy, ranking, sure_and_wrong
 from lib.wording import count, escape, listed, name, percent, plural, readable, see, signed, start
@@ -7,10 +8,14 @@ from lib.wording import count, escape, listed, name, percent, plural, readable, 
 def finding(results: dict) -> str:
     """The study in four sentences: how good, how sure when wrong, how useful the confidence is, and of what all this was measured."""
     compare, study = results["compare"], results["study"]
-    of = (f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}, with ResNet-18 of width "
-          f"{listed([str(width) for width in study['widths']])}, {listed([str(number) for number in study['epochs_of_arms']])} epochs, "
-          f"{plural(len(study['seeds']), 'seed')} an arm.")
-    return " ".join((accuracy(compare), sure_and_wrong(compare, study["label_smoothing"]), ranking(compare), of))
+    of = (
+        f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}, with ResNet-18 of width "
+        f"{listed([str(width) for width in study['widths']])}, {listed([str(number) for number in study['epochs_of_arms']])} epochs, "
+        f"{plural(len(study['seeds']), 'seed')} an arm."
+    )
+    return " ".join(
+        (accuracy(compare), sure_and_wrong(compare, study["label_smoothing"]), ranking(compare), of)
+    )
 
 
 def seeds(study: dict) -> str:
@@ -18,9 +23,11 @@ def seeds(study: dict) -> str:
     if number == 1:
         return f"{_each(study)} was trained once, with one seed: how much another seed would change is not known from this study."
     paired = ", and differences are paired by seed" if len(study["differences"]) > 1 else ""
-    return (f"{_each(study)} was trained with {number} seeds. Numbers are means over them{paired}; what is said of "
-            f"single images, maps, probes, verdicts, severity, corrected labels and corrupted images is of seed {study['seeds'][0]} alone, with "
-            "intervals over images only.")
+    return (
+        f"{_each(study)} was trained with {number} seeds. Numbers are means over them{paired}; what is said of "
+        f"single images, maps, probes, verdicts, severity, corrected labels and corrupted images is of seed {study['seeds'][0]} alone, with "
+        "intervals over images only."
+    )
 
 
 def _each(study: dict) -> str:
@@ -32,40 +39,73 @@ def done(results: dict) -> str:
     study = results["study"]
     sizes, steps = study["sizes"], listed([str(epoch) for epoch in study["milestones"]])
     epochs = "epoch" if len(study["milestones"]) == 1 else "epochs"
-    rate = f"learning rate {study['learning_rate']:g}" + (f", divided by 10 after {epochs} {steps}" if steps else "")
-    arms = "\n".join(f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items())
+    rate = f"learning rate {study['learning_rate']:g}" + (
+        f", divided by 10 after {epochs} {steps}" if steps else ""
+    )
+    arms = "\n".join(
+        f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
+    )
     arms = f"The arms:\n\n{arms}\n\n" if len(study["differences"]) > 1 else ""
-    exceptions = f" ({listed(study['varies'])} not the same in every arm, see below)" if study["varies"] else ""
-    drawn = (" The phantom's images are drawn by a program, which plants a known cause of failure in some of them."
-             if study["data"] == "the phantom" else "")
+    exceptions = (
+        f" ({listed(study['varies'])} not the same in every arm, see below)"
+        if study["varies"]
+        else ""
+    )
+    drawn = (
+        " The phantom's images are drawn by a program, which plants a known cause of failure in some of them."
+        if study["data"] == "the phantom"
+        else ""
+    )
     size = study["image_size"]
-    stem = "a 3×3 stem, no max-pool and" if size <= SMALL else "torchvision's stem (7×7, stride 2, max-pool),"
+    stem = (
+        "a 3×3 stem, no max-pool and"
+        if size <= SMALL
+        else "torchvision's stem (7×7, stride 2, max-pool),"
+    )
     inputs = "" if size == 32 else f" and inputs of {size} px"
-    return (f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} parameters){inputs} "
-            f"was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
-            f"and {sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum {study['momentum']:g} and weight "
-            f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
-            f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}")
+    return (
+        f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} parameters){inputs} "
+        f"was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
+        f"and {sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum {study['momentum']:g} and weight "
+        f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
+        f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}"
+    )
 
 
 def proof(study: dict) -> str:
     """What two readings of the same images prove about each split's transform."""
-    moved = listed([f"{percent(shares['train'])} in {name(arm)}" for arm, shares in study["proof"].items()])
-    still = all(shares[split] == 0 for shares in study["proof"].values() for split in ("val", "test"))
-    return (f"The proof of each split's transform: read twice, as two epochs read them, the same train images differed ({moved}); "
-            + ("no validation or test image did." if still else
-               "**so did validation or test images: their transform is not the intended one.**"))
+    moved = listed(
+        [f"{percent(shares['train'])} in {name(arm)}" for arm, shares in study["proof"].items()]
+    )
+    still = all(
+        shares[split] == 0 for shares in study["proof"].values() for split in ("val", "test")
+    )
+    return (
+        f"The proof of each split's transform: read twice, as two epochs read them, the same train images differed ({moved}); "
+        + (
+            "no validation or test image did."
+            if still
+            else "**so did validation or test images: their transform is not the intended one.**"
+        )
+    )
 
 
 def training(results: dict) -> str:
     number = len(results["study"]["seeds"])
-    sentences = [f"The numbers of this paragraph are means of {number} seeds."] if number > 1 else []
-    sentences += [f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean train images and "
-                 f"{percent(numbers['val_accuracy']['mean'])} of the validation images right, a gap of "
-                 f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points ({see(f'fig-training-{arm}')})."
-                 for arm, numbers in results["compare"]["arms"].items()]
-    sentences += [f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
-                  for arm, share in results["study"]["mean_lambda"].items() if share is not None]
+    sentences = (
+        [f"The numbers of this paragraph are means of {number} seeds."] if number > 1 else []
+    )
+    sentences += [
+        f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean train images and "
+        f"{percent(numbers['val_accuracy']['mean'])} of the validation images right, a gap of "
+        f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points ({see(f'fig-training-{arm}')})."
+        for arm, numbers in results["compare"]["arms"].items()
+    ]
+    sentences += [
+        f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
+        for arm, share in results["study"]["mean_lambda"].items()
+        if share is not None
+    ]
     return " ".join(sentences)
 
 
@@ -75,14 +115,21 @@ def failing(results: dict) -> str:
     seed = results["study"]["seeds"]
     seed = f" with seed {seed[0]}" if len(seed) > 1 else ""
     text = f"{start(failures['before'])}{seed} gets {numbers['errors']:,} of {failures['test_images']:,} test images wrong"
-    text += "." if numbers["within_superclass"] is None else (
-        f", {percent(numbers['within_superclass'], 0)} of them inside the true superclass "
-        f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at random).")
+    text += (
+        "."
+        if numbers["within_superclass"] is None
+        else (
+            f", {percent(numbers['within_superclass'], 0)} of them inside the true superclass "
+            f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at random)."
+        )
+    )
     if failures["named"]:
         right = failures["named_right"]
         named = plural(failures["named"], "named case")
-        text += (f" {named} {'is' if failures['named'] == 1 else 'are'} looked at besides; it gets {count(right)} of them right"
-                 + (", which is no failure of this network." if right else "."))
+        text += (
+            f" {named} {'is' if failures['named'] == 1 else 'are'} looked at besides; it gets {count(right)} of them right"
+            + (", which is no failure of this network." if right else ".")
+        )
     if not failures["selected"]:
         return text if numbers["errors"] else text + " There is no error to show."
     return text + f" {see('fig-failures', 'tab-hypotheses')} show what is looked at."
@@ -94,20 +141,31 @@ def planted(results: dict) -> str:
         return ""
     shares = {row["planted cause"]: percent(row[f"{arm} accuracy"]) for row in causes}
     plain = f"{shares.pop('none')} where nothing was planted; " if "none" in shares else ""
-    return (f"The phantom's images have planted causes, so that the accuracy of {name(arm)} can be told apart by cause: {plain}"
-            + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()]) + f" ({see('tab-causes')}).")
+    return (
+        f"The phantom's images have planted causes, so that the accuracy of {name(arm)} can be told apart by cause: {plain}"
+        + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()])
+        + f" ({see('tab-causes')})."
+    )
 
 
 def limits(results: dict) -> str:
     study = results["study"]
     number = len(study["seeds"])
-    items = [seeds(study), "Intervals cover the choice of test images, not the choice of seed." if number == 1 else
-             f"Intervals of differences cover the choice of test images and of seeds; with {number} seeds the spread between seeds is itself "
-             "known only roughly, which makes them wide. Tests and intervals of classes and of single risks cover images alone."]
+    items = [
+        seeds(study),
+        "Intervals cover the choice of test images, not the choice of seed."
+        if number == 1
+        else f"Intervals of differences cover the choice of test images and of seeds; with {number} seeds the spread between seeds is itself "
+        "known only roughly, which makes them wide. Tests and intervals of classes and of single risks cover images alone.",
+    ]
     if not results["compare"]["after"]:
-        items.append("No remedy was trained beside it, so nothing here says whether a failure could be cured.")
+        items.append(
+            "No remedy was trained beside it, so nothing here says whether a failure could be cured."
+        )
     elif not results["compare"]["ablation"]:
-        items.append("Where arms differ in more than one thing, the comparison does not say which of them made the difference.")
+        items.append(
+            "Where arms differ in more than one thing, the comparison does not say which of them made the difference."
+        )
     if not results["gradcam"]["score"]:
         items.append("How often a verdict on a cause is right is not known on this data set.")
     if results["compare"]["robustness"]:
@@ -115,11 +173,15 @@ def limits(results: dict) -> str:
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")
     if min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
-        items.append(f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained for "
-                     f"{listed([str(number) for number in study['epochs_of_arms']])} epochs: its accuracies are not those of the full recipe.")
+        items.append(
+            f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained for "
+            f"{listed([str(number) for number in study['epochs_of_arms']])} epochs: its accuracies are not those of the full recipe."
+        )
     return "\n".join(f"- {item}" for item in items)
 
 
 def provenance(results: dict, versions: str) -> str:
-    return (f"Data digest (SHA-256 of all images and labels in their splits): `{results['study']['data_digest']}`. "
-            f"Versions: {escape(versions)}.")
+    return (
+        f"Data digest (SHA-256 of all images and labels in their splits): `{results['study']['data_digest']}`. "
+        f"Versions: {escape(versions)}."
+    )

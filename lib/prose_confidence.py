@@ -1,8 +1,20 @@
 """The report's sentences about confidence: what it is worth as a probability, and as a ground to reject."""
+
 from lib.calibration import at_bound
 from lib.measures import MEASURES, change_text, missing
 from lib.prose_compare import number_of_seeds
-from lib.wording import compared, interval, level, listed, name, percent, see, start, verdict, with_interval
+from lib.wording import (
+    compared,
+    interval,
+    level,
+    listed,
+    name,
+    percent,
+    see,
+    start,
+    verdict,
+    with_interval,
+)
 
 CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
 SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
@@ -13,48 +25,89 @@ def confidence(results: dict) -> str:
     compare, sentences = results["compare"], []
     for arm in compared(compare):
         numbers = compare["arms"][arm]
-        wrong, right = numbers["confidence_on_errors"]["mean"], numbers["confidence_on_right"]["mean"]
-        said = [f"{percent(value)} confident on average when {when}"
-                for value, when in ((wrong, "wrong"), (right, "right")) if not missing(value)]
+        wrong, right = (
+            numbers["confidence_on_errors"]["mean"],
+            numbers["confidence_on_right"]["mean"],
+        )
+        said = [
+            f"{percent(value)} confident on average when {when}"
+            for value, when in ((wrong, "wrong"), (right, "right"))
+            if not missing(value)
+        ]
         sentences.append(f"{start(arm)} is {listed(said)}.")
-    return " ".join([*sentences, smoothing(results["study"]), matched(compare),
-                     f"See {see('fig-confidence', 'fig-thresholds', 'tab-confident-errors')}."]).replace("  ", " ")
+    return " ".join(
+        [
+            *sentences,
+            smoothing(results["study"]),
+            matched(compare),
+            f"See {see('fig-confidence', 'fig-thresholds', 'tab-confident-errors')}.",
+        ]
+    ).replace("  ", " ")
 
 
 def smoothing(study: dict) -> str:
     """The ceiling that label smoothing puts on confidence, when an arm has it."""
-    ceilings = listed([f"{1 - value + value / study['classes']:.3f} in {name(arm)}, with smoothing {value:g}"
-                       for arm, value in study["label_smoothing"].items() if value])
-    return ceilings and (f"Label smoothing puts the optimum of the loss below full confidence even for a certain image ({ceilings}): "
-                         "fewer errors at 90% and 99% confidence are no evidence of insight there.")
+    ceilings = listed(
+        [
+            f"{1 - value + value / study['classes']:.3f} in {name(arm)}, with smoothing {value:g}"
+            for arm, value in study["label_smoothing"].items()
+            if value
+        ]
+    )
+    return ceilings and (
+        f"Label smoothing puts the optimum of the loss below full confidence even for a certain image ({ceilings}): "
+        "fewer errors at 90% and 99% confidence are no evidence of insight there."
+    )
 
 
 def matched(compare: dict) -> str:
     """Errors among equally many most confident predictions, whatever the scale of their confidence."""
     counts = {row["arm"]: row for row in compare["confident_errors"]}
     digits = 0 if number_of_seeds(compare) == 1 else 1
-    said = listed([f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in compared(compare)])
+    said = listed(
+        [f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in compared(compare)]
+    )
     if not compare["after"]:
         return f"Among its 20% most confident predictions, the number of errors is {counts[compare['before']]['top 20%']:.{digits}f}."
-    return (f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, "
-            "whatever the level of their confidence.")
+    return (
+        f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, "
+        "whatever the level of their confidence."
+    )
 
 
 def calibration(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
     seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
-    sentences = [f"A temperature of {numbers['temperature']['mean']:.2f}, {_fitted(numbers['temperature'])}, takes the calibration error of "
-                 f"{name(arm)} from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}." for arm, numbers in arms.items()]
-    of = {found: [measure for measure in CALIBRATION if compare["after"] and verdict(compare["changes"][measure]) == found]
-          for found in ("lower", "higher", "none")}
+    sentences = [
+        f"A temperature of {numbers['temperature']['mean']:.2f}, {_fitted(numbers['temperature'])}, takes the calibration error of "
+        f"{name(arm)} from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}."
+        for arm, numbers in arms.items()
+    ]
+    of = {
+        found: [
+            measure
+            for measure in CALIBRATION
+            if compare["after"] and verdict(compare["changes"][measure]) == found
+        ]
+        for found in ("lower", "higher", "none")
+    }
     for found in ("lower", "higher"):
         if of[found]:
-            changed = listed([f"{_label(measure)} ({change_text(measure, compare['changes'][measure], seeds)})" for measure in of[found]])
-            sentences.append(f"From {name(compare['before'])} to {name(compare['after'])} these are {found}: {changed}.")
+            changed = listed(
+                [
+                    f"{_label(measure)} ({change_text(measure, compare['changes'][measure], seeds)})"
+                    for measure in of[found]
+                ]
+            )
+            sentences.append(
+                f"From {name(compare['before'])} to {name(compare['after'])} these are {found}: {changed}."
+            )
     if of["none"]:
-        sentences.append(f"Between {name(compare['before'])} and {name(compare['after'])} no difference was found in "
-                         f"{listed([_label(measure) for measure in of['none']])}.")
+        sentences.append(
+            f"Between {name(compare['before'])} and {name(compare['after'])} no difference was found in "
+            f"{listed([_label(measure) for measure in of['none']])}."
+        )
     return " ".join([*sentences, f"See {see('tab-calibration', 'fig-reliability')}."])
 
 
@@ -78,17 +131,29 @@ def rejecting(results: dict) -> str:
         row = compare["rejection"][arm]
         several = row["n"] > 1
         if row["selective_risk"] is None:
-            sentences.append(f"{start(arm)} accepts nothing" + (" in any seed." if several else "."))
+            sentences.append(
+                f"{start(arm)} accepts nothing" + (" in any seed." if several else ".")
+            )
             continue
-        spread = (f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and {_points(row['selective_risk_sd'])} points"
-                  if several else interval(percent(row["risk_low"]), percent(row["risk_high"])))
-        sentences.append(f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and {percent(row['selective_risk'])} of "
-                         f"these are wrong ({spread}).")
-    apart = (f"{see('fig-coverage')} has the risk at every coverage, {see('tab-rejection')} other thresholds." if not compare["after"] else
-             "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
-             f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms.")
-    return (f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
-            f"{apart} {promise(compare)} {scores(compare)}")
+        spread = (
+            f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and {_points(row['selective_risk_sd'])} points"
+            if several
+            else interval(percent(row["risk_low"]), percent(row["risk_high"]))
+        )
+        sentences.append(
+            f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and {percent(row['selective_risk'])} of "
+            f"these are wrong ({spread})."
+        )
+    apart = (
+        f"{see('fig-coverage')} has the risk at every coverage, {see('tab-rejection')} other thresholds."
+        if not compare["after"]
+        else "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
+        f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms."
+    )
+    return (
+        f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
+        f"{apart} {promise(compare)} {scores(compare)}"
+    )
 
 
 def _points(share) -> str:
@@ -103,21 +168,36 @@ def promise(compare: dict) -> str:
         of_arm = [row for row in rows if row["arm"] == arm]
         chosen = [row for row in of_arm if row["threshold"] is not None]
         if len(of_arm) > 1 and chosen:
-            kept, broken = (sum(row["outcome"] == outcome for row in chosen) for outcome in ("kept", "broken"))
-            sentences.append(f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, kept on test in {kept}, "
-                             f"broken beyond chance in {broken}")
+            kept, broken = (
+                sum(row["outcome"] == outcome for row in chosen) for outcome in ("kept", "broken")
+            )
+            sentences.append(
+                f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, kept on test in {kept}, "
+                f"broken beyond chance in {broken}"
+            )
         elif not chosen:
-            sentences.append(f"for {name(arm)} validation allows none" + (" in any seed" if len(of_arm) > 1 else ""))
+            sentences.append(
+                f"for {name(arm)} validation allows none"
+                + (" in any seed" if len(of_arm) > 1 else "")
+            )
         elif chosen[0]["selective_risk"] is None:
-            sentences.append(f"for {name(arm)} it is {chosen[0]['threshold']:.3f}, which accepts no test image")
+            sentences.append(
+                f"for {name(arm)} it is {chosen[0]['threshold']:.3f}, which accepts no test image"
+            )
         else:
             row = chosen[0]
-            outcome = {"kept": "kept", "broken": "broken"}.get(row["outcome"], "not kept, but within chance")
+            outcome = {"kept": "kept", "broken": "broken"}.get(
+                row["outcome"], "not kept, but within chance"
+            )
             between = interval(percent(row["risk_low"]), percent(row["risk_high"]))
-            sentences.append(f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test images at a "
-                             f"risk of {percent(row['selective_risk'])} ({between}): {outcome}")
-    return (f"A threshold can also be chosen on validation so that the risk is {risk} at most, with 95% confidence, and be checked on test: "
-            f"{'; '.join(sentences)} ({see('tab-promises')}).")
+            sentences.append(
+                f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test images at a "
+                f"risk of {percent(row['selective_risk'])} ({between}): {outcome}"
+            )
+    return (
+        f"A threshold can also be chosen on validation so that the risk is {risk} at most, with 95% confidence, and be checked on test: "
+        f"{'; '.join(sentences)} ({see('tab-promises')})."
+    )
 
 
 def scores(compare: dict) -> str:
@@ -129,7 +209,9 @@ def scores(compare: dict) -> str:
             if verdict(change) == "none":
                 none.append(f"{label} in {name(arm)}")
             else:
-                told.append(f"in {name(arm)} {label} ranks the errors {'better' if change['high'] < 0 else 'worse'} "
-                            f"(AURC {with_interval(change, 3)})")
+                told.append(
+                    f"in {name(arm)} {label} ranks the errors {'better' if change['high'] < 0 else 'worse'} "
+                    f"(AURC {with_interval(change, 3)})"
+                )
     told += [f"no difference was found for {listed(none)}"] if none else []
     return f"Other scores to reject by, against maximum softmax: {'; '.join(told)} ({see('tab-scores')})."

@@ -1,4 +1,5 @@
 """What the report says of the earlier study's claims and of its own conditions."""
+
 from lib.ledger import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
 from lib.wording import count, escape, listed, plural, see
 
@@ -11,10 +12,24 @@ def ledger(results: dict) -> str:
     tested = len(claims) - verdicts[UNTESTED]
     text = f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be tested here"
     elsewhere = results["ledger"]["elsewhere"]
-    smaller = f" ({count(elsewhere)} of them claimed of the full-size network, which this is not)" if elsewhere else ""
-    text += ". " if not tested else (f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced{smaller}, "
-                                     f"{count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). ")
-    contradicted = [f"“{escape(claim['statement'].rstrip('.'))}”" for claim in claims if claim["verdict"] == CONTRADICTED]
+    smaller = (
+        f" ({count(elsewhere)} of them claimed of the full-size network, which this is not)"
+        if elsewhere
+        else ""
+    )
+    text += (
+        ". "
+        if not tested
+        else (
+            f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced{smaller}, "
+            f"{count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). "
+        )
+    )
+    contradicted = [
+        f"“{escape(claim['statement'].rstrip('.'))}”"
+        for claim in claims
+        if claim["verdict"] == CONTRADICTED
+    ]
     if contradicted:
         text += f"Contradicted: {listed(contradicted)}. "
     return text.strip()
@@ -27,10 +42,17 @@ def scope(results: dict) -> str:
         return ""
     tested = len(found["claims"]) - found["verdicts"][UNTESTED]
     text = [escape(found["about"])] * bool(found["about"])
-    text += [f"{see('tab-ledger')} has each claim that could be tested beside what was measured."] * (tested > 0)
+    text += [
+        f"{see('tab-ledger')} has each claim that could be tested beside what was measured."
+    ] * (tested > 0)
     if found["verdicts"][UNTESTED]:
-        text.append(f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, and why.")
-    text += [f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}." for of, differs in found["outside"].items()]
+        text.append(
+            f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, and why."
+        )
+    text += [
+        f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}."
+        for of, differs in found["outside"].items()
+    ]
     return "## The original study's claims\n\n" + " ".join(text)
 
 
@@ -43,21 +65,27 @@ def conditions(results: dict) -> str:
     failed = [escape(row["condition"]) for row in measured if not row["passed"]]
     hold = len(measured) - len(failed)
     parts = ["all hold" if hold == len(rows) else "1 holds" if hold == 1 else f"{count(hold)} hold"]
-    parts += [f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"] * bool(failed)
+    parts += [
+        f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"
+    ] * bool(failed)
     parts += [f"{len(rows) - len(measured)} could not be measured"] * (len(measured) < len(rows))
     return f"This study states {plural(len(rows), 'condition')} beforehand: {'; '.join(parts)} ({see('tab-conditions')})."
 
 
 def ledger_caption() -> str:
-    return ("The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (over "
-            "seeds too where the number is an arm's or a change from arm to arm; where two numbers are subtracted here, as if independent, "
-            "which is too wide). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
-            "does not show what was claimed. A direction claimed of one network and not found in another is not contradicted.")
+    return (
+        "The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (over "
+        "seeds too where the number is an arm's or a change from arm to arm; where two numbers are subtracted here, as if independent, "
+        "which is too wide). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
+        "does not show what was claimed. A direction claimed of one network and not found in another is not contradicted."
+    )
 
 
 def untested_caption() -> str:
-    return ("The claims that were not tested here, and why. What this study measured stands beside them where it did; with another "
-            "network or schedule that says nothing about the claimed number.")
+    return (
+        "The claims that were not tested here, and why. What this study measured stands beside them where it did; with another "
+        "network or schedule that says nothing about the claimed number."
+    )
 
 
 def conditions_caption() -> str:

@@ -1,4 +1,5 @@
 """Counter-based randomness: every draw is a function of what it is for, so there is no state to save or to share."""
+
 import numpy as np
 
 INCREMENT = 0x9E3779B97F4A7C15

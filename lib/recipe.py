@@ -1,4 +1,5 @@
 """The recipe in three functions of nothing but their arguments: learning rate, mixing, loss."""
+
 import torch
 import torch.nn.functional as F
 
@@ -10,10 +11,21 @@ def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
     return initial * 0.1 ** sum(epoch >= milestone for milestone in milestones)
 
 
-def mixed_loss(outputs: torch.Tensor, labels: torch.Tensor, partner_labels: torch.Tensor, lam: float, smoothing: float):
+def mixed_loss(
+    outputs: torch.Tensor,
+    labels: torch.Tensor,
+    partner_labels: torch.Tensor,
+    lam: float,
+    smoothing: float,
+):
     """lam CE(own label) + (1 - lam) CE(partner's label), label smoothing in both; mean over the batch."""
     own = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
-    return own if lam == 1 else lam * own + (1 - lam) * F.cross_entropy(outputs, partner_labels, label_smoothing=smoothing)
+    return (
+        own
+        if lam == 1
+        else lam * own
+        + (1 - lam) * F.cross_entropy(outputs, partner_labels, label_smoothing=smoothing)
+    )
 
 
 def draw(params, step: int, count: int, height: int, width: int):

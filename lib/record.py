@@ -1,4 +1,5 @@
 """The record of a run: what it is known by, and the files it leaves."""
+
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -8,11 +9,31 @@ from lib import checkpoint, inference, machine, predict, runs, train
 
 # The code that decides a run's bits, but for the data, which have a digest; their mean and deviation, of walk.py, do not. A change here makes
 # a finished run out of date.
-CODE = ("augment.py", "cutmix.py", "data.py", "graphs.py", "inference.py", "machine.py", "model.py", "randomness.py",
-        "recipe.py", "record.py", "streams.py", "train.py", "walk.py")
+CODE = (
+    "augment.py",
+    "cutmix.py",
+    "data.py",
+    "graphs.py",
+    "inference.py",
+    "machine.py",
+    "model.py",
+    "randomness.py",
+    "recipe.py",
+    "record.py",
+    "streams.py",
+    "train.py",
+    "walk.py",
+)
 HISTORY_SO_FAR = "history.part.csv"
 TAKEN_OVER = "released.txt"  # the run was trained elsewhere (lib.released); make looks for it
-NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}  # names and places; the choices made stand in the fingerprint
+NOT_CONTENT = {
+    "study",
+    "outputs",
+    "arm",
+    "root",
+    "device",
+    "precision",
+}  # names and places; the choices made stand in the fingerprint
 
 
 def folder(params) -> Path:
@@ -23,13 +44,22 @@ def folder(params) -> Path:
 
 def content(params: dict) -> dict:
     """The parameters, of a run.json say, that decide what is trained; the rest are names and places."""
-    return {name: value for name, value in predict.todays(params).items() if name not in NOT_CONTENT}
+    return {
+        name: value for name, value in predict.todays(params).items() if name not in NOT_CONTENT
+    }
 
 
 def key(params, data_digest: str, fingerprint: dict) -> str:
     """What a run's bits depend on: parameters, data, code, machine."""
     code = {name: runs.sha256_of(runs.ROOT / "lib" / name) for name in CODE}
-    return runs.digest({"params": content(params.model_dump()), "data": data_digest, "code": code, "fingerprint": fingerprint})
+    return runs.digest(
+        {
+            "params": content(params.model_dump()),
+            "data": data_digest,
+            "code": code,
+            "fingerprint": fingerprint,
+        }
+    )
 
 
 def finished(path: Path, run_key: str) -> predict.Run | None:
@@ -50,25 +80,50 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
     run.json comes last: a folder without it holds no finished run.
     """
     params, splits = state.params, state.splits
-    logits = {name: inference.logits(state.model, getattr(splits, name).images, splits.mean, splits.std) for name in ("val", "test")}
+    logits = {
+        name: inference.logits(state.model, getattr(splits, name).images, splits.mean, splits.std)
+        for name in ("val", "test")
+    }
     train_loss, train_accuracy = train.measure(state, splits.train)
-    arrays = {f"{name}_{what}": value for name, split in (("val", splits.val), ("test", splits.test)) for what, value in
-              (("index", split.index), ("labels", split.labels.numpy()), ("logits", logits[name]))}
+    arrays = {
+        f"{name}_{what}": value
+        for name, split in (("val", splits.val), ("test", splits.test))
+        for what, value in (
+            ("index", split.index),
+            ("labels", split.labels.numpy()),
+            ("logits", logits[name]),
+        )
+    }
     history = pd.DataFrame(state.history)
     runs.write_arrays(state.folder / "predictions.npz", **arrays)
     runs.write_weights(state.folder / "model.safetensors", state.model)
     runs.write_table(state.folder / "history.csv", history)
-    mixed, accuracy = int(history["mixed_batches"].sum()), {name: _accuracy(arrays, name) for name in ("val", "test")}
+    mixed, accuracy = (
+        int(history["mixed_batches"].sum()),
+        {name: _accuracy(arrays, name) for name in ("val", "test")},
+    )
     info = {
-        "params": params.model_dump(), "key": state.key, "data_digest": splits.digest, "classes": len(splits.class_names),
+        "params": params.model_dump(),
+        "key": state.key,
+        "data_digest": splits.digest,
+        "classes": len(splits.class_names),
         "parameters": sum(p.numel() for p in state.model.parameters()),
-        "train_accuracy": train_accuracy, "train_loss": train_loss,
-        "val_accuracy": accuracy["val"], "test_accuracy": accuracy["test"],
+        "train_accuracy": train_accuracy,
+        "train_loss": train_loss,
+        "val_accuracy": accuracy["val"],
+        "test_accuracy": accuracy["test"],
         "share_that_differs_between_two_readings": proof,
-        "mixed_batches": mixed, "mean_lambda": history["lambda_sum"].sum() / mixed if mixed else None,
-        "training_seconds": history["seconds"].sum(), "fingerprint": fingerprint, "versions": machine.versions(),
-        "commit": runs.commit(), "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "sha256": {name: runs.sha256_of(state.folder / name) for name in ("model.safetensors", "history.csv", "predictions.npz")},
+        "mixed_batches": mixed,
+        "mean_lambda": history["lambda_sum"].sum() / mixed if mixed else None,
+        "training_seconds": history["seconds"].sum(),
+        "fingerprint": fingerprint,
+        "versions": machine.versions(),
+        "commit": runs.commit(),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "sha256": {
+            name: runs.sha256_of(state.folder / name)
+            for name in ("model.safetensors", "history.csv", "predictions.npz")
+        },
     }
     if state.engine and not state.engine.usable:
         info["steps"] = "one by one"  # a CUDA graph, which the fingerprint names, was not captured

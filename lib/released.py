@@ -9,6 +9,7 @@ copies the finished runs of outputs/<study>, or those named, and writes the READ
 A released run has the files of a run folder, logits in float16, and of some runs the weights, in float16 as well: its predictions were
 made from exactly these.
 """
+
 import argparse
 import hashlib
 import os
@@ -54,13 +55,21 @@ def adopt(params, data_digest: str) -> predict.Run | None:
         return None
     info = predict.read_record(source / "run.json")
     theirs, ours = (record.content(values) for values in (info["params"], params.model_dump()))
-    other = [f"{name} {theirs.get(name)}, here {ours.get(name)}" for name in {**theirs, **ours}
-             if name not in MACHINES_OWN and theirs.get(name) != ours.get(name)]
+    other = [
+        f"{name} {theirs.get(name)}, here {ours.get(name)}"
+        for name in {**theirs, **ours}
+        if name not in MACHINES_OWN and theirs.get(name) != ours.get(name)
+    ]
     other += ["other data"] * (info["data_digest"] != data_digest)
     if other:
-        print(f"{source.relative_to(runs.ROOT)} is of another training ({'; '.join(other)}): not used", flush=True)
+        print(
+            f"{source.relative_to(runs.ROOT)} is of another training ({'; '.join(other)}): not used",
+            flush=True,
+        )
         return None
-    files = {name: runs.read_bytes(source / name, digest) for name, digest in info["sha256"].items()}
+    files = {
+        name: runs.read_bytes(source / name, digest) for name, digest in info["sha256"].items()
+    }
     taken = {record.TAKEN_OVER: f"{source.relative_to(runs.ROOT)}\n".encode()}
     fill(folder, taken | files | {"run.json": runs.read_bytes(source / "run.json")})
     print(f"taken over from {source.relative_to(runs.ROOT)}: RETRAIN=1 would train", flush=True)
@@ -77,7 +86,9 @@ def fill(folder: Path, files: dict[str, bytes]) -> None:
 
 def is_released(run: predict.Run) -> bool:
     """Whether a run was trained elsewhere: taken over, or read where it was released."""
-    return (run.path / record.TAKEN_OVER).is_file() or (runs.ROOT / "released") in run.path.resolve().parents
+    return (run.path / record.TAKEN_OVER).is_file() or (
+        runs.ROOT / "released"
+    ) in run.path.resolve().parents
 
 
 def half(logits: np.ndarray) -> np.ndarray:
@@ -99,8 +110,11 @@ def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
     arrays = {}
     for split, stored in own.items():
         new = logits.get(split, stored.logits)
-        arrays |= {f"{split}_index": stored.index, f"{split}_labels": stored.labels,
-                   f"{split}_logits": half(new)}
+        arrays |= {
+            f"{split}_index": stored.index,
+            f"{split}_labels": stored.labels,
+            f"{split}_logits": half(new),
+        }
         info[f"{split}_accuracy"] = float((new.argmax(1) == stored.labels).mean())
     files["predictions.npz"] = runs.arrays_bytes(**arrays)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -111,8 +125,10 @@ def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
 def predicted(run: predict.Run, model) -> dict[str, np.ndarray]:
     """A model's logits of the images that a run was validated and tested on."""
     splits = data.load_for(run.info["params"], run.info["data_digest"])
-    return {split: inference.logits(model, getattr(splits, split).images, splits.mean, splits.std)
-            for split in SPLITS}
+    return {
+        split: inference.logits(model, getattr(splits, split).images, splits.mean, splits.std)
+        for split in SPLITS
+    }
 
 
 def release(study: str, outputs: str, chosen: list[str], with_weights: list[str]) -> None:
@@ -121,8 +137,10 @@ def release(study: str, outputs: str, chosen: list[str], with_weights: list[str]
     Raises ArtefactError where there is none, or none of a name.
     """
     root, kept = runs.ROOT / outputs / study, runs.ROOT / "released" / study
-    there = {f"{path.parent.parent.name}/{path.parent.name.removeprefix('seed-')}": path.parent
-             for path in sorted(root.glob("*/seed-*/run.json"))}
+    there = {
+        f"{path.parent.parent.name}/{path.parent.name.removeprefix('seed-')}": path.parent
+        for path in sorted(root.glob("*/seed-*/run.json"))
+    }
     wanted = chosen or list(there)
     unknown = set(with_weights) - set(wanted) | set(wanted) - set(there)
     if unknown or not there:
@@ -143,25 +161,40 @@ def readme(study: Path) -> str:
         info, place = predict.read_record(path), path.parent
         print_of, stored = info["fingerprint"], info.get("stored", {})
         step = info.get("steps", print_of.get("step", "plain"))
-        cells = (place.parent.name, info["params"]["seed"], f"{info['test_accuracy']:.2%}",
-                 f"{info['train_accuracy']:.2%}", f"{info['training_seconds']:.0f}",
-                 print_of["device_name"], print_of["precision"], step, info["commit"],
-                 info["finished"][:10], stored.get("weights") or "none")
+        cells = (
+            place.parent.name,
+            info["params"]["seed"],
+            f"{info['test_accuracy']:.2%}",
+            f"{info['train_accuracy']:.2%}",
+            f"{info['training_seconds']:.0f}",
+            print_of["device_name"],
+            print_of["precision"],
+            step,
+            info["commit"],
+            info["finished"][:10],
+            stored.get("weights") or "none",
+        )
         rows.append(f"| {' | '.join(map(str, cells))} |")
-        hashes += [f"{digest}  {place.parent.name}/{place.name}/{name}"
-                   for name, digest in info["sha256"].items()]
+        hashes += [
+            f"{digest}  {place.parent.name}/{place.name}/{name}"
+            for name, digest in info["sha256"].items()
+        ]
     notes = takewhile(lambda block: not block.startswith("| arm"), blocks[2:])
-    return "\n\n".join([
-        f"# Released runs of the study `{study.name}`",
-        f"Trained elsewhere and kept here: `make report STUDY={study.name}` uses a run whose\n"
-        "parameters and data are the study's, and says so; `RETRAIN=1` trains. Logits are float16;\n"
-        "predictions were made from exactly the weights that are stored.\n"
-        f"`make verify STUDY={study.name}` recomputes them.\n"
-        "Written by `python -m lib.released release`; paragraphs between this one and the table stay.",
-        *notes,
-        "| arm | seed | test accuracy | clean train | training, s | device | precision | step | "
-        "commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
-        "SHA-256:", "```\n" + "\n".join(hashes) + "\n```\n"])
+    return "\n\n".join(
+        [
+            f"# Released runs of the study `{study.name}`",
+            f"Trained elsewhere and kept here: `make report STUDY={study.name}` uses a run whose\n"
+            "parameters and data are the study's, and says so; `RETRAIN=1` trains. Logits are float16;\n"
+            "predictions were made from exactly the weights that are stored.\n"
+            f"`make verify STUDY={study.name}` recomputes them.\n"
+            "Written by `python -m lib.released release`; paragraphs between this one and the table stay.",
+            *notes,
+            "| arm | seed | test accuracy | clean train | training, s | device | precision | step | "
+            "commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
+            "SHA-256:",
+            "```\n" + "\n".join(hashes) + "\n```\n",
+        ]
+    )
 
 
 def agreement(run: predict.Run, splits, split: str = "test") -> float:
@@ -185,13 +218,18 @@ def verify(study: str) -> bool:
             splits = data.load_for(run.info["params"], run.info["data_digest"])
             share = agreement(run, splits)
             good &= share >= AGREEMENT
-            said = f"{share:.2%} of {len(splits.test):,} test predictions are those of the weights" + ("" if share >= AGREEMENT else "  TOO FEW")
+            said = (
+                f"{share:.2%} of {len(splits.test):,} test predictions are those of the weights"
+                + ("" if share >= AGREEMENT else "  TOO FEW")
+            )
         print(f"{path.parent.relative_to(runs.ROOT)}  {said}", flush=True)
     return good
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     verifying, releasing = verbs.add_parser("verify"), verbs.add_parser("release")
     verifying.add_argument("study")
@@ -213,5 +251,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, `head` say, is no error
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # a reader that has seen enough, `head` say, is no error
     sys.exit(main())

@@ -1,4 +1,5 @@
 """Accuracy once more: without the test labels that are known to be wrong, with them corrected, without near-duplicates."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,18 +39,26 @@ def known(splits) -> tuple[Opinion | None, np.ndarray | None]:
     if test.planted is not None:
         causes = test.planted["cause"].to_numpy()
         right = test.planted["object_class"].to_numpy(np.int64)
-        return Opinion(np.ones(len(labels), bool), causes == "label_error", right, causes, "planted"), None
+        return Opinion(
+            np.ones(len(labels), bool), causes == "label_error", right, causes, "planted"
+        ), None
     if splits.name != "cifar100":
         return None, None
     review, duplicates = reviews.look_up(labels)
     listed = None if duplicates is None else np.isin(test.index, duplicates)
     if review is None:
         return None, listed
-    reviewed, rejected, corrected = np.zeros(len(labels), bool), np.zeros(len(labels), bool), labels.copy()
+    reviewed, rejected, corrected = (
+        np.zeros(len(labels), bool),
+        np.zeros(len(labels), bool),
+        labels.copy(),
+    )
     reviewed[review["id"]] = True
     of_rejected = review[review["verdict"] != "given"]
     rejected[of_rejected["id"]] = True
-    corrected[of_rejected["id"]] = of_rejected["guessed"].where(of_rejected["verdict"] == "guessed", UNKNOWN)
+    corrected[of_rejected["id"]] = of_rejected["guessed"].where(
+        of_rejected["verdict"] == "guessed", UNKNOWN
+    )
     words = np.full(len(labels), "", dtype=object)
     words[review["id"]] = [_in_words(row, splits.class_names) for row in review.itertuples()]
     return Opinion(reviewed, rejected, corrected, words, "reviewers"), listed
@@ -67,11 +76,17 @@ def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
     """lib.labels.suspected_in with what is known of each test label, in words, in a column named for the source."""
     if opinion is None:
         return suspects
-    words = np.where(suspects["split"] == "test", opinion.words[np.where(suspects["split"] == "test", suspects["position"], 0)], "")
+    words = np.where(
+        suspects["split"] == "test",
+        opinion.words[np.where(suspects["split"] == "test", suspects["position"], 0)],
+        "",
+    )
     return suspects.assign(**{opinion.source: words})
 
 
-def rescored(runs: dict, pair: tuple[str, ...], opinion: Opinion | None, duplicates: np.ndarray | None) -> pd.DataFrame:
+def rescored(
+    runs: dict, pair: tuple[str, ...], opinion: Opinion | None, duplicates: np.ndarray | None
+) -> pd.DataFrame:
     """Accuracy of every arm on every set of test images, and where `pair` is two arms the second minus the first with its paired 95 % interval.
 
     runs: arm to one run. A row a set: labels ("as recorded", "rejected removed", "corrected"), duplicates ("kept", "removed"), images,
@@ -82,7 +97,10 @@ def rescored(runs: dict, pair: tuple[str, ...], opinion: Opinion | None, duplica
     everything = np.ones(len(labels), bool)
     ways = {"as recorded": (labels, everything)}
     if opinion is not None:
-        ways |= {"rejected removed": (labels, ~opinion.rejected), "corrected": (opinion.corrected, opinion.corrected != UNKNOWN)}
+        ways |= {
+            "rejected removed": (labels, ~opinion.rejected),
+            "corrected": (opinion.corrected, opinion.corrected != UNKNOWN),
+        }
     sets = {"kept": everything} | ({} if duplicates is None else {"removed": ~duplicates})
     rows = []
     for kept, without in sets.items() if len(ways) * len(sets) > 1 else ():
@@ -91,7 +109,10 @@ def rescored(runs: dict, pair: tuple[str, ...], opinion: Opinion | None, duplica
             if not chosen.any():
                 continue
             right = {arm: (run.test.predicted == truth)[chosen] for arm, run in runs.items()}
-            rows.append({"labels": way, "duplicates": kept, "images": int(chosen.sum())} | {arm: hit.mean() for arm, hit in right.items()})
+            rows.append(
+                {"labels": way, "duplicates": kept, "images": int(chosen.sum())}
+                | {arm: hit.mean() for arm, hit in right.items()}
+            )
             if len(pair) == 2:
                 estimate, low, high = difference_of_means(*(right[arm] for arm in pair))
                 rows[-1] |= {"change": estimate, "low": low, "high": high}
@@ -107,39 +128,81 @@ def view(table: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
         shown[readable(arm)] = [f"{value:.1%}" for value in table[arm]]
     if "change" not in table:
         return shown
-    return shown.assign(**{"change, points (95%)": [f"{points(row.change)} ({points(row.low)} to {points(row.high)})"
-                                                    for row in table.itertuples()]})
+    return shown.assign(
+        **{
+            "change, points (95%)": [
+                f"{points(row.change)} ({points(row.low)} to {points(row.high)})"
+                for row in table.itertuples()
+            ]
+        }
+    )
 
 
-def numbers(table: pd.DataFrame, opinion: Opinion | None, duplicates, errors: pd.DataFrame, suspects: pd.DataFrame,
-            arms: list[str], missing: list[str], cases: pd.DataFrame, class_names: list[str]) -> dict:
+def numbers(
+    table: pd.DataFrame,
+    opinion: Opinion | None,
+    duplicates,
+    errors: pd.DataFrame,
+    suspects: pd.DataFrame,
+    arms: list[str],
+    missing: list[str],
+    cases: pd.DataFrame,
+    class_names: list[str],
+) -> dict:
     """What the report says of what is known of the test labels, by name; `errors` are those of the arm before.
 
     missing: the files that would tell more; cases: the selected images, of which the named ones are looked up.
     """
-    sets = [{"labels": row["labels"], "duplicates": row["duplicates"], "images": row["images"], "accuracy": {arm: row[arm] for arm in arms},
-             "change": {"estimate": row["change"], "low": row["low"], "high": row["high"]} if "change" in row else None}
-            for row in table.to_dict("records")]
-    result = {"missing": missing, "sets": sets, "duplicates": None if duplicates is None else int(duplicates.sum()), "opinion": None}
+    sets = [
+        {
+            "labels": row["labels"],
+            "duplicates": row["duplicates"],
+            "images": row["images"],
+            "accuracy": {arm: row[arm] for arm in arms},
+            "change": {"estimate": row["change"], "low": row["low"], "high": row["high"]}
+            if "change" in row
+            else None,
+        }
+        for row in table.to_dict("records")
+    ]
+    result = {
+        "missing": missing,
+        "sets": sets,
+        "duplicates": None if duplicates is None else int(duplicates.sum()),
+        "opinion": None,
+    }
     if opinion is None:
         return result
     rejected = opinion.rejected[errors["position"]]
     sure = (errors["scaled_confidence"] >= SURE).to_numpy()
     found = suspects.loc[suspects["split"] == "test", "position"].to_numpy(int)
-    return result | {"opinion": {
-        "source": opinion.source, "reviewed": int(opinion.reviewed.sum()), "rejected": int(opinion.rejected.sum()),
-        "corrected": int((opinion.rejected & (opinion.corrected != UNKNOWN)).sum()), "errors": len(errors),
-        "rejected_among_errors": share(int(rejected.sum()), len(errors)), "sure": SURE, "sure_errors": int(sure.sum()),
-        "rejected_among_sure_errors": share(int((rejected & sure).sum()), int(sure.sum())),
-        "suspected": {"all": len(found)} | score(found[opinion.reviewed[found]], np.flatnonzero(opinion.rejected)),
-        "named_alike": _named_alike(suspects, opinion), "named": _named(cases, opinion, class_names)}}
+    return result | {
+        "opinion": {
+            "source": opinion.source,
+            "reviewed": int(opinion.reviewed.sum()),
+            "rejected": int(opinion.rejected.sum()),
+            "corrected": int((opinion.rejected & (opinion.corrected != UNKNOWN)).sum()),
+            "errors": len(errors),
+            "rejected_among_errors": share(int(rejected.sum()), len(errors)),
+            "sure": SURE,
+            "sure_errors": int(sure.sum()),
+            "rejected_among_sure_errors": share(int((rejected & sure).sum()), int(sure.sum())),
+            "suspected": {"all": len(found)}
+            | score(found[opinion.reviewed[found]], np.flatnonzero(opinion.rejected)),
+            "named_alike": _named_alike(suspects, opinion),
+            "named": _named(cases, opinion, class_names),
+        }
+    }
 
 
 def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> list[dict]:
     """What the named cases show to those who looked: the recorded class unless it was rejected; None if they do not agree on one."""
     looked_at = cases[(cases["why"] == "named") & opinion.reviewed[cases["position"]]]
     right = opinion.corrected[looked_at["position"]]
-    return [{"id": int(number), "corrected": None if label == UNKNOWN else class_names[label]} for number, label in zip(looked_at["id"], right)]
+    return [
+        {"id": int(number), "corrected": None if label == UNKNOWN else class_names[label]}
+        for number, label in zip(looked_at["id"], right)
+    ]
 
 
 def _named_alike(suspects: pd.DataFrame, opinion: Opinion) -> dict:

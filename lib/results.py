@@ -1,4 +1,5 @@
 """The numbers of a study, by name: each stage writes its own, the report reads them all."""
+
 import math
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def write(study: Path, stage: str, numbers: dict) -> None:
 
 def collect(study: Path, extra: dict) -> dict:
     """Join the stages' numbers with `extra` into results.json and return them."""
-    everything = {stage: runs.read_json(study / "results" / f"{stage}.json") for stage in STAGES} | plain(extra)
+    everything = {
+        stage: runs.read_json(study / "results" / f"{stage}.json") for stage in STAGES
+    } | plain(extra)
     runs.write_json(study / "results.json", everything)
     return everything

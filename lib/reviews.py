@@ -1,4 +1,5 @@
 """What people found out about CIFAR-100's test images: labels reviewed, near-duplicates listed; looked up, never shipped."""
+
 import csv
 import io
 import json
@@ -36,24 +37,44 @@ def read_review(path, labels: np.ndarray) -> pd.DataFrame:
     https://arxiv.org/abs/2103.14749. Raises DataError for a file that is not such a review of these labels.
     """
     try:
-        rows = [(item["id"], item["given_original_label"], item["our_guessed_label"], *(item["mturk"][answer] for answer in ANSWERS))
-                for item in json.loads(_content(path))]
+        rows = [
+            (
+                item["id"],
+                item["given_original_label"],
+                item["our_guessed_label"],
+                *(item["mturk"][answer] for answer in ANSWERS),
+            )
+            for item in json.loads(_content(path))
+        ]
         if not all(type(value) is int for row in rows for value in row):
             raise TypeError("whole numbers only")
-        table = pd.DataFrame(rows, columns=["id", "given", "guessed", *(f"{answer} votes" for answer in ANSWERS)], dtype="int64")
+        table = pd.DataFrame(
+            rows,
+            columns=["id", "given", "guessed", *(f"{answer} votes" for answer in ANSWERS)],
+            dtype="int64",
+        )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise _unfit(path, "entries with id, given_original_label, our_guessed_label and mturk", error) from None
+        raise _unfit(
+            path, "entries with id, given_original_label, our_guessed_label and mturk", error
+        ) from None
     _check_ids(path, table["id"], once=True)
     table = table[table["id"] < len(labels)]
     differ = table[table["given"].to_numpy() != labels[table["id"]]]
     if len(differ) or not table["guessed"].between(0, CLASSES - 1).all():
-        raise DataError(f"{path}: not a review of this test split: " + (
-            f"image {differ['id'].iloc[0]} has label {labels[differ['id'].iloc[0]]} here and {differ['given'].iloc[0]} there"
-            if len(differ) else "a guessed class is none of the classes"))
+        raise DataError(
+            f"{path}: not a review of this test split: "
+            + (
+                f"image {differ['id'].iloc[0]} has label {labels[differ['id'].iloc[0]]} here and {differ['given'].iloc[0]} there"
+                if len(differ)
+                else "a guessed class is none of the classes"
+            )
+        )
     votes = table[[f"{answer} votes" for answer in ANSWERS]].to_numpy()
     odd = (votes < 0).any(1) | (votes.sum(1) != 5)
     if odd.any():
-        raise DataError(f"{path}: expected five judgements an image, image {table['id'][odd].iloc[0]} has others")
+        raise DataError(
+            f"{path}: expected five judgements an image, image {table['id'][odd].iloc[0]} has others"
+        )
     verdict = np.where(votes.max(1) >= 3, np.array(ANSWERS)[votes.argmax(1)], "no majority")
     return table[["id", "given", "guessed"]].assign(votes=votes.max(1), verdict=verdict)
 
@@ -72,7 +93,9 @@ def read_duplicates(path) -> np.ndarray:
     except (ValueError, KeyError, TypeError, csv.Error, OverflowError) as error:
         raise _unfit(path, "columns TestID, TrainID, Distance and Judgment", error) from None
     if not judged <= {0, 1, 2}:
-        raise DataError(f"{path}: Judgment must be 0 (exact), 1 (near) or 2 (very similar), got {min(judged - {0, 1, 2})}")
+        raise DataError(
+            f"{path}: Judgment must be 0 (exact), 1 (near) or 2 (very similar), got {min(judged - {0, 1, 2})}"
+        )
     _check_ids(path, ids)
     return np.unique(ids)
 
@@ -123,7 +146,9 @@ def main() -> int:
                 print(f"{name}: not there; optional, save under this name {origin}")
             elif name == REVIEW:
                 review = read_review(folder() / name, labels)
-                print(f"{name}: {len(review):,} labels reviewed, {(review['verdict'] != 'given').sum():,} rejected")
+                print(
+                    f"{name}: {len(review):,} labels reviewed, {(review['verdict'] != 'given').sum():,} rejected"
+                )
             else:
                 print(f"{name}: {len(read_duplicates(folder() / name)):,} test images")
     except DataError as error:
@@ -133,5 +158,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader that has seen enough, `head` say, is no error
+    signal.signal(
+        signal.SIGPIPE, signal.SIG_DFL
+    )  # a reader that has seen enough, `head` say, is no error
     sys.exit(main())

@@ -1,4 +1,5 @@
 """Does the fix carry over to corrupted images? Accuracy and calibration of the arms on one subset of the test images."""
+
 from itertools import product
 
 import numpy as np
@@ -30,17 +31,26 @@ def subset(split: Split, size: int) -> Split:
 def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
     """Each arm's logits of the chosen images in every condition, float32 (conditions, N, classes); trained: arm to run."""
     device = machine.choose_device("auto")
-    models = {arm: load_model(run, len(splits.class_names)).to(device) for arm, run in trained.items()}
-    precision = {arm: machine.choose_precision(run.info["params"]["precision"], device) for arm, run in trained.items()}
+    models = {
+        arm: load_model(run, len(splits.class_names)).to(device) for arm, run in trained.items()
+    }
+    precision = {
+        arm: machine.choose_precision(run.info["params"]["precision"], device)
+        for arm, run in trained.items()
+    }
     parts = {arm: [] for arm in trained}
-    size = max(16 * PIXELS // chosen.images.shape[-1]**2, 1)  # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
+    size = max(
+        16 * PIXELS // chosen.images.shape[-1] ** 2, 1
+    )  # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
     for kind, severity in CONDITIONS:
         blocks = {arm: [] for arm in trained}
         for place in range(0, len(chosen), size):
-            images, index = chosen.images[place:place + size], chosen.index[place:place + size]
+            images, index = chosen.images[place : place + size], chosen.index[place : place + size]
             images = corrupt(images, kind, severity, index) if severity else images
             for arm, model in models.items():
-                blocks[arm].append(inference.logits(model, images, splits.mean, splits.std, precision[arm]))
+                blocks[arm].append(
+                    inference.logits(model, images, splits.mean, splits.std, precision[arm])
+                )
         for arm, of_arm in blocks.items():
             parts[arm].append(np.concatenate(of_arm))
     return {arm: np.stack(of_arm) for arm, of_arm in parts.items()}
@@ -57,7 +67,10 @@ def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -
     rows = []
     for arm, of_arm in predicted.items():
         for (kind, severity), scores in zip(CONDITIONS, of_arm):
-            raw, scaled = (cal.expected_calibration_error(cal.softmax(scores, t), labels, BINS) for t in (1.0, scaling[arm]))
+            raw, scaled = (
+                cal.expected_calibration_error(cal.softmax(scores, t), labels, BINS)
+                for t in (1.0, scaling[arm])
+            )
             rows.append((arm, kind, severity, np.mean(scores.argmax(1) == labels), raw, scaled))
     return pd.DataFrame(rows, columns=["arm", "corruption", "severity", *MEASURES])
 
@@ -69,23 +82,35 @@ def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) 
     before, after: logits (conditions, N, classes). Images are drawn, each with all its severities: they are no
     independent rows.
     """
-    change = (after.argmax(2) == labels).astype(float) - (before.argmax(2) == labels)  # (conditions, N)
-    of_image = {kind: change[KIND == kind].mean(0) for kind in ("none", *CONSTANTS)} | {"all": change[KIND != "none"].mean(0)}
+    change = (after.argmax(2) == labels).astype(float) - (
+        before.argmax(2) == labels
+    )  # (conditions, N)
+    of_image = {kind: change[KIND == kind].mean(0) for kind in ("none", *CONSTANTS)} | {
+        "all": change[KIND != "none"].mean(0)
+    }
     of_image["drop"] = of_image["all"] - of_image["none"]
-    return {name: paired_bootstrap(np.mean, values, draws=draws)._asdict() for name, values in of_image.items()}
+    return {
+        name: paired_bootstrap(np.mean, values, draws=draws)._asdict()
+        for name, values in of_image.items()
+    }
 
 
-def calibration_change(before: np.ndarray, after: np.ndarray, labels, scaling: tuple[float, float], draws: int) -> dict:
+def calibration_change(
+    before: np.ndarray, after: np.ndarray, labels, scaling: tuple[float, float], draws: int
+) -> dict:
     """Expected calibration error after scaling, mean of all corruptions and severities, after minus before, with its
     paired 95% interval; below 0 is better. scaling: the two temperatures. The interval is widened by what two calibrated
     networks would show by chance, as in lib.bootstrap.interval."""
+
     def difference(gap_a, cell_a, gap_b, cell_b):
         return _mean_error(gap_b, cell_b) - _mean_error(gap_a, cell_a)
 
     columns = [array for pair in zip((before, after), scaling) for array in _binned(*pair, labels)]
     found = paired_bootstrap(difference, *columns, draws=draws)
     chance = np.sqrt(2) * (chance_error(*columns[2:]) - chance_error(*columns[:2]))
-    return hull([found, Interval(found.estimate, found.low - chance, found.high - chance)])._asdict()
+    return hull(
+        [found, Interval(found.estimate, found.low - chance, found.high - chance)]
+    )._asdict()
 
 
 def _binned(scores: np.ndarray, temperature: float, labels):
@@ -101,46 +126,89 @@ def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
     return float(np.abs(np.bincount(cell.ravel(), gap.ravel())).sum() / gap.size)
 
 
-def measure(trained: dict, splits, chosen: Split, pair: tuple[str, ...], draws: int) -> tuple[pd.DataFrame, dict]:
+def measure(
+    trained: dict, splits, chosen: Split, pair: tuple[str, ...], draws: int
+) -> tuple[pd.DataFrame, dict]:
     """`table` of the arms (trained: arm to run) on the chosen images, and `numbers`, with the changes where `pair` is two arms.
 
     An arm whose weights were not kept is left out; raises ArtefactError where that is one of `pair`.
     """
     without = [arm for arm, run in trained.items() if not has_weights(run) and arm not in pair]
     trained = {arm: run for arm, run in trained.items() if arm not in without}
-    predicted, labels, scaling = logits(trained, splits, chosen), chosen.labels.numpy(), temperatures(trained)
-    measured, changes, of_pair = table(predicted, labels, scaling), {}, [predicted[arm] for arm in pair]
+    predicted, labels, scaling = (
+        logits(trained, splits, chosen),
+        chosen.labels.numpy(),
+        temperatures(trained),
+    )
+    measured, changes, of_pair = (
+        table(predicted, labels, scaling),
+        {},
+        [predicted[arm] for arm in pair],
+    )
     if len(pair) == 2:
-        changes = {"accuracy_changes": accuracy_changes(*of_pair, labels, draws),
-                   "ece_scaled_change": calibration_change(*of_pair, labels, [scaling[arm] for arm in pair], draws)}
-    return measured, numbers(measured, len(labels), trained[pair[0]].info["params"]["seed"]) | changes | {"without": without}
+        changes = {
+            "accuracy_changes": accuracy_changes(*of_pair, labels, draws),
+            "ece_scaled_change": calibration_change(
+                *of_pair, labels, [scaling[arm] for arm in pair], draws
+            ),
+        }
+    return measured, numbers(
+        measured, len(labels), trained[pair[0]].info["params"]["seed"]
+    ) | changes | {"without": without}
 
 
 def numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:
     """What the report says about corruptions: each arm's means on clean and on corrupted images."""
     clean = measured["corruption"] == "none"
-    means = {name: measured[rows].groupby("arm")[list(MEASURES)].mean() for name, rows in (("clean", clean), ("corrupted", ~clean))}
-    return {"images": images, "seed": seed, "severities": len(SEVERITIES),
-            "arms": {arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()} for arm in measured["arm"].unique()}}
+    means = {
+        name: measured[rows].groupby("arm")[list(MEASURES)].mean()
+        for name, rows in (("clean", clean), ("corrupted", ~clean))
+    }
+    return {
+        "images": images,
+        "seed": seed,
+        "severities": len(SEVERITIES),
+        "arms": {
+            arm: {name: of_arms.loc[arm].to_dict() for name, of_arms in means.items()}
+            for arm in measured["arm"].unique()
+        },
+    }
 
 
 def by_corruption(measured: pd.DataFrame, changes: dict | None, after: str) -> pd.DataFrame:
     """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities), and the change, if there is one."""
     names = {"none": "none (clean)"} | NAMES | {"all": "mean of the six"}
     accuracy = measured.pivot_table("accuracy", "corruption", "arm", sort=False)
-    accuracy.loc["all"] = measured[measured["corruption"] != "none"].groupby("arm")["accuracy"].mean()
+    accuracy.loc["all"] = (
+        measured[measured["corruption"] != "none"].groupby("arm")["accuracy"].mean()
+    )
     view = pd.DataFrame({"corruption": [names[kind] for kind in accuracy.index]})
     for arm in accuracy:
         view[readable(arm)] = [percent(share) for share in accuracy[arm]]
     if not changes:
         return view
     view[f"{readable(after)}, change in points (95%)"] = [
-        "{} ({} to {})".format(*differences(change, 1, 100)) for change in (changes[kind] for kind in accuracy.index)]
+        "{} ({} to {})".format(*differences(change, 1, 100))
+        for change in (changes[kind] for kind in accuracy.index)
+    ]
     return view
 
 
 def by_arm(numbers: dict) -> pd.DataFrame:
     """Each arm's accuracy and calibration error, on clean and on corrupted images, a row an arm."""
-    words = {"accuracy": "accuracy", "ece": "calibration error", "ece_scaled": "the same after scaling"}
-    return pd.DataFrame([{"arm": arm} | {f"{word}, {where}": of_arm[where][name] for name, word in words.items() for where in of_arm}
-                         for arm, of_arm in numbers["arms"].items()])
+    words = {
+        "accuracy": "accuracy",
+        "ece": "calibration error",
+        "ece_scaled": "the same after scaling",
+    }
+    return pd.DataFrame(
+        [
+            {"arm": arm}
+            | {
+                f"{word}, {where}": of_arm[where][name]
+                for name, word in words.items()
+                for where in of_arm
+            }
+            for arm, of_arm in numbers["arms"].items()
+        ]
+    )

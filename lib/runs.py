@@ -1,4 +1,5 @@
 """Artefacts on disk: everything appears whole or not at all, and what is read back is what was written."""
+
 import contextlib
 import hashlib
 import io
@@ -41,7 +42,9 @@ def atomic_write(path):
             raise ArtefactError(f"{path}: not a regular file, refusing to replace it")
         path.parent.mkdir(parents=True, exist_ok=True)
         # guard: written-beside
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        descriptor, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
+        )
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -54,7 +57,9 @@ def atomic_write(path):
             Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             # guard: full-disk
-            raise ArtefactError(f"{path}: {error.strerror or error}; nothing was replaced") from error
+            raise ArtefactError(
+                f"{path}: {error.strerror or error}; nothing was replaced"
+            ) from error
         raise
 
 
@@ -113,8 +118,10 @@ def _opened(path, sha256: str | None = None):
         with open(path, "rb") as file:
             # guard: file-sum
             if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise ArtefactError(f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
-                                    "delete its folder to make it again")
+                raise ArtefactError(
+                    f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
+                    "delete its folder to make it again"
+                )
             file.seek(0)
             yield file
     except OSError as error:
@@ -185,7 +192,9 @@ def read_table(path, sha256: str | None = None) -> pd.DataFrame:
         return pd.read_csv(io.BytesIO(content))
     except ValueError as error:  # of which pandas' own and those of the encoding are kinds
         # guard: readable-table
-        raise ArtefactError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
+        raise ArtefactError(
+            f"{path}: not a readable table ({' '.join(str(error).split())})"
+        ) from None
 
 
 def read_weights(path, sha256: str | None = None) -> dict:
@@ -209,10 +218,15 @@ def digest(content) -> str:
 
 def commit() -> str:
     """The project's git commit, with "+changes" when files differ from it; outside a checkout $REPORT_COMMIT or "unknown"."""
+
     def git(*arguments):
-        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+        ).stdout
 
     try:
-        return git("rev-parse", "--short=12", "HEAD").strip() + ("+changes" if git("status", "--porcelain", "-uno").strip() else "")
+        return git("rev-parse", "--short=12", "HEAD").strip() + (
+            "+changes" if git("status", "--porcelain", "-uno").strip() else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("REPORT_COMMIT", "unknown")

@@ -1,4 +1,5 @@
 """Confidence scores: what predictions are ranked by, and rejected for."""
+
 import numpy as np
 
 from lib.calibration import softmax
@@ -16,10 +17,14 @@ def normalised_logit_score(logits, p: float = 2.0) -> np.ndarray:
     "MaxLogit-pNorm", Cattelan and Silva 2023, https://arxiv.org/abs/2305.15508; p above 0.
     """
     logits = np.asarray(logits, np.float64)
-    centred = logits - logits.max(axis=1, keepdims=True)  # exactly 0 for equal logits, which a mean is not
+    centred = logits - logits.max(
+        axis=1, keepdims=True
+    )  # exactly 0 for equal logits, which a mean is not
     centred -= centred.mean(axis=1, keepdims=True)
     largest = np.abs(centred).max(axis=1, keepdims=True)
-    centred /= np.where(largest > 0, largest, 1)  # the ratio is unchanged, and a high power cannot overflow
+    centred /= np.where(
+        largest > 0, largest, 1
+    )  # the ratio is unchanged, and a high power cannot overflow
     norm = np.sum(np.abs(centred) ** p, axis=1) ** (1 / p)
     return centred.max(axis=1) / np.where(norm > 0, norm, 1)
 

@@ -1,4 +1,5 @@
 """Answering only when confident: how many errors remain, and which threshold keeps a promise."""
+
 import numpy as np
 import pandas as pd
 from scipy.stats import beta
@@ -78,13 +79,23 @@ def rejection_table(confidence, correct, thresholds) -> pd.DataFrame:
     accepted, errors = _accepted(confidence, correct, thresholds)
     low, high = clopper_pearson(errors, accepted)
     total = np.sum(~correct) or np.nan
-    return pd.DataFrame({
-        "threshold": thresholds, "accepted": accepted, "coverage": accepted / len(correct), "errors_accepted": errors,
-        "selective_risk": errors / np.where(accepted, accepted, np.nan), "risk_low": low, "risk_high": high,
-        "errors_rejected_share": 1 - errors / total})
+    return pd.DataFrame(
+        {
+            "threshold": thresholds,
+            "accepted": accepted,
+            "coverage": accepted / len(correct),
+            "errors_accepted": errors,
+            "selective_risk": errors / np.where(accepted, accepted, np.nan),
+            "risk_low": low,
+            "risk_high": high,
+            "errors_rejected_share": 1 - errors / total,
+        }
+    )
 
 
-def threshold_for_risk(confidence, correct, risk: float, level: float = 0.95, steps: int = 20) -> float | None:
+def threshold_for_risk(
+    confidence, correct, risk: float, level: float = 0.95, steps: int = 20
+) -> float | None:
     """The smallest threshold whose upper Clopper-Pearson limit on the selective risk is at most `risk`, or None.
 
     Tried: the thresholds just above the image at 1/steps, 2/steps, ... of the ranking, and 0, which accepts all; each
@@ -114,5 +125,10 @@ def counts_at_matched_coverage(confidence, correct, coverages) -> pd.DataFrame:
     accepted = np.floor(coverages * len(correct) + 0.5).astype(int)
     coverage, risk = risk_coverage(confidence, correct)
     images = np.append(0.0, coverage * len(correct))
-    return pd.DataFrame({"coverage": coverages, "accepted": accepted,
-                         "errors": np.interp(accepted, images, images * np.append(0.0, risk))})
+    return pd.DataFrame(
+        {
+            "coverage": coverages,
+            "accepted": accepted,
+            "errors": np.interp(accepted, images, images * np.append(0.0, risk)),
+        }
+    )

@@ -1,4 +1,5 @@
 """Images that stay on disk: rows of a .npy file are read when they are asked for, and batches ahead of the work on them."""
+
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -44,23 +45,38 @@ class Stream:
     def __getitem__(self, rows) -> torch.Tensor:
         """uint8 (n, 3, h, w), or (3, h, w) for one whole number."""
         places = self.rows[_plain(rows)]
-        size, batch = prod(self.shape[1:]), np.empty((np.size(places), prod(self.shape[1:])), np.uint8)
+        size, batch = (
+            prod(self.shape[1:]),
+            np.empty((np.size(places), prod(self.shape[1:])), np.uint8),
+        )
         for image, place in zip(batch, np.atleast_1d(places).tolist()):
             content = os.pread(self.file.fileno(), size, self.offset + place * size)
             if len(content) < size:
-                raise DataError(f"{self.path}: ends within image {place}; it was whole when it was opened")
+                raise DataError(
+                    f"{self.path}: ends within image {place}; it was whole when it was opened"
+                )
             image[:] = np.frombuffer(content, np.uint8)
         return torch.from_numpy(batch).view(*np.shape(places), *self.shape[1:])
 
     def split(self, size: int) -> Iterator[torch.Tensor]:
         """Batches of `size` in order, as a tensor's own `split`, but read one after the other."""
-        return batches(self, [slice(start, start + size) for start in range(0, max(len(self), 1), size)])
+        return batches(
+            self, [slice(start, start + size) for start in range(0, max(len(self), 1), size)]
+        )
 
 
 def _plain(rows):
     """An index as NumPy takes it."""
-    rows = rows if isinstance(rows, slice) else rows.cpu().numpy() if isinstance(rows, torch.Tensor) else np.asarray(rows)
-    return slice(0) if np.shape(rows) == (0,) else rows  # of an empty list NumPy does not know that it held whole numbers
+    rows = (
+        rows
+        if isinstance(rows, slice)
+        else rows.cpu().numpy()
+        if isinstance(rows, torch.Tensor)
+        else np.asarray(rows)
+    )
+    return (
+        slice(0) if np.shape(rows) == (0,) else rows
+    )  # of an empty list NumPy does not know that it held whole numbers
 
 
 def mapped(path: Path) -> np.memmap:
@@ -92,7 +108,11 @@ def at_once(images, most: int) -> int:
 
 def batches(images, rows: Iterable) -> Iterator[torch.Tensor]:
     """images[batch] of each batch of `rows`; of a stream the next ones are read while one is worked on."""
-    return map(images.__getitem__, rows) if isinstance(images, torch.Tensor) else ahead(images.__getitem__, rows, AHEAD)
+    return (
+        map(images.__getitem__, rows)
+        if isinstance(images, torch.Tensor)
+        else ahead(images.__getitem__, rows, AHEAD)
+    )
 
 
 def ahead(function: Callable, items: Iterable, threads: int) -> Iterator:

@@ -1,4 +1,5 @@
 """Training: the recipe, one epoch at a time. The sample stream is a function of (seed, epoch, step) alone."""
+
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, graphs, inference, interrupt, machine, randomness, recipe, streams
+from lib import (
+    augment,
+    checkpoint,
+    graphs,
+    inference,
+    interrupt,
+    machine,
+    randomness,
+    recipe,
+    streams,
+)
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -52,12 +63,18 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
         raise ValueError("cutmix_probability: CutMix needs at least two classes")
     machine.keep_memory()
     torch.manual_seed(params.seed)
-    model = resnet18(len(splits.class_names), params.width, params.image_size).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay)
+    model = resnet18(len(splits.class_names), params.width, params.image_size).to(
+        device, memory_format=torch.channels_last
+    )
+    optimizer = torch.optim.SGD(
+        model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay
+    )
     images, labels = splits.train.images, splits.train.labels.to(device)
     if isinstance(images, torch.Tensor):
         images = images.to(device)
-    state = State(params, splits, Path(folder), model, optimizer, device, precision, key, images, labels)
+    state = State(
+        params, splits, Path(folder), model, optimizer, device, precision, key, images, labels
+    )
     reset_totals(state)
     found = checkpoint.read(state.folder, key)
     if found:
@@ -72,7 +89,9 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
 
 def reset_totals(state: State) -> None:
     """Loss, right answers and images of the stream, sum of lambda and number of mixed batches: all on the device."""
-    state.totals = torch.zeros(5, dtype=torch.float64 if state.device.type != "mps" else torch.float32, device=state.device)
+    state.totals = torch.zeros(
+        5, dtype=torch.float64 if state.device.type != "mps" else torch.float32, device=state.device
+    )
     state.step, state.seconds = 0, 0.0
 
 
@@ -91,12 +110,19 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
         summed = torch.stack([loss * count, right])
     # guard: finite-loss
     if state.device.type == "cpu" and not torch.isfinite(summed[0]):
-        raise TrainingError(f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
-                            f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate.")
+        raise TrainingError(
+            f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
+            f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate."
+        )
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     state.optimizer.step()
-    state.totals += torch.cat([summed, *(summed.new_full((1,), value) for value in (count, lam if lam < 1 else 0, lam < 1))]).to(state.totals)
+    state.totals += torch.cat(
+        [
+            summed,
+            *(summed.new_full((1,), value) for value in (count, lam if lam < 1 else 0, lam < 1)),
+        ]
+    ).to(state.totals)
 
 
 def train_epoch(state: State, progress=iter) -> dict:
@@ -109,30 +135,49 @@ def train_epoch(state: State, progress=iter) -> dict:
     for group in state.optimizer.param_groups:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
-    order = on_host = torch.from_numpy(randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split)))
+    order = on_host = torch.from_numpy(
+        randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split))
+    )
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment, params.image_size)
-    if state.device.type == "cuda" and state.engine is None and isinstance(state.images, torch.Tensor):
+    if (
+        state.device.type == "cuda"
+        and state.engine is None
+        and isinstance(state.images, torch.Tensor)
+    ):
         state.engine = graphs.Engine(state)
     if state.engine:
         state.engine.begin(order, draws)
     else:
         order, draws = order.to(state.device), None if draws is None else draws.to(state.device)
     batches = order.split(params.batch_size)
-    places = batches if isinstance(state.images, torch.Tensor) else on_host.split(params.batch_size)  # no reader of a disk waits for a GPU
-    read = streams.batches(state.images, places[state.step:])  # of a stream ahead of the step that is under way
+    places = (
+        batches if isinstance(state.images, torch.Tensor) else on_host.split(params.batch_size)
+    )  # no reader of a disk waits for a GPU
+    read = streams.batches(
+        state.images, places[state.step :]
+    )  # of a stream ahead of the step that is under way
     with interrupt.deferred() as asked_to_stop:
-        for batch in progress(batches[state.step:]):
+        for batch in progress(batches[state.step :]):
             try:
                 if state.engine:
                     state.engine.take(len(batch))
                 else:
                     images = next(read).to(state.device)
-                    images = augment.training_batch(images, None if draws is None else draws[batch], state.splits.mean, state.splits.std)
-                    train_step(state, images, state.labels[batch], state.epoch * len(batches) + state.step)
+                    images = augment.training_batch(
+                        images,
+                        None if draws is None else draws[batch],
+                        state.splits.mean,
+                        state.splits.std,
+                    )
+                    train_step(
+                        state, images, state.labels[batch], state.epoch * len(batches) + state.step
+                    )
             except torch.OutOfMemoryError:
                 # guard: out-of-memory
-                raise TrainingError(f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
-                                    f"try batch_size: {max(params.batch_size // 2, 1)}") from None
+                raise TrainingError(
+                    f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
+                    f"try batch_size: {max(params.batch_size // 2, 1)}"
+                ) from None
             state.step += 1
             stopping = asked_to_stop()
             # guard: save-when-asked-to-stop
@@ -140,7 +185,9 @@ def train_epoch(state: State, progress=iter) -> dict:
                 state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
                 save(state)
             if stopping:
-                raise TrainingError(f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; saved: the same command goes on there")
+                raise TrainingError(
+                    f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; saved: the same command goes on there"
+                )
     totals = state.totals.tolist()  # waits for the device, whose time counts
     return _row(state, totals, state.seconds + time.monotonic() - began)
 
@@ -148,22 +195,40 @@ def train_epoch(state: State, progress=iter) -> dict:
 def _row(state: State, totals: list[float], seconds: float) -> dict:
     loss, right, images, lam, mixed = totals
     if not np.isfinite(loss):
-        raise TrainingError(f"the loss is not finite in epoch {state.epoch + 1}; try a smaller learning_rate")
-    return {"epoch": state.epoch + 1, "learning_rate": state.optimizer.param_groups[0]["lr"], "stream_loss": loss / images,
-            "stream_accuracy": right / images, "mixed_batches": int(mixed), "lambda_sum": lam, "seconds": seconds,
-            "images_per_second": images / seconds}
+        raise TrainingError(
+            f"the loss is not finite in epoch {state.epoch + 1}; try a smaller learning_rate"
+        )
+    return {
+        "epoch": state.epoch + 1,
+        "learning_rate": state.optimizer.param_groups[0]["lr"],
+        "stream_loss": loss / images,
+        "stream_accuracy": right / images,
+        "mixed_batches": int(mixed),
+        "lambda_sum": lam,
+        "seconds": seconds,
+        "images_per_second": images / seconds,
+    }
 
 
 def measure(state: State, split) -> tuple[float, float]:
     """Mean cross-entropy and accuracy on a split's clean images, in eval mode."""
-    logits = torch.from_numpy(inference.logits(state.model, split.images, state.splits.mean, state.splits.std, state.precision))
-    return F.cross_entropy(logits, split.labels).item(), (logits.argmax(1) == split.labels).double().mean().item()
+    logits = torch.from_numpy(
+        inference.logits(
+            state.model, split.images, state.splits.mean, state.splits.std, state.precision
+        )
+    )
+    return F.cross_entropy(logits, split.labels).item(), (
+        logits.argmax(1) == split.labels
+    ).double().mean().item()
 
 
 def evaluate(state: State) -> dict:
     """The row's second half: loss and accuracy on up to 5,000 clean train images (always the same) and on val."""
     row = {}
-    for name, split in (("train", state.splits.train.first(CLEAN_TRAIN_IMAGES)), ("val", state.splits.val)):
+    for name, split in (
+        ("train", state.splits.train.first(CLEAN_TRAIN_IMAGES)),
+        ("val", state.splits.val),
+    ):
         row[f"{name}_loss"], row[f"{name}_accuracy"] = measure(state, split)
     return row
 
@@ -179,8 +244,17 @@ def finish_epoch(state: State, row: dict) -> None:
 
 def save(state: State) -> None:
     """Write a checkpoint from which `start` continues with the same bits."""
-    checkpoint.write(state.folder, {
-        "key": state.key, "epoch": state.epoch, "step": state.step, "history": state.history,
-        "totals": state.totals.cpu(), "seconds": state.seconds, "model": state.model.state_dict(),
-        "optimizer": state.optimizer.state_dict()})
+    checkpoint.write(
+        state.folder,
+        {
+            "key": state.key,
+            "epoch": state.epoch,
+            "step": state.step,
+            "history": state.history,
+            "totals": state.totals.cpu(),
+            "seconds": state.seconds,
+            "model": state.model.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+        },
+    )
     state.saved = time.monotonic()

@@ -1,4 +1,5 @@
 """The written rule: from the statistics of an error to a verdict, what led to it, and what would have refuted it."""
+
 import numpy as np
 import pandas as pd
 
@@ -13,12 +14,16 @@ RULE = runs.ROOT / "lib" / "rule.json"
 def read_rule() -> dict:
     """The rule: names of statistics (S), their centre and scale, weights (causes, S) and intercept (causes,)."""
     rule = runs.read_json(RULE)
-    return rule | {name: np.array(rule[name]) for name in ("centre", "scale", "weights", "intercept")}
+    return rule | {
+        name: np.array(rule[name]) for name in ("centre", "scale", "weights", "intercept")
+    }
 
 
 def standardised(statistics: pd.DataFrame, rule: dict) -> np.ndarray:
     """Statistics in the phantom's standard deviations from its mean, (N, S); one that is undefined is 0 and says nothing."""
-    return np.nan_to_num((statistics[rule["statistics"]].to_numpy() - rule["centre"]) / rule["scale"])
+    return np.nan_to_num(
+        (statistics[rule["statistics"]].to_numpy() - rule["centre"]) / rule["scale"]
+    )
 
 
 def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
@@ -36,14 +41,28 @@ def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
     said = (rule["weights"][first] - rule["weights"][second]) * values  # (N, S)
     raw = statistics[rule["statistics"]].to_numpy()
     led = np.where(np.isnan(raw), -np.inf, said).argmax(1)
-    lead, slope = scores[rows, first][:, None] - scores, rule["weights"][first, led][:, None] - rule["weights"][:, led].T  # (N, causes)
+    lead, slope = (
+        scores[rows, first][:, None] - scores,
+        rule["weights"][first, led][:, None] - rule["weights"][:, led].T,
+    )  # (N, causes)
     way = np.sign(slope[rows, second])
-    far = np.divide(lead, np.abs(slope), out=np.full(lead.shape, np.inf), where=slope * way[:, None] > 0)
+    far = np.divide(
+        lead, np.abs(slope), out=np.full(lead.shape, np.inf), where=slope * way[:, None] > 0
+    )
     instead = far.argmin(1)
     names, causes, value = np.array(rule["statistics"]), np.array(rule["causes"]), raw[rows, led]
-    return pd.DataFrame({"verdict": causes[first], "probability": probability[rows, first], "second": causes[second], "led": names[led],
-                         "value": value, "turns": value - way * far[rows, instead] * rule["scale"][led], "instead": causes[instead]},
-                        index=statistics.index)
+    return pd.DataFrame(
+        {
+            "verdict": causes[first],
+            "probability": probability[rows, first],
+            "second": causes[second],
+            "led": names[led],
+            "value": value,
+            "turns": value - way * far[rows, instead] * rule["scale"][led],
+            "instead": causes[instead],
+        },
+        index=statistics.index,
+    )
 
 
 def planted(split, position: np.ndarray, wrong) -> pd.DataFrame:
@@ -54,7 +73,13 @@ def planted(split, position: np.ndarray, wrong) -> pd.DataFrame:
     """
     known = split.planted.iloc[position]
     cause = known["cause"].replace({"none": "unexplained"}).to_numpy()
-    return pd.DataFrame({"planted": cause, "acts": (cause == "unexplained") | (known["cause_class"].to_numpy() == np.asarray(wrong))})
+    return pd.DataFrame(
+        {
+            "planted": cause,
+            "acts": (cause == "unexplained")
+            | (known["cause_class"].to_numpy() == np.asarray(wrong)),
+        }
+    )
 
 
 def sentence(verdict: pd.Series) -> str:
@@ -63,8 +88,10 @@ def sentence(verdict: pd.Series) -> str:
         first = f"Unexplained: no cause reaches its probability under the rule ({percent(verdict['probability'], 0)})."
     else:
         first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
-    return (f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {number(verdict['value'])}; "
-            f"{refuted(verdict['led'], verdict['value'], verdict['turns'], verdict['instead'])}.")
+    return (
+        f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {number(verdict['value'])}; "
+        f"{refuted(verdict['led'], verdict['value'], verdict['turns'], verdict['instead'])}."
+    )
 
 
 def refuted(led: str, value: float, turns: float, instead: str) -> str:

@@ -1,4 +1,5 @@
 """A walk over all images of a data set: the statistics of its training pixels, and the digest that a run is known by."""
+
 import hashlib
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def remembered(splits: dict, folder: Path) -> dict:
         found = walk(splits)
     try:
         runs.write_json(path, found)
-    except runs.ArtefactError:  # a place that cannot be written to costs the next walk, and nothing else
+    except (
+        runs.ArtefactError
+    ):  # a place that cannot be written to costs the next walk, and nothing else
         pass
     return found
 
@@ -34,8 +37,15 @@ def remembered(splits: dict, folder: Path) -> dict:
 def statistics(images) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel, in 0..1, from exact integer counts."""
     levels = torch.arange(256, dtype=torch.float64) / 255
-    counts = sum(torch.stack([torch.bincount(block[:, channel].flatten().int(), minlength=256) for channel in range(3)])
-                 for block in _blocks(images))
+    counts = sum(
+        torch.stack(
+            [
+                torch.bincount(block[:, channel].flatten().int(), minlength=256)
+                for channel in range(3)
+            ]
+        )
+        for block in _blocks(images)
+    )
     share = counts.double() / counts.sum(1, keepdim=True)
     mean = share @ levels
     std = (share @ levels**2 - mean**2).sqrt()
@@ -54,11 +64,19 @@ def digest(splits: dict) -> str:
 
 def _rows(splits: dict) -> str:
     """What chose the images and labelled them."""
-    return runs.digest([[len(splits[split]), hashlib.sha256(_numbers(splits[split])).hexdigest()] for split in SPLITS])
+    return runs.digest(
+        [
+            [len(splits[split]), hashlib.sha256(_numbers(splits[split])).hexdigest()]
+            for split in SPLITS
+        ]
+    )
 
 
 def _numbers(split) -> bytes:
-    return b"".join(np.ascontiguousarray(array).astype("<i8").tobytes() for array in (split.index, split.labels.numpy()))
+    return b"".join(
+        np.ascontiguousarray(array).astype("<i8").tobytes()
+        for array in (split.index, split.labels.numpy())
+    )
 
 
 def _blocks(images):

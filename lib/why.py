@@ -1,4 +1,5 @@
 """What the third notebook makes of the probes: tables over all errors, and the cases."""
+
 from concurrent.futures import ThreadPoolExecutor
 from math import lcm
 
@@ -8,7 +9,17 @@ import torch
 from torch import nn
 
 from lib import attention as spread_of
-from lib import diagnosis, effects as effect, faithfulness, forward, interventions, probes, randomness, sanity, verdict
+from lib import (
+    diagnosis,
+    effects as effect,
+    faithfulness,
+    forward,
+    interventions,
+    probes,
+    randomness,
+    sanity,
+    verdict,
+)
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
@@ -19,8 +30,10 @@ STEPS = 8  # of deletion and insertion, or near it where that divides no map: tw
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
 SEED = 1  # of the sample of errors, where not all are probed
 RANDOMISED = 200  # errors whose maps are made again with random weights
-CAPTION = ("What the rule calls the errors of each arm on the confirmation half of the test split, with 95% Clopper–Pearson intervals of the "
-           "share.")
+CAPTION = (
+    "What the rule calls the errors of each arm on the confirmation half of the test split, with 95% Clopper–Pearson intervals of the "
+    "share."
+)
 
 
 def sample(run, size: int, cases=()) -> np.ndarray:
@@ -28,13 +41,20 @@ def sample(run, size: int, cases=()) -> np.ndarray:
     wrong = np.flatnonzero(~run.test.correct)
     if not size or size >= len(wrong):
         return wrong
-    drawn = np.argsort(randomness.bits(randomness.key(SEED), run.test.index[wrong]), kind="stable")[:size]
+    drawn = np.argsort(randomness.bits(randomness.key(SEED), run.test.index[wrong]), kind="stable")[
+        :size
+    ]
     return np.union1d(wrong[drawn], np.intersect1d(wrong, np.asarray(cases, wrong.dtype)))
 
 
-def examine_arms(pair: dict, models: dict[str, nn.Module], splits, probed: dict[str, np.ndarray]) -> dict[str, Evidence]:
+def examine_arms(
+    pair: dict, models: dict[str, nn.Module], splits, probed: dict[str, np.ndarray]
+) -> dict[str, Evidence]:
     """The evidence on the errors of each arm that are `probed`, the arms side by side; an arm without an error is left out."""
-    return side_by_side(lambda arm: examine(pair[arm], models[arm], splits, probed[arm]), [arm for arm in pair if len(probed[arm])])
+    return side_by_side(
+        lambda arm: examine(pair[arm], models[arm], splits, probed[arm]),
+        [arm for arm in pair if len(probed[arm])],
+    )
 
 
 def sampled(probed: dict[str, np.ndarray], pair: dict) -> dict[str, int]:
@@ -45,8 +65,13 @@ def sampled(probed: dict[str, np.ndarray], pair: dict) -> dict[str, int]:
 
 def caption(probed: dict[str, np.ndarray], pair: dict) -> str:
     """What stands over the table of verdicts, with what was probed."""
-    parts = [f"{len(probed[arm]):,} of {plural(number, 'error')} of {name(arm)}" for arm, number in sampled(probed, pair).items()]
-    return CAPTION + (f" Probed were {listed(parts)}, drawn at random, besides the cases." if parts else "")
+    parts = [
+        f"{len(probed[arm]):,} of {plural(number, 'error')} of {name(arm)}"
+        for arm, number in sampled(probed, pair).items()
+    ]
+    return CAPTION + (
+        f" Probed were {listed(parts)}, drawn at random, besides the cases." if parts else ""
+    )
 
 
 def side_by_side(work, names) -> dict:
@@ -57,25 +82,53 @@ def side_by_side(work, names) -> dict:
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
     """Every probe's effect on every error (lib.effects.measure), by the probe's name in words."""
-    return {probes.LABELS[key]: effect.measure(response, found.wrong, found.true) for key, response in found.responses.items()}
+    return {
+        probes.LABELS[key]: effect.measure(response, found.wrong, found.true)
+        for key, response in found.responses.items()
+    }
 
 
 def controls(measured: dict[str, dict]) -> dict:
     """By arm: how much more often covering the hottest cells changes the answer than covering random ones, over all errors."""
-    return {arm: effect.contrast(of_arm[probes.LABELS["hot:mean"]], of_arm[probes.LABELS["random:mean"]], "flip")._asdict()
-            for arm, of_arm in measured.items()}
+    return {
+        arm: effect.contrast(
+            of_arm[probes.LABELS["hot:mean"]], of_arm[probes.LABELS["random:mean"]], "flip"
+        )._asdict()
+        for arm, of_arm in measured.items()
+    }
 
 
-def curves(pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits) -> dict[str, faithfulness.Curves]:
+def curves(
+    pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
+) -> dict[str, faithfulness.Curves]:
     """Deletion and insertion of the wrong class of every error, the arms side by side."""
+
     def of_arm(arm: str) -> faithfulness.Curves:
         evidence, network = found[arm], diagnosis.fast(pair[arm], models[arm])
-        images, keys = take(splits.test.images, evidence.position), splits.test.index[evidence.position]
-        steps, size, parts = steps_of(evidence.maps[0, 0].numel()), at_once(images, probes.CHUNK), []
+        images, keys = (
+            take(splits.test.images, evidence.position),
+            splits.test.index[evidence.position],
+        )
+        steps, size, parts = (
+            steps_of(evidence.maps[0, 0].numel()),
+            at_once(images, probes.CHUNK),
+            [],
+        )
         for few in (slice(start, start + size) for start in range(0, len(images), size)):
             filling = interventions.fill(images[few], "mean", splits.mean, keys[few])
-            parts.append(faithfulness.curves(network, images[few], evidence.maps[few, 0], evidence.wrong[few], filling, splits.mean, splits.std,
-                                             keys[few], steps=steps))
+            parts.append(
+                faithfulness.curves(
+                    network,
+                    images[few],
+                    evidence.maps[few, 0],
+                    evidence.wrong[few],
+                    filling,
+                    splits.mean,
+                    splits.std,
+                    keys[few],
+                    steps=steps,
+                )
+            )
         return faithfulness.Curves(*(np.concatenate(curve) for curve in zip(*parts)))
 
     return side_by_side(of_arm, found)
@@ -83,48 +136,95 @@ def curves(pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence],
 
 def steps_of(cells: int) -> int:
     """The divisor of a map's cells that is nearest to STEPS."""
-    return min((divisor for divisor in range(1, cells + 1) if cells % divisor == 0), key=lambda divisor: abs(divisor - STEPS))
+    return min(
+        (divisor for divisor in range(1, cells + 1) if cells % divisor == 0),
+        key=lambda divisor: abs(divisor - STEPS),
+    )
 
 
 def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
     """Rank correlation of the maps of the first errors with those of randomised networks."""
     few = slice(0, RANDOMISED)
-    return sanity.cascade(model, LAYER, take(splits.test.images, found.position[few]), found.wrong[few], splits.mean, splits.std)
+    return sanity.cascade(
+        model,
+        LAYER,
+        take(splits.test.images, found.position[few]),
+        found.wrong[few],
+        splits.mean,
+        splits.std,
+    )
 
 
 def occlusion_agreement(found: Evidence) -> dict:
     """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of another error's picture, what a map alone gives."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
-    side = lcm(probes.SIDE, height, width)  # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
+    side = lcm(
+        probes.SIDE, height, width
+    )  # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
     square, stride = (length * side // probes.SIDE for length in (probes.SQUARE, probes.STRIDE))
-    cells = [faithfulness.by_cell(faithfulness.occlusion(drops[:, start:start + probes.CHUNK], square, stride, side), height, width)
-             for start in range(0, drops.shape[1], probes.CHUNK)]
+    cells = [
+        faithfulness.by_cell(
+            faithfulness.occlusion(drops[:, start : start + probes.CHUNK], square, stride, side),
+            height,
+            width,
+        )
+        for start in range(0, drops.shape[1], probes.CHUNK)
+    ]
     cells = torch.cat(cells)
-    return sanity.agreement(found.maps[:, 0], cells) | {"another": sanity.agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]}
+    return sanity.agreement(found.maps[:, 0], cells) | {
+        "another": sanity.agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
+    }
 
 
 def attention(after: nn.Module, found: Evidence, splits) -> dict:
     """Spread of the wrong class's map on the errors of the first arm, there and in the second arm."""
     images = take(splits.test.images, found.position)
-    return spread_of.compare(found.maps[:, 0], forward.maps(forward.ready(after), LAYER, images, found.wrong, splits.mean, splits.std))
+    return spread_of.compare(
+        found.maps[:, 0],
+        forward.maps(forward.ready(after), LAYER, images, found.wrong, splits.mean, splits.std),
+    )
 
 
-def verdict_table(found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits) -> pd.DataFrame:
+def verdict_table(
+    found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits
+) -> pd.DataFrame:
     """Every error of every arm: position in test, id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
-        part = pd.DataFrame({"arm": arm, "position": evidence.position, "id": ids, "half": half(ids), "true": names[evidence.true.numpy()],
-                             "predicted": names[evidence.wrong.numpy()]})
+        part = pd.DataFrame(
+            {
+                "arm": arm,
+                "position": evidence.position,
+                "id": ids,
+                "half": half(ids),
+                "true": names[evidence.true.numpy()],
+                "predicted": names[evidence.wrong.numpy()],
+            }
+        )
         part = part.join(verdicts[arm]).join(evidence.statistics)
-        parts.append(part if splits.test.planted is None else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong)))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})
+        parts.append(
+            part
+            if splits.test.planted is None
+            else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong))
+        )
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})
+    )
 
 
 def counts(everything: pd.DataFrame, arms) -> dict:
     """Errors of the confirmation half by arm and verdict."""
     confirmed = everything[everything["half"] == "confirmation"]
-    return {arm: {cause: int(((confirmed["arm"] == arm) & (confirmed["verdict"] == cause)).sum()) for cause in verdict.CAUSES} for arm in arms}
+    return {
+        arm: {
+            cause: int(((confirmed["arm"] == arm) & (confirmed["verdict"] == cause)).sum())
+            for cause in verdict.CAUSES
+        }
+        for arm in arms
+    }
 
 
 def shares(everything: pd.DataFrame, arms) -> pd.DataFrame:
@@ -134,8 +234,16 @@ def shares(everything: pd.DataFrame, arms) -> pd.DataFrame:
         total = sum(of_arm.values())
         for cause, number in of_arm.items():
             low, high = clopper_pearson(number, total)
-            rows.append({"verdict": cause, "arm": arm, "errors": number, "share": number / total if total else np.nan, "low": float(low),
-                         "high": float(high)})
+            rows.append(
+                {
+                    "verdict": cause,
+                    "arm": arm,
+                    "errors": number,
+                    "share": number / total if total else np.nan,
+                    "low": float(low),
+                    "high": float(high),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -145,35 +253,67 @@ def shares_view(table: pd.DataFrame) -> pd.DataFrame:
     for arm, rows in table.groupby("arm", sort=False):
         view[f"{readable(arm)} errors"] = rows["errors"].tolist()
         view[f"{readable(arm)} share (95%)"] = [
-            None if np.isnan(row.share) else with_limits(row.share, row.low, row.high) for row in rows.itertuples()]
+            None if np.isnan(row.share) else with_limits(row.share, row.low, row.high)
+            for row in rows.itertuples()
+        ]
     return view
 
 
 def halves(everything: pd.DataFrame, arms) -> dict:
     """Errors of each arm by half of the test split."""
-    return {arm: {which: int(((everything["arm"] == arm) & (everything["half"] == which)).sum()) for which in ("discovery", "confirmation")}
-            for arm in arms}
+    return {
+        arm: {
+            which: int(((everything["arm"] == arm) & (everything["half"] == which)).sum())
+            for which in ("discovery", "confirmation")
+        }
+        for arm in arms
+    }
 
 
 def cases(selection: pd.DataFrame, found: Evidence | None, count: int) -> pd.DataFrame:
     """The first `count` selected images that the network gets wrong, with their `row` in the evidence."""
     wrong = selection[~selection["correct"]].head(count if found is not None else 0)
-    place = {} if found is None else {position: row for row, position in enumerate(found.position.tolist())}
-    return wrong.assign(row=[place[position] for position in wrong["position"]]).reset_index(drop=True)
+    place = (
+        {}
+        if found is None
+        else {position: row for row, position in enumerate(found.position.tolist())}
+    )
+    return wrong.assign(row=[place[position] for position in wrong["position"]]).reset_index(
+        drop=True
+    )
 
 
 def pages(cases: pd.DataFrame, size: int) -> list[pd.DataFrame]:
-    return [cases.iloc[place:place + size].reset_index(drop=True) for place in range(0, len(cases), size)]
+    return [
+        cases.iloc[place : place + size].reset_index(drop=True)
+        for place in range(0, len(cases), size)
+    ]
 
 
-def case_numbers(cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataFrame | None) -> list[dict]:
+def case_numbers(
+    cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataFrame | None
+) -> list[dict]:
     """Verdicts of the cases, and how their maps are spread, for the report and the ledger."""
     if not len(cases):
         return []
     entropy = spread_of.spread(found.maps[cases["row"].tolist(), 0])["normalised_entropy"]
-    return [{"id": case.id, "true": case.true, "predicted": case.predicted, "why": case.why, "half": case.half, "normalised_entropy": spread,
-             **verdicts.iloc[case.row].to_dict()} for case, spread in zip(cases.itertuples(), entropy)]
+    return [
+        {
+            "id": case.id,
+            "true": case.true,
+            "predicted": case.predicted,
+            "why": case.why,
+            "half": case.half,
+            "normalised_entropy": spread,
+            **verdicts.iloc[case.row].to_dict(),
+        }
+        for case, spread in zip(cases.itertuples(), entropy)
+    ]
 
 
 def rule_numbers(rule: dict) -> dict:
-    return {"statistics": len(rule["statistics"]), "errors": rule["fitted"]["errors"], "phantoms": len(rule["fitted"]["phantoms"])}
+    return {
+        "statistics": len(rule["statistics"]),
+        "errors": rule["fitted"]["errors"],
+        "phantoms": len(rule["fitted"]["phantoms"]),
+    }

@@ -1,4 +1,5 @@
 """How names and numbers are written in prose, captions and legends."""
+
 import html
 from itertools import combinations
 
@@ -15,7 +16,9 @@ def readable(name: str) -> str:
 def escape(text: str) -> str:
     """Text that is safe inside Markdown and HTML: names and hypotheses come from outside."""
     text = html.escape(str(text), quote=False)
-    return "".join("\\" + character if character in "\\`*_{}[]$#|~" else character for character in text)
+    return "".join(
+        "\\" + character if character in "\\`*_{}[]$#|~" else character for character in text
+    )
 
 
 def name(text: str) -> str:
@@ -32,7 +35,7 @@ def start(text: str) -> str:
 def shorten(text: str, length: int = 15) -> str:
     """A readable name that fits over a picture; matplotlib reads $ as mathematics, so it is escaped."""
     text = readable(text)
-    return (text if len(text) <= length else text[:length - 1] + "…").replace("$", r"\$")
+    return (text if len(text) <= length else text[: length - 1] + "…").replace("$", r"\$")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -62,11 +65,14 @@ def points(share: float) -> str:
 
 def digits_for(least: int, *pairs: tuple[float, float]) -> int:
     """The fewest digits, from `least` to 6, with which no two of a pair are written alike that differ at 6."""
+
     def differ(pair, digits):
         return signed(pair[0], digits) != signed(pair[1], digits)
 
     pairs = [pair for pair in pairs if differ(pair, 6)]
-    return next((digits for digits in range(least, 6) if all(differ(pair, digits) for pair in pairs)), 6)
+    return next(
+        (digits for digits in range(least, 6) if all(differ(pair, digits) for pair in pairs)), 6
+    )
 
 
 def differences(change: dict, digits: int = 1, scale: float = 1.0) -> tuple[str, str, str]:
@@ -77,12 +83,14 @@ def differences(change: dict, digits: int = 1, scale: float = 1.0) -> tuple[str,
 
 
 def with_interval(change: dict, digits: int = 1, scale: float = 1.0, unit: str = "") -> str:
-    """"+1.2 points, 95% interval +0.4 to +2.0"; unit: " points"."""
+    """ "+1.2 points, 95% interval +0.4 to +2.0"; unit: " points"."""
     estimate, low, high = differences(change, digits, scale)
     return f"{estimate}{unit}, {interval(low, high)}"
 
 
-def shares(estimate: float, low: float, high: float, digits: int | None = None) -> tuple[str, str, str]:
+def shares(
+    estimate: float, low: float, high: float, digits: int | None = None
+) -> tuple[str, str, str]:
     """A share and the ends of its interval in percent, with digits that tell them apart, and the share from 0% and 100%.
 
     digits: the fewest; None for one decimal where the interval supports it.
@@ -109,7 +117,11 @@ def interval(low: str, high: str) -> str:
 
 
 def p_value(p: float) -> str:
-    return "p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p:.3f}"
+    return (
+        "p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.001"
+        if p < 0.001
+        else f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p:.3f}"
+    )
 
 
 def count(number: int) -> str:
@@ -122,7 +134,7 @@ def plural(number: int, one: str, many: str | None = None) -> str:
 
 
 def listed(items: list[str]) -> str:
-    """"a", "a and b", "a, b and c"."""
+    """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
@@ -137,7 +149,7 @@ def see(*labels: str) -> str:
 
 
 def verdict(change: dict) -> str:
-    """"higher", "lower" or "none": what the interval of a change allows to be said."""
+    """ "higher", "lower" or "none": what the interval of a change allows to be said."""
     return "higher" if change["low"] > 0 else "lower" if change["high"] < 0 else "none"
 
 
@@ -153,5 +165,8 @@ def settled(change: dict, test: dict) -> str:
 
 def disagreement(change: dict) -> str:
     """What is open where `settled` says so."""
-    return ("the interval holds 0, the exact test finds a difference" if verdict(change) == "none" else
-            "the interval leaves 0 out, the exact test finds no difference")
+    return (
+        "the interval holds 0, the exact test finds a difference"
+        if verdict(change) == "none"
+        else "the interval leaves 0 out, the exact test finds no difference"
+    )

@@ -1,4 +1,5 @@
 """Tests import the project's lib, in the kernels that they start as well, and run without a display, a thread each."""
+
 import os
 import sys
 from pathlib import Path

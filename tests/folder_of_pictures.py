@@ -1,4 +1,5 @@
 """A folder of pictures as a user brings one: the phantom's scenes, enlarged, of differing sizes and formats."""
+
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +16,8 @@ def write(root: Path, counts: dict[str, int], classes: int = 3, sides=(64, 96, 2
             folder.mkdir(parents=True)
             for number, image in enumerate(made.images[made.labels == label]):
                 side = sides[number % len(sides)]
-                picture = Image.fromarray(image.transpose(1, 2, 0)).resize((side + 16 * (number % 2), side), Image.Resampling.BICUBIC)
+                picture = Image.fromarray(image.transpose(1, 2, 0)).resize(
+                    (side + 16 * (number % 2), side), Image.Resampling.BICUBIC
+                )
                 picture.save(folder / f"{number:03}.{'jpg' if number % 5 == 4 else 'png'}")
     return root

@@ -1,4 +1,5 @@
 """Made-up studies, small and whole: run folders on disk, and the project's own notebooks played over them in this process."""
+
 import numpy as np
 import pandas as pd
 import torch
@@ -13,11 +14,26 @@ from lib.model import resnet18
 from synthetic import FINGERPRINT, PARAMS
 
 NOTEBOOKS = runs.ROOT / "notebooks"
-SIZES = {"train_size": 0, "val_size": 0, "test_size": 0, "data": "cifar100", "root": "", "image_size": 32, "data_seed": 0}
-STAGES = {"02_failures": {"mined": 6, "cases": ""},
-          "03_gradcam": {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": []},
-          "04_compare": {"confidence_levels": [0.5, 0.9, 0.99], "reject_below": 0.7, "target_risk": 0.2, "bootstrap_draws": 100,
-                         "corruption_images": 8}}
+SIZES = {
+    "train_size": 0,
+    "val_size": 0,
+    "test_size": 0,
+    "data": "cifar100",
+    "root": "",
+    "image_size": 32,
+    "data_seed": 0,
+}
+STAGES = {
+    "02_failures": {"mined": 6, "cases": ""},
+    "03_gradcam": {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": []},
+    "04_compare": {
+        "confidence_levels": [0.5, 0.9, 0.99],
+        "reject_below": 0.7,
+        "target_risk": 0.2,
+        "bootstrap_draws": 100,
+        "corruption_images": 8,
+    },
+}
 
 played: list[nbformat.NotebookNode] = []  # the notebooks of the last report
 
@@ -27,52 +43,132 @@ def splits(names: list[str], superclasses: int, images: int, name: str = "cifar1
     random = np.random.default_rng(len(names))
 
     def split(size):
-        pictures = torch.from_numpy(random.integers(0, 256, (size, 3, 4, 4), dtype=np.uint8)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+        pictures = (
+            torch.from_numpy(random.integers(0, 256, (size, 3, 4, 4), dtype=np.uint8))
+            .repeat_interleave(8, 2)
+            .repeat_interleave(8, 3)
+        )
         return data.Split(pictures, torch.arange(size) % len(names), np.arange(size))
 
     groups = np.arange(len(names)) % (superclasses or len(names))
-    return data.Splits(name, split(20), split(images), split(images), names, groups, [f"group_{number}" for number in np.unique(groups)],
-                       (0.5,) * 3, (0.25,) * 3, "0" * 64)
+    return data.Splits(
+        name,
+        split(20),
+        split(images),
+        split(images),
+        names,
+        groups,
+        [f"group_{number}" for number in np.unique(groups)],
+        (0.5,) * 3,
+        (0.25,) * 3,
+        "0" * 64,
+    )
 
 
-def logits(labels: np.ndarray, classes: int, wrong: float, seed: int, sure: float = 3.0) -> np.ndarray:
+def logits(
+    labels: np.ndarray, classes: int, wrong: float, seed: int, sure: float = 3.0
+) -> np.ndarray:
     """Logits under which about a share `wrong` of the images is wrong, the same images for the same seed."""
     random = np.random.default_rng(seed)
     scores = random.normal(size=(len(labels), classes)).clip(-2, 2)
-    top = np.where(random.random(len(labels)) < wrong, (labels + 1 + random.integers(0, classes - 1, len(labels))) % classes, labels)
+    top = np.where(
+        random.random(len(labels)) < wrong,
+        (labels + 1 + random.integers(0, classes - 1, len(labels))) % classes,
+        labels,
+    )
     scores[np.arange(len(labels)), top] = sure + 2 * random.random(len(labels))
     return scores.astype(np.float32)
 
 
-def write_run(folder, made: data.Splits, arm: str, seed: int, wrong: float, noise: int, changed: dict | None = None,
-              sure: float = 3.0) -> None:
+def write_run(
+    folder,
+    made: data.Splits,
+    arm: str,
+    seed: int,
+    wrong: float,
+    noise: int,
+    changed: dict | None = None,
+    sure: float = 3.0,
+) -> None:
     """A run folder as training leaves it; `noise` seeds the errors, so that two arms may share them."""
     torch.manual_seed(seed)
     place, classes = folder / arm / f"seed-{seed}", len(made.class_names)
     model = resnet18(classes, 2)
-    arrays = {f"{split}_{what}": value for split in ("val", "test") for what, value in (
-        ("index", getattr(made, split).index), ("labels", getattr(made, split).labels.numpy()),
-        ("logits", logits(getattr(made, split).labels.numpy(), classes, wrong, noise + (split == "val"), sure)))}
+    arrays = {
+        f"{split}_{what}": value
+        for split in ("val", "test")
+        for what, value in (
+            ("index", getattr(made, split).index),
+            ("labels", getattr(made, split).labels.numpy()),
+            (
+                "logits",
+                logits(
+                    getattr(made, split).labels.numpy(),
+                    classes,
+                    wrong,
+                    noise + (split == "val"),
+                    sure,
+                ),
+            ),
+        )
+    }
     runs.write_arrays(place / "predictions.npz", **arrays)
     runs.write_weights(place / "model.safetensors", model)
-    runs.write_table(place / "history.csv", pd.DataFrame({"epoch": [1, 2, 3], **{
-        f"{part}_{what}": [1.0, 0.7, 0.4 + 0.1 * seed] for what in ("loss", "accuracy") for part in ("stream", "train", "val")}}))
-    parameters = PARAMS | SIZES | {"study": "made-up", "arm": arm, "seed": seed, "width": 2, "epochs": 3} | (changed or {})
-    predict.write_record(place / "run.json", {
-        "key": "made up", "params": parameters, "data_digest": made.digest, "train_accuracy": 0.9, "classes": classes,
-        "parameters": sum(one.numel() for one in model.parameters()), "fingerprint": FINGERPRINT, "mean_lambda": None,
-        "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0}, "versions": {"torch": torch.__version__},
-        "finished": "2020-01-01T00:00:00+00:00", "commit": "unknown", "training_seconds": 1.0,
-        "sha256": {name: runs.sha256_of(place / name) for name in ("model.safetensors", "history.csv", "predictions.npz")}})
+    runs.write_table(
+        place / "history.csv",
+        pd.DataFrame(
+            {
+                "epoch": [1, 2, 3],
+                **{
+                    f"{part}_{what}": [1.0, 0.7, 0.4 + 0.1 * seed]
+                    for what in ("loss", "accuracy")
+                    for part in ("stream", "train", "val")
+                },
+            }
+        ),
+    )
+    parameters = (
+        PARAMS
+        | SIZES
+        | {"study": "made-up", "arm": arm, "seed": seed, "width": 2, "epochs": 3}
+        | (changed or {})
+    )
+    predict.write_record(
+        place / "run.json",
+        {
+            "key": "made up",
+            "params": parameters,
+            "data_digest": made.digest,
+            "train_accuracy": 0.9,
+            "classes": classes,
+            "parameters": sum(one.numel() for one in model.parameters()),
+            "fingerprint": FINGERPRINT,
+            "mean_lambda": None,
+            "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0},
+            "versions": {"torch": torch.__version__},
+            "finished": "2020-01-01T00:00:00+00:00",
+            "commit": "unknown",
+            "training_seconds": 1.0,
+            "sha256": {
+                name: runs.sha256_of(place / name)
+                for name in ("model.safetensors", "history.csv", "predictions.npz")
+            },
+        },
+    )
 
 
 def play(notebook: str, values: dict) -> nbformat.NotebookNode:
     """One of the project's notebooks, executed in this process with `values` over its parameters."""
-    played, shell = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4), InteractiveShell.instance()
+    played, shell = (
+        nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4),
+        InteractiveShell.instance(),
+    )
     shell.reset(new_session=False)
     values_shown = []  # the values of last lines, which would be printed here
     shell.displayhook.write_output_prompt = shell.displayhook.finish_displayhook = lambda: None
-    shell.displayhook.write_format_data = lambda bundle, metadata=None: values_shown.append((bundle, metadata or {}))
+    shell.displayhook.write_format_data = lambda bundle, metadata=None: values_shown.append(
+        (bundle, metadata or {})
+    )
     for cell in played.cells:
         if cell.cell_type != "code":
             continue
@@ -84,22 +180,46 @@ def play(notebook: str, values: dict) -> nbformat.NotebookNode:
         result.raise_error()
         shown = [(output.data, output.metadata or {}) for output in captured.outputs]
         shown += [values_shown.pop()] if values_shown else []
-        cell.outputs = [v4.new_output("display_data", data=bundle, metadata=metadata) for bundle, metadata in shown]
+        cell.outputs = [
+            v4.new_output("display_data", data=bundle, metadata=metadata)
+            for bundle, metadata in shown
+        ]
         if captured.stdout:
             cell.outputs.append(v4.new_output("stream", text=captured.stdout))
     return played
 
 
-def report(folder, monkeypatch, made: data.Splits, arms: dict[str, dict], title: str = "A made-up study", cases: str = "",
-           seeds=(0,), **stages) -> nbformat.NotebookNode:
+def report(
+    folder,
+    monkeypatch,
+    made: data.Splits,
+    arms: dict[str, dict],
+    title: str = "A made-up study",
+    cases: str = "",
+    seeds=(0,),
+    **stages,
+) -> nbformat.NotebookNode:
     """Write the runs of `arms` (arm to `wrong`, `noise` and `changed` of `write_run`), play the stages, return the executed report."""
     monkeypatch.setattr(data, "load_for", lambda *_: made)
     monkeypatch.setenv("CIFAR100_ROOT", str(folder / "no-reviews"))
     for arm, options in arms.items():
         for seed in seeds:
-            write_run(folder / "runs", made, arm, seed, **options | {"noise": options.get("noise", 10) + 100 * seed})
-    view = {"study": "made-up", "outputs": str(folder), "runs": str(folder / "runs"), "arms": list(arms), "seeds": list(seeds),
-            "before": list(arms)[0], "after": [*arms, ""][1]}
+            write_run(
+                folder / "runs",
+                made,
+                arm,
+                seed,
+                **options | {"noise": options.get("noise", 10) + 100 * seed},
+            )
+    view = {
+        "study": "made-up",
+        "outputs": str(folder),
+        "runs": str(folder / "runs"),
+        "arms": list(arms),
+        "seeds": list(seeds),
+        "before": list(arms)[0],
+        "after": [*arms, ""][1],
+    }
     values = {**STAGES, "02_failures": STAGES["02_failures"] | {"cases": cases}}
     played[:] = [play(stage, view | more | stages.get(stage, {})) for stage, more in values.items()]
     played.append(play("05_report", view | {"title": title, "claims": "", "conditions": ""}))

@@ -1,4 +1,5 @@
 """A copy of the project that a test may change and make, and what make does with it."""
+
 import os
 import shutil
 import subprocess
@@ -7,7 +8,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 300  # none takes that long, but a make that should have been refused would go on for ever
-PARTS = ("Makefile", "lib", "notebooks", "params", "requirements.txt", "requirements-test.txt", "requirements-cluster.txt")
+PARTS = (
+    "Makefile",
+    "lib",
+    "notebooks",
+    "params",
+    "requirements.txt",
+    "requirements-test.txt",
+    "requirements-cluster.txt",
+)
 
 
 def copied(folder: Path) -> Path:
@@ -15,8 +24,14 @@ def copied(folder: Path) -> Path:
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         copy(ROOT / part, folder / part)
-    for stamp, locks in (("lock", "requirements.txt"), ("test", "requirements.txt requirements-test.txt"), ("cluster", "requirements.txt requirements-cluster.txt")):
-        number = subprocess.run(f"cat {locks} | cksum", shell=True, cwd=ROOT, capture_output=True, text=True).stdout.split()[0]
+    for stamp, locks in (
+        ("lock", "requirements.txt"),
+        ("test", "requirements.txt requirements-test.txt"),
+        ("cluster", "requirements.txt requirements-cluster.txt"),
+    ):
+        number = subprocess.run(
+            f"cat {locks} | cksum", shell=True, cwd=ROOT, capture_output=True, text=True
+        ).stdout.split()[0]
         (Path(sys.prefix) / f".{stamp}-{number}").touch()
     return folder
 
@@ -38,9 +53,19 @@ def command(project: Path, *arguments: str) -> list[str]:
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without what an outer make or report left in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))} | changes
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "REPORT_"))
+    } | changes
 
 
 def make(project: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(project, *arguments), capture_output=True, text=True, env=environment(**changes), stdin=subprocess.DEVNULL,
-                          timeout=SECONDS)
+    return subprocess.run(
+        command(project, *arguments),
+        capture_output=True,
+        text=True,
+        env=environment(**changes),
+        stdin=subprocess.DEVNULL,
+        timeout=SECONDS,
+    )

@@ -1,4 +1,5 @@
 """Effects are found by the recorded parameters of arms, and are the differences they claim to be."""
+
 import numpy as np
 import pytest
 
@@ -7,12 +8,19 @@ from lib.bootstrap import resample
 from lib.summary import arm_numbers
 from synthetic import PARAMS, run
 
-ARMS = {"na": {"augment": False}, "base": {}, "ls": {"label_smoothing": 0.1}, "co": {"cutmix_probability": 0.5},
-        "cm": {"cutmix_probability": 0.5, "label_smoothing": 0.1}}
+ARMS = {
+    "na": {"augment": False},
+    "base": {},
+    "ls": {"label_smoothing": 0.1},
+    "co": {"cutmix_probability": 0.5},
+    "cm": {"cutmix_probability": 0.5, "label_smoothing": 0.1},
+}
 
 
 def effects(arms, pair=("base", "cm")):
-    return ablation.effects({arm: PARAMS | {"arm": arm} | changes for arm, changes in arms.items()}, pair)
+    return ablation.effects(
+        {arm: PARAMS | {"arm": arm} | changes for arm, changes in arms.items()}, pair
+    )
 
 
 def named(found):
@@ -21,17 +29,32 @@ def named(found):
 
 def test_five_arms_show_each_effect_alone_and_given_the_other_and_how_they_add_up():
     found = effects(ARMS)
-    assert named(found) == [("crop and flip", "nothing else"), ("CutMix", "crop and flip"), ("CutMix", "crop and flip and label smoothing"),
-                            ("label smoothing", "crop and flip"), ("label smoothing", "crop and flip and CutMix"),
-                            ("CutMix × label smoothing", "crop and flip"), ("all together", "nothing else")]
+    assert named(found) == [
+        ("crop and flip", "nothing else"),
+        ("CutMix", "crop and flip"),
+        ("CutMix", "crop and flip and label smoothing"),
+        ("label smoothing", "crop and flip"),
+        ("label smoothing", "crop and flip and CutMix"),
+        ("CutMix × label smoothing", "crop and flip"),
+        ("all together", "nothing else"),
+    ]
     assert [effect["arms"] for effect in found] == [
-        {"base": 1, "na": -1}, {"co": 1, "base": -1}, {"cm": 1, "ls": -1}, {"ls": 1, "base": -1}, {"cm": 1, "co": -1},
-        {"cm": 1, "co": -1, "ls": -1, "base": 1}, {"cm": 1, "na": -1}]
+        {"base": 1, "na": -1},
+        {"co": 1, "base": -1},
+        {"cm": 1, "ls": -1},
+        {"ls": 1, "base": -1},
+        {"cm": 1, "co": -1},
+        {"cm": 1, "co": -1, "ls": -1, "base": 1},
+        {"cm": 1, "na": -1},
+    ]
 
 
 def test_names_and_order_of_the_arms_mean_nothing():
     shuffled = {f"x{arm}": ARMS[arm] for arm in ("cm", "co", "na", "ls", "base")}
-    renamed = [{arm.removeprefix("x"): weight for arm, weight in effect["arms"].items()} for effect in effects(shuffled, ("xbase", "xcm"))]
+    renamed = [
+        {arm.removeprefix("x"): weight for arm, weight in effect["arms"].items()}
+        for effect in effects(shuffled, ("xbase", "xcm"))
+    ]
     assert all(effect in renamed for effect in [effect["arms"] for effect in effects(ARMS)])
     assert len(renamed) == len(effects(ARMS))
 
@@ -48,20 +71,32 @@ def test_the_pair_alone_is_no_ablation():
 
 def test_only_the_effects_whose_arms_are_there():
     assert named(effects({arm: ARMS[arm] for arm in ("base", "ls", "cm")})) == [
-        ("CutMix", "crop and flip and label smoothing"), ("label smoothing", "crop and flip")]
+        ("CutMix", "crop and flip and label smoothing"),
+        ("label smoothing", "crop and flip"),
+    ]
 
 
 def test_arms_that_differ_in_anything_else_are_not_held_against_each_other():
     assert effects({"base": {}, "cm": ARMS["cm"], "co": ARMS["co"] | {"width": 16}}) == []
-    assert named(effects({"base": {}, "cm": ARMS["cm"], "ls": {"label_smoothing": 0.2}})) == [("label smoothing", "crop and flip")]
+    assert named(effects({"base": {}, "cm": ARMS["cm"], "ls": {"label_smoothing": 0.2}})) == [
+        ("label smoothing", "crop and flip")
+    ]
     assert len(effects({"base": {}, "cm": ARMS["cm"], "co": ARMS["co"] | {"threads": 4}})) == 2
 
 
 @pytest.fixture(scope="module")
 def measured():
-    trained = {arm: {seed: run(10 * place + seed, 200, ARMS[arm], signal=1 + 0.2 * place) for seed in range(2)} for place, arm in enumerate(ARMS)}
+    trained = {
+        arm: {
+            seed: run(10 * place + seed, 200, ARMS[arm], signal=1 + 0.2 * place)
+            for seed in range(2)
+        }
+        for place, arm in enumerate(ARMS)
+    }
     numbers = {arm: arm_numbers(of_seeds) for arm, of_seeds in trained.items()}
-    sampled = resample(trained, {arm: of_arm["temperature"]["each"] for arm, of_arm in numbers.items()}, 200)
+    sampled = resample(
+        trained, {arm: of_arm["temperature"]["each"] for arm, of_arm in numbers.items()}, 200
+    )
     return numbers, ablation.measured(effects(ARMS), numbers, sampled)
 
 
@@ -69,20 +104,36 @@ def test_every_point_has_an_owner(measured):
     numbers, found = measured
     for name in ablation.EFFECTS_ON:
         of = {(effect["effect"], effect["given"]): effect[name]["estimate"] for effect in found}
-        parts = (of["crop and flip", "nothing else"] + of["CutMix", "crop and flip"] + of["label smoothing", "crop and flip"]
-                 + of["CutMix × label smoothing", "crop and flip"])
+        parts = (
+            of["crop and flip", "nothing else"]
+            + of["CutMix", "crop and flip"]
+            + of["label smoothing", "crop and flip"]
+            + of["CutMix × label smoothing", "crop and flip"]
+        )
         assert parts == pytest.approx(of["all together", "nothing else"])
         assert parts == pytest.approx(numbers["cm"][name]["mean"] - numbers["na"][name]["mean"])
-    assert all(effect[name]["low"] < effect[name]["high"] for effect in found for name in ablation.EFFECTS_ON)
+    assert all(
+        effect[name]["low"] < effect[name]["high"]
+        for effect in found
+        for name in ablation.EFFECTS_ON
+    )
 
 
 def test_the_table_and_the_plot_hold_what_was_measured(measured):
     _, found = measured
     table, view = ablation.table(found), ablation.view(found)
     assert len(table) == len(found) * len(ablation.EFFECTS_ON) and len(view) == len(found)
-    assert table.loc[table["arms"] == "cm − co − ls + base", "number"].tolist()[0] == "Test accuracy"
-    assert view["Test accuracy, points"][0].startswith(f"{100 * found[0]['test_accuracy']['estimate']:+.1f}".replace("-", "−"))
+    assert (
+        table.loc[table["arms"] == "cm − co − ls + base", "number"].tolist()[0] == "Test accuracy"
+    )
+    assert view["Test accuracy, points"][0].startswith(
+        f"{100 * found[0]['test_accuracy']['estimate']:+.1f}".replace("-", "−")
+    )
     axes = plots_ablation.effects(found)
     drawn = axes[0].collections[1].get_offsets()
-    np.testing.assert_allclose(drawn[:, 0], [100 * effect["test_accuracy"]["estimate"] for effect in found])
-    assert [label.get_text() for label in axes[0].get_yticklabels()][1] == "CutMix, with crop and flip"
+    np.testing.assert_allclose(
+        drawn[:, 0], [100 * effect["test_accuracy"]["estimate"] for effect in found]
+    )
+    assert [label.get_text() for label in axes[0].get_yticklabels()][
+        1
+    ] == "CutMix, with crop and flip"

@@ -1,4 +1,5 @@
 """The report in a real browser, where one is installed: axe-core's rules, and nothing cut, at both widths and in both modes."""
+
 import nbformat
 import pytest
 
@@ -7,15 +8,24 @@ from lib import runs
 from lib.export_html import ReportHTML
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="no Chromium or Chrome is installed")
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+pytestmark = pytest.mark.skipif(
+    browser.PROGRAM is None, reason="no Chromium or Chrome is installed"
+)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The committed report of the smoke study, its folded data open; it needs no script, and axe is none of its own."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(ReportHTML().from_notebook_node(nbformat.read(runs.ROOT / "notebooks" / "05_report.ipynb", as_version=4))[0], encoding="utf-8")
+    path.write_text(
+        ReportHTML().from_notebook_node(
+            nbformat.read(runs.ROOT / "notebooks" / "05_report.ipynb", as_version=4)
+        )[0],
+        encoding="utf-8",
+    )
     with browser.page_of(path.as_uri()) as page:
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         yield page
@@ -28,6 +38,10 @@ def test_axe_finds_nothing_and_nothing_is_cut(page, width, mode):
     page.emulate_media(color_scheme=mode)
     found = axe.Axe().run(page)
     assert found.response["passes"] and not found.violations_count, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), "the page scrolls sideways"
-    cut = page.evaluate("[...document.querySelectorAll('figure.table .scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)")
+    assert page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    ), "the page scrolls sideways"
+    cut = page.evaluate(
+        "[...document.querySelectorAll('figure.table .scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"
+    )
     assert width < 1280 or not cut, cut

@@ -1,4 +1,5 @@
 """Spread of maps against SciPy's entropy, and the paired test against SciPy and an effect that is known."""
+
 import numpy as np
 import pytest
 from scipy.stats import entropy, wilcoxon
@@ -20,7 +21,9 @@ def test_the_ends_of_the_scale():
     one, all_alike = -np.ones((4, 4)), np.full((4, 4), 0.3)
     one[2, 1] = 5
     table = attention.spread([one, all_alike])
-    assert table["entropy"].tolist() == pytest.approx([0, np.log(16)]) and not np.signbit(table["entropy"][0])
+    assert table["entropy"].tolist() == pytest.approx([0, np.log(16)]) and not np.signbit(
+        table["entropy"][0]
+    )
     assert table["normalised_entropy"].tolist() == pytest.approx([0, 1])
     assert table["hottest_share"].tolist() == pytest.approx([1, 1 / 16])
 
@@ -32,7 +35,14 @@ def test_the_strength_of_a_map_does_not_matter():
 def test_a_map_without_a_positive_cell_is_excluded_in_both_arms_and_counted():
     before, after = MAPS[:6].copy(), MAPS[6:12].copy()
     before[1], after[4] = -1, 0
-    assert attention.spread(before).isna().all(axis=1).tolist() == [False, True, False, False, False, False]
+    assert attention.spread(before).isna().all(axis=1).tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     found, kept = attention.compare(before, after), [0, 2, 3, 5]
     assert (found["images"], found["excluded"]) == (4, 2)
     assert found == attention.compare(before[kept], after[kept]) | {"excluded": 2}
@@ -43,15 +53,22 @@ def test_the_paired_test_is_that_of_scipy_and_sees_a_wider_spread():
     found = attention.compare(MAPS, wider)
     one, other = attention.spread(MAPS), attention.spread(wider)
     for measure in attention.MEASURES:
-        assert found[measure]["p_value"] == pytest.approx(wilcoxon(other[measure], one[measure]).pvalue)
-        assert found[measure]["difference"]["estimate"] == pytest.approx(found[measure]["after"] - found[measure]["before"])
+        assert found[measure]["p_value"] == pytest.approx(
+            wilcoxon(other[measure], one[measure]).pvalue
+        )
+        assert found[measure]["difference"]["estimate"] == pytest.approx(
+            found[measure]["after"] - found[measure]["before"]
+        )
     assert found["entropy"]["difference"]["low"] > 0 > found["hottest_share"]["difference"]["high"]
 
 
 def test_equal_arms_and_no_arms():
     same = attention.compare(MAPS, MAPS)["entropy"]
     assert same["p_value"] == 1 and same["difference"] == {"estimate": 0, "low": 0, "high": 0}
-    assert attention.compare(-np.ones((3, 4, 4)), MAPS[:3]) == {"images": 0, "excluded": 3} | dict.fromkeys(attention.MEASURES)
+    assert attention.compare(-np.ones((3, 4, 4)), MAPS[:3]) == {
+        "images": 0,
+        "excluded": 3,
+    } | dict.fromkeys(attention.MEASURES)
     assert attention.compare(MAPS[:0], MAPS[:0])["images"] == 0
 
 

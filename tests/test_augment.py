@@ -10,7 +10,9 @@ from lib import augment, data, randomness
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.randint(256, (60, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        256, (60, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def test_crop_and_flip_are_torchvisions_for_the_same_offsets(images):
@@ -26,7 +28,9 @@ def test_augmented_pixels_are_distributed_as_torchvisions(images):
     marked = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     marked[..., 15, 10] = 255
     count = 6000
-    ours = augment.crop_and_flip(marked.expand(count, -1, -1, -1), augment.draw(0, 0, np.arange(count), True))
+    ours = augment.crop_and_flip(
+        marked.expand(count, -1, -1, -1), augment.draw(0, 0, np.arange(count), True)
+    )
     transform = v2.Compose([v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()])
     torch.manual_seed(0)
     theirs = torch.cat([transform(marked) for _ in range(count)])
@@ -34,7 +38,9 @@ def test_augmented_pixels_are_distributed_as_torchvisions(images):
     cells = [table[11:20].flatten() for table in tables]
     assert all(cell.sum() == count for cell in cells)
     used = (cells[0] + cells[1]) > 0
-    assert stats.chi2_contingency(torch.stack([cell[used] for cell in cells]).numpy()).pvalue > 0.001
+    assert (
+        stats.chi2_contingency(torch.stack([cell[used] for cell in cells]).numpy()).pvalue > 0.001
+    )
 
 
 def test_the_input_stays_as_it_was(images):
@@ -48,8 +54,13 @@ def test_draws_belong_to_seed_epoch_and_image_and_to_nothing_else():
     alone = augment.draw(1, 2, index[1:2], True)
     assert torch.equal(augment.draw(1, 2, index, True)[1:2], alone)
     everything = augment.draw(1, 2, np.arange(1000), True)
-    for other in (augment.draw(2, 2, np.arange(1000), True), augment.draw(1, 3, np.arange(1000), True)):
-        assert 0.95 < (everything != other).any(1).double().mean() < 1  # a repeat by chance: 1 in 162
+    for other in (
+        augment.draw(2, 2, np.arange(1000), True),
+        augment.draw(1, 3, np.arange(1000), True),
+    ):
+        assert (
+            0.95 < (everything != other).any(1).double().mean() < 1
+        )  # a repeat by chance: 1 in 162
 
 
 def test_draws_are_uniform():
@@ -71,11 +82,18 @@ def test_order_is_a_permutation_that_moves_on_average_a_third():
 def test_bits_are_splitmix64():
     """The published first outputs of SplitMix64 for seed 0, through its finaliser."""
     counters = np.arange(1, 4, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    assert [hex(value) for value in randomness.mix(counters).tolist()] == ["0xe220a8397b1dcdaf", "0x6e789e6aa1b965f4", "0x6c45d188009454f"]
+    assert [hex(value) for value in randomness.mix(counters).tolist()] == [
+        "0xe220a8397b1dcdaf",
+        "0x6e789e6aa1b965f4",
+        "0x6c45d188009454f",
+    ]
 
 
 def test_keys_differ_with_every_counter_and_with_their_order():
-    keys = {randomness.key(*counters) for counters in ((0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 1), (0, 1, 0))}
+    keys = {
+        randomness.key(*counters)
+        for counters in ((0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 1), (0, 1, 0))
+    }
     assert len(keys) == 7
 
 

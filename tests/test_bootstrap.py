@@ -1,4 +1,5 @@
 """The one bootstrap behind every interval: against the measures themselves on rows that were really drawn."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -29,17 +30,30 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
     temperature = numbers["a"]["temperature"]["mean"]
     for draw in range(3):
         rows = np.repeat(np.arange(120), counts[draw])
-        logits, labels, correct = one.test.logits[rows], one.test.labels[rows], one.test.correct[rows]
+        logits, labels, correct = (
+            one.test.logits[rows],
+            one.test.labels[rows],
+            one.test.correct[rows],
+        )
         confidence = cal.softmax(logits).max(1)
-        expected = {"test_accuracy": correct.mean(), "errors": (~correct).sum(), "errors_ge_90": (~correct & (confidence >= 0.9)).sum(),
-                    "ece": cal.expected_calibration_error(cal.softmax(logits), labels),
-                    "ece_scaled": cal.expected_calibration_error(cal.softmax(logits, temperature), labels),
-                    "nll": cal.negative_log_likelihood(logits, labels), "nll_scaled": cal.negative_log_likelihood(logits, labels, temperature),
-                    "brier": cal.brier_score(cal.softmax(logits), labels), "brier_scaled": cal.brier_score(cal.softmax(logits, temperature), labels)}
+        expected = {
+            "test_accuracy": correct.mean(),
+            "errors": (~correct).sum(),
+            "errors_ge_90": (~correct & (confidence >= 0.9)).sum(),
+            "ece": cal.expected_calibration_error(cal.softmax(logits), labels),
+            "ece_scaled": cal.expected_calibration_error(cal.softmax(logits, temperature), labels),
+            "nll": cal.negative_log_likelihood(logits, labels),
+            "nll_scaled": cal.negative_log_likelihood(logits, labels, temperature),
+            "brier": cal.brier_score(cal.softmax(logits), labels),
+            "brier_scaled": cal.brier_score(cal.softmax(logits, temperature), labels),
+        }
         for name, score in SCORES.items():
             ending, scores = "" if name == "softmax" else f"_{name}", score(one.test.logits)[rows]
-            expected |= {f"aurc{ending}": aurc(scores, correct), f"augrc{ending}": augrc(scores, correct),
-                         f"e_aurc{ending}": excess_aurc(scores, correct)}
+            expected |= {
+                f"aurc{ending}": aurc(scores, correct),
+                f"augrc{ending}": augrc(scores, correct),
+                f"e_aurc{ending}": excess_aurc(scores, correct),
+            }
         less = {f"{name}{bootstrap.LESS_CHANCE}" for name in ("ece", "ece_scaled")}
         assert set(expected) | {"errors_ge_99"} | less == set(sampled["a"])
         for name, value in expected.items():
@@ -75,11 +89,17 @@ def test_the_interval_of_accuracy_is_that_of_the_multinomial_and_of_rows():
     a, b = (trained[arm][0].test for arm in "ab")
     one = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "test_accuracy")
     assert one.estimate == pytest.approx(b.correct.mean() - a.correct.mean())
-    np.testing.assert_allclose(one, difference_of_means(a.correct, b.correct, draws=20_000), atol=0.006)
+    np.testing.assert_allclose(
+        one, difference_of_means(a.correct, b.correct, draws=20_000), atol=0.006
+    )
     plain = {arm: {"ece": of_arm["ece"]} for arm, of_arm in sampled.items()}  # chance aside
     ece = bootstrap.interval(plain, numbers, {"b": 1, "a": -1}, "ece")
     columns = [part for test in (a, b) for part in (cal.softmax(test.logits).max(1), test.correct)]
-    slow = paired_bootstrap(lambda p, q, r, s: cal.calibration_error(r, s) - cal.calibration_error(p, q), *columns, draws=800)
+    slow = paired_bootstrap(
+        lambda p, q, r, s: cal.calibration_error(r, s) - cal.calibration_error(p, q),
+        *columns,
+        draws=800,
+    )
     np.testing.assert_allclose(ece, slow, atol=0.008)
 
 
@@ -90,15 +110,30 @@ def stated(seed, alpha, beta, images, excess=0.0):
     shares = np.repeat((1 - confidence[:, None]) / (classes - 1), classes, axis=1)
     shares[:, 0] = confidence
     wrong = generator.random(images) >= confidence - excess
-    return replace(run(seed, 10), test=Predictions(np.arange(images), wrong * 1, np.log(shares).astype(np.float32)))
+    return replace(
+        run(seed, 10),
+        test=Predictions(np.arange(images), wrong * 1, np.log(shares).astype(np.float32)),
+    )
 
 
 def difference_of_ece(before, after):
     trained = {"a": dict(enumerate(before)), "b": dict(enumerate(after))}
-    numbers = {arm: {"ece": {"mean": np.mean(each), "each": each}} for arm, each in (
-        (arm, [cal.calibration_error(cal.softmax(one.test.logits).max(1), one.test.correct) for one in of_seeds.values()])
-        for arm, of_seeds in trained.items())}
-    sampled = bootstrap.resample(trained, {arm: [1.0] * len(of_seeds) for arm, of_seeds in trained.items()}, 150)
+    numbers = {
+        arm: {"ece": {"mean": np.mean(each), "each": each}}
+        for arm, each in (
+            (
+                arm,
+                [
+                    cal.calibration_error(cal.softmax(one.test.logits).max(1), one.test.correct)
+                    for one in of_seeds.values()
+                ],
+            )
+            for arm, of_seeds in trained.items()
+        )
+    }
+    sampled = bootstrap.resample(
+        trained, {arm: [1.0] * len(of_seeds) for arm, of_seeds in trained.items()}, 150
+    )
     return bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, "ece")
 
 
@@ -112,8 +147,12 @@ def test_calibrated_networks_of_different_confidence_are_not_found_to_differ():
 
 def test_a_true_difference_of_calibration_is_found_whatever_the_confidence():
     for trial in range(4):
-        worse = difference_of_ece([stated(trial, 2, 2, 2000)], [stated(100 + trial, 9, 1, 2000, excess=0.08)])
-        better = difference_of_ece([stated(trial, 9, 1, 2000, excess=0.08)], [stated(100 + trial, 2, 2, 2000)])
+        worse = difference_of_ece(
+            [stated(trial, 2, 2, 2000)], [stated(100 + trial, 9, 1, 2000, excess=0.08)]
+        )
+        better = difference_of_ece(
+            [stated(trial, 9, 1, 2000, excess=0.08)], [stated(100 + trial, 2, 2, 2000)]
+        )
         assert worse.low > 0 and better.high < 0
 
 
@@ -124,7 +163,9 @@ def test_the_chance_of_a_calibrated_network_is_its_mean_error():
     cell = np.searchsorted(np.arange(1, 15) / 15, confidence)
     mean = np.mean([cal.calibration_error(confidence, one) for one in right])
     assert chance_error(confidence - right[0], cell) == pytest.approx(mean, rel=0.02)
-    assert chance_error(confidence - right[1], cell) == pytest.approx(chance_error(right[0] - confidence, cell))
+    assert chance_error(confidence - right[1], cell) == pytest.approx(
+        chance_error(right[0] - confidence, cell)
+    )
 
 
 def test_equal_arms_differ_by_nothing_in_every_number():
@@ -145,7 +186,10 @@ def test_shares_of_seeds_give_their_mean_its_unbiased_variance():
 
 def test_seeds_that_differ_widen_the_interval_and_seeds_alike_do_not_narrow_it_below_one():
     alike = {"a": {seed: run(1) for seed in range(3)}, "b": {seed: run(2) for seed in range(3)}}
-    apart = {"a": alike["a"], "b": {seed: run(2, signal=signal) for seed, signal in enumerate((0.8, 1.5, 2.2))}}
+    apart = {
+        "a": alike["a"],
+        "b": {seed: run(2, signal=signal) for seed, signal in enumerate((0.8, 1.5, 2.2))},
+    }
     single = {arm: {0: of_seeds[0]} for arm, of_seeds in alike.items()}
     width = []
     for trained in (single, alike, apart):
@@ -156,15 +200,32 @@ def test_seeds_that_differ_widen_the_interval_and_seeds_alike_do_not_narrow_it_b
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    truth = {arm: run(0, 60_000, **options) for arm, options in {"a": {}, "b": {"signal": 2.0, "scale": 1.6}}.items()}
-    true = {"test_accuracy": np.diff([one.test.correct.mean() for one in truth.values()])[0],
-            "nll": np.diff([cal.negative_log_likelihood(one.test.logits, one.test.labels) for one in truth.values()])[0],
-            "aurc": np.diff([aurc(cal.softmax(one.test.logits).max(1), one.test.correct) for one in truth.values()])[0]}
+    truth = {
+        arm: run(0, 60_000, **options)
+        for arm, options in {"a": {}, "b": {"signal": 2.0, "scale": 1.6}}.items()
+    }
+    true = {
+        "test_accuracy": np.diff([one.test.correct.mean() for one in truth.values()])[0],
+        "nll": np.diff(
+            [
+                cal.negative_log_likelihood(one.test.logits, one.test.labels)
+                for one in truth.values()
+            ]
+        )[0],
+        "aurc": np.diff(
+            [aurc(cal.softmax(one.test.logits).max(1), one.test.correct) for one in truth.values()]
+        )[0],
+    }
     sets, covered = 120, dict.fromkeys(true, 0)
     for number in range(sets):
-        trained = {"a": {0: run(2 * number, 250, noise=number)}, "b": {0: run(2 * number + 1, 250, noise=number, signal=2.0, scale=1.6)}}
+        trained = {
+            "a": {0: run(2 * number, 250, noise=number)},
+            "b": {0: run(2 * number + 1, 250, noise=number, signal=2.0, scale=1.6)},
+        }
         sampled = bootstrap.resample(trained, {"a": [1.0], "b": [1.0]}, 200)
-        numbers = dict.fromkeys(trained, {name: {"mean": 0.0} for name in true})  # the ends alone count
+        numbers = dict.fromkeys(
+            trained, {name: {"mean": 0.0} for name in true}
+        )  # the ends alone count
         for name in true:
             ends = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name)
             covered[name] += ends.low <= true[name] <= ends.high
@@ -175,9 +236,18 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
 def test_with_several_seeds_the_interval_covers_a_truth_over_seeds_and_images():
     generator, sets, covered = np.random.default_rng(0), 300, 0
     for _ in range(sets):  # change of an image in a seed: 0.1 + seed + image + both, five seeds
-        change = 0.1 + 0.05 * generator.normal(size=(1, 5)) + generator.normal(size=(150, 1)) * 0.4 + 0.3 * generator.normal(size=(150, 5))
-        counts = np.concatenate(list(bootstrap.image_counts(150, 300, seed=generator.integers(2**31))))
-        values = (counts @ change / 150 * bootstrap.seed_shares(5, 300, seed=generator.integers(2**31))).sum(1)
+        change = (
+            0.1
+            + 0.05 * generator.normal(size=(1, 5))
+            + generator.normal(size=(150, 1)) * 0.4
+            + 0.3 * generator.normal(size=(150, 5))
+        )
+        counts = np.concatenate(
+            list(bootstrap.image_counts(150, 300, seed=generator.integers(2**31)))
+        )
+        values = (
+            counts @ change / 150 * bootstrap.seed_shares(5, 300, seed=generator.integers(2**31))
+        ).sum(1)
         low, high = np.quantile(values, [0.025, 0.975])
         covered += low <= 0.1 <= high
     assert 0.91 <= covered / sets <= 0.99
@@ -186,9 +256,13 @@ def test_with_several_seeds_the_interval_covers_a_truth_over_seeds_and_images():
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_few_seeds_that_differ_are_covered_as_often_as_said(seeds):
     generator, sets, covered = np.random.default_rng(seeds), 600, 0
-    for _ in range(sets):  # images are as good as without error: every draw is the seeds' own values
+    for _ in range(
+        sets
+    ):  # images are as good as without error: every draw is the seeds' own values
         each = 0.1 + 0.02 * generator.normal(size=seeds)
         sampled = {"b": {"nll": np.tile(each, (200, 1))}}
-        ends = bootstrap.interval(sampled, {"b": {"nll": {"mean": each.mean(), "each": each.tolist()}}}, {"b": 1}, "nll")
+        ends = bootstrap.interval(
+            sampled, {"b": {"nll": {"mean": each.mean(), "each": each.tolist()}}}, {"b": 1}, "nll"
+        )
         covered += ends.low <= 0.1 <= ends.high
     assert 0.925 <= covered / sets <= 0.98

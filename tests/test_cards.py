@@ -1,4 +1,5 @@
 """Diagnosis cards: the bars are the responses, the sentences are the rule's, and pictures keep their pixels."""
+
 import io
 import textwrap
 
@@ -24,43 +25,79 @@ def closed():
 @pytest.fixture(scope="module")
 def found():
     generator = np.random.default_rng(0)
-    responses = {name: probes.Response(*generator.normal(size=(2, 3, ERRORS)), *generator.random((2, 3, ERRORS)), generator.integers(5, size=(3, ERRORS)))
-                 for name in probes.LABELS}
+    responses = {
+        name: probes.Response(
+            *generator.normal(size=(2, 3, ERRORS)),
+            *generator.random((2, 3, ERRORS)),
+            generator.integers(5, size=(3, ERRORS)),
+        )
+        for name in probes.LABELS
+    }
     maps = torch.from_numpy(generator.normal(size=(ERRORS, 2, 4, 4))).float()
-    return diagnosis.Evidence(np.arange(ERRORS), None, None, generator.random((ERRORS, 2)), maps, responses, None)
+    return diagnosis.Evidence(
+        np.arange(ERRORS), None, None, generator.random((ERRORS, 2)), maps, responses, None
+    )
 
 
 @pytest.fixture(scope="module")
 def verdicts():
     rule = verdict.read_rule()
-    values = rule["centre"] + rule["scale"] * np.random.default_rng(1).normal(size=(ERRORS, len(rule["statistics"])))
+    values = rule["centre"] + rule["scale"] * np.random.default_rng(1).normal(
+        size=(ERRORS, len(rule["statistics"]))
+    )
     return verdict.decide(pd.DataFrame(values, columns=rule["statistics"]), rule)
 
 
 @pytest.fixture
 def cases():
-    return pd.DataFrame({"id": [1234, 77, 5], "true": ["aquarium_fish", *HOSTILE[:2]], "predicted": HOSTILE[::-1], "row": [4, 0, 2]})
+    return pd.DataFrame(
+        {
+            "id": [1234, 77, 5],
+            "true": ["aquarium_fish", *HOSTILE[:2]],
+            "predicted": HOSTILE[::-1],
+            "row": [4, 0, 2],
+        }
+    )
 
 
 IMAGES = np.random.default_rng(2).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
 
 
 def one(verdict="background", value=0.4, turns=0.3, **options):
-    return pd.Series({"verdict": verdict, "probability": 0.83, "second": "look_alike", "led": "square", "value": value, "turns": turns,
-                      "instead": "label_error"} | options)
+    return pd.Series(
+        {
+            "verdict": verdict,
+            "probability": 0.83,
+            "second": "look_alike",
+            "led": "square",
+            "value": value,
+            "turns": turns,
+            "instead": "label_error",
+        }
+        | options
+    )
 
 
 @pytest.mark.parametrize("row", [0, 5])
 def test_bars_are_means_of_the_responses(found, row):
     table = cards.bars(found, row).set_index("picture")
-    assert table.index.tolist() == list(cards.BARS) and table.loc["as it is"].tolist() == found.whole[row].tolist()
+    assert (
+        table.index.tolist() == list(cards.BARS)
+        and table.loc["as it is"].tolist() == found.whole[row].tolist()
+    )
 
     def mean(which, *names):
-        return sum(float(draw[row]) for name in names for draw in getattr(found.responses[name], which)) / (3 * len(names))
+        return sum(
+            float(draw[row]) for name in names for draw in getattr(found.responses[name], which)
+        ) / (3 * len(names))
 
     for which in ("wrong", "true"):
-        assert table.loc["hottest cells covered", which] == pytest.approx(mean(which, "hot:mean", "hot:blur", "hot:noise"))
-        assert table.loc["only hottest cells", which] == pytest.approx(mean(which, "only-hot:mean", "only-hot:blur", "only-hot:noise"))
+        assert table.loc["hottest cells covered", which] == pytest.approx(
+            mean(which, "hot:mean", "hot:blur", "hot:noise")
+        )
+        assert table.loc["only hottest cells", which] == pytest.approx(
+            mean(which, "only-hot:mean", "only-hot:blur", "only-hot:noise")
+        )
         assert table.loc["patches shuffled", which] == pytest.approx(mean(which, "shuffle:4"))
         assert table.loc["no detail", which] == pytest.approx(mean(which, "low:2"))
 
@@ -68,25 +105,51 @@ def test_bars_are_means_of_the_responses(found, row):
 def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute_it():
     assert verdict.sentence(one()) == (
         "Background, with probability 83% under the rule. What speaks most for it against look alike: least probability of the wrong class with "
-        "one square covered, 0.40; below 0.30, all else equal, it would be label error.")
-    assert "−0.40; above −0.30, all else" in verdict.sentence(one(value=-0.4, turns=-0.3, led="hot"))
-    assert verdict.sentence(one(turns=-0.01)).endswith("0.40; no value of it alone would turn the verdict.")  # a probability
-    assert verdict.sentence(one("unexplained")).startswith("Unexplained: no cause reaches its probability under the rule (83%). What speaks")
+        "one square covered, 0.40; below 0.30, all else equal, it would be label error."
+    )
+    assert "−0.40; above −0.30, all else" in verdict.sentence(
+        one(value=-0.4, turns=-0.3, led="hot")
+    )
+    assert verdict.sentence(one(turns=-0.01)).endswith(
+        "0.40; no value of it alone would turn the verdict."
+    )  # a probability
+    assert verdict.sentence(one("unexplained")).startswith(
+        "Unexplained: no cause reaches its probability under the rule (83%). What speaks"
+    )
 
 
 def test_the_table_says_the_same_in_columns(cases, verdicts):
     table = cards.table(cases.assign(cause=["none", "second_object", "background"]), verdicts)
-    assert table.columns.tolist() == ["id", "true", "predicted", "verdict", "probability", "evidence", "refuted if", "planted"]
-    assert table["planted"].tolist() == ["none", "second object", "background"] and "planted" not in cards.table(cases, verdicts)
+    assert table.columns.tolist() == [
+        "id",
+        "true",
+        "predicted",
+        "verdict",
+        "probability",
+        "evidence",
+        "refuted if",
+        "planted",
+    ]
+    assert table["planted"].tolist() == [
+        "none",
+        "second object",
+        "background",
+    ] and "planted" not in cards.table(cases, verdicts)
     for said, row in zip(table.itertuples(index=False), (4, 0, 2)):
         expected = verdicts.iloc[row]
         value, turns = (f"{expected[name]:.2f}".replace("-", "−") for name in ("value", "turns"))
-        assert said.verdict == expected["verdict"].replace("_", " ") and said.probability == expected["probability"]
+        assert (
+            said.verdict == expected["verdict"].replace("_", " ")
+            and said.probability == expected["probability"]
+        )
         assert said.evidence == f"{diagnosis.STATISTICS[expected['led']]}: {value}"
         side = "below" if expected["turns"] < expected["value"] else "above"
         low, high = diagnosis.RANGES.get(expected["led"], (-np.inf, np.inf))
-        assert said[6] == (f"{side} {turns}, all else equal, it would be {expected['instead'].replace('_', ' ')}"
-                           if low <= expected["turns"] <= high else "no value of it alone would turn the verdict")
+        assert said[6] == (
+            f"{side} {turns}, all else equal, it would be {expected['instead'].replace('_', ' ')}"
+            if low <= expected["turns"] <= high
+            else "no value of it alone would turn the verdict"
+        )
 
 
 def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, verdicts):
@@ -94,21 +157,35 @@ def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, v
     shown = [axis for axis in figure.axes if axis.images]
     assert len(shown) == 9 and len(figure.axes) == 12
     for place in range(3):
-        picture, wrong, true = shown[3 * place:3 * place + 3]
+        picture, wrong, true = shown[3 * place : 3 * place + 3]
         assert (picture.images[0].get_array() == IMAGES[place].transpose(1, 2, 0)).all()
-        assert len({axis.get_position().y0 for axis in (picture, wrong, true)}) == 1 and picture.get_position().x1 < wrong.get_position().x0
+        assert (
+            len({axis.get_position().y0 for axis in (picture, wrong, true)}) == 1
+            and picture.get_position().x1 < wrong.get_position().x0
+        )
         for axis, cam in zip((wrong, true), found.maps[cases["row"][place]].numpy()):
             colour = axis.images[0].get_array()
             hot, cold = (np.unravel_index(index, (4, 4)) for index in (cam.argmax(), cam.argmin()))
-            cell = {where: colour[8 * y:8 * y + 8, 8 * x:8 * x + 8].mean((0, 1)) for where, (y, x) in {"hot": hot, "cold": cold}.items()}
-            assert cell["hot"][0] > cell["hot"][2] and cell["cold"][2] > cell["cold"][0]  # red and blue
+            cell = {
+                where: colour[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].mean((0, 1))
+                for where, (y, x) in {"hot": hot, "cold": cold}.items()
+            }
+            assert (
+                cell["hot"][0] > cell["hot"][2] and cell["cold"][2] > cell["cold"][0]
+            )  # red and blue
         assert str(cases["id"][place]) in picture.get_title(loc="left")
-    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [verdict.sentence(verdicts.iloc[row]) for row in cases["row"]]
+    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [
+        verdict.sentence(verdicts.iloc[row]) for row in cases["row"]
+    ]
 
 
 def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
     weak = found._replace(maps=found.maps * torch.tensor([1.0, 1, 1, 1, 0.01, 1]).view(-1, 1, 1, 1))
-    few = [axis.images[0].get_array() for axis in cards.draw(cases, IMAGES, weak, verdicts).axes if axis.images]
+    few = [
+        axis.images[0].get_array()
+        for axis in cards.draw(cases, IMAGES, weak, verdicts).axes
+        if axis.images
+    ]
     spread = [np.ptp(np.asarray(one)[..., 0] - np.asarray(one)[..., 2]) for one in (few[1], few[4])]
     assert spread[0] < 0.1 * spread[1]
 
@@ -124,26 +201,53 @@ def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
     scale = figures.PIXELS_PER_INCH / figure.dpi
     for axis in (axis for axis in figure.axes if axis.images):
         left, bottom, width, height = np.asarray(axis.get_window_extent().bounds) * scale
-        assert round(width) == round(height) == 160 and abs(width - 160) < 0.1  # five pixels for each of 32
+        assert (
+            round(width) == round(height) == 160 and abs(width - 160) < 0.1
+        )  # five pixels for each of 32
         pixels = np.asarray(axis.images[0].get_array())
         pixels = pixels.astype(int) if pixels.dtype == np.uint8 else np.round(255 * pixels)
         large, top = pixels.repeat(5, 0).repeat(5, 1), len(drawn) - round(bottom + height)
-        assert any((np.abs(drawn[top + down:top + down + 160, start:start + 160] - large) <= 1).all()
-                   for down in (0, 1) for start in (int(left), int(left) + 1))
+        assert any(
+            (np.abs(drawn[top + down : top + down + 160, start : start + 160] - large) <= 1).all()
+            for down in (0, 1)
+            for start in (int(left), int(left) + 1)
+        )
 
 
 def test_the_longest_sentences_stay_on_their_cards(found):
-    pairs = [(cause, second) for cause in verdict.CAUSES for second in verdict.CAUSES if cause != second]
-    every = pd.DataFrame([one(cause, -10.25, -12.25, second=second, instead=second, led=led, probability=1.0)
-                          for cause, second in pairs for led in diagnosis.STATISTICS])
-    lines = [textwrap.fill(verdict.sentence(row), cards.LINE).count("\n") for _, row in every.iterrows()]
+    pairs = [
+        (cause, second) for cause in verdict.CAUSES for second in verdict.CAUSES if cause != second
+    ]
+    every = pd.DataFrame(
+        [
+            one(cause, -10.25, -12.25, second=second, instead=second, led=led, probability=1.0)
+            for cause, second in pairs
+            for led in diagnosis.STATISTICS
+        ]
+    )
+    lines = [
+        textwrap.fill(verdict.sentence(row), cards.LINE).count("\n") for _, row in every.iterrows()
+    ]
     few = pd.DataFrame({"id": range(3), "true": "a", "predicted": "b", "row": range(3)})
     figure = cards.draw(few, IMAGES, found, every.iloc[np.argsort(lines)[[-1, -2, -3]]])
     figure.draw_without_rendering()
     ends = [text.get_window_extent() for text in figure.texts]
-    assert ends[0].y1 < figure.bbox.y1 and ends[0].y0 > ends[1].y1 and ends[1].y0 > ends[2].y1 and ends[2].y0 > figure.bbox.y0
-    legend, axis = figure.axes[3].get_legend().get_window_extent(), figure.axes[3].get_window_extent()
-    assert legend.x0 > axis.x1 and legend.x1 < figure.bbox.x1 and ends[0].y0 > legend.y1 and legend.y0 > ends[1].y1
+    assert (
+        ends[0].y1 < figure.bbox.y1
+        and ends[0].y0 > ends[1].y1
+        and ends[1].y0 > ends[2].y1
+        and ends[2].y0 > figure.bbox.y0
+    )
+    legend, axis = (
+        figure.axes[3].get_legend().get_window_extent(),
+        figure.axes[3].get_window_extent(),
+    )
+    assert (
+        legend.x0 > axis.x1
+        and legend.x1 < figure.bbox.x1
+        and ends[0].y0 > legend.y1
+        and legend.y0 > ends[1].y1
+    )
     for place in range(0, len(every), 7):
         figure.texts[0].set_text(textwrap.fill(verdict.sentence(every.iloc[place]), cards.LINE))
         assert figure.texts[0].get_window_extent().x1 < figure.bbox.x1
@@ -151,16 +255,31 @@ def test_the_longest_sentences_stay_on_their_cards(found):
 
 def test_hostile_names_are_drawn_and_told_as_text(cases, found, verdicts, tmp_path):
     figure = cards.draw(cases, IMAGES, found, verdicts)
-    figures.show_figure(figure, "cards", cards.caption(HOSTILE[0]), cards.alt(cases, verdicts), tmp_path, cases, vector=False)
-    assert "<script" not in cards.caption(HOSTILE[0]) and "<script" not in cards.table_caption(HOSTILE[0])
+    figures.show_figure(
+        figure,
+        "cards",
+        cards.caption(HOSTILE[0]),
+        cards.alt(cases, verdicts),
+        tmp_path,
+        cases,
+        vector=False,
+    )
+    assert "<script" not in cards.caption(HOSTILE[0]) and "<script" not in cards.table_caption(
+        HOSTILE[0]
+    )
     titles = [axis.get_title(loc="left") for axis in figure.axes if axis.images]
-    assert max(map(len, titles)) < 30 and not any("$" in title.replace(r"\$", "") for title in titles)
+    assert max(map(len, titles)) < 30 and not any(
+        "$" in title.replace(r"\$", "") for title in titles
+    )
 
 
 def test_the_alt_text_names_every_case(cases, verdicts):
     alt = cards.alt(cases.assign(true="oak_tree", predicted="lamp"), verdicts)
     assert alt.startswith("Diagnosis cards of 3 errors. 1234, oak tree taken for lamp: ")
-    assert [verdicts["verdict"][row].replace("_", " ") in part for row, part in zip((4, 0, 2), alt.split(";"))] == [True] * 3
+    assert [
+        verdicts["verdict"][row].replace("_", " ") in part
+        for row, part in zip((4, 0, 2), alt.split(";"))
+    ] == [True] * 3
 
 
 def test_maps_of_nothing_but_zeros_leave_the_picture_grey(cases, found, verdicts):

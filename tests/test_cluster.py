@@ -1,4 +1,5 @@
 """Runs on a cluster: a node that dies in mid-epoch costs nothing but time, leaves no orphan, and changes no bit."""
+
 import hashlib
 import os
 import re
@@ -17,7 +18,14 @@ from project import copied, environment
 
 ROOT = Path(__file__).parent.parent
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
-TINY = {"train_size": 300, "val_size": 40, "test_size": 40, "width": 4, "epochs": 6, "milestones": "[4]"}
+TINY = {
+    "train_size": 300,
+    "val_size": 40,
+    "test_size": 40,
+    "width": 4,
+    "epochs": 6,
+    "milestones": "[4]",
+}
 REFERENCE = """
 import sys, torch
 from pathlib import Path
@@ -43,9 +51,16 @@ def project(tmp_path):
     study = tmp_path / "params" / "tiny"
     shutil.copytree(tmp_path / "params" / "smoke", study)
     (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0 1 2\n", encoding="utf-8")
-    (study / "train.yaml").write_text("".join(f"{name}: {value}\n" for name, value in TINY.items()), encoding="utf-8")
+    (study / "train.yaml").write_text(
+        "".join(f"{name}: {value}\n" for name, value in TINY.items()), encoding="utf-8"
+    )
     engine = tmp_path / "lib" / "train.py"
-    engine.write_text(engine.read_text(encoding="utf-8").replace("CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"), encoding="utf-8")
+    engine.write_text(
+        engine.read_text(encoding="utf-8").replace(
+            "CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"
+        ),
+        encoding="utf-8",
+    )
     return tmp_path
 
 
@@ -77,25 +92,69 @@ def command_of(process: int) -> str:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder).parent): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("model.safetensors")}
+    return {
+        str(path.relative_to(folder).parent): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("model.safetensors")
+    }
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project):
-    subprocess.run([sys.executable, "-c", REFERENCE], cwd=project, check=True, env=os.environ | {"PYTHONPATH": str(project)})
+    subprocess.run(
+        [sys.executable, "-c", REFERENCE],
+        cwd=project,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(project)},
+    )
     address, started = f"tcp://127.0.0.1:{free_port()}", []
 
     def dask(*arguments):
-        started.append(subprocess.Popen([str(Path(sys.executable).parent / "dask"), *arguments], cwd=project, start_new_session=True,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        started.append(
+            subprocess.Popen(
+                [str(Path(sys.executable).parent / "dask"), *arguments],
+                cwd=project,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
         return started[-1]
 
     try:
-        dask("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
-        nodes = [dask("worker", address, "--host", "127.0.0.1", "--nthreads", "2", "--no-dashboard", "--memory-limit", "0",
-                      "--local-directory", str(project / "scratch")) for _ in range(2)]
-        training = subprocess.Popen(["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"], cwd=project,
-                                    env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        dask(
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            address.rpartition(":")[2],
+            "--no-dashboard",
+            "--dashboard-address",
+            "127.0.0.1:0",
+        )
+        nodes = [
+            dask(
+                "worker",
+                address,
+                "--host",
+                "127.0.0.1",
+                "--nthreads",
+                "2",
+                "--no-dashboard",
+                "--memory-limit",
+                "0",
+                "--local-directory",
+                str(project / "scratch"),
+            )
+            for _ in range(2)
+        ]
+        training = subprocess.Popen(
+            ["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"],
+            cwd=project,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         started.append(training)
         lines = []
         for line in training.stdout:
@@ -106,10 +165,15 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         time.sleep(0.1)  # into the next epoch
         node = below(nodes[0].pid)
         for one in node:
-            if "01_train" not in command_of(one) and "ipykernel" not in command_of(one):  # the node's own; the run must end by itself
+            if "01_train" not in command_of(one) and "ipykernel" not in command_of(
+                one
+            ):  # the node's own; the run must end by itself
                 os.kill(one, signal.SIGKILL)
         lost = time.monotonic()
-        while any("01_train" in command_of(one) or "ipykernel" in command_of(one) for one in node) and time.monotonic() - lost < 20:
+        while (
+            any("01_train" in command_of(one) or "ipykernel" in command_of(one) for one in node)
+            and time.monotonic() - lost < 20
+        ):
             time.sleep(0.1)
         assert time.monotonic() - lost < 20, "a run goes on without its node"
         lines += training.stdout
@@ -118,7 +182,9 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         assert len(found) == 6 and found == hashes(project / "reference" / "tiny")
         assert "".join(lines).count("epoch 1/6") <= 6, "a moved run goes on from its checkpoint"
         moved = [name for name in re.findall(r"(\S+/train.ipynb): on tcp", "".join(lines))]
-        assert len(moved) in (7, 8) and len(set(moved)) == 6, "what the lost node ran, one or two of them, began once more elsewhere"
+        assert len(moved) in (7, 8) and len(set(moved)) == 6, (
+            "what the lost node ran, one or two of them, began once more elsewhere"
+        )
     finally:
         for process in started:
             for one in reversed(below(process.pid)):
@@ -141,8 +207,15 @@ def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
     assert cluster.slots("smoke") == [{"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "5"}]
 
 
-@pytest.mark.parametrize("text, said", [("threads: 0", "threads: a whole number"), ("threads: many", "threads: a whole number"),
-                                        ("threads: [1", "not valid YAML"), ("7", "expected 'name: value' lines")])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("threads: 0", "threads: a whole number"),
+        ("threads: many", "threads: a whole number"),
+        ("threads: [1", "not valid YAML"),
+        ("7", "expected 'name: value' lines"),
+    ],
+)
 def test_a_broken_study_is_one_clear_line(monkeypatch, tmp_path, capsys, text, said):
     (tmp_path / "params" / "broken").mkdir(parents=True)
     (tmp_path / "params" / "broken" / "train.yaml").write_text(text, encoding="utf-8")
@@ -157,11 +230,26 @@ def test_a_broken_study_is_one_clear_line(monkeypatch, tmp_path, capsys, text, s
 
 
 def cluster_threads(study: str) -> int:
-    return int(re.search(r"^threads: (\d+)", (ROOT / "params" / study / "train.yaml").read_text(encoding="utf-8"), re.M)[1])
+    return int(
+        re.search(
+            r"^threads: (\d+)",
+            (ROOT / "params" / study / "train.yaml").read_text(encoding="utf-8"),
+            re.M,
+        )[1]
+    )
 
 
 def test_a_scheduler_that_is_not_there_is_one_clear_line(monkeypatch, capfd):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
-    result = subprocess.run([sys.executable, "-m", "lib.cluster", "start", "smoke", "true"], cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 2 and result.stderr.startswith("no Dask scheduler at tcp://") and len(result.stderr.splitlines()) == 1
+    result = subprocess.run(
+        [sys.executable, "-m", "lib.cluster", "start", "smoke", "true"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        result.returncode == 2
+        and result.stderr.startswith("no Dask scheduler at tcp://")
+        and len(result.stderr.splitlines()) == 1
+    )

@@ -1,4 +1,5 @@
 """Logits that outgrow memory: walked in blocks they give the numbers of the whole, and no stage holds a copy of them."""
+
 import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,12 +8,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import bootstrap, calibration as cal, changes, columns, failures, labels, predict, rejection, runs, summary
+from lib import (
+    bootstrap,
+    calibration as cal,
+    changes,
+    columns,
+    failures,
+    labels,
+    predict,
+    rejection,
+    runs,
+    summary,
+)
 from lib.scores import SCORES
 from synthetic import predictions, run
 
-SPLITS = SimpleNamespace(class_names=[f"class {number}" for number in range(400)], superclass=np.zeros(400, int), superclass_names=["all"],
-                         test=SimpleNamespace(planted=None, files=None))
+SPLITS = SimpleNamespace(
+    class_names=[f"class {number}" for number in range(400)],
+    superclass=np.zeros(400, int),
+    superclass_names=["all"],
+    test=SimpleNamespace(planted=None, files=None),
+)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
@@ -26,12 +42,21 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
         monkeypatch.setattr(runs, "CELLS", cells)
         again = predict.Predictions(part.index, part.labels, part.logits)
         found = columns.columns(again, temperature)
-        for values, expected in ((found.likeliest, order[:, 0]), (found.runner_up, order[:, 1]), (found.confidence, probabilities.max(1)),
-                                 (found.second, probabilities[own, order[:, 1]]), (found.true, probabilities[own, part.labels]),
-                                 (found.log_loss, cal.log_losses(part.logits, part.labels, temperature)),
-                                 (found.brier, cal.brier_losses(probabilities, part.labels)), (again.predicted, part.logits.argmax(1))):
+        for values, expected in (
+            (found.likeliest, order[:, 0]),
+            (found.runner_up, order[:, 1]),
+            (found.confidence, probabilities.max(1)),
+            (found.second, probabilities[own, order[:, 1]]),
+            (found.true, probabilities[own, part.labels]),
+            (found.log_loss, cal.log_losses(part.logits, part.labels, temperature)),
+            (found.brier, cal.brier_losses(probabilities, part.labels)),
+            (again.predicted, part.logits.argmax(1)),
+        ):
             np.testing.assert_array_equal(values, expected)
-        by_class = [cal.calibration_error(of_class, part.labels == label) for label, of_class in enumerate(probabilities.T)]
+        by_class = [
+            cal.calibration_error(of_class, part.labels == label)
+            for label, of_class in enumerate(probabilities.T)
+        ]
         assert found.classwise == pytest.approx(np.mean(by_class), abs=1e-14)
         for name, score in SCORES.items():
             np.testing.assert_array_equal(columns.scores(again)[name], score(part.logits))
@@ -52,14 +77,28 @@ def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
     """They would take 12 MB, and a softmax of them takes six such copies; what the images have to themselves takes 2."""
     monkeypatch.setattr(runs, "CELLS", 2**15)
     monkeypatch.setattr(bootstrap, "CELLS", 2**17)
-    trained = {arm: {0: run(seed, 4_000, classes=400, signal=4.0)} for seed, arm in enumerate(("a", "b"))}
-    numbers, stages = {}, {
-        "test_table": lambda: failures.test_table(trained["a"][0], SPLITS),
-        "suspected": lambda: labels.suspected_in([of_seeds[0] for of_seeds in trained.values()], SPLITS),
-        "arm_numbers": lambda: numbers.update({arm: summary.arm_numbers(of_seeds) for arm, of_seeds in trained.items()}),
-        "resample": lambda: numbers.update(sampled=bootstrap.resample(trained, {"a": [1.5], "b": [1.5]}, 20)),
-        "paired": lambda: changes.paired_numbers(trained, ("a", "b"), numbers, numbers["sampled"]),
-        "promises": lambda: rejection.promises(trained, 0.1)}
+    trained = {
+        arm: {0: run(seed, 4_000, classes=400, signal=4.0)} for seed, arm in enumerate(("a", "b"))
+    }
+    numbers, stages = (
+        {},
+        {
+            "test_table": lambda: failures.test_table(trained["a"][0], SPLITS),
+            "suspected": lambda: labels.suspected_in(
+                [of_seeds[0] for of_seeds in trained.values()], SPLITS
+            ),
+            "arm_numbers": lambda: numbers.update(
+                {arm: summary.arm_numbers(of_seeds) for arm, of_seeds in trained.items()}
+            ),
+            "resample": lambda: numbers.update(
+                sampled=bootstrap.resample(trained, {"a": [1.5], "b": [1.5]}, 20)
+            ),
+            "paired": lambda: changes.paired_numbers(
+                trained, ("a", "b"), numbers, numbers["sampled"]
+            ),
+            "promises": lambda: rejection.promises(trained, 0.1),
+        },
+    )
     for name, stage in stages.items():
         tracemalloc.start()
         stage()
@@ -70,15 +109,21 @@ def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
 
 # --- on disk
 
+
 def test_large_arrays_are_mapped_small_and_compressed_ones_read(tmp_path, monkeypatch):
-    arrays = {"logits": np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32), "labels": np.arange(50)}
+    arrays = {
+        "logits": np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32),
+        "labels": np.arange(50),
+    }
     runs.write_arrays(tmp_path / "stored.npz", **arrays)
     runs.write_bytes(tmp_path / "packed.npz", runs.arrays_bytes(**arrays))
     assert not isinstance(runs.read_arrays(tmp_path / "stored.npz")["logits"], np.memmap)
     monkeypatch.setattr(runs, "LARGE", 1000)
     for name, is_mapped in (("stored.npz", True), ("packed.npz", False)):
         back = runs.read_arrays(tmp_path / name, runs.sha256_of(tmp_path / name))
-        assert isinstance(back["logits"], np.memmap) == is_mapped and not isinstance(back["labels"], np.memmap)
+        assert isinstance(back["logits"], np.memmap) == is_mapped and not isinstance(
+            back["labels"], np.memmap
+        )
         for key, values in arrays.items():
             np.testing.assert_array_equal(back[key], values)
             assert back[key].dtype == values.dtype
@@ -92,7 +137,10 @@ def test_a_damaged_mapped_array_is_refused_or_harmless(tmp_path, monkeypatch):
     runs.write_arrays(path, x=np.arange(4.0))
     content, refused = path.read_bytes(), 0
     for place in range(len(content)):
-        for changed in (content[:place], content[:place] + bytes([content[place] ^ 9]) + content[place + 1:]):
+        for changed in (
+            content[:place],
+            content[:place] + bytes([content[place] ^ 9]) + content[place + 1 :],
+        ):
             path.write_bytes(changed)
             try:
                 np.array(runs.read_arrays(path).get("x"))
@@ -101,7 +149,9 @@ def test_a_damaged_mapped_array_is_refused_or_harmless(tmp_path, monkeypatch):
     assert refused > len(content)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of memory")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads Linux's account of memory"
+)
 def test_a_walk_gives_back_what_it_read_of_a_mapped_array(tmp_path, monkeypatch):
     def held() -> float:
         """MB of files in this process's memory."""

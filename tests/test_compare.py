@@ -1,4 +1,5 @@
 """Comparisons against statsmodels, enumeration and the coverage that an interval promises."""
+
 from itertools import product
 
 import numpy as np
@@ -8,19 +9,31 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_reference
 from statsmodels.stats.multitest import multipletests
 
 from lib.chance import benjamini_hochberg, grouped, sign_flip
-from lib.compare import churn, classes_moved, difference_of_means, mcnemar, migration, paired_bootstrap, per_class_change
+from lib.compare import (
+    churn,
+    classes_moved,
+    difference_of_means,
+    mcnemar,
+    migration,
+    paired_bootstrap,
+    per_class_change,
+)
 
 
 def pair(corrected, regressed, both_right=5, both_wrong=3):
     counts = (both_right, corrected, regressed, both_wrong)
-    return np.repeat([True, False, True, False], counts), np.repeat([True, True, False, False], counts)
+    return np.repeat([True, False, True, False], counts), np.repeat(
+        [True, True, False, False], counts
+    )
 
 
 def change(a, b):
     return b.mean() - a.mean()
 
 
-@pytest.mark.parametrize("corrected, regressed", [(0, 0), (1, 0), (0, 7), (9, 4), (4, 9), (6, 6), (300, 240)])
+@pytest.mark.parametrize(
+    "corrected, regressed", [(0, 0), (1, 0), (0, 7), (9, 4), (4, 9), (6, 6), (300, 240)]
+)
 def test_mcnemar_is_that_of_statsmodels(corrected, regressed):
     result = mcnemar(*pair(corrected, regressed))
     assert result[:2] == (corrected, regressed)
@@ -42,10 +55,16 @@ def test_the_sign_flip_test_counts_all_flips(changes):
 
 def test_the_sign_flip_test_of_very_many_images_is_quick_and_the_normal_one(monkeypatch):
     convolve, work = np.convolve, []
-    monkeypatch.setattr(np, "convolve", lambda one, other: work.append(len(one) * len(other)) or convolve(one, other))
+    monkeypatch.setattr(
+        np,
+        "convolve",
+        lambda one, other: work.append(len(one) * len(other)) or convolve(one, other),
+    )
     changes = np.repeat([-2, -1, 1, 2], [5_000, 7_500, 7_600, 5_025])
     spread = np.sqrt(np.sum(changes**2))
-    assert sign_flip(changes, 2) == pytest.approx(2 * norm.sf((changes.sum() - 1) / spread), rel=1e-4)  # sums differ by 2
+    assert sign_flip(changes, 2) == pytest.approx(
+        2 * norm.sf((changes.sum() - 1) / spread), rel=1e-4
+    )  # sums differ by 2
     assert sum(work) < 3e8  # with every sum there may be: 1.2e9
 
 
@@ -78,7 +97,9 @@ def test_multinomial_draws_agree_with_resampled_rows():
         slow = paired_bootstrap(change, a, b, draws=4000, strata=groups)
         fast = difference_of_means(a, b, draws=40_000, strata=groups)
         assert slow.estimate == pytest.approx(fast.estimate) == pytest.approx(30 / 400)
-        np.testing.assert_allclose(slow[1:], fast[1:], atol=0.004)  # about four standard errors of the slow one
+        np.testing.assert_allclose(
+            slow[1:], fast[1:], atol=0.004
+        )  # about four standard errors of the slow one
 
 
 @pytest.mark.parametrize("level, deviations", [(0.95, 1.96), (0.8, 1.2816)])
@@ -86,14 +107,22 @@ def test_the_ends_leave_the_same_share_on_each_side(level, deviations):
     a, b = pair(600, 600, 2000, 800)
     estimate, low, high = difference_of_means(a, b, draws=40_000, level=level)
     error = np.sqrt(1200) / 4000
-    np.testing.assert_allclose([(estimate - low) / error, (high - estimate) / error], deviations, atol=0.06)
+    np.testing.assert_allclose(
+        [(estimate - low) / error, (high - estimate) / error], deviations, atol=0.06
+    )
 
 
 def test_rows_are_drawn_jointly_and_strata_keep_their_size():
     values = np.random.default_rng(1).normal(size=(300, 2))
-    assert paired_bootstrap(lambda a, b: (a - b).sum(), values, values.copy(), draws=50) == (0, 0, 0)
+    assert paired_bootstrap(lambda a, b: (a - b).sum(), values, values.copy(), draws=50) == (
+        0,
+        0,
+        0,
+    )
     labels = np.arange(300) % 7
-    fixed = paired_bootstrap(lambda y: np.bincount(y) @ np.arange(7), labels, draws=50, strata=labels)
+    fixed = paired_bootstrap(
+        lambda y: np.bincount(y) @ np.arange(7), labels, draws=50, strata=labels
+    )
     assert fixed.low == fixed.estimate == fixed.high
     free = paired_bootstrap(lambda y: np.bincount(y) @ np.arange(7), labels, draws=50)
     assert free.low < free.estimate < free.high
@@ -108,16 +137,23 @@ def test_stratified_draws_leave_out_the_spread_between_strata():
 
 def test_the_seed_fixes_the_draws():
     a, b = pair(30, 20, 100, 50)
-    for interval in (difference_of_means, lambda *arrays, **options: paired_bootstrap(change, *arrays, **options)):
+    for interval in (
+        difference_of_means,
+        lambda *arrays, **options: paired_bootstrap(change, *arrays, **options),
+    ):
         first = interval(a, b, draws=200, seed=3)
         assert first == interval(a, b, draws=200, seed=3)
         assert len({interval(a, b, draws=200, seed=seed) for seed in range(5)}) > 1
 
 
-@pytest.mark.parametrize("interval, sets", [
-    (lambda a, b, seed: difference_of_means(a, b, draws=600, seed=seed), 1000),
-    (lambda a, b, seed: paired_bootstrap(change, a, b, draws=300, seed=seed), 300),
-], ids=["multinomial", "rows"])
+@pytest.mark.parametrize(
+    "interval, sets",
+    [
+        (lambda a, b, seed: difference_of_means(a, b, draws=600, seed=seed), 1000),
+        (lambda a, b, seed: paired_bootstrap(change, a, b, draws=300, seed=seed), 300),
+    ],
+    ids=["multinomial", "rows"],
+)
 def test_bootstrap_covers_the_truth_as_often_as_it_says(interval, sets):
     generator, covered, excluded = np.random.default_rng(2), 0, 0
     for seed in range(sets):
@@ -131,8 +167,12 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says(interval, sets):
 
 
 def test_nan_in_a_draw_shows_in_the_interval():
-    result = paired_bootstrap(lambda a: np.nan if a.all() else a.mean(), np.array([True, True, False]), draws=100)
-    assert result.estimate == pytest.approx(2 / 3) and np.isnan(result.low) and np.isnan(result.high)
+    result = paired_bootstrap(
+        lambda a: np.nan if a.all() else a.mean(), np.array([True, True, False]), draws=100
+    )
+    assert (
+        result.estimate == pytest.approx(2 / 3) and np.isnan(result.low) and np.isnan(result.high)
+    )
 
 
 def test_migration_counts():
@@ -140,10 +180,19 @@ def test_migration_counts():
     a, b = np.array([0, 0, 1, 1, 1, 0, 2, 2, 2]), np.array([0, 0, 0, 0, 0, 3, 2, 3, 2])
     confidence_a, confidence_b = np.full(9, 0.8), np.array([0.1] * 6 + [0.8, 0.7, 0.9])
     assert migration(labels, a, b, confidence_a, confidence_b) == {
-        "both_right": 2, "corrected": 3, "regressed": 1, "both_wrong": 3, "net_gain": 2,
-        "both_wrong_less_confident": 1, "both_wrong_less_confident_share": pytest.approx(1 / 3)}
+        "both_right": 2,
+        "corrected": 3,
+        "regressed": 1,
+        "both_wrong": 3,
+        "net_gain": 2,
+        "both_wrong_less_confident": 1,
+        "both_wrong_less_confident_share": pytest.approx(1 / 3),
+    }
     nothing_wrong = migration(labels, labels, labels, confidence_a, confidence_b)
-    assert nothing_wrong["both_wrong"] == 0 and nothing_wrong["both_wrong_less_confident_share"] is None
+    assert (
+        nothing_wrong["both_wrong"] == 0
+        and nothing_wrong["both_wrong_less_confident_share"] is None
+    )
 
 
 def test_per_class_change_row_by_row():
@@ -157,14 +206,20 @@ def test_per_class_change_row_by_row():
     for k in present:
         own, row = labels == k, table.loc[k]
         test = mcnemar(a[own], b[own])
-        assert (row.images, row.corrected, row.regressed) == (own.sum(), test.corrected, test.regressed)
+        assert (row.images, row.corrected, row.regressed) == (
+            own.sum(),
+            test.corrected,
+            test.regressed,
+        )
         np.testing.assert_allclose((row.accuracy_a, row.accuracy_b), (a[own].mean(), b[own].mean()))
         assert row.change == pytest.approx(100 * (b[own].mean() - a[own].mean()))
         assert row.p_value == pytest.approx(test.p_value) and row.low < row.change < row.high
     expected = multipletests(table.loc[present, "p_value"], method="fdr_bh")[1]
     np.testing.assert_allclose(table.loc[present, "p_adjusted"], expected)
     assert (table.loc[[4, 6], ["images", "corrected", "regressed"]] == 0).all(axis=None)
-    assert table.loc[[4, 6]].drop(columns=["images", "corrected", "regressed"]).isna().all(axis=None)
+    assert (
+        table.loc[[4, 6]].drop(columns=["images", "corrected", "regressed"]).isna().all(axis=None)
+    )
 
 
 def test_per_class_change_of_several_seeds_is_that_of_the_means_of_images():
@@ -173,35 +228,59 @@ def test_per_class_change_of_several_seeds_is_that_of_the_means_of_images():
     a, b = generator.random((4, 240)) < 0.5, generator.random((4, 240)) < 0.5 + 0.2 * (labels == 1)
     table = per_class_change(labels, a, b, 3)
     for k, row in table.iterrows():
-        change = (b[:, labels == k].sum(0) - a[:, labels == k].sum(0, dtype=int))
-        assert row.change == pytest.approx(100 * change.mean() / 4) and row.p_value == pytest.approx(sign_flip(change, 4))
+        change = b[:, labels == k].sum(0) - a[:, labels == k].sum(0, dtype=int)
+        assert row.change == pytest.approx(
+            100 * change.mean() / 4
+        ) and row.p_value == pytest.approx(sign_flip(change, 4))
         wide = np.append(change / 4, [1, -1])  # Bonett and Price's two images
         half = 1.959964 * wide.std() / np.sqrt(82)
-        np.testing.assert_allclose([row.low, row.high], 100 * (wide.mean() + np.array([-half, half])), rtol=1e-6)
+        np.testing.assert_allclose(
+            [row.low, row.high], 100 * (wide.mean() + np.array([-half, half])), rtol=1e-6
+        )
     moved = classes_moved(table)
-    assert moved["better_beyond_chance"] == 1 and moved["tested"] == 3 and moved["better"] + moved["worse"] + moved["equal"] == 3
+    assert (
+        moved["better_beyond_chance"] == 1
+        and moved["tested"] == 3
+        and moved["better"] + moved["worse"] + moved["equal"] == 3
+    )
 
 
 def limits(corrected, regressed, images, level=0.95):
     a, b = pair(corrected, regressed, images - corrected - regressed, 0)
-    return per_class_change(np.zeros(images, dtype=int), a, b, 1, level).loc[0, ["low", "high"]].to_numpy() / 100
+    return (
+        per_class_change(np.zeros(images, dtype=int), a, b, 1, level)
+        .loc[0, ["low", "high"]]
+        .to_numpy()
+        / 100
+    )
 
 
 def test_paired_limits_by_hand():
     # Bonett and Price: (15 + 1) / 102 - (5 + 1) / 102 +- 1.959964 * sqrt((22 / 102 - (10 / 102) ** 2) / 102)
-    np.testing.assert_allclose(limits(15, 5, 100), [0.098039 - 0.088097, 0.098039 + 0.088097], atol=2e-6)
+    np.testing.assert_allclose(
+        limits(15, 5, 100), [0.098039 - 0.088097, 0.098039 + 0.088097], atol=2e-6
+    )
     np.testing.assert_allclose(limits(5, 15, 100), -limits(15, 5, 100)[::-1])
-    assert limits(0, 0, 100)[0] < 0 < limits(0, 0, 100)[1]  # no change seen is not proof of no change
+    assert (
+        limits(0, 0, 100)[0] < 0 < limits(0, 0, 100)[1]
+    )  # no change seen is not proof of no change
     assert np.all(np.abs(limits(3, 0, 3)) <= 1)
 
 
-@pytest.mark.parametrize("up, down, most", [(0.05, 0.05, 0.995), (0.2, 0.1, 0.965), (0.3, 0.02, 0.965)])
+@pytest.mark.parametrize(
+    "up, down, most", [(0.05, 0.05, 0.995), (0.2, 0.1, 0.965), (0.3, 0.02, 0.965)]
+)
 def test_paired_limits_cover_the_truth_exactly_enumerated(up, down, most):
     images, covered = 30, 0.0
     for corrected, regressed in product(range(images + 1), repeat=2):
-        if corrected + regressed <= images and max(corrected, regressed) < 24:  # the rest has probability below 1e-6
-            weight = multinomial.pmf([corrected, regressed, images - corrected - regressed], images,
-                                     [up, down, 1 - up - down])
+        if (
+            corrected + regressed <= images and max(corrected, regressed) < 24
+        ):  # the rest has probability below 1e-6
+            weight = multinomial.pmf(
+                [corrected, regressed, images - corrected - regressed],
+                images,
+                [up, down, 1 - up - down],
+            )
             if weight > 1e-7:
                 low, high = limits(corrected, regressed, images)
                 covered += weight * (low <= up - down <= high)
@@ -211,10 +290,14 @@ def test_paired_limits_cover_the_truth_exactly_enumerated(up, down, most):
 def test_benjamini_hochberg_is_that_of_statsmodels_and_passes_nan():
     p_values = np.random.default_rng(5).random(40) ** 2
     p_values[7] = p_values[3]
-    np.testing.assert_allclose(benjamini_hochberg(p_values), multipletests(p_values, method="fdr_bh")[1])
+    np.testing.assert_allclose(
+        benjamini_hochberg(p_values), multipletests(p_values, method="fdr_bh")[1]
+    )
     with_nan = np.insert(p_values, [0, 20], np.nan)
     adjusted = benjamini_hochberg(with_nan)
-    np.testing.assert_allclose(adjusted[~np.isnan(with_nan)], multipletests(p_values, method="fdr_bh")[1])
+    np.testing.assert_allclose(
+        adjusted[~np.isnan(with_nan)], multipletests(p_values, method="fdr_bh")[1]
+    )
     assert np.isnan(adjusted[np.isnan(with_nan)]).all() and np.isnan(adjusted).sum() == 2
     assert np.isnan(benjamini_hochberg([np.nan])).all()
 
@@ -228,7 +311,11 @@ def test_inputs_are_left_as_they_were():
     labels, p_values = np.array([0, 1, 1]), np.array([0.5, 0.01, np.nan])
     a, b = np.array([True, False, True]), np.array([True, True, False])
     copies = [array.copy() for array in (labels, p_values, a, b)]
-    per_class_change(labels, a, b, 2), benjamini_hochberg(p_values), difference_of_means(a, b, draws=5)
+    (
+        per_class_change(labels, a, b, 2),
+        benjamini_hochberg(p_values),
+        difference_of_means(a, b, draws=5),
+    )
     for array, copy in zip((labels, p_values, a, b), copies):
         np.testing.assert_array_equal(array, copy)
 
@@ -236,13 +323,22 @@ def test_inputs_are_left_as_they_were():
 T = [True]
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: mcnemar(T, [True, False]), r"shapes: got correct_a \(1,\), correct_b \(2,\)"),
-    (lambda: mcnemar([], []), r"shapes: got correct_a \(0,\)"),
-    (lambda: mcnemar([0.5], T), "correct_a: got float64 values other than 0 and 1"),
-    (lambda: paired_bootstrap(np.mean, [1, 2], [1]), r"shapes: got array 0 \(2,\), array 1 \(1,\)"),
-    (lambda: paired_bootstrap(np.mean, [1, 2], strata=[0]), r"shapes: got rows \(2,\), strata \(1,\)"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: mcnemar(T, [True, False]), r"shapes: got correct_a \(1,\), correct_b \(2,\)"),
+        (lambda: mcnemar([], []), r"shapes: got correct_a \(0,\)"),
+        (lambda: mcnemar([0.5], T), "correct_a: got float64 values other than 0 and 1"),
+        (
+            lambda: paired_bootstrap(np.mean, [1, 2], [1]),
+            r"shapes: got array 0 \(2,\), array 1 \(1,\)",
+        ),
+        (
+            lambda: paired_bootstrap(np.mean, [1, 2], strata=[0]),
+            r"shapes: got rows \(2,\), strata \(1,\)",
+        ),
+    ],
+)
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message) as error:
         call()

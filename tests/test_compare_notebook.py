@@ -1,4 +1,5 @@
 """04_compare's own cells on runs of every kind: copies of one run, several seeds with an ablation, an arm without errors."""
+
 import hashlib
 import json
 import shutil
@@ -9,12 +10,32 @@ import nbformat
 import numpy as np
 import pytest
 
-from lib import data, failures, figures, predict, prose, prose_compare, prose_confidence, provenance, results, runs
+from lib import (
+    data,
+    failures,
+    figures,
+    predict,
+    prose,
+    prose_compare,
+    prose_confidence,
+    provenance,
+    results,
+    runs,
+)
 
 ROOT = Path(__file__).parent.parent
 SMOKE = ROOT / "released" / "smoke"
-STORY = (prose.finding, prose.training, prose_compare.side_by_side, prose_confidence.confidence, prose_confidence.calibration,
-         prose_compare.moved, prose_compare.ablation, prose_confidence.rejecting, prose.limits)
+STORY = (
+    prose.finding,
+    prose.training,
+    prose_compare.side_by_side,
+    prose_confidence.confidence,
+    prose_confidence.calibration,
+    prose_compare.moved,
+    prose_compare.ablation,
+    prose_confidence.rejecting,
+    prose.limits,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,31 +51,48 @@ def write(folder, source, change=None, **params):
     arrays = runs.read_arrays(folder / "predictions.npz")
     for split in ("val", "test"):
         if change:
-            arrays[f"{split}_logits"] = change(arrays[f"{split}_logits"].astype(np.float32), arrays[f"{split}_labels"])
+            arrays[f"{split}_logits"] = change(
+                arrays[f"{split}_logits"].astype(np.float32), arrays[f"{split}_labels"]
+            )
     runs.write_arrays(folder / "predictions.npz", **arrays)
     info = predict.read_record(folder / "run.json")
     info["params"] |= params
-    info["sha256"]["predictions.npz"] = hashlib.sha256((folder / "predictions.npz").read_bytes()).hexdigest()
+    info["sha256"]["predictions.npz"] = hashlib.sha256(
+        (folder / "predictions.npz").read_bytes()
+    ).hexdigest()
     predict.write_record(folder / "run.json", info)
 
 
 def compare(folder, arms, seeds, before="baseline", after="cutmix"):
     """Run the notebook's cells; returns the folder of the study and its numbers, as the report gets them."""
-    values = {"study": "made-up", "outputs": str(folder), "runs": str(folder / "runs"), "arms": arms, "seeds": seeds, "before": before,
-              "after": after, "bootstrap_draws": 100}
+    values = {
+        "study": "made-up",
+        "outputs": str(folder),
+        "runs": str(folder / "runs"),
+        "arms": arms,
+        "seeds": seeds,
+        "before": before,
+        "after": after,
+        "bootstrap_draws": 100,
+    }
     trained = predict.load_runs(values["runs"], arms, seeds)
     info, study = trained[before][seeds[0]].info, folder / "made-up"
     splits = data.load_for(info["params"], info["data_digest"])
     table = failures.test_table(trained[before][seeds[0]], splits)
-    runs.write_table(study / "tables" / "selection.csv", failures.selection(table, failures.read_cases("", np.arange(1)), 2))
+    runs.write_table(
+        study / "tables" / "selection.csv",
+        failures.selection(table, failures.read_cases("", np.arange(1)), 2),
+    )
     names = {}
     for cell in nbformat.read(ROOT / "notebooks" / "04_compare.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             exec(cell.source, names)
             names |= values if "parameters" in cell.metadata.get("tags", []) else {}
     plt.close("all")
-    return study, {"compare": json.loads((study / "results" / "compare.json").read_text(encoding="utf-8")),
-                   "study": results.plain(provenance.study_numbers(trained, splits))}
+    return study, {
+        "compare": json.loads((study / "results" / "compare.json").read_text(encoding="utf-8")),
+        "study": results.plain(provenance.study_numbers(trained, splits)),
+    }
 
 
 def told(numbers):
@@ -67,49 +105,105 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
     study, numbers = compare(tmp_path, ["baseline", "cutmix"], [0])
     compared, text = numbers["compare"], told(numbers)
     assert all(set(change.values()) == {0} for change in compared["changes"].values())
-    assert compared["mcnemar"]["p_value"] == 1 and compared["churn"]["between_arms"] == {"class": 0, "right": 0}
+    assert compared["mcnemar"]["p_value"] == 1 and compared["churn"]["between_arms"] == {
+        "class": 0,
+        "right": 0,
+    }
     assert compared["classes"]["equal"] == 20 and compared["ablation"] == []
-    for said in ("No difference in test accuracy between baseline and CutMix was found", "no difference in their number was found",
-                 "was not found to leave fewer errors in either", "corrects 0 images", "none of these changes is beyond chance",
-                 "no difference was found in ECE, ECE after scaling, negative log-likelihood, negative log-likelihood after scaling, "
-                 "Brier score and Brier score after scaling"):
+    for said in (
+        "No difference in test accuracy between baseline and CutMix was found",
+        "no difference in their number was found",
+        "was not found to leave fewer errors in either",
+        "corrects 0 images",
+        "none of these changes is beyond chance",
+        "no difference was found in ECE, ECE after scaling, negative log-likelihood, negative log-likelihood after scaling, "
+        "Brier score and Brier score after scaling",
+    ):
         assert said in text
-    for wrong in ("raises", "lowers", "leaves fewer", "these are lower", "these are higher", "they are fewer", "they are more", "by construction"):
+    for wrong in (
+        "raises",
+        "lowers",
+        "leaves fewer",
+        "these are lower",
+        "these are higher",
+        "they are fewer",
+        "they are more",
+        "by construction",
+    ):
         assert wrong not in text, wrong
-    assert not (study / "figures" / "corrected.json").exists() and (study / "figures" / "both-wrong.json").exists()
+    assert (
+        not (study / "figures" / "corrected.json").exists()
+        and (study / "figures" / "both-wrong.json").exists()
+    )
     assert not (study / "tables" / "ablation.json").exists()
 
 
 def noisy(seed, scale=1.0):
     generator = np.random.default_rng(seed)
-    return lambda logits, labels: (scale * (logits + generator.normal(0, 0.7, logits.shape))).astype(np.float32)
+    return lambda logits, labels: (
+        scale * (logits + generator.normal(0, 0.7, logits.shape))
+    ).astype(np.float32)
 
 
 def test_three_seeds_of_three_arms_are_means_with_an_ablation(tmp_path):
-    arms = {"baseline": {}, "cutmix": {"cutmix_probability": 0.5, "label_smoothing": 0.1}, "smooth": {"label_smoothing": 0.1}}
+    arms = {
+        "baseline": {},
+        "cutmix": {"cutmix_probability": 0.5, "label_smoothing": 0.1},
+        "smooth": {"label_smoothing": 0.1},
+    }
     for place, (arm, params) in enumerate(arms.items()):
         for seed in range(3):
             params = {"cutmix_probability": 0.0, "label_smoothing": 0.0} | params
-            write(tmp_path / "runs" / arm / f"seed-{seed}", "cutmix" if arm == "cutmix" else "baseline", noisy(10 * place + seed), seed=seed, **params)
+            write(
+                tmp_path / "runs" / arm / f"seed-{seed}",
+                "cutmix" if arm == "cutmix" else "baseline",
+                noisy(10 * place + seed),
+                seed=seed,
+                **params,
+            )
     study, numbers = compare(tmp_path, list(arms), [0, 1, 2])
     compared, text = numbers["compare"], told(numbers)
-    each = [predict.load_run(tmp_path / "runs" / "baseline" / f"seed-{seed}").test.correct.mean() for seed in range(3)]
+    each = [
+        predict.load_run(tmp_path / "runs" / "baseline" / f"seed-{seed}").test.correct.mean()
+        for seed in range(3)
+    ]
     entry = compared["arms"]["baseline"]["test_accuracy"]
-    assert (entry["mean"], entry["sd"], entry["n"]) == (pytest.approx(np.mean(each)), pytest.approx(np.std(each, ddof=1)), 3)
+    assert (entry["mean"], entry["sd"], entry["n"]) == (
+        pytest.approx(np.mean(each)),
+        pytest.approx(np.std(each, ddof=1)),
+        3,
+    )
     assert [effect["effect"] for effect in compared["ablation"]] == ["CutMix", "label smoothing"]
-    assert f"{np.mean(each):.1%}" in text and "means of 3 seeds" in text and "between seeds of baseline" in text
+    assert (
+        f"{np.mean(each):.1%}" in text
+        and "means of 3 seeds" in text
+        and "between seeds of baseline" in text
+    )
     assert "McNemar" not in text and "one seed" not in text
-    for kept in (*sorted((study / "tables").glob("*.json")), *sorted((study / "figures").glob("*.json"))):
+    for kept in (
+        *sorted((study / "tables").glob("*.json")),
+        *sorted((study / "figures").glob("*.json")),
+    ):
         if kept.stem != "selection":
-            caption = next(iter(json.loads(kept.read_text(encoding="utf-8"))["metadata"].values()))["caption"]
-            assert "seed" in caption or kept.stem in ("promises", "corruptions"), kept.stem  # one is a table by seed, the other a picture
+            caption = next(iter(json.loads(kept.read_text(encoding="utf-8"))["metadata"].values()))[
+                "caption"
+            ]
+            assert "seed" in caption or kept.stem in ("promises", "corruptions"), (
+                kept.stem
+            )  # one is a table by seed, the other a picture
 
 
 def test_an_arm_without_errors_is_told_without_gaps(tmp_path):
     write(tmp_path / "runs" / "baseline" / "seed-0", "baseline")
-    write(tmp_path / "runs" / "cutmix" / "seed-0", "baseline", lambda logits, labels: (9 * np.eye(20)[labels] + logits / 20).astype(np.float32))
+    write(
+        tmp_path / "runs" / "cutmix" / "seed-0",
+        "baseline",
+        lambda logits, labels: (9 * np.eye(20)[labels] + logits / 20).astype(np.float32),
+    )
     study, numbers = compare(tmp_path, ["baseline", "cutmix"], [0])
     text = told(numbers)
-    assert "CutMix no test error: they are fewer" in text and "None" not in text and "nan" not in text
+    assert (
+        "CutMix no test error: they are fewer" in text and "None" not in text and "nan" not in text
+    )
     assert numbers["compare"]["arms"]["cutmix"]["errors"]["mean"] == 0
     assert not (study / "figures" / "regressed.json").exists()

@@ -9,7 +9,9 @@ from lib.cutmix import cutmix
 
 def batch(size=6, side=32):
     """Images whose every pixel is the image's number, so that a pixel says where it came from."""
-    return torch.arange(1, size + 1).view(size, 1, 1, 1).expand(size, 3, side, side).float().clone(), torch.arange(size)
+    return torch.arange(1, size + 1).view(size, 1, 1, 1).expand(
+        size, 3, side, side
+    ).float().clone(), torch.arange(size)
 
 
 def generator(seed=0):
@@ -33,7 +35,9 @@ def test_one_box_at_the_same_place_in_every_image():
     changed = (mixed != images)[partner != own]
     assert 0 < lam < 1 and (changed == changed[0, 0]).all()
     rows, columns = changed[0, 0].nonzero(as_tuple=True)
-    assert changed[0, 0].sum() == (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
+    assert changed[0, 0].sum() == (rows.max() - rows.min() + 1) * (
+        columns.max() - columns.min() + 1
+    )
 
 
 def test_the_input_stays_as_it_was():

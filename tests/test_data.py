@@ -1,4 +1,5 @@
 """Data: CIFAR-100 is the official one, damage and malice are refused, the phantom's records fit its images."""
+
 import hashlib
 import os
 import pickle
@@ -47,6 +48,7 @@ def statistics_of(split):
 
 # --- the phantom
 
+
 @pytest.fixture(scope="module")
 def small():
     return data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7)
@@ -55,16 +57,28 @@ def small():
 def test_the_phantoms_splits_are_what_its_generator_makes(small):
     for name, size in (("train", 120), ("val", 80), ("test", 100)):
         split, made = getattr(small, name), phantom.generate(name, size, 7)
-        assert len(split) == size and split.images.dtype == torch.uint8 and split.labels.dtype == torch.int64
-        assert np.array_equal(split.images.numpy(), made.images) and np.array_equal(split.labels.numpy(), made.labels)
+        assert (
+            len(split) == size
+            and split.images.dtype == torch.uint8
+            and split.labels.dtype == torch.int64
+        )
+        assert np.array_equal(split.images.numpy(), made.images) and np.array_equal(
+            split.labels.numpy(), made.labels
+        )
         assert split.index.tolist() == list(range(size))
-    assert small.class_names == phantom.CLASS_NAMES and small.superclass.tolist() == phantom.SUPERCLASS
+    assert (
+        small.class_names == phantom.CLASS_NAMES and small.superclass.tolist() == phantom.SUPERCLASS
+    )
 
 
 @pytest.mark.parametrize("name", ["train", "val", "test"])
 def test_the_planted_table_has_one_row_an_image_that_fits_it(small, name):
     split, made = getattr(small, name), phantom.generate(name, len(getattr(small, name)), 7)
-    assert len(split.planted) == len(split) and list(split.planted) == ["cause", "cause_class", "object_class"]
+    assert len(split.planted) == len(split) and list(split.planted) == [
+        "cause",
+        "cause_class",
+        "object_class",
+    ]
     assert split.planted["cause"].tolist() == [phantom.CAUSES[cause] for cause in made.cause]
     assert split.planted["object_class"].tolist() == made.object_class.tolist()
     assert split.planted["cause_class"].tolist() == made.cause_class.tolist()
@@ -75,9 +89,15 @@ def test_the_planted_table_has_one_row_an_image_that_fits_it(small, name):
 
 def test_the_first_images_keep_their_rows(small):
     part = small.test.first(30)
-    assert torch.equal(part.images, small.test.images[:30]) and torch.equal(part.labels, small.test.labels[:30])
+    assert torch.equal(part.images, small.test.images[:30]) and torch.equal(
+        part.labels, small.test.labels[:30]
+    )
     pd.testing.assert_frame_equal(part.planted, small.test.planted.iloc[:30])
-    assert len(part) == 30 and part.index.tolist() == list(range(30)) and len(small.test.first(10**6)) == 100
+    assert (
+        len(part) == 30
+        and part.index.tolist() == list(range(30))
+        and len(small.test.first(10**6)) == 100
+    )
 
 
 def test_mean_and_deviation_are_torchs_own_of_the_training_pixels(small):
@@ -89,15 +109,24 @@ def test_mean_and_deviation_are_torchs_own_of_the_training_pixels(small):
 def test_the_digest_depends_on_every_image_label_and_place(small):
     parts = {name: getattr(small, name) for name in ("train", "val", "test")}
     assert walk.digest(parts) == small.digest
-    assert data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7).digest == small.digest
-    assert data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=8).digest != small.digest
+    assert (
+        data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7).digest
+        == small.digest
+    )
+    assert (
+        data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=8).digest
+        != small.digest
+    )
     for name, split in parts.items():
         images, labels, index = split.images.clone(), split.labels.clone(), split.index.copy()
         images[-1, 2, 31, 31] ^= 1
         labels[-1] += 1
         index[-1] += 1
-        for changed in (data.Split(images, split.labels, split.index), data.Split(split.images, labels, split.index),
-                        data.Split(split.images, split.labels, index)):
+        for changed in (
+            data.Split(images, split.labels, split.index),
+            data.Split(split.images, labels, split.index),
+            data.Split(split.images, split.labels, index),
+        ):
             assert walk.digest(parts | {name: changed}) != small.digest
 
 
@@ -108,21 +137,35 @@ def test_sizes_of_zero_mean_all(monkeypatch):
 
 
 def test_a_runs_data_is_found_again_and_other_data_is_refused(small):
-    parameters = {"data": "phantom", "root": "", "image_size": 32, "data_seed": 7, "train_size": 120, "val_size": 80, "test_size": 100}
+    parameters = {
+        "data": "phantom",
+        "root": "",
+        "image_size": 32,
+        "data_seed": 7,
+        "train_size": 120,
+        "val_size": 80,
+        "test_size": 100,
+    }
     assert data.load_for(parameters, small.digest).digest == small.digest
     with pytest.raises(DataError, match=f"made from {small.digest[:12]}"):
         data.load_for(parameters | {"data_seed": 8}, small.digest)
 
 
-@pytest.mark.parametrize("name, sizes, says", [
-    ("cifar10", {}, "known are cifar100, phantom"), ("phantom", {"train": -1}, "size"),
-    ("phantom", {"tset": 5}, "train, val, test")])
+@pytest.mark.parametrize(
+    "name, sizes, says",
+    [
+        ("cifar10", {}, "known are cifar100, phantom"),
+        ("phantom", {"train": -1}, "size"),
+        ("phantom", {"tset": 5}, "train, val, test"),
+    ],
+)
 def test_what_cannot_be_loaded_is_said(name, sizes, says):
     with pytest.raises(ValueError, match=says):
         data.load(name, sizes=sizes)
 
 
 # --- CIFAR-100's files
+
 
 @pytest.fixture
 def offline(monkeypatch):
@@ -137,12 +180,17 @@ def offline(monkeypatch):
     return asked
 
 
-def test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out(tmp_path, offline, monkeypatch):
+def test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out(
+    tmp_path, offline, monkeypatch
+):
     monkeypatch.setenv("CIFAR100_ROOT", str(tmp_path))
     with pytest.raises(DataError) as caught:
         data.load("cifar100")
     message = str(caught.value)
-    assert f"not in {tmp_path / 'cifar-100-python'} (missing: train, test, meta)" in message and "URLError" in message
+    assert (
+        f"not in {tmp_path / 'cifar-100-python'} (missing: train, test, meta)" in message
+        and "URLError" in message
+    )
     assert "DATA=" in message and "'phantom'" in message and "\n" not in message
     assert offline == [str(tmp_path)] and caught.value.__suppress_context__
 
@@ -195,14 +243,31 @@ def sums_patched(monkeypatch, content):
     monkeypatch.setitem(cifar100.SHA256, "meta", hashlib.sha256(content).hexdigest())
 
 
-@pytest.mark.parametrize("make", [
-    lambda path: pickle.dumps(Touch(path), 0), lambda path: pickle.dumps({"data": Touch(path)}, 2),
-    lambda path: pickle.dumps(Touch(path)), lambda path: b"cbuiltins\neval\n(S'open(%r, \"w\")'\ntR." % str(path),
-    lambda path: b"cnumpy.f2py.diagnose\nrun\n(tR.", lambda path: b"ctorch\nload\n(S'x'\ntR.",
-    lambda path: b"cnumpy\nsave\n(S'x'\ntR.",
-    lambda path: pickle.dumps(np.array([Touch(path)], dtype=object), 2), lambda path: b"not a pickle"],
-    ids=["protocol 0", "inside, protocol 2", "protocol 4", "eval", "numpy's own", "torch.load", "numpy.save",
-         "in an array", "noise"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: pickle.dumps(Touch(path), 0),
+        lambda path: pickle.dumps({"data": Touch(path)}, 2),
+        lambda path: pickle.dumps(Touch(path)),
+        lambda path: b"cbuiltins\neval\n(S'open(%r, \"w\")'\ntR." % str(path),
+        lambda path: b"cnumpy.f2py.diagnose\nrun\n(tR.",
+        lambda path: b"ctorch\nload\n(S'x'\ntR.",
+        lambda path: b"cnumpy\nsave\n(S'x'\ntR.",
+        lambda path: pickle.dumps(np.array([Touch(path)], dtype=object), 2),
+        lambda path: b"not a pickle",
+    ],
+    ids=[
+        "protocol 0",
+        "inside, protocol 2",
+        "protocol 4",
+        "eval",
+        "numpy's own",
+        "torch.load",
+        "numpy.save",
+        "in an array",
+        "noise",
+    ],
+)
 def test_a_malicious_pickle_with_the_right_sum_runs_nothing(tmp_path, monkeypatch, make):
     path = tmp_path / "meta"
     path.write_bytes(make(tmp_path / "ran"))
@@ -213,9 +278,11 @@ def test_a_malicious_pickle_with_the_right_sum_runs_nothing(tmp_path, monkeypatc
 
 
 def test_an_array_as_python_2_pickled_it_is_read(tmp_path):
-    content = (b"\x80\x02}U\x04datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
-               b"(K\x01(K\x06tcnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
-               b"K\x00tb\x89U\x06\x00\x01\x7f\x80\xfe\xfftbs.")
+    content = (
+        b"\x80\x02}U\x04datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+        b"(K\x01(K\x06tcnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+        b"K\x00tb\x89U\x06\x00\x01\x7f\x80\xfe\xfftbs."
+    )
     (tmp_path / "train").write_bytes(content)
     read = cifar100.official(tmp_path / "train", hashlib.sha256(content).hexdigest())
     assert read["data"].tolist() == [0, 1, 127, 128, 254, 255] and read["data"].dtype == np.uint8
@@ -223,9 +290,13 @@ def test_an_array_as_python_2_pickled_it_is_read(tmp_path):
 
 # --- CIFAR-100 itself
 
+
 @pytest.fixture(scope="module")
 def official():
-    if not all(os.path.isfile(os.path.join(PARENT, "cifar-100-python", name)) for name in ("train", "test", "meta")):
+    if not all(
+        os.path.isfile(os.path.join(PARENT, "cifar-100-python", name))
+        for name in ("train", "test", "meta")
+    ):
         pytest.skip(f"the official CIFAR-100 files are not in {PARENT}")
     return data.load("cifar100", PARENT)
 
@@ -236,11 +307,17 @@ def theirs(official):
 
 
 def test_the_splits_have_their_sizes_and_cover_the_official_files_once(official):
-    assert [len(split) for split in (official.train, official.val, official.test)] == [45_000, 5_000, 10_000]
+    assert [len(split) for split in (official.train, official.val, official.test)] == [
+        45_000,
+        5_000,
+        10_000,
+    ]
     for split in (official.train, official.val, official.test):
         assert split.images.shape == (len(split), 3, 32, 32) and split.images.dtype == torch.uint8
         assert split.labels.dtype == torch.int64 and split.planted is None
-    assert np.array_equal(np.sort(np.concatenate([official.train.index, official.val.index])), np.arange(50_000))
+    assert np.array_equal(
+        np.sort(np.concatenate([official.train.index, official.val.index])), np.arange(50_000)
+    )
     assert np.array_equal(official.test.index, np.arange(10_000))
 
 
@@ -257,7 +334,9 @@ def test_every_class_is_as_frequent_as_it_should_be(official):
     splits = official.train, official.val, official.test
     counts = [np.bincount(split.labels.numpy(), minlength=100) for split in splits]
     assert (counts[0] + counts[1] == 500).all() and (counts[2] == 100).all()
-    assert 25 <= counts[1].min() and counts[1].max() <= 80  # 50 expected, deviation 6.7: the split is a random one
+    assert (
+        25 <= counts[1].min() and counts[1].max() <= 80
+    )  # 50 expected, deviation 6.7: the split is a random one
 
 
 def test_names_are_torchvisions_and_superclasses_those_of_the_data_sets_page(official, theirs):
@@ -265,7 +344,10 @@ def test_names_are_torchvisions_and_superclasses_those_of_the_data_sets_page(off
     lines = [line.split(": ") for line in SUPERCLASSES.strip().splitlines()]
     expected = {name: group for group, names in lines for name in names.split()}
     assert len(expected) == 100
-    found = {name: official.superclass_names[group] for name, group in zip(official.class_names, official.superclass)}
+    found = {
+        name: official.superclass_names[group]
+        for name, group in zip(official.class_names, official.superclass)
+    }
     assert found == expected
 
 
@@ -280,7 +362,9 @@ def test_statistics_are_those_of_the_train_split_alone(official):
         square = (values.astype(np.uint16) ** 2).mean(dtype=np.float64) / 255**2
         assert official.mean[channel] == pytest.approx(mean, rel=1e-12)
         assert official.std[channel] == pytest.approx((square - mean**2) ** 0.5, rel=1e-9)
-    np.testing.assert_allclose(official.mean, [0.5071, 0.4865, 0.4409], atol=1e-3)  # as published for all 50,000
+    np.testing.assert_allclose(
+        official.mean, [0.5071, 0.4865, 0.4409], atol=1e-3
+    )  # as published for all 50,000
     np.testing.assert_allclose(official.std, [0.2673, 0.2564, 0.2762], atol=1e-3)
 
 
@@ -289,8 +373,13 @@ def test_sizes_seeds_and_what_is_too_much(official, monkeypatch):
     monkeypatch.setattr(data, "read", lambda root: files)
     small = data.load("cifar100", sizes={"train": 200, "val": 0, "test": 50})
     assert [len(split) for split in (small.train, small.val, small.test)] == [200, 5_000, 50]
-    assert torch.equal(small.train.images, official.train.images[:200]) and small.digest != official.digest
-    assert not np.array_equal(data.load("cifar100", sizes={"train": 200}, seed=43).train.index, small.train.index)
+    assert (
+        torch.equal(small.train.images, official.train.images[:200])
+        and small.digest != official.digest
+    )
+    assert not np.array_equal(
+        data.load("cifar100", sizes={"train": 200}, seed=43).train.index, small.train.index
+    )
     for split, size in (("train", 45_001), ("val", 5_001), ("test", 10_001)):
         with pytest.raises(ValueError, match=f"{size - 1} {split} images, {size} were asked for"):
             data.load("cifar100", sizes={split: size})

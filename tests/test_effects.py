@@ -1,4 +1,5 @@
 """Effects of interventions against counts by hand and statsmodels' interval."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,18 +10,26 @@ from lib.probes import Response
 
 WRONG, TRUE = np.array([0, 1, 2]), np.array([1, 2, 0])
 WHOLE = np.array([[3.0, 1, 0], [0, 2, 1], [0, 1, 5]])
-CHANGED = np.array([[1.0, 2, 0], [0, 4, 1], [0, 3, 1]])  # to the true class; no flip; to a third class
+CHANGED = np.array(
+    [[1.0, 2, 0], [0, 4, 1], [0, 3, 1]]
+)  # to the true class; no flip; to a third class
 
 
 def response(*logits):
     """Of one array of logits (N, K) a draw."""
     logits, rows = np.stack(logits), np.arange(logits[0].shape[0])
     wrong, true = WRONG[rows], TRUE[rows]
-    return Response(WHOLE[rows, wrong] - logits[:, rows, wrong], logits[:, rows, true] - logits[:, rows, wrong], None, None, logits.argmax(2))
+    return Response(
+        WHOLE[rows, wrong] - logits[:, rows, wrong],
+        logits[:, rows, true] - logits[:, rows, wrong],
+        None,
+        None,
+        logits.argmax(2),
+    )
 
 
 def measured(*logits):
-    return effects.measure(response(*logits), WRONG[:len(logits[0])], TRUE[:len(logits[0])])
+    return effects.measure(response(*logits), WRONG[: len(logits[0])], TRUE[: len(logits[0])])
 
 
 def test_an_effect_is_read_off_the_logits():
@@ -41,18 +50,28 @@ def test_nothing_changed_is_no_effect():
 
 @pytest.mark.parametrize("successes, images", [(0, 40), (7, 40), (40, 40), (300, 4000)])
 def test_the_interval_is_that_of_statsmodels(successes, images):
-    assert effects.wilson(successes / images, images) == pytest.approx(proportion_confint(successes, images, method="wilson"), abs=1e-12)
+    assert effects.wilson(successes / images, images) == pytest.approx(
+        proportion_confint(successes, images, method="wilson"), abs=1e-12
+    )
 
 
 def test_the_table_has_a_row_for_each_arm_and_probe():
     found = measured(WHOLE[:, ::-1])
     table = effects.table({"one": {"hot": found, "cold": found}, "two": {"hot": found}})
-    assert table[["arm", "probe"]].to_numpy().tolist() == [["one", "hot"], ["one", "cold"], ["two", "hot"]]
-    assert (table["images"] == 3).all() and table["flip"].tolist() == pytest.approx([found["flip"].mean()] * 3)
+    assert table[["arm", "probe"]].to_numpy().tolist() == [
+        ["one", "hot"],
+        ["one", "cold"],
+        ["two", "hot"],
+    ]
+    assert (table["images"] == 3).all() and table["flip"].tolist() == pytest.approx(
+        [found["flip"].mean()] * 3
+    )
     low, high = effects.wilson(found["to_true"].mean(), 3)
     assert (table["to_true_low"] == low).all() and (table["to_true_high"] == high).all()
     nothing = effects.table({"one": {"hot": measured(WHOLE[:0])}})
-    assert nothing["images"].tolist() == [0] and nothing[["flip", "flip_low", "to_true_high"]].isna().all(axis=None)
+    assert nothing["images"].tolist() == [0] and nothing[
+        ["flip", "flip_low", "to_true_high"]
+    ].isna().all(axis=None)
 
 
 def test_a_contrast_is_paired():

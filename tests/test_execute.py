@@ -1,4 +1,5 @@
 """Running a notebook: whole or not there, one writer at a time, one line for a failure, no parameter that is code."""
+
 import json
 import os
 import signal
@@ -29,8 +30,13 @@ EVIL = "title=0;import os;os.system('touch ran')#"
 def notebook(folder, *cells, name="05_report.ipynb", parameters=PARAMETERS):
     folder.mkdir(parents=True, exist_ok=True)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    content = new_notebook(metadata=kernel, cells=[new_code_cell(parameters, metadata={"tags": ["parameters"]}),
-                                                   *map(new_code_cell, cells)])
+    content = new_notebook(
+        metadata=kernel,
+        cells=[
+            new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+            *map(new_code_cell, cells),
+        ],
+    )
     nbformat.write(content, folder / name)
     return folder / name
 
@@ -52,38 +58,68 @@ def run_main(monkeypatch, *arguments):
 def no_kernel(monkeypatch):
     """papermill is not started; what it was asked to do."""
     asked = []
-    monkeypatch.setattr(papermill, "execute_notebook", lambda *paths, **options: asked.append((*paths, options)))
+    monkeypatch.setattr(
+        papermill, "execute_notebook", lambda *paths, **options: asked.append((*paths, options))
+    )
     return asked
 
 
 # --- with a kernel
 
+
 def test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale(tmp_path):
     """From another folder, with a name that papermill would format; closed stdin; no UTF-8 from the environment."""
-    source = notebook(tmp_path / "{seed} é", "print('title is', title)", "import os\nprint(os.getcwd())",
-                      "print(arms, seeds)")
-    (tmp_path / "report.yaml").write_text("title: 'A \"Größe\" – {study}'\nseeds: [1, 2]\n", encoding="utf-8")
-    command = (f"'{sys.executable}' -m lib.execute '{source.relative_to(tmp_path)}' '{{seed}} é/out.ipynb' "
-               "-f report.yaml -p seeds '[3]' <&-")
+    source = notebook(
+        tmp_path / "{seed} é",
+        "print('title is', title)",
+        "import os\nprint(os.getcwd())",
+        "print(arms, seeds)",
+    )
+    (tmp_path / "report.yaml").write_text(
+        "title: 'A \"Größe\" – {study}'\nseeds: [1, 2]\n", encoding="utf-8"
+    )
+    command = (
+        f"'{sys.executable}' -m lib.execute '{source.relative_to(tmp_path)}' '{{seed}} é/out.ipynb' "
+        "-f report.yaml -p seeds '[3]' <&-"
+    )
     spoken = ("LC_", "LANG", "PYTHONUTF8", "PYTHONIO")
-    c_locale = {name: value for name, value in os.environ.items() if not name.startswith(spoken)} | {"LC_ALL": "C"}
-    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, env=c_locale)
+    c_locale = {
+        name: value for name, value in os.environ.items() if not name.startswith(spoken)
+    } | {"LC_ALL": "C"}
+    result = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, env=c_locale
+    )
     assert result.returncode == 0, result.stderr
-    assert result.stderr == "" and result.stdout.startswith("{seed} é/out.ipynb: ") and result.stdout.endswith(" s\n")
-    assert names(source.parent) == ["05_report.ipynb", "out.ipynb"] and names(tmp_path) == ["report.yaml", "{seed} é"]
+    assert (
+        result.stderr == ""
+        and result.stdout.startswith("{seed} é/out.ipynb: ")
+        and result.stdout.endswith(" s\n")
+    )
+    assert names(source.parent) == ["05_report.ipynb", "out.ipynb"] and names(tmp_path) == [
+        "report.yaml",
+        "{seed} é",
+    ]
     cells = nbformat.read(source.parent / "out.ipynb", as_version=4).cells
     printed = "".join(output.text for cell in cells for output in cell.get("outputs", []))
-    assert printed.splitlines() == ["title is A \"Größe\" – {study}", str(runs.ROOT), "['a', 'b'] [3]"]
+    assert printed.splitlines() == [
+        'title is A "Größe" – {study}',
+        str(runs.ROOT),
+        "['a', 'b'] [3]",
+    ]
     nbformat.validate(nbformat.read(source.parent / "out.ipynb", as_version=4))
 
 
 def test_a_failing_notebook_stays_as_a_part_and_is_one_clear_line(tmp_path, monkeypatch, capfd):
-    source = notebook(tmp_path, "print('so far')", "raise RuntimeError('the disk is on fire')", "print('never')")
+    source = notebook(
+        tmp_path, "print('so far')", "raise RuntimeError('the disk is on fire')", "print('never')"
+    )
     assert run_main(monkeypatch, source, tmp_path / "out" / "x.ipynb") == 1
     assert names(tmp_path / "out") == ["x.part.ipynb"]
     printed = capfd.readouterr()
-    assert printed.err.splitlines() == [f"{source}: RuntimeError: the disk is on fire",
-                                        f"The notebook as far as it came: {tmp_path / 'out' / 'x.part.ipynb'}"]
+    assert printed.err.splitlines() == [
+        f"{source}: RuntimeError: the disk is on fire",
+        f"The notebook as far as it came: {tmp_path / 'out' / 'x.part.ipynb'}",
+    ]
     part = (tmp_path / "out" / "x.part.ipynb").read_text(encoding="utf-8")
     assert "so far" in part and "the disk is on fire" in part and "never\\n" not in part
 
@@ -98,25 +134,41 @@ def test_a_killed_kernel_is_one_clear_line_and_keeps_the_part(tmp_path, monkeypa
 
 # --- without one
 
-def test_only_given_parameters_reach_papermill_checked_and_by_name(tmp_path, no_kernel, monkeypatch):
+
+def test_only_given_parameters_reach_papermill_checked_and_by_name(
+    tmp_path, no_kernel, monkeypatch
+):
     source, output = notebook(tmp_path), tmp_path / "out" / "x.ipynb"
     monkeypatch.setattr(runs, "write_bytes", lambda path, content: None)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "x.part.ipynb").write_bytes(b"")
     (tmp_path / "a.yaml").write_text("title: first\nseeds: [1]\n", encoding="utf-8")
     (tmp_path / "b.yaml").write_text("title: second\n", encoding="utf-8")
-    execute.execute(source, output, [tmp_path / "a.yaml", tmp_path / "b.yaml"], [("seeds", "[2]"), ("study", "other")])
-    (_, target, options), = no_kernel
+    execute.execute(
+        source,
+        output,
+        [tmp_path / "a.yaml", tmp_path / "b.yaml"],
+        [("seeds", "[2]"), ("study", "other")],
+    )
+    ((_, target, options),) = no_kernel
     assert options["parameters"] == {"title": "second", "seeds": [2], "study": "other"}
     assert target == str(tmp_path / "out" / "x.part.ipynb") and options["cwd"] == str(runs.ROOT)
 
 
-@pytest.mark.parametrize("values, says", [
-    ([(EVIL, "1")], "unknown parameter"), ([("titel", "x")], "did you mean 'title'"),
-    ([("seeds", "0")], "seeds: input should be a valid list"),
-    ([("study", "../../x")], "-p study: study: string should match"), ([("title", "[1")], "-p title: not valid YAML"),
-    ([("title", "!!python/object/apply:os.system [touch ran]")], "not valid YAML")])
-def test_bad_parameters_never_reach_papermill(tmp_path, no_kernel, monkeypatch, capfd, values, says):
+@pytest.mark.parametrize(
+    "values, says",
+    [
+        ([(EVIL, "1")], "unknown parameter"),
+        ([("titel", "x")], "did you mean 'title'"),
+        ([("seeds", "0")], "seeds: input should be a valid list"),
+        ([("study", "../../x")], "-p study: study: string should match"),
+        ([("title", "[1")], "-p title: not valid YAML"),
+        ([("title", "!!python/object/apply:os.system [touch ran]")], "not valid YAML"),
+    ],
+)
+def test_bad_parameters_never_reach_papermill(
+    tmp_path, no_kernel, monkeypatch, capfd, values, says
+):
     monkeypatch.chdir(tmp_path)
     source = notebook(tmp_path)
     arguments = [text for name, value in values for text in ("-p", name, value)]
@@ -131,8 +183,10 @@ def test_an_evil_name_in_a_file_is_named_with_its_file_and_does_not_run(tmp_path
     (tmp_path / "evil.yaml").write_text(json.dumps({EVIL: 1, "7": 2}), encoding="utf-8")
     with pytest.raises(ParameterError) as caught:
         execute.execute(source, tmp_path / "x.ipynb", [tmp_path / "evil.yaml"])
-    assert [line.split(": ")[:2] for line in str(caught.value).splitlines()] == [[str(tmp_path / "evil.yaml"), EVIL],
-                                                                                [str(tmp_path / "evil.yaml"), "7"]]
+    assert [line.split(": ")[:2] for line in str(caught.value).splitlines()] == [
+        [str(tmp_path / "evil.yaml"), EVIL],
+        [str(tmp_path / "evil.yaml"), "7"],
+    ]
     assert not no_kernel and not (tmp_path / "ran").exists()
 
 
@@ -153,8 +207,17 @@ def test_values_are_laid_over_one_another_and_the_last_one_is_blamed(tmp_path):
 
 def test_defaults_are_literals_and_no_code_is_run(tmp_path):
     assert execute.defaults(notebook(tmp_path)) == {
-        "study": "smoke", "outputs": "outputs", "runs": "released/smoke", "arms": ["a", "b"], "seeds": [0],
-        "before": "a", "after": "b", "title": "A title", "claims": "", "conditions": ""}
+        "study": "smoke",
+        "outputs": "outputs",
+        "runs": "released/smoke",
+        "arms": ["a", "b"],
+        "seeds": [0],
+        "before": "a",
+        "after": "b",
+        "title": "A title",
+        "claims": "",
+        "conditions": "",
+    }
     with pytest.raises(ValueError):
         execute.defaults(notebook(tmp_path, parameters="study = open('ran', 'w')"))
 
@@ -183,7 +246,9 @@ with locked(pathlib.Path(sys.argv[1])):
 """
 
 
-def test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9(tmp_path, no_kernel, monkeypatch, capfd):
+def test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9(
+    tmp_path, no_kernel, monkeypatch, capfd
+):
     lock = tmp_path / "out" / ".x.lock"
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], **pipes)
@@ -194,8 +259,14 @@ def test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9(t
                 pass
         assert f"(pid {holder.pid} on {os.uname().nodename})" in str(caught.value)
         assert run_main(monkeypatch, notebook(tmp_path), tmp_path / "out" / "x.ipynb") == 2
-        assert f"pid {holder.pid} on" in capfd.readouterr().err and not no_kernel and names(tmp_path / "out") == []
-        with execute.locked(tmp_path / "out" / ".y.lock"):  # another output in the same folder is free
+        assert (
+            f"pid {holder.pid} on" in capfd.readouterr().err
+            and not no_kernel
+            and names(tmp_path / "out") == []
+        )
+        with execute.locked(
+            tmp_path / "out" / ".y.lock"
+        ):  # another output in the same folder is free
             pass
     finally:
         holder.kill()
@@ -211,11 +282,17 @@ def test_a_lock_is_free_after_its_block_however_it_ended(tmp_path):
                 raise RuntimeError("inside")
 
 
-def test_a_folder_that_cannot_be_written_to_is_said_before_anything_runs(tmp_path, no_kernel, monkeypatch, capfd):
+def test_a_folder_that_cannot_be_written_to_is_said_before_anything_runs(
+    tmp_path, no_kernel, monkeypatch, capfd
+):
     (tmp_path / "file").write_bytes(b"")
     assert run_main(monkeypatch, notebook(tmp_path), tmp_path / "file" / "x.ipynb") == 2
     message = capfd.readouterr().err
-    assert f"{tmp_path / 'file'}: cannot be written to (" in message and "Traceback" not in message and not no_kernel
+    assert (
+        f"{tmp_path / 'file'}: cannot be written to (" in message
+        and "Traceback" not in message
+        and not no_kernel
+    )
 
 
 def test_a_read_only_folder_is_said_before_anything_runs(tmp_path):

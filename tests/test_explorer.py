@@ -1,4 +1,5 @@
 """The explorer's logic: what is shown of two arms, which images pass the filters, coverage and risk, which studies can be opened."""
+
 import itertools
 import shutil
 
@@ -13,15 +14,27 @@ from lib import explorer, explorer_study, explorer_threshold, galleries, rejecti
 
 BOTH = made_up(["baseline", "cutmix"], superclass=[0, 0, 1, 1, 2])
 A, B = (BOTH.arm(name, 0) for name in ("baseline", "cutmix"))
-TABLE = explorer.pair_table(A, B).assign(cause=np.resize(["none", "background", "label_error"], 300))
+TABLE = explorer.pair_table(A, B).assign(
+    cause=np.resize(["none", "background", "label_error"], 300)
+)
 
 
 def passes(row, outcome, low, high, equal) -> bool:
     """The filters once more, on one image."""
-    if outcome == "errors" and row["predicted"] == row["true"] or outcome == "right" and row["predicted"] != row["true"]:
+    if (
+        outcome == "errors"
+        and row["predicted"] == row["true"]
+        or outcome == "right"
+        and row["predicted"] != row["true"]
+    ):
         return False
     right = row["predicted"] == row["true"], row["other_predicted"] == row["true"]
-    said = {(False, True): "corrected", (True, False): "regressed", (False, False): "both wrong", (True, True): "both right"}[right]
+    said = {
+        (False, True): "corrected",
+        (True, False): "regressed",
+        (False, False): "both wrong",
+        (True, True): "both right",
+    }[right]
     if outcome in explorer.OUTCOMES and said != outcome or not low <= row["confidence"] <= high:
         return False
     return all(value is None or row[column] == value for column, value in equal.items())
@@ -29,12 +42,18 @@ def passes(row, outcome, low, high, equal) -> bool:
 
 def test_filters_against_a_loop():
     rows, tried = TABLE.to_dict("records"), 0
-    for outcome, true, cause, group in itertools.product(("errors", "all", "right", *explorer.OUTCOMES), (None, "crab", "oak_tree"),
-                                                         (None, "background"), (None, "group 1")):
+    for outcome, true, cause, group in itertools.product(
+        ("errors", "all", "right", *explorer.OUTCOMES),
+        (None, "crab", "oak_tree"),
+        (None, "background"),
+        (None, "group 1"),
+    ):
         for low, high in ((0, 1), (0.4, 0.7)):
             equal = {"true": true, "cause": cause, "superclass": group}
             chosen = explorer.choose(TABLE, outcome, low, high, **equal)
-            assert chosen["position"].tolist() == [row["position"] for row in rows if passes(row, outcome, low, high, equal)]
+            assert chosen["position"].tolist() == [
+                row["position"] for row in rows if passes(row, outcome, low, high, equal)
+            ]
             tried += len(chosen)
     assert tried > 2000
 
@@ -59,14 +78,23 @@ def test_outcomes_are_counted_as_the_galleries_of_the_report_count_them():
 def test_nothing_passes():
     chosen = explorer.choose(TABLE, "all", 0.5, 0.4)
     assert not len(chosen) and explorer.count(chosen, TABLE) == "0 of 300 test images"
-    assert explorer.pages(0) == 1 and not len(explorer.page(explorer.arranged(chosen, "id", True), 1))
+    assert explorer.pages(0) == 1 and not len(
+        explorer.page(explorer.arranged(chosen, "id", True), 1)
+    )
 
 
 def test_one_arm_has_no_outcomes_and_one_order_less():
     alone = explorer.pair_table(A)
-    assert "outcome" not in alone and list(explorer.outcomes(alone, "baseline").values()) == ["errors", "all", "right"]
+    assert "outcome" not in alone and list(explorer.outcomes(alone, "baseline").values()) == [
+        "errors",
+        "all",
+        "right",
+    ]
     assert len(explorer.choose(alone, "right")) == A.run.test.correct.sum()
-    assert len(explorer.orders(alone, "baseline", None)) == len(explorer.orders(TABLE, "baseline", "cutmix")) - 1
+    assert (
+        len(explorer.orders(alone, "baseline", None))
+        == len(explorer.orders(TABLE, "baseline", "cutmix")) - 1
+    )
 
 
 def test_every_order_is_sorted_equal_ones_by_id():
@@ -79,15 +107,22 @@ def test_every_order_is_sorted_equal_ones_by_id():
 
 def test_pages_hold_every_image_once():
     found = explorer.arranged(explorer.choose(TABLE), "confidence", False)
-    joined = pd.concat([explorer.page(found, number) for number in range(1, explorer.pages(len(found)) + 1)])
+    joined = pd.concat(
+        [explorer.page(found, number) for number in range(1, explorer.pages(len(found)) + 1)]
+    )
     pd.testing.assert_frame_equal(joined, found)
     assert all(len(explorer.page(found, number)) for number in (1, explorer.pages(len(found))))
 
 
 def test_verdicts_are_those_of_the_first_arms_errors_only():
     wrong = np.flatnonzero(~A.run.test.correct)
-    kept = pd.DataFrame({"verdict": np.resize(["background", "unexplained"], len(wrong))}, index=pd.Index(wrong, name="position"))
-    arm = explorer_study.Arm(**{name: getattr(A, name) for name in A.__dataclass_fields__} | {"verdicts": kept})
+    kept = pd.DataFrame(
+        {"verdict": np.resize(["background", "unexplained"], len(wrong))},
+        index=pd.Index(wrong, name="position"),
+    )
+    arm = explorer_study.Arm(
+        **{name: getattr(A, name) for name in A.__dataclass_fields__} | {"verdicts": kept}
+    )
     table = explorer.pair_table(arm, B)
     assert (table.loc[A.run.test.correct, "verdict"] == "").all()
     assert len(explorer.choose(table, verdict="background")) == (len(wrong) + 1) // 2
@@ -103,7 +138,11 @@ def test_coverage_and_risk_against_counting_and_scipy(scaled, threshold):
     accepted = [right for one, right in zip(confidence, A.run.test.correct) if one >= threshold]
     errors = accepted.count(False)
     exact = binomtest(errors, len(accepted)).proportion_ci(method="exact")
-    assert (point["accepted"], point["errors_accepted"], point["coverage"]) == (len(accepted), errors, len(accepted) / 300)
+    assert (point["accepted"], point["errors_accepted"], point["coverage"]) == (
+        len(accepted),
+        errors,
+        len(accepted) / 300,
+    )
     assert point["selective_risk"] == errors / len(accepted)
     assert (point["risk_low"], point["risk_high"]) == pytest.approx((exact.low, exact.high))
 
@@ -113,19 +152,30 @@ def test_before_scaling_it_is_the_reports_table():
     row = rejection.rejection({"baseline": {0: A.run}}, [0.7]).iloc[0]
     for name in ("coverage", "errors_accepted", "selective_risk", "risk_low", "risk_high"):
         assert point[name] == row[name]
-    pd.testing.assert_frame_equal(explorer_threshold.curve(A, False).reset_index(drop=True),
-                                  rejection.curve({0: A.run})[["coverage", "risk"]], check_names=False)
+    pd.testing.assert_frame_equal(
+        explorer_threshold.curve(A, False).reset_index(drop=True),
+        rejection.curve({0: A.run})[["coverage", "risk"]],
+        check_names=False,
+    )
 
 
 def test_when_nothing_is_accepted_no_risk_is_claimed():
     said = explorer_threshold.in_words(explorer_threshold.operating_point(A, 1.0, False), 300)
-    assert said == {"coverage": "0.0%", "accepted": "0 of 300", "risk": "nothing accepted", "errors": "–"}
+    assert said == {
+        "coverage": "0.0%",
+        "accepted": "0 of 300",
+        "risk": "nothing accepted",
+        "errors": "–",
+    }
 
 
 def test_summary_counts():
     said = explorer.summary(A, B)
     wrong = int((~A.run.test.correct).sum())
-    sure = sum(confidence >= 0.9 and not right for confidence, right in zip(A.table["scaled_confidence"], A.run.test.correct))
+    sure = sum(
+        confidence >= 0.9 and not right
+        for confidence, right in zip(A.table["scaled_confidence"], A.run.test.correct)
+    )
     assert f"baseline: {wrong} errors in 300 test images, {sure} of them" in said
     assert f"{(~A.run.test.correct & B.run.test.correct).sum()} corrected" in said
     assert len(explorer.summary(A, None).splitlines()) == 2
@@ -135,9 +185,14 @@ def test_summary_counts():
 def place(tmp_path, monkeypatch):
     """A project with released/smoke in it and an unfinished and a finished study in outputs."""
     monkeypatch.setattr(runs, "ROOT", tmp_path)
-    shutil.copytree(explorer_study.Path(__file__).parent.parent / "released" / "smoke", tmp_path / "released" / "smoke")
+    shutil.copytree(
+        explorer_study.Path(__file__).parent.parent / "released" / "smoke",
+        tmp_path / "released" / "smoke",
+    )
     (tmp_path / "outputs" / "begun" / "baseline" / "seed-0").mkdir(parents=True)
-    (tmp_path / "outputs" / "begun" / "baseline" / "seed-0" / "history.part.csv").write_text("epoch\n")
+    (tmp_path / "outputs" / "begun" / "baseline" / "seed-0" / "history.part.csv").write_text(
+        "epoch\n"
+    )
     (tmp_path / "params" / "smoke").mkdir(parents=True)
     (tmp_path / "params" / "smoke" / "study.mk").write_text("ARMS := cutmix baseline\nSEEDS := 0\n")
     return tmp_path
@@ -148,9 +203,15 @@ def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, s
     with pytest.raises(explorer_study.NotMade) as caught:
         explorer_study.open_study(study, "outputs")
     line = str(caught.value)
-    assert line.startswith(f"outputs/{study}: no finished run") and 'study = "smoke", outputs = "released"' in line and "\n" not in line
+    assert (
+        line.startswith(f"outputs/{study}: no finished run")
+        and 'study = "smoke", outputs = "released"' in line
+        and "\n" not in line
+    )
     shell = InteractiveShell.instance()
-    shell.run_cell(f"from lib import explorer_study\nexplorer_study.open_study({study!r}, 'outputs')")
+    shell.run_cell(
+        f"from lib import explorer_study\nexplorer_study.open_study({study!r}, 'outputs')"
+    )
     shown = capsys.readouterr().out
     assert line in shown and "Traceback" not in shown
 
@@ -174,7 +235,11 @@ def test_arms_come_in_the_studys_order_others_behind_them(place):
     released = place / "released" / "smoke"
     shutil.copytree(released / "baseline", released / "another")
     shutil.copytree(released / "baseline" / "seed-0", released / "baseline" / "seed-7")
-    assert list(explorer_study.finished(released).items()) == [("cutmix", [0]), ("baseline", [0, 7]), ("another", [0])]
+    assert list(explorer_study.finished(released).items()) == [
+        ("cutmix", [0]),
+        ("baseline", [0, 7]),
+        ("another", [0]),
+    ]
 
 
 @pytest.mark.parametrize("name", ["run.json", "predictions.npz", "model.safetensors"])
@@ -187,15 +252,33 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
     names = ["null", "NA", "crab", "man", "road"]
     arm = made_up(["baseline"], names).arm("baseline", 0)
     wrong = arm.table[~arm.table["correct"]]
-    rows = pd.DataFrame({"arm": "baseline", "position": wrong["position"], "predicted": wrong["predicted"], "verdict": "background",
-                         **dict.fromkeys(explorer_study.NUMBERS, 0.5)})
+    rows = pd.DataFrame(
+        {
+            "arm": "baseline",
+            "position": wrong["position"],
+            "predicted": wrong["predicted"],
+            "verdict": "background",
+            **dict.fromkeys(explorer_study.NUMBERS, 0.5),
+        }
+    )
     rows.loc[rows.index[0], "hot"] = np.nan
     path = tmp_path / "verdicts-all.csv"
-    runs.write_table(path, pd.concat([rows.sample(frac=1, random_state=1), rows.assign(arm="cutmix")]))
+    runs.write_table(
+        path, pd.concat([rows.sample(frac=1, random_state=1), rows.assign(arm="cutmix")])
+    )
     kept = explorer_study.read_verdicts(path, "baseline", arm.table)
-    assert kept.index.tolist() == wrong["position"].tolist() and kept["hot"].isna().sum() == 1 and kept["probability"].dtype == float
+    assert (
+        kept.index.tolist() == wrong["position"].tolist()
+        and kept["hot"].isna().sum() == 1
+        and kept["probability"].dtype == float
+    )
     assert explorer_study.read_verdicts(path, "no_augmentation", arm.table) is None
-    for changed in (rows.iloc[1:], rows.assign(predicted=names[2]), rows.assign(position=rows["position"] + 1), rows.assign(verdict="?")):
+    for changed in (
+        rows.iloc[1:],
+        rows.assign(predicted=names[2]),
+        rows.assign(position=rows["position"] + 1),
+        rows.assign(verdict="?"),
+    ):
         runs.write_table(path, changed)
         assert explorer_study.read_verdicts(path, "baseline", arm.table) is None
     assert explorer_study.read_verdicts(tmp_path / "absent.csv", "baseline", arm.table) is None

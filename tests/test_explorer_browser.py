@@ -1,4 +1,5 @@
 """The explorer in JupyterLab, worked by a real browser where one is installed."""
+
 import re
 
 import nbformat
@@ -8,14 +9,22 @@ import browser
 from lib import explorer as logic, explorer_study, runs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="no Chromium or Chrome is installed, the explorer is tested without a browser only")
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+pytestmark = pytest.mark.skipif(
+    browser.PROGRAM is None,
+    reason="no Chromium or Chrome is installed, the explorer is tested without a browser only",
+)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The notebook in JupyterLab after "Run All Cells", at 1280 pixels."""
-    with browser.lab(nbformat.read(runs.ROOT / "notebooks" / "explore.ipynb", as_version=4), tmp_path_factory.mktemp("lab")) as address:
+    with browser.lab(
+        nbformat.read(runs.ROOT / "notebooks" / "explore.ipynb", as_version=4),
+        tmp_path_factory.mktemp("lab"),
+    ) as address:
         with browser.page_of(address) as page:
             browser.run_all(page)
             yield page
@@ -41,7 +50,9 @@ def changed(place, before: str) -> str:
 
 
 def test_it_opens_with_the_committed_runs(explorer, errors):
-    assert explorer.locator(".xp-count").inner_text().startswith(f"{len(errors)} of 800 test images")
+    assert (
+        explorer.locator(".xp-count").inner_text().startswith(f"{len(errors)} of 800 test images")
+    )
     assert explorer.locator(".xp-tile:visible").count() == logic.PAGE
     assert f"Test image {errors['id'][0]}\n" in explorer.locator(".xp-head").inner_text()
 
@@ -52,11 +63,15 @@ def test_a_filter_changes_count_and_grid(explorer, errors):
     of_class = errors["true"].value_counts()
     explorer.get_by_label("true class").select_option(label=of_class.index[0])
     assert changed(count, before).startswith(f"{of_class.iloc[0]} of 800 test images")
-    assert set(explorer.locator(".xp-tile:visible figcaption").all_inner_texts()) == {of_class.index[0]}
+    assert set(explorer.locator(".xp-tile:visible figcaption").all_inner_texts()) == {
+        of_class.index[0]
+    }
     before = count.text_content()
     explorer.get_by_label("show", exact=True).select_option(label="corrected")
     corrected = ((errors["true"] == of_class.index[0]) & errors["other_correct"]).sum()
-    assert changed(count, before).startswith(f"{corrected} of 800" if corrected else "No image passes")
+    assert changed(count, before).startswith(
+        f"{corrected} of 800" if corrected else "No image passes"
+    )
 
 
 def test_a_click_opens_a_card_and_the_keyboard_does(explorer, errors):
@@ -70,7 +85,10 @@ def test_a_click_opens_a_card_and_the_keyboard_does(explorer, errors):
     before = head.text_content()
     explorer.get_by_role("button", name=re.compile("^Open test image")).nth(3).press("Enter")
     assert f"Test image {errors['id'][3]}\n" in changed(head, before)
-    assert explorer.locator(".xp-chosen").count() == 1 and explorer.locator(".xp-probes tr").count() == 9
+    assert (
+        explorer.locator(".xp-chosen").count() == 1
+        and explorer.locator(".xp-probes tr").count() == 9
+    )
 
 
 def test_a_map_of_any_class_and_a_verdict_on_demand(explorer):
@@ -78,7 +96,13 @@ def test_a_map_of_any_class_and_a_verdict_on_demand(explorer):
     before, pictures = maps.text_content(), maps.locator("img").count()
     choice = explorer.get_by_label("map of a further class")
     shown = maps.locator("th[scope=col]").all_inner_texts()
-    choice.select_option(label=next(name for name in choice.locator("option").all_inner_texts() if name not in ("none", *shown)))
+    choice.select_option(
+        label=next(
+            name
+            for name in choice.locator("option").all_inner_texts()
+            if name not in ("none", *shown)
+        )
+    )
     changed(maps, before)
     assert maps.locator("img").count() == pictures + 2
     verdicts = explorer.locator(".xp-verdicts")
@@ -95,14 +119,17 @@ def test_the_threshold_moves_both_arms(explorer):
     explorer.get_by_label("as a number").fill("0.5")
     explorer.get_by_label("as a number").press("Enter")
     playwright.expect(plot).not_to_have_attribute("aria-label", drawn)
-    assert "of 800" in table.inner_text() and explorer.locator(".xp-plot [id^=dot] use").count() == 2
+    assert (
+        "of 800" in table.inner_text() and explorer.locator(".xp-plot [id^=dot] use").count() == 2
+    )
 
 
 def test_nothing_is_cut_at_1280_pixels_and_pictures_are_enlarged_by_whole_pixels(explorer):
     assert not explorer.evaluate("""all => [...all.querySelectorAll('.xp-tile:not([style*="none"]), .xp-card, .xp-controls, .xp-threshold')]
         .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className)""")
     sizes = explorer.locator("img:visible").evaluate_all(
-        "all => all.map(one => [one.clientWidth, one.naturalWidth, getComputedStyle(one).imageRendering])")
+        "all => all.map(one => [one.clientWidth, one.naturalWidth, getComputedStyle(one).imageRendering])"
+    )
     assert sizes and all(shown % sent == 0 and drawn == "pixelated" for shown, sent, drawn in sizes)
 
 
@@ -111,7 +138,9 @@ def test_axe_finds_nothing_to_object_to_in_either_theme(page, theme):
     page.locator('.lm-MenuBar-itemLabel:text-is("Settings")').click()
     page.locator('.lm-Menu-itemLabel:text-is("Theme")').hover()
     page.locator(f'.lm-Menu-itemLabel:text-is("JupyterLab {theme}")').click()
-    page.wait_for_selector(f'body[data-jp-theme-light="{str(theme == "Light").lower()}"]', state="attached")
+    page.wait_for_selector(
+        f'body[data-jp-theme-light="{str(theme == "Light").lower()}"]', state="attached"
+    )
     # ipywidgets gives a slider's handle no name and no way to give one; the field beside it, "as a number", has one
     found = axe.Axe().run(page, context={"include": [".xp"], "exclude": [".noUi-handle"]})
     assert found.response["passes"] and not found.violations_count, found.generate_report()

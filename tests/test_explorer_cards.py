@@ -1,4 +1,5 @@
 """The explorer's card, on the committed smoke runs: maps, probes and verdicts are those that the report would show."""
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +32,9 @@ def test_maps_of_any_class_sum_to_its_logit(arms):
     assert found.shape == (2, 3, 4, 4)
     for arm, of_arm in zip(arms, found):
         bias = arm.network.fc.bias.detach().numpy()[classes]
-        assert of_arm.sum((1, 2)) + bias == pytest.approx(arm.run.test.logits[11, classes], abs=0.02)  # the run stored bf16's logits
+        assert of_arm.sum((1, 2)) + bias == pytest.approx(
+            arm.run.test.logits[11, classes], abs=0.02
+        )  # the run stored bf16's logits
     assert not np.allclose(found[0], found[1])
 
 
@@ -42,21 +45,33 @@ def test_bars_are_those_of_the_reports_card(arms, wrong):
         bars = explorer_cards.bars(arm, position, *explorer_cards.contested(arms, position))
         whole = cards.bars(found, row)
         assert bars["picture"].tolist() == whole["picture"].tolist()
-        np.testing.assert_allclose(bars[["wrong", "true"]], whole[["wrong", "true"]], atol=0.01)  # bf16, other batches
+        np.testing.assert_allclose(
+            bars[["wrong", "true"]], whole[["wrong", "true"]], atol=0.01
+        )  # bf16, other batches
         assert bars["wrong"].std() > 0.01
 
 
 def test_only_the_probes_of_the_bars_are_run(arms, wrong, monkeypatch):
     asked = []
-    monkeypatch.setattr(probes, "forward", lambda model, images, mean, std, _real=probes.forward: asked.append(1) or _real(model, images, mean, std))
+    monkeypatch.setattr(
+        probes,
+        "forward",
+        lambda model, images, mean, std, _real=probes.forward: (
+            asked.append(1) or _real(model, images, mean, std)
+        ),
+    )
     explorer_cards.bars.cache_clear()
     explorer_cards.bars(arms[0], wrong[0], *explorer_cards.contested(arms, wrong[0]))
-    assert len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1  # the picture, the cells with three fillings, shuffled, grey, blurred
+    assert (
+        len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1
+    )  # the picture, the cells with three fillings, shuffled, grey, blurred
 
 
 def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):
     arm = arms[0]
-    expected = verdict.decide(diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics, verdict.read_rule())
+    expected = verdict.decide(
+        diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics, verdict.read_rule()
+    )
     for row, position in enumerate(wrong):
         found = explorer_cards.verdict_of(arm, position)
         assert found["verdict"] == expected["verdict"].iloc[row]
@@ -67,7 +82,9 @@ def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):
 def test_typical_features_at_hand_change_nothing(arms, wrong):
     arm = arms[0]
     anew = diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics
-    np.testing.assert_array_equal(anew, diagnosis.examine(arm.run, arm.network, arm.splits, wrong, arm.typical).statistics)
+    np.testing.assert_array_equal(
+        anew, diagnosis.examine(arm.run, arm.network, arm.splits, wrong, arm.typical).statistics
+    )
 
 
 def test_one_error_alone_can_be_examined(arms, wrong):
@@ -75,7 +92,10 @@ def test_one_error_alone_can_be_examined(arms, wrong):
     alone = diagnosis.examine(arm.run, arm.network, arm.splits, wrong[:1]).statistics
     among = diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics
     np.testing.assert_allclose(alone.iloc[0], among.iloc[0], atol=0.02)
-    assert alone["typical"].iloc[0] == among["typical"].iloc[0] and alone["confused"].iloc[0] == among["confused"].iloc[0]
+    assert (
+        alone["typical"].iloc[0] == among["typical"].iloc[0]
+        and alone["confused"].iloc[0] == among["confused"].iloc[0]
+    )
 
 
 def test_top_five_against_torch(arms):
@@ -84,17 +104,28 @@ def test_top_five_against_torch(arms):
     expected = (torch.from_numpy(arm.run.test.logits[3]) / arm.temperature).softmax(0).topk(5)
     assert top["class"].tolist() == expected.indices.tolist()
     np.testing.assert_allclose(top["confidence"], expected.values, rtol=1e-4)
-    assert [name == arm.splits.class_names[arm.run.test.labels[3]] for name in top["name"]] == top["true"].tolist()
+    assert [name == arm.splits.class_names[arm.run.test.labels[3]] for name in top["name"]] == top[
+        "true"
+    ].tolist()
 
 
 def test_a_card_is_about_the_first_wrong_answer_or_else_the_runner_up():
     both = made_up(["a", "b"])
     a, b = (both.arm(name, 0) for name in "ab")
     right = a.run.test.correct, b.run.test.correct
-    only_b, neither = (int(np.flatnonzero(chosen)[0]) for chosen in (right[0] & ~right[1], right[0] & right[1]))
+    only_b, neither = (
+        int(np.flatnonzero(chosen)[0]) for chosen in (right[0] & ~right[1], right[0] & right[1])
+    )
     only_a = int(np.flatnonzero(~right[0])[0])
-    assert explorer_cards.contested([a, b], only_a) == (a.run.test.predicted[only_a], a.run.test.labels[only_a])
+    assert explorer_cards.contested([a, b], only_a) == (
+        a.run.test.predicted[only_a],
+        a.run.test.labels[only_a],
+    )
     assert explorer_cards.contested([a, b], only_b)[0] == b.run.test.predicted[only_b]
-    assert explorer_cards.contested([a, b], neither)[0] == np.argsort(a.run.test.logits[neither])[-2]
+    assert (
+        explorer_cards.contested([a, b], neither)[0] == np.argsort(a.run.test.logits[neither])[-2]
+    )
     shown = explorer_cards.shown_classes([a, b], only_b, asked=4)
-    assert {*shown} == {b.run.test.predicted[only_b], a.run.test.labels[only_b], 4} and len(shown) == len(set(shown))
+    assert {*shown} == {b.run.test.predicted[only_b], a.run.test.labels[only_b], 4} and len(
+        shown
+    ) == len(set(shown))

@@ -1,4 +1,5 @@
 """Which errors are looked at: the rules are stated, hold without a network, and do not depend on the order of the rows."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,9 @@ def test_a_half_is_the_parity_of_the_id_whatever_else_is_asked_for():
     assert failures.half([1214, 8225, 0]).tolist() == ["discovery", "confirmation", "discovery"]
     ids = np.random.default_rng(0).permutation(10_000)
     halves = failures.half(ids)
-    assert (halves[:100] == failures.half(ids[:100])).all() and (halves == "discovery").sum() == 5_000
+    assert (halves[:100] == failures.half(ids[:100])).all() and (
+        halves == "discovery"
+    ).sum() == 5_000
 
 
 @pytest.mark.parametrize("seed", [42, 43])
@@ -31,20 +34,36 @@ def test_the_phantoms_classes_and_causes_are_alike_in_both_halves(seed):
 def test_the_temperature_ranks_images_anew_and_changes_no_prediction():
     logits = np.array([[4.8, 0.0, 0.0, 0.0], [3.5, 0.0, -40.0, -40.0], [0.0, 1.0, 0.0, 0.0]])
     sharp, flat = softmax(logits).max(1), softmax(logits, 3.0).max(1)
-    assert sharp[0] > sharp[1] and flat[0] < flat[1]  # many small rivals weigh more when logits are divided
-    assert (np.argsort(softmax(logits), 1, kind="stable") == np.argsort(softmax(logits, 3.0), 1, kind="stable")).all()
+    assert (
+        sharp[0] > sharp[1] and flat[0] < flat[1]
+    )  # many small rivals weigh more when logits are divided
+    assert (
+        np.argsort(softmax(logits), 1, kind="stable")
+        == np.argsort(softmax(logits, 3.0), 1, kind="stable")
+    ).all()
 
 
 def test_the_table_has_both_confidences_and_the_half():
     generator = np.random.default_rng(0)
     names = ["a", "b", "c"]
-    splits = SimpleNamespace(class_names=names, superclass=np.array([0, 0, 1]), superclass_names=["x", "y"],
-                             test=SimpleNamespace(planted=None, files=None))
-    parts = [Predictions(np.arange(300), generator.integers(3, size=300), 5 * generator.standard_normal((300, 3))) for _ in range(2)]
+    splits = SimpleNamespace(
+        class_names=names,
+        superclass=np.array([0, 0, 1]),
+        superclass_names=["x", "y"],
+        test=SimpleNamespace(planted=None, files=None),
+    )
+    parts = [
+        Predictions(
+            np.arange(300), generator.integers(3, size=300), 5 * generator.standard_normal((300, 3))
+        )
+        for _ in range(2)
+    ]
     run = SimpleNamespace(val=parts[0], test=parts[1])
     table = failures.test_table(run, splits)
     temperature = fit_temperature(run.val.logits, run.val.labels)
-    assert temperature > 2 and table["scaled_confidence"].to_numpy() == pytest.approx(softmax(run.test.logits, temperature).max(1))
+    assert temperature > 2 and table["scaled_confidence"].to_numpy() == pytest.approx(
+        softmax(run.test.logits, temperature).max(1)
+    )
     assert table["confidence"].to_numpy() == pytest.approx(softmax(run.test.logits).max(1))
     assert (table["half"] == np.where(table["id"] % 2, "confirmation", "discovery")).all()
     ranked = failures.errors(table)
@@ -52,18 +71,38 @@ def test_the_table_has_both_confidences_and_the_half():
 
 
 def errors_of(*rows):
-    return pd.DataFrame(rows, columns=["id", "true", "predicted", "scaled_confidence"]).assign(half=lambda table: failures.half(table["id"]))
+    return pd.DataFrame(rows, columns=["id", "true", "predicted", "scaled_confidence"]).assign(
+        half=lambda table: failures.half(table["id"])
+    )
 
 
 def test_mined_are_the_surest_of_the_discovery_half_once_a_pair_without_the_named():
-    ranked = errors_of((1, "a", "b", 0.99), (2, "a", "b", 0.98), (4, "a", "b", 0.97), (6, "b", "a", 0.96), (8, "c", "a", 0.95), (10, "c", "b", 0.94))
+    ranked = errors_of(
+        (1, "a", "b", 0.99),
+        (2, "a", "b", 0.98),
+        (4, "a", "b", 0.97),
+        (6, "b", "a", 0.96),
+        (8, "c", "a", 0.95),
+        (10, "c", "b", 0.94),
+    )
     assert failures.mine(ranked, 3, without=[8])["id"].tolist() == [2, 6, 10]
-    assert failures.mine(ranked, 0)["id"].tolist() == [] == failures.mine(ranked.iloc[:1], 5)["id"].tolist()
+    assert (
+        failures.mine(ranked, 0)["id"].tolist()
+        == []
+        == failures.mine(ranked.iloc[:1], 5)["id"].tolist()
+    )
 
 
-@pytest.mark.parametrize("text, said", [
-    ("cases: 3", "expected 'cases:'"), ("cases:\n  - {id: 1}", "expected 'cases:'"), ("cases:\n  - {id: a, hypothesis: b}", "whole numbers"),
-    ("cases:\n  - {id: 1, hypothesis: b}\n  - {id: 1, hypothesis: c}", "each given once"), ("cases:\n  - {id: 77, hypothesis: b}", "no test image has id 77")])
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("cases: 3", "expected 'cases:'"),
+        ("cases:\n  - {id: 1}", "expected 'cases:'"),
+        ("cases:\n  - {id: a, hypothesis: b}", "whole numbers"),
+        ("cases:\n  - {id: 1, hypothesis: b}\n  - {id: 1, hypothesis: c}", "each given once"),
+        ("cases:\n  - {id: 77, hypothesis: b}", "no test image has id 77"),
+    ],
+)
 def test_cases_that_cannot_be_are_one_clear_line(tmp_path, text, said):
     path = tmp_path / "cases.yaml"
     path.write_text(text)

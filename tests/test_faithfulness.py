@@ -1,4 +1,5 @@
 """Deletion and insertion against TorchCAM, occlusion against a network whose answer is known, rank correlation against SciPy."""
+
 from contextlib import nullcontext
 from functools import partial
 
@@ -37,7 +38,11 @@ def model():
 
 @pytest.fixture(scope="module")
 def images():
-    return interventions.pixels(torch.randint(256, (6, 3, 8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.uint8))
+    return interventions.pixels(
+        torch.randint(
+            256, (6, 3, 8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.uint8
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -64,28 +69,47 @@ class Extractor:
 def test_deletion_and_insertion_are_those_of_torchcam(model, images, maps, kind, steps):
     """Its steps are pixels; with a step of whole cells, and cells of different values, the two definitions agree."""
     filling = interventions.fill(images, kind, MEAN, np.arange(6))
-    found = faithfulness.curves(forward.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps)
+    found = faithfulness.curves(
+        forward.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps
+    )
     theirs = []
     for i in range(6):
-        metric = DeletionInsertionMetric(Extractor(model, maps[i:i + 1]), partial(torch.softmax, dim=-1), steps=steps,
-                                         baseline=normalise(filling[i:i + 1], MEAN, STD))
-        metric.update(normalise(images[i:i + 1], MEAN, STD), int(TARGETS[i]))
+        metric = DeletionInsertionMetric(
+            Extractor(model, maps[i : i + 1]),
+            partial(torch.softmax, dim=-1),
+            steps=steps,
+            baseline=normalise(filling[i : i + 1], MEAN, STD),
+        )
+        metric.update(normalise(images[i : i + 1], MEAN, STD), int(TARGETS[i]))
         theirs.append(list(metric.summary().values()))
     ours = np.stack([faithfulness.area(found.deletion), faithfulness.area(found.insertion)], 1)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert np.abs(ours[:, 0] - ours[:, 1]).max() > 1e-2  # or agreement would say little
-    assert faithfulness.summary(found)["deletion"]["map"] == pytest.approx(np.mean(theirs, axis=0)[0], abs=1e-5)
+    assert faithfulness.summary(found)["deletion"]["map"] == pytest.approx(
+        np.mean(theirs, axis=0)[0], abs=1e-5
+    )
 
 
 def test_the_curves_end_where_they_must_and_cost_what_is_said(model, images, maps, monkeypatch):
     ready, filling = forward.ready(model), interventions.fill(images, "noise", MEAN, np.arange(6))
     passes = []
-    monkeypatch.setattr(faithfulness, "forward", lambda *arguments: passes.append(1) or forward.forward(*arguments))
-    found = faithfulness.curves(ready, images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4, draws=2)
+    monkeypatch.setattr(
+        faithfulness, "forward", lambda *arguments: passes.append(1) or forward.forward(*arguments)
+    )
+    found = faithfulness.curves(
+        ready, images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4, draws=2
+    )
     assert len(passes) == 3 * (2 + 2) + 2
     rows = torch.arange(6)
-    whole, empty = (forward.forward(ready, x, MEAN, STD).softmax(1)[rows, TARGETS].numpy() for x in (images, filling))
-    for curve, first, last in ((found.deletion, whole, empty), (found.insertion, empty, whole), (found.random, whole, empty)):
+    whole, empty = (
+        forward.forward(ready, x, MEAN, STD).softmax(1)[rows, TARGETS].numpy()
+        for x in (images, filling)
+    )
+    for curve, first, last in (
+        (found.deletion, whole, empty),
+        (found.insertion, empty, whole),
+        (found.random, whole, empty),
+    ):
         assert curve.shape == (6, 5)
         np.testing.assert_allclose(curve[:, 0], first, rtol=1e-6)
         np.testing.assert_allclose(curve[:, -1], last, rtol=1e-6)
@@ -106,44 +130,90 @@ def test_a_true_map_beats_random_order_and_a_false_one_loses(images):
     bright = torch.full((60, 3, 32, 32), 255, dtype=torch.uint8)
     truth = torch.zeros(60, 4, 4)
     truth[:, :2, :2] = 1
-    targets, filling, keys = torch.ones(60, dtype=torch.int64), torch.zeros_like(bright), np.arange(60)
-    found = faithfulness.curves(Patch(), bright, truth, targets, filling, (0.5,) * 3, (0.1,) * 3, keys)
-    expected = [1 / (1 + np.exp(-(5 - 2.5 * min(step, 4)))) for step in range(17)]  # each true cell is worth 10 / 4 logits
+    targets, filling, keys = (
+        torch.ones(60, dtype=torch.int64),
+        torch.zeros_like(bright),
+        np.arange(60),
+    )
+    found = faithfulness.curves(
+        Patch(), bright, truth, targets, filling, (0.5,) * 3, (0.1,) * 3, keys
+    )
+    expected = [
+        1 / (1 + np.exp(-(5 - 2.5 * min(step, 4)))) for step in range(17)
+    ]  # each true cell is worth 10 / 4 logits
     np.testing.assert_allclose(found.deletion, np.tile(expected, (60, 1)), rtol=1e-5)
     numbers = faithfulness.summary(found)
     assert numbers["deletion"]["difference"]["high"] < 0 < numbers["insertion"]["difference"]["low"]
-    false = faithfulness.summary(faithfulness.curves(Patch(), bright, -truth, targets, filling, (0.5,) * 3, (0.1,) * 3, keys))
+    false = faithfulness.summary(
+        faithfulness.curves(Patch(), bright, -truth, targets, filling, (0.5,) * 3, (0.1,) * 3, keys)
+    )
     assert false["deletion"]["difference"]["low"] > 0 > false["insertion"]["difference"]["high"]
 
 
 def test_a_random_map_is_no_better_than_random_order():
     generator = torch.Generator().manual_seed(3)
-    bright, maps = torch.full((400, 3, 32, 32), 255, dtype=torch.uint8), torch.randn(400, 4, 4, generator=generator)
-    found = faithfulness.curves(Patch(), bright, maps, torch.ones(400, dtype=torch.int64), torch.zeros_like(bright), (0.5,) * 3,
-                                (0.1,) * 3, np.arange(400))
+    bright, maps = (
+        torch.full((400, 3, 32, 32), 255, dtype=torch.uint8),
+        torch.randn(400, 4, 4, generator=generator),
+    )
+    found = faithfulness.curves(
+        Patch(),
+        bright,
+        maps,
+        torch.ones(400, dtype=torch.int64),
+        torch.zeros_like(bright),
+        (0.5,) * 3,
+        (0.1,) * 3,
+        np.arange(400),
+    )
     numbers = faithfulness.summary(found)
-    assert all(numbers[name]["difference"]["low"] < 0 < numbers[name]["difference"]["high"] for name in ("deletion", "insertion"))
+    assert all(
+        numbers[name]["difference"]["low"] < 0 < numbers[name]["difference"]["high"]
+        for name in ("deletion", "insertion")
+    )
 
 
 def test_the_table_has_the_means_and_turns_random_order_round(model, images, maps):
     filling = interventions.fill(images, "mean", MEAN, np.arange(6))
-    found = faithfulness.curves(forward.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4)
+    found = faithfulness.curves(
+        forward.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4
+    )
     table = faithfulness.table({"one": found, "two": found})
     assert len(table) == 2 * 2 * 2 * 5 and (table["low"] <= table["probability"]).all()
-    row = table[(table["arm"] == "two") & (table["order"] == "random") & (table["share"] == 0.25)].set_index("curve")["probability"]
-    assert row["deletion"] == found.random[:, 1].mean() and row["insertion"] == found.random[:, 3].mean()
+    row = table[
+        (table["arm"] == "two") & (table["order"] == "random") & (table["share"] == 0.25)
+    ].set_index("curve")["probability"]
+    assert (
+        row["deletion"] == found.random[:, 1].mean()
+        and row["insertion"] == found.random[:, 3].mean()
+    )
 
 
 def test_no_images_are_no_numbers(model):
     empty = torch.zeros(0, 3, 32, 32, dtype=torch.uint8)
-    found = faithfulness.curves(forward.ready(model), empty, torch.zeros(0, 4, 4), torch.zeros(0, dtype=torch.int64), empty, MEAN,
-                                STD, np.arange(0))
-    assert faithfulness.summary(found) == {"images": 0, "steps": 16, "deletion": None, "insertion": None}
+    found = faithfulness.curves(
+        forward.ready(model),
+        empty,
+        torch.zeros(0, 4, 4),
+        torch.zeros(0, dtype=torch.int64),
+        empty,
+        MEAN,
+        STD,
+        np.arange(0),
+    )
+    assert faithfulness.summary(found) == {
+        "images": 0,
+        "steps": 16,
+        "deletion": None,
+        "insertion": None,
+    }
 
 
 def test_steps_that_do_not_fit_are_refused(model, images, maps):
     with pytest.raises(ValueError, match="got 5; allowed: divisors of 16"):
-        faithfulness.curves(forward.ready(model), images, maps, TARGETS, images, MEAN, STD, np.arange(6), steps=5)
+        faithfulness.curves(
+            forward.ready(model), images, maps, TARGETS, images, MEAN, STD, np.arange(6), steps=5
+        )
 
 
 def test_occlusion_of_a_linear_network_is_known(images):
@@ -153,19 +223,29 @@ def test_occlusion_of_a_linear_network_is_known(images):
     red[:, 16:], red[:, :, 16:] = 0, 0
     for top in range(0, 25, 4):
         for left in range(0, 25, 4):
-            drops[:, top:top + 8, left:left + 8] += (red[:, top:top + 8, left:left + 8].sum((1, 2)) / 256)[:, None, None]
-            covered[top:top + 8, left:left + 8] += 1
+            drops[:, top : top + 8, left : left + 8] += (
+                red[:, top : top + 8, left : left + 8].sum((1, 2)) / 256
+            )[:, None, None]
+            covered[top : top + 8, left : left + 8] += 1
     wrong, true = torch.ones(6, dtype=torch.int64), torch.zeros(6, dtype=torch.int64)
-    squares = probes.respond(Patch(), images, torch.rand(6, 4, 4), wrong, true, (0.0,) * 3, (1.0,) * 3, 1.0, np.arange(6))["square"]
+    squares = probes.respond(
+        Patch(), images, torch.rand(6, 4, 4), wrong, true, (0.0,) * 3, (1.0,) * 3, 1.0, np.arange(6)
+    )["square"]
     found = faithfulness.occlusion(squares.drop)
     np.testing.assert_allclose(found.numpy(), drops / covered, atol=1e-5)
-    np.testing.assert_allclose(faithfulness.by_cell(found, 4, 4)[:, 1, 2], found[:, 8:16, 16:24].mean((1, 2)), atol=1e-6)
+    np.testing.assert_allclose(
+        faithfulness.by_cell(found, 4, 4)[:, 1, 2], found[:, 8:16, 16:24].mean((1, 2)), atol=1e-6
+    )
 
 
 def test_forward_is_the_prediction_of_the_pipeline(model, images):
     expected = inference.logits(model, images, MEAN, STD)
-    np.testing.assert_allclose(forward.forward(forward.ready(model), images, MEAN, STD), expected, atol=1e-5)
-    assert torch.equal(forward.forward(forward.ready(model), images.float(), MEAN, STD), torch.from_numpy(expected))
+    np.testing.assert_allclose(
+        forward.forward(forward.ready(model), images, MEAN, STD), expected, atol=1e-5
+    )
+    assert torch.equal(
+        forward.forward(forward.ready(model), images.float(), MEAN, STD), torch.from_numpy(expected)
+    )
 
 
 @pytest.mark.parametrize("layer", ["layer3", "layer4"])
@@ -173,15 +253,24 @@ def test_batched_maps_are_those_of_the_network_as_it_is(model, images, layer, mo
     monkeypatch.setattr(forward, "BATCH", 4)
     with GradCAM(model, getattr(model, layer)) as cam:
         expected = cam.maps(normalise(images, MEAN, STD), TARGETS)
-    torch.testing.assert_close(forward.maps(forward.ready(model), layer, images, TARGETS, MEAN, STD), expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        forward.maps(forward.ready(model), layer, images, TARGETS, MEAN, STD),
+        expected,
+        rtol=1e-3,
+        atol=1e-5,
+    )
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_rank_correlation_is_that_of_scipy():
     generator = torch.Generator().manual_seed(4)
-    one, other = (torch.randint(6, (50, 4, 4), generator=generator) for _ in range(2))  # with many ties
+    one, other = (
+        torch.randint(6, (50, 4, 4), generator=generator) for _ in range(2)
+    )  # with many ties
     found = sanity.rank_correlation(one, other)
-    expected = [spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(one.numpy(), other.numpy())]
+    expected = [
+        spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(one.numpy(), other.numpy())
+    ]
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert np.isnan(sanity.rank_correlation(torch.zeros(1, 4, 4), other[:1])).all()
 
@@ -194,12 +283,18 @@ def test_agreement_is_a_mean_with_its_interval_and_counts_what_has_none():
     assert (found["images"], found["undefined"]) == (39, 1)
     assert found["correlation"]["estimate"] == pytest.approx((30 - 9) / 39)
     assert found["correlation"]["low"] < (30 - 9) / 39 < found["correlation"]["high"]
-    assert sanity.agreement(one[:0], other[:0]) == {"images": 0, "undefined": 0, "correlation": None}
+    assert sanity.agreement(one[:0], other[:0]) == {
+        "images": 0,
+        "undefined": 0,
+        "correlation": None,
+    }
 
 
 def test_unrelated_maps_correlate_as_chance_says():
     generator = np.random.default_rng(5)
-    found = sanity.rank_correlation(generator.normal(size=(20_000, 4, 4)), generator.normal(size=(20_000, 4, 4)))
+    found = sanity.rank_correlation(
+        generator.normal(size=(20_000, 4, 4)), generator.normal(size=(20_000, 4, 4))
+    )
     assert np.abs(found).mean() == pytest.approx(sanity.chance(16), rel=0.02)
 
 
@@ -233,6 +328,10 @@ def test_each_stage_keeps_what_is_below_it(model):
 
 
 def test_the_table_of_the_cascade_leaves_out_what_has_no_correlation():
-    table = sanity.table({"one": {"fc": np.array([0.5, -0.5, np.nan]), "layer4": np.array([np.nan])}})
+    table = sanity.table(
+        {"one": {"fc": np.array([0.5, -0.5, np.nan]), "layer4": np.array([np.nan])}}
+    )
     assert table["images"].tolist() == [2, 0]
-    assert table.loc[0, ["correlation", "absolute"]].tolist() == [0.0, 0.5] and np.isnan(table.loc[1, "correlation"])
+    assert table.loc[0, ["correlation", "absolute"]].tolist() == [0.0, 0.5] and np.isnan(
+        table.loc[1, "correlation"]
+    )

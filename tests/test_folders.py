@@ -1,4 +1,5 @@
 """A user's own images: decoded as torchvision would, once, whole or not at all; what is missing or damaged is one line."""
+
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,7 +26,9 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory):
-    return folder_of_pictures.write(tmp_path_factory.mktemp("painted") / "root", SIZES, sides=(64, 80, 96))
+    return folder_of_pictures.write(
+        tmp_path_factory.mktemp("painted") / "root", SIZES, sides=(64, 80, 96)
+    )
 
 
 @pytest.fixture
@@ -48,20 +51,35 @@ def test_pictures_and_labels_are_torchvisions(root):
     splits = load(root)
     for name, size in (("train", 36 - 3), ("val", 3), ("test", 12)):
         split = getattr(splits, name)
-        theirs = ImageFolder(root / ("test" if name == "test" else "train"), v2.Compose([v2.Resize(SIDE), v2.CenterCrop(SIDE), v2.PILToTensor()]))
+        theirs = ImageFolder(
+            root / ("test" if name == "test" else "train"),
+            v2.Compose([v2.Resize(SIDE), v2.CenterCrop(SIDE), v2.PILToTensor()]),
+        )
         assert splits.class_names == theirs.classes and len(split) == size
         for place, index in enumerate(split.index):
-            assert torch.equal(split.images[place], theirs[index][0]) and split.labels[place] == theirs[index][1]
+            assert (
+                torch.equal(split.images[place], theirs[index][0])
+                and split.labels[place] == theirs[index][1]
+            )
             assert split.files[place] == str((root / theirs.imgs[index][0]).relative_to(root))
-    assert np.array_equal(np.sort(np.concatenate([splits.train.index, splits.val.index])), np.arange(36))
-    assert len(set(splits.train.labels[:12].tolist())) == 3  # not in the order of the classes: any first images are a sample
+    assert np.array_equal(
+        np.sort(np.concatenate([splits.train.index, splits.val.index])), np.arange(36)
+    )
+    assert (
+        len(set(splits.train.labels[:12].tolist())) == 3
+    )  # not in the order of the classes: any first images are a sample
     assert not np.array_equal(load(root, seed=1).train.index, splits.train.index)
 
 
 def test_a_validation_split_of_ones_own_is_used_and_sizes_are_kept(tmp_path):
-    splits = load(folder_of_pictures.write(tmp_path / "root", {"train": 4, "val": 3, "test": 2}), sizes={"train": 7, "test": 5})
+    splits = load(
+        folder_of_pictures.write(tmp_path / "root", {"train": 4, "val": 3, "test": 2}),
+        sizes={"train": 7, "test": 5},
+    )
     assert [len(getattr(splits, name)) for name in ("train", "val", "test")] == [7, 9, 5]
-    assert all(path.startswith("val/") for path in splits.val.files) and splits.train.images[:].shape == (7, 3, SIDE, SIDE)
+    assert all(path.startswith("val/") for path in splits.val.files) and splits.train.images[
+        :
+    ].shape == (7, 3, SIDE, SIDE)
     with pytest.raises(ValueError, match="folder has 9 val images, 10 were asked for"):
         load(tmp_path / "root", sizes={"val": 10})
 
@@ -74,7 +92,10 @@ def test_a_picture_is_turned_as_its_camera_says(root):
     picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
     split = load(root).test
     place = split.files.tolist().index(str(path.relative_to(root)))
-    assert np.array_equal(split.images[place].numpy(), np.asarray(v2.CenterCrop(SIDE)(v2.Resize(SIDE)(picture))).transpose(2, 0, 1))
+    assert np.array_equal(
+        split.images[place].numpy(),
+        np.asarray(v2.CenterCrop(SIDE)(v2.Resize(SIDE)(picture))).transpose(2, 0, 1),
+    )
 
 
 def test_pictures_are_decoded_once_and_anew_when_one_changes(root, cache, monkeypatch):
@@ -85,7 +106,9 @@ def test_pictures_are_decoded_once_and_anew_when_one_changes(root, cache, monkey
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
     shutil.copy2(next((root / "train").glob("*/001.png")), next((root / "test").glob("*/000.png")))
-    assert load(root).digest != first.digest and load(root, image_size=32).test.images.shape[2:] == (32, 32)
+    assert load(root).digest != first.digest and load(root, image_size=32).test.images.shape[
+        2:
+    ] == (32, 32)
     assert decode._pixels is decoded and not list(root.rglob("*.npy"))
 
 
@@ -113,17 +136,25 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
     monkeypatch.setattr(decode, "_pixels", dies)
     with pytest.raises(KeyboardInterrupt):
         load(root)
-    assert [path.name for path in cache.rglob("*_images.npy")] == ["train_images.npy"] and not list(cache.rglob("*.tmp"))
+    assert [path.name for path in cache.rglob("*_images.npy")] == ["train_images.npy"] and not list(
+        cache.rglob("*.tmp")
+    )
     calls.clear()
-    (next(cache.rglob("train_images.npy")).parent / ".test_images.npy.x.tmp").write_text("of a killed process")
-    monkeypatch.setattr(decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size))
+    (next(cache.rglob("train_images.npy")).parent / ".test_images.npy.x.tmp").write_text(
+        "of a killed process"
+    )
+    monkeypatch.setattr(
+        decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size)
+    )
     splits = load(root)
     assert len(calls) == 12 and len(splits.test) == 12 and not list(cache.rglob("*.tmp"))
 
 
 def test_two_that_start_at_once_decode_once(root, monkeypatch):
     decoded, calls = decode._pixels, []
-    monkeypatch.setattr(decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size))
+    monkeypatch.setattr(
+        decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size)
+    )
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: load(root), range(2))
     assert len(calls) == 48 and one.digest == other.digest
@@ -137,7 +168,11 @@ def test_unreadable_pictures_are_named_together_and_nothing_of_their_split_is_ke
     good[third] = third.read_bytes()
     Image.fromarray(np.zeros((64, 64), np.uint16)).save(third)
     said = refused(root)
-    assert all(f"{path}: " in said for path in (first, second, third)) and "not a readable picture" in said and "8 bits" in said
+    assert (
+        all(f"{path}: " in said for path in (first, second, third))
+        and "not a readable picture" in said
+        and "8 bits" in said
+    )
     assert not list(cache.rglob("test_*")) and list(cache.rglob("train_images.npy"))
     for path, content in good.items():
         path.write_bytes(content)
@@ -150,18 +185,52 @@ def emptied(folder):
     (folder / "notes.txt").write_text("no picture")
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda root: shutil.rmtree(root), "no such folder"),
-    (lambda root: shutil.rmtree(root / "train"), "neither pictures"),
-    (lambda root: shutil.rmtree(root / "test"), "test: No such file"),
-    (lambda root: emptied(sorted((root / "train").iterdir())[1]), "no picture there; pictures end in .jpg"),
-    (lambda root: [shutil.rmtree(folder) for folder in sorted((root / "train").iterdir())[1:]], "1 class folders are there; two or more"),
-    (lambda root: [shutil.rmtree(folder) for folder in (root / "test").iterdir()], "0 class folders are there"),
-    (lambda root: shutil.rmtree(sorted((root / "test").iterdir())[0]), "not those of train: missing"),
-    (lambda root: (root / "test" / "unheard of").mkdir(), "unknown ['unheard of']"),
-    (lambda root: [(root / split / "a\nb").mkdir() or shutil.copy2(next((root / split).glob("*/000.png")), root / split / "a\nb")
-                   for split in ("train", "test")], "(got 'a\\nb')"),
-], ids=["root", "train", "test", "empty class", "one class", "no class", "class missing", "class unknown", "odd name"])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda root: shutil.rmtree(root), "no such folder"),
+        (lambda root: shutil.rmtree(root / "train"), "neither pictures"),
+        (lambda root: shutil.rmtree(root / "test"), "test: No such file"),
+        (
+            lambda root: emptied(sorted((root / "train").iterdir())[1]),
+            "no picture there; pictures end in .jpg",
+        ),
+        (
+            lambda root: [
+                shutil.rmtree(folder) for folder in sorted((root / "train").iterdir())[1:]
+            ],
+            "1 class folders are there; two or more",
+        ),
+        (
+            lambda root: [shutil.rmtree(folder) for folder in (root / "test").iterdir()],
+            "0 class folders are there",
+        ),
+        (
+            lambda root: shutil.rmtree(sorted((root / "test").iterdir())[0]),
+            "not those of train: missing",
+        ),
+        (lambda root: (root / "test" / "unheard of").mkdir(), "unknown ['unheard of']"),
+        (
+            lambda root: [
+                (root / split / "a\nb").mkdir()
+                or shutil.copy2(next((root / split).glob("*/000.png")), root / split / "a\nb")
+                for split in ("train", "test")
+            ],
+            "(got 'a\\nb')",
+        ),
+    ],
+    ids=[
+        "root",
+        "train",
+        "test",
+        "empty class",
+        "one class",
+        "no class",
+        "class missing",
+        "class unknown",
+        "odd name",
+    ],
+)
 def test_a_folder_that_is_not_whole_is_one_line(root, change, says):
     change(root)
     assert says in refused(root)
@@ -191,7 +260,10 @@ def arrays(tmp_path):
     folder, random = tmp_path / "arrays", np.random.default_rng(1)
     folder.mkdir()
     for split, count in (("train", 20), ("val", 6), ("test", 8)):
-        np.save(folder / f"{split}_images.npy", random.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8))
+        np.save(
+            folder / f"{split}_images.npy",
+            random.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8),
+        )
         np.save(folder / f"{split}_labels.npy", (np.arange(count) % 2).astype(np.uint8))
     (folder / "classes.txt").write_text("\ufeffcat\r\ndog <&> | `\r\n", encoding="utf-8")
     return folder
@@ -199,33 +271,75 @@ def arrays(tmp_path):
 
 def test_arrays_are_read_where_they_are(arrays, cache):
     splits = load(arrays)
-    assert splits.class_names == ["cat", "dog <&> | `"] and [len(part) for part in (splits.train, splits.val, splits.test)] == [20, 6, 8]
+    assert splits.class_names == ["cat", "dog <&> | `"] and [
+        len(part) for part in (splits.train, splits.val, splits.test)
+    ] == [20, 6, 8]
     for name in ("train", "val", "test"):
         split, images = getattr(splits, name), np.load(arrays / f"{name}_images.npy")
-        assert np.array_equal(split.images[:].numpy(), images[split.index]) and split.labels.tolist() == (split.index % 2).tolist()
+        assert (
+            np.array_equal(split.images[:].numpy(), images[split.index])
+            and split.labels.tolist() == (split.index % 2).tolist()
+        )
         assert split.images.path.parent == arrays and split.files is None
-    assert sorted(path.name for path in arrays.iterdir()) == sorted([*(f"{split}_{what}.npy" for split in ("train", "val", "test")
-                                                                      for what in ("images", "labels")), "classes.txt"])
+    assert sorted(path.name for path in arrays.iterdir()) == sorted(
+        [
+            *(
+                f"{split}_{what}.npy"
+                for split in ("train", "val", "test")
+                for what in ("images", "labels")
+            ),
+            "classes.txt",
+        ]
+    )
     for path in arrays.glob("val_*"):
         path.unlink()
     assert [len(part) for part in (load(arrays).train, load(arrays).val)] == [18, 2]
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda folder: (folder / "val_labels.npy").unlink(), "val_labels.npy: No such file"),
-    (lambda folder: (folder / "test_images.npy").unlink(), "test_images.npy: No such file"),
-    (lambda folder: (folder / "classes.txt").unlink(), "classes.txt: No such file"),
-    (lambda folder: (folder / "classes.txt").write_text("cat\n"), "two or more different names"),
-    (lambda folder: (folder / "classes.txt").write_text("cat\ncat\n"), "two or more different names"),
-    (lambda folder: (folder / "classes.txt").write_bytes(b"cat\n\xff\n"), "printable, without blanks at its ends (got '\\udcff')"),
-    (lambda folder: (folder / "classes.txt").write_text("cat\ndog\nmouse\n"), "no train image of the classes 'mouse'"),
-    (lambda folder: np.save(folder / "test_labels.npy", np.arange(8) % 3), "8 whole numbers from 0 to 1"),
-    (lambda folder: np.save(folder / "test_labels.npy", np.zeros(8)), "holds float64 (8,)"),
-    (lambda folder: np.save(folder / "test_labels.npy", np.arange(7) % 2), "holds int64 (7,)"),
-    (lambda folder: np.save(folder / "test_labels.npy", np.array([{}] * 8)), "test_labels.npy: not a readable .npy file"),
-    (lambda folder: (folder / "test_labels.npy").write_bytes(b""), "test_labels.npy: not a readable .npy file"),
-    (lambda folder: np.save(folder / "train_images.npy", np.zeros((20, 3, SIDE, 32), np.uint8)), "64x32 px, image_size is 64"),
-])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda folder: (folder / "val_labels.npy").unlink(), "val_labels.npy: No such file"),
+        (lambda folder: (folder / "test_images.npy").unlink(), "test_images.npy: No such file"),
+        (lambda folder: (folder / "classes.txt").unlink(), "classes.txt: No such file"),
+        (
+            lambda folder: (folder / "classes.txt").write_text("cat\n"),
+            "two or more different names",
+        ),
+        (
+            lambda folder: (folder / "classes.txt").write_text("cat\ncat\n"),
+            "two or more different names",
+        ),
+        (
+            lambda folder: (folder / "classes.txt").write_bytes(b"cat\n\xff\n"),
+            "printable, without blanks at its ends (got '\\udcff')",
+        ),
+        (
+            lambda folder: (folder / "classes.txt").write_text("cat\ndog\nmouse\n"),
+            "no train image of the classes 'mouse'",
+        ),
+        (
+            lambda folder: np.save(folder / "test_labels.npy", np.arange(8) % 3),
+            "8 whole numbers from 0 to 1",
+        ),
+        (lambda folder: np.save(folder / "test_labels.npy", np.zeros(8)), "holds float64 (8,)"),
+        (lambda folder: np.save(folder / "test_labels.npy", np.arange(7) % 2), "holds int64 (7,)"),
+        (
+            lambda folder: np.save(folder / "test_labels.npy", np.array([{}] * 8)),
+            "test_labels.npy: not a readable .npy file",
+        ),
+        (
+            lambda folder: (folder / "test_labels.npy").write_bytes(b""),
+            "test_labels.npy: not a readable .npy file",
+        ),
+        (
+            lambda folder: np.save(
+                folder / "train_images.npy", np.zeros((20, 3, SIDE, 32), np.uint8)
+            ),
+            "64x32 px, image_size is 64",
+        ),
+    ],
+)
 def test_arrays_that_do_not_fit_are_one_line(arrays, change, says):
     change(arrays)
     assert says in refused(arrays)
@@ -234,21 +348,31 @@ def test_arrays_that_do_not_fit_are_one_line(arrays, change, says):
 def test_the_cases_of_a_folder_are_checked_before_anything_runs(root, tmp_path):
     params = tmp_path / "params"
     (params / "arms").mkdir(parents=True)
-    (params / "train.yaml").write_text(f"data: folder\nroot: {root}\nimage_size: 64\nwidth: 16\ntest_size: 5\n")
+    (params / "train.yaml").write_text(
+        f"data: folder\nroot: {root}\nimage_size: 64\nwidth: 16\ntest_size: 5\n"
+    )
     (params / "failures.yaml").write_text(f"cases: {tmp_path / 'cases.yaml'}\n")
-    values = [("study", "own"), ("outputs", "o"), ("runs", "r"), ("arms", "[a, b]"), ("seeds", "[0]")]
+    values = [
+        ("study", "own"),
+        ("outputs", "o"),
+        ("runs", "r"),
+        ("arms", "[a, b]"),
+        ("seeds", "[0]"),
+    ]
     views = [*values, ("before", "a"), ("after", "b")]
     (tmp_path / "cases.yaml").write_text("cases:\n  - {id: 11, hypothesis: dark}\n")
     assert preflight.mistakes(params, views) == []
     (tmp_path / "cases.yaml").write_text("cases:\n  - {id: 12, hypothesis: dark}\n")
-    line, = preflight.mistakes(params, views)
+    (line,) = preflight.mistakes(params, views)
     assert "no test image has id 12" in line
     shutil.rmtree(root)
-    line, = preflight.mistakes(params, views)
+    (line,) = preflight.mistakes(params, views)
     assert f"{root}: no such folder" in line
 
 
 def test_pictures_can_be_told_by_their_files(root):
     assert folders.test_images(root) == 12
     listed = (load(root).test.images.path.parent / "test_files.txt").read_text().splitlines()
-    assert len(listed) == 12 and all((root / path).is_file() for path in listed) and runs.ROOT.is_dir()
+    assert (
+        len(listed) == 12 and all((root / path).is_file() for path in listed) and runs.ROOT.is_dir()
+    )

@@ -1,4 +1,5 @@
 """Many runs without notebooks: the bits of an undisturbed run whenever the time was up, nothing trained twice, no notebook needed."""
+
 import os
 import signal
 import subprocess
@@ -13,8 +14,17 @@ import torch
 from lib import fullsize, graphs, lock, predict, record, runs, train
 from lib.yamls import ParameterError
 
-VALUES = [("train_size", "60"), ("val_size", "40"), ("test_size", "50"), ("width", "2"), ("epochs", "3"), ("milestones", "[2]"),
-          ("batch_size", "20"), ("device", "cpu"), ("precision", "fp32")]
+VALUES = [
+    ("train_size", "60"),
+    ("val_size", "40"),
+    ("test_size", "50"),
+    ("width", "2"),
+    ("epochs", "3"),
+    ("milestones", "[2]"),
+    ("batch_size", "20"),
+    ("device", "cpu"),
+    ("precision", "fp32"),
+]
 
 
 def run_of(outputs, arm="cutmix", seed=0):
@@ -34,30 +44,54 @@ def undisturbed(tmp_path_factory):
 
 def test_parameters_are_the_notebooks_the_studys_the_arms_and_then_the_values():
     params = fullsize.parameters("cifar100", "cutmix", 43, "elsewhere", [("epochs", "60")])
-    assert (params.width, params.epochs, params.milestones, params.cutmix_probability, params.label_smoothing) == (64, 60, [25, 40], 0.5, 0.1)
-    assert (params.study, params.arm, params.seed, params.outputs) == ("cifar100", "cutmix", 43, "elsewhere")
+    assert (
+        params.width,
+        params.epochs,
+        params.milestones,
+        params.cutmix_probability,
+        params.label_smoothing,
+    ) == (64, 60, [25, 40], 0.5, 0.1)
+    assert (params.study, params.arm, params.seed, params.outputs) == (
+        "cifar100",
+        "cutmix",
+        43,
+        "elsewhere",
+    )
     assert fullsize.parameters("smoke", "baseline", 0, "x", []).epochs == 8  # of the notebook
     with pytest.raises(ParameterError, match="did you mean 'epochs'"):
         fullsize.parameters("smoke", "baseline", 0, "x", [("epocs", "3")])
 
 
-def test_a_run_folder_is_that_of_a_training_but_for_the_notebook_and_is_not_trained_twice(undisturbed, capsys, monkeypatch):
+def test_a_run_folder_is_that_of_a_training_but_for_the_notebook_and_is_not_trained_twice(
+    undisturbed, capsys, monkeypatch
+):
     folder = record.folder(undisturbed)
     assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == {
-        "run.json", "history.csv", "model.safetensors", "predictions.npz"}
+        "run.json",
+        "history.csv",
+        "model.safetensors",
+        "predictions.npz",
+    }
     monkeypatch.setattr(train, "start", lambda *_: pytest.fail("trained again"))
     assert fullsize.train_run(undisturbed) == "finished"
     assert "finished before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("steps", [1, 4, 8])
-def test_cut_off_by_the_clock_it_goes_on_and_ends_with_the_same_bits(undisturbed, tmp_path, monkeypatch, capsys, steps):
+def test_cut_off_by_the_clock_it_goes_on_and_ends_with_the_same_bits(
+    undisturbed, tmp_path, monkeypatch, capsys, steps
+):
     params, taken, clock = run_of(tmp_path), [], time.monotonic
-    monkeypatch.setattr(fullsize.time, "monotonic", lambda: clock() + (1e6 if len(taken) >= steps else 0))
+    monkeypatch.setattr(
+        fullsize.time, "monotonic", lambda: clock() + (1e6 if len(taken) >= steps else 0)
+    )
     real = train.train_step
     monkeypatch.setattr(train, "train_step", lambda *arguments: (real(*arguments), taken.append(1)))
     assert fullsize.train_all([params], clock() + 1000) == ["cutmix/0"]
-    assert "stopped on request" in capsys.readouterr().err and not (record.folder(params) / "run.json").exists()
+    assert (
+        "stopped on request" in capsys.readouterr().err
+        and not (record.folder(params) / "run.json").exists()
+    )
     assert steps <= len(taken) <= steps + 1
     monkeypatch.undo()
     assert fullsize.train_all([params], float("inf")) == []
@@ -77,73 +111,129 @@ def test_no_run_is_begun_that_would_not_end_in_time(tmp_path, monkeypatch):
         return "finished"
 
     monkeypatch.setattr(fullsize, "train_run", train_run)
-    assert fullsize.train_all([run_of(tmp_path, seed=seed) for seed in range(4)], 100.0) == ["cutmix/2", "cutmix/3"]
+    assert fullsize.train_all([run_of(tmp_path, seed=seed) for seed in range(4)], 100.0) == [
+        "cutmix/2",
+        "cutmix/3",
+    ]
     assert began == [0, 1]
     monkeypatch.undo()
     monkeypatch.setattr(train, "start", lambda *_: pytest.fail("begun"))
     assert fullsize.train_run(run_of(tmp_path), time.monotonic() + 10, longest=60.0) == "left"
 
 
-def test_a_run_that_another_process_writes_is_passed_over_and_looked_at_once_more(tmp_path, capsys, monkeypatch):
+def test_a_run_that_another_process_writes_is_passed_over_and_looked_at_once_more(
+    tmp_path, capsys, monkeypatch
+):
     with lock.locked(record.folder(run_of(tmp_path)) / ".train.lock"):
         assert fullsize.train_all([run_of(tmp_path)], float("inf")) == ["cutmix/0"]
     assert capsys.readouterr().out.count("another process") == 2
     became, waited = iter(["locked", "finished", "finished"]), []
-    monkeypatch.setattr(fullsize, "attempt", lambda p, *_: (became_of.append(p.seed), next(became))[1])
+    monkeypatch.setattr(
+        fullsize, "attempt", lambda p, *_: (became_of.append(p.seed), next(became))[1]
+    )
     became_of, other = [], SimpleNamespace(wait=lambda: waited.append(len(became_of)))
-    assert fullsize.train_all([run_of(tmp_path, seed=seed) for seed in (0, 1)], float("inf"), [other]) == []
-    assert became_of == [0, 1, 0] and waited[0] == 2, "the second look is after the own processes have ended"
+    assert (
+        fullsize.train_all([run_of(tmp_path, seed=seed) for seed in (0, 1)], float("inf"), [other])
+        == []
+    )
+    assert became_of == [0, 1, 0] and waited[0] == 2, (
+        "the second look is after the own processes have ended"
+    )
 
 
 @pytest.mark.parametrize("place", ["start", "evaluate", "measure"])
-def test_memory_that_runs_out_anywhere_leaves_that_run_and_the_next_is_trained(tmp_path, capsys, monkeypatch, place):
+def test_memory_that_runs_out_anywhere_leaves_that_run_and_the_next_is_trained(
+    tmp_path, capsys, monkeypatch, place
+):
     def no_memory(*_):
         monkeypatch.undo()
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20.00 MiB")
 
     monkeypatch.setattr(train, place, no_memory)
-    assert fullsize.train_all([run_of(tmp_path, "baseline"), run_of(tmp_path)], float("inf")) == ["baseline/0"]
+    assert fullsize.train_all([run_of(tmp_path, "baseline"), run_of(tmp_path)], float("inf")) == [
+        "baseline/0"
+    ]
     assert capsys.readouterr().err == "baseline/0: OutOfMemoryError: CUDA out of memory.\n"
     assert (record.folder(run_of(tmp_path)) / "run.json").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(tmp_path, number):
-    values = [word for name, value in VALUES + [("epochs", "100000")] for word in ("-p", name, value)]
-    parent = psutil.Popen([sys.executable, "-m", "lib.fullsize", "smoke", "--jobs", "2", "--outputs", str(tmp_path), *values], cwd=runs.ROOT,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    values = [
+        word for name, value in VALUES + [("epochs", "100000")] for word in ("-p", name, value)
+    ]
+    parent = psutil.Popen(
+        [
+            sys.executable,
+            "-m",
+            "lib.fullsize",
+            "smoke",
+            "--jobs",
+            "2",
+            "--outputs",
+            str(tmp_path),
+            *values,
+        ],
+        cwd=runs.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     training = set()
     for line in parent.stdout:
         training |= {line.split()[0]} if "epoch" in line else set()
         if len(training) == 2:
             break
-    child, = parent.children()
+    (child,) = parent.children()
     parent.send_signal(number)
     said = parent.communicate(timeout=60)[0]  # which ends when nobody holds the other end
     there = psutil.wait_procs([parent, child], 20)[1]
     for process in there:
         process.kill()
-    assert there == [] and "Traceback" not in said and parent.returncode == (3 if number == signal.SIGTERM else -number), said
-    assert len(list(tmp_path.rglob("checkpoint.pt"))) == (2 if number == signal.SIGTERM else 1), said
+    assert (
+        there == []
+        and "Traceback" not in said
+        and parent.returncode == (3 if number == signal.SIGTERM else -number)
+    ), said
+    assert len(list(tmp_path.rglob("checkpoint.pt"))) == (2 if number == signal.SIGTERM else 1), (
+        said
+    )
 
 
 def command(*arguments, **environment):
-    return subprocess.run([sys.executable, "-m", "lib.fullsize", *map(str, arguments)], capture_output=True, text=True, cwd=runs.ROOT,
-                          env=os.environ | environment)
+    return subprocess.run(
+        [sys.executable, "-m", "lib.fullsize", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=runs.ROOT,
+        env=os.environ | environment,
+    )
 
 
-def test_two_processes_share_the_work_and_the_exit_status_says_whether_all_is_done(undisturbed, tmp_path):
+def test_two_processes_share_the_work_and_the_exit_status_says_whether_all_is_done(
+    undisturbed, tmp_path
+):
     values = [word for name, value in VALUES for word in ("-p", name, value)]
     done = command("smoke", "--outputs", tmp_path, "--jobs", 2, *values)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("of training") == 2 and weights(run_of(tmp_path)) == weights(undisturbed)
+    assert done.stdout.count("of training") == 2 and weights(run_of(tmp_path)) == weights(
+        undisturbed
+    )
     assert (record.folder(run_of(tmp_path, "baseline")) / "run.json").exists()
-    late = command("smoke", "--outputs", tmp_path / "late", "--runs", "cutmix/0", "--minutes", 0, *values)
+    late = command(
+        "smoke", "--outputs", tmp_path / "late", "--runs", "cutmix/0", "--minutes", 0, *values
+    )
     assert late.returncode == 3 and "left: cutmix/0" in late.stdout
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (("nope",), "there is no study 'nope'"), (("smoke", "--runs", "nope/0"), "wanted ARM/SEED"), (("smoke", "-p", "epochs", "-1"), "epochs")])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (("nope",), "there is no study 'nope'"),
+        (("smoke", "--runs", "nope/0"), "wanted ARM/SEED"),
+        (("smoke", "-p", "epochs", "-1"), "epochs"),
+    ],
+)
 def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
     monkeypatch.setattr(graphs, "COMPILED", False)
     monkeypatch.setattr(sys, "argv", ["fullsize", *arguments])
@@ -153,13 +243,25 @@ def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
 
 
 def test_neither_training_nor_releasing_needs_notebooks_or_plots():
-    blocked = ("papermill", "matplotlib", "seaborn", "IPython", "nbformat", "nbclient", "nbconvert", "traitlets", "tqdm")
+    blocked = (
+        "papermill",
+        "matplotlib",
+        "seaborn",
+        "IPython",
+        "nbformat",
+        "nbclient",
+        "nbconvert",
+        "traitlets",
+        "tqdm",
+    )
     code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.fullsize, lib.released"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=runs.ROOT)
 
 
 def test_compiling_is_asked_for_and_recorded(monkeypatch):
     monkeypatch.setattr(graphs, "COMPILED", False)
-    monkeypatch.setattr(sys, "argv", ["fullsize", "smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"])
+    monkeypatch.setattr(
+        sys, "argv", ["fullsize", "smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"]
+    )
     monkeypatch.setattr(fullsize, "train_all", lambda *_: [])
     assert fullsize.main() == 0 and "compiled" in graphs.kind()

@@ -2,6 +2,7 @@
 
 `make fuzz` runs 10,000 of each; `make test` some.
 """
+
 import io
 import json
 import math
@@ -24,24 +25,39 @@ from lib.yamls import ParameterError, parse_yaml, read_yaml
 
 EXAMPLES = int(os.environ.get("FUZZ", 300))
 PER_ARTEFACT = max(EXAMPLES // 10, 30)
-quiet = dict(deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+quiet = dict(
+    deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 
 # --- parameters: what is allowed, written anew by hand
 
 whole = lambda low, high=math.inf: lambda value: type(value) is int and low <= value <= high  # noqa: E731
 one_of = lambda *words: lambda value: type(value) is str and value in words  # noqa: E731
-name = lambda value: type(value) is str and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", value, re.A) is not None  # noqa: E731
-place = lambda value: type(value) is str and value != "" and not any(ord(letter) < 32 for letter in value)  # noqa: E731
+name = lambda value: (
+    type(value) is str and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", value, re.A) is not None
+)  # noqa: E731
+place = lambda value: (
+    type(value) is str and value != "" and not any(ord(letter) < 32 for letter in value)
+)  # noqa: E731
 text = lambda value: type(value) is str  # noqa: E731
 
 
 def number(low, high=math.inf, low_too=True, high_too=True):
-    return lambda value: (type(value) in (int, float) and abs(value) < math.inf and (low < value or low_too and low == value)
-                          and (value < high or high_too and value == high))
+    return lambda value: (
+        type(value) in (int, float)
+        and abs(value) < math.inf
+        and (low < value or low_too and low == value)
+        and (value < high or high_too and value == high)
+    )
 
 
 def rising(item, least=0):
-    return lambda value: type(value) is list and len(value) >= least and all(map(item, value)) and all(a < b for a, b in zip(value, value[1:]))
+    return lambda value: (
+        type(value) is list
+        and len(value) >= least
+        and all(map(item, value))
+        and all(a < b for a, b in zip(value, value[1:]))
+    )
 
 
 def listed(item, least=1):
@@ -49,23 +65,64 @@ def listed(item, least=1):
 
 
 STAGE = {"study": name, "outputs": place}
-VIEW = STAGE | {"runs": place, "arms": listed(name), "seeds": listed(whole(0, 2**32 - 1)), "before": name, "after": lambda value: value == "" or name(value)}
+VIEW = STAGE | {
+    "runs": place,
+    "arms": listed(name),
+    "seeds": listed(whole(0, 2**32 - 1)),
+    "before": name,
+    "after": lambda value: value == "" or name(value),
+}
 ALLOWED = {
-    "train": STAGE | {
-        "arm": name, "seed": whole(0, 2**32 - 1), "data": one_of("phantom", "cifar100", "folder"), "root": text,
-        "image_size": lambda value: whole(32, 1024)(value) and value % 32 == 0, "data_seed": whole(0, 2**32 - 1),
-        "train_size": whole(0), "val_size": whole(0), "test_size": whole(0), "width": whole(1, 512), "epochs": whole(1),
-        "milestones": rising(whole(1)), "batch_size": whole(2), "learning_rate": number(0, low_too=False),
-        "momentum": number(0, 1, high_too=False), "weight_decay": number(0), "augment": lambda value: type(value) is bool,
-        "cutmix_probability": number(0, 1), "cutmix_alpha": number(0, low_too=False), "label_smoothing": number(0, 1, high_too=False),
-        "precision": one_of("auto", "bf16", "fp32"), "device": one_of("auto", "cpu", "cuda", "mps"), "threads": whole(1)},
+    "train": STAGE
+    | {
+        "arm": name,
+        "seed": whole(0, 2**32 - 1),
+        "data": one_of("phantom", "cifar100", "folder"),
+        "root": text,
+        "image_size": lambda value: whole(32, 1024)(value) and value % 32 == 0,
+        "data_seed": whole(0, 2**32 - 1),
+        "train_size": whole(0),
+        "val_size": whole(0),
+        "test_size": whole(0),
+        "width": whole(1, 512),
+        "epochs": whole(1),
+        "milestones": rising(whole(1)),
+        "batch_size": whole(2),
+        "learning_rate": number(0, low_too=False),
+        "momentum": number(0, 1, high_too=False),
+        "weight_decay": number(0),
+        "augment": lambda value: type(value) is bool,
+        "cutmix_probability": number(0, 1),
+        "cutmix_alpha": number(0, low_too=False),
+        "label_smoothing": number(0, 1, high_too=False),
+        "precision": one_of("auto", "bf16", "fp32"),
+        "device": one_of("auto", "cpu", "cuda", "mps"),
+        "threads": whole(1),
+    },
     "failures": VIEW | {"mined": whole(0, 100), "cases": text},
-    "gradcam": VIEW | {"layer": one_of("layer1", "layer2", "layer3", "layer4"), "shown": whole(1, 20), "diagnosed": whole(0, 100),
-                       "scored": listed(place, 0), "probed": whole(0)},
-    "compare": VIEW | {"confidence_levels": rising(number(0, 1), 1), "reject_below": number(0, 1),
-                       "target_risk": number(0, 1, low_too=False, high_too=False), "bootstrap_draws": whole(100, 100_000),
-                       "corruption_images": whole(0)},
-    "report": VIEW | {"title": lambda value: type(value) is str and 1 <= len(value) <= 300, "claims": text, "conditions": text}}
+    "gradcam": VIEW
+    | {
+        "layer": one_of("layer1", "layer2", "layer3", "layer4"),
+        "shown": whole(1, 20),
+        "diagnosed": whole(0, 100),
+        "scored": listed(place, 0),
+        "probed": whole(0),
+    },
+    "compare": VIEW
+    | {
+        "confidence_levels": rising(number(0, 1), 1),
+        "reject_below": number(0, 1),
+        "target_risk": number(0, 1, low_too=False, high_too=False),
+        "bootstrap_draws": whole(100, 100_000),
+        "corruption_images": whole(0),
+    },
+    "report": VIEW
+    | {
+        "title": lambda value: type(value) is str and 1 <= len(value) <= 300,
+        "claims": text,
+        "conditions": text,
+    },
+}
 
 
 def allowed(stage: str, values: dict) -> bool:
@@ -74,18 +131,54 @@ def allowed(stage: str, values: dict) -> bool:
         return False
     if stage == "train":
         of_a_folder = values["data"] == "folder"
-        placed = of_a_folder == bool(values["root"].strip()) and not any(ord(letter) < 32 for letter in values["root"])
+        placed = of_a_folder == bool(values["root"].strip()) and not any(
+            ord(letter) < 32 for letter in values["root"]
+        )
         sized = values["image_size"] == 32 or of_a_folder and values["width"] >= 16
-        return placed and sized and all(milestone < values["epochs"] for milestone in values["milestones"])
+        return (
+            placed
+            and sized
+            and all(milestone < values["epochs"] for milestone in values["milestones"])
+        )
     if len(values["arms"]) == 1:
         return [values["before"]] == values["arms"] and values["after"] == ""
-    return values["before"] != values["after"] and {values["before"], values["after"]} <= set(values["arms"])
+    return values["before"] != values["after"] and {values["before"], values["after"]} <= set(
+        values["arms"]
+    )
 
 
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 600), st.integers(), st.floats(), st.sampled_from([0, 1, 100, 512, 513, 2**32 - 1, 2**32, 0.5, 1.0, 1e-3]),
-    st.text(max_size=5), st.sampled_from(["a", "b", "auto", "cpu", "layer4", "phantom", "../x", "{seed}", "$(id)", "", "a\nb", "no", "1e-3", "12:30"]))
-VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.text(max_size=3), SCALARS, max_size=2))
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 600),
+    st.integers(),
+    st.floats(),
+    st.sampled_from([0, 1, 100, 512, 513, 2**32 - 1, 2**32, 0.5, 1.0, 1e-3]),
+    st.text(max_size=5),
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "auto",
+            "cpu",
+            "layer4",
+            "phantom",
+            "../x",
+            "{seed}",
+            "$(id)",
+            "",
+            "a\nb",
+            "no",
+            "1e-3",
+            "12:30",
+        ]
+    ),
+)
+VALUES = st.one_of(
+    SCALARS,
+    st.lists(SCALARS, max_size=3),
+    st.dictionaries(st.text(max_size=3), SCALARS, max_size=2),
+)
 STAGES = st.sampled_from(sorted(BASES))
 
 
@@ -95,7 +188,9 @@ def files(draw):
     stage = draw(STAGES)
     values = dict(BASES[stage])
     for _ in range(draw(st.integers(0, 3))):
-        key = draw(st.one_of(st.sampled_from(sorted(BASES[stage])), st.text(max_size=6), st.integers()))
+        key = draw(
+            st.one_of(st.sampled_from(sorted(BASES[stage])), st.text(max_size=6), st.integers())
+        )
         if draw(st.booleans()):
             values[key] = draw(VALUES)
         else:
@@ -103,7 +198,13 @@ def files(draw):
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=draw(st.booleans()))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 3]))):
         at = draw(st.integers(0, len(text)))
-        text = text[:at] + draw(st.one_of(st.text(max_size=3), st.sampled_from(list("&*!%@`{}[]:,-?#|>'\"\t\n")))) + text[at + draw(st.integers(0, 3)):]
+        text = (
+            text[:at]
+            + draw(
+                st.one_of(st.text(max_size=3), st.sampled_from(list("&*!%@`{}[]:,-?#|>'\"\t\n")))
+            )
+            + text[at + draw(st.integers(0, 3)) :]
+        )
     return stage, text
 
 
@@ -113,9 +214,15 @@ def test_a_parameter_file_is_refused_by_lines_or_all_of_it_is_allowed(case):
     stage, text = case
     try:
         values = parse_yaml(text, "file.yaml")
-        checked = params.check(stage, values, dict.fromkeys(values, "file.yaml")) if isinstance(values, dict) else None
+        checked = (
+            params.check(stage, values, dict.fromkeys(values, "file.yaml"))
+            if isinstance(values, dict)
+            else None
+        )
     except ParameterError as error:
-        assert str(error) and all(line.startswith(("file.yaml: ", "parameters: ")) for line in str(error).split("\n"))
+        assert str(error) and all(
+            line.startswith(("file.yaml: ", "parameters: ")) for line in str(error).split("\n")
+        )
         values = parse_or_none(text)
         assert not isinstance(values, dict) or not allowed(stage, values)
     else:
@@ -131,6 +238,7 @@ def parse_or_none(text):
 
 # --- artefacts: bytes changed
 
+
 @st.composite
 def damage(draw, content: bytes) -> bytes:
     """`content` with one to four changes: bits flipped, pieces cut out, doubled, overwritten, or its end lost."""
@@ -138,28 +246,48 @@ def damage(draw, content: bytes) -> bytes:
         at, length = draw(st.integers(0, max(len(content) - 1, 0))), draw(st.integers(0, 40))
         kind = draw(st.sampled_from(["flip", "cut", "double", "put", "end"]))
         if kind == "flip" and content:
-            content = content[:at] + bytes([content[at] ^ 1 << draw(st.integers(0, 7))]) + content[at + 1:]
+            content = (
+                content[:at]
+                + bytes([content[at] ^ 1 << draw(st.integers(0, 7))])
+                + content[at + 1 :]
+            )
         elif kind == "end":
             content = content[:at]
         else:
-            piece = {"cut": b"", "double": content[at:at + length] * 2}.get(kind) if kind != "put" else draw(st.binary(max_size=8))
-            content = content[:at] + (piece or b"") + content[at + length:]
+            piece = (
+                {"cut": b"", "double": content[at : at + length] * 2}.get(kind)
+                if kind != "put"
+                else draw(st.binary(max_size=8))
+            )
+            content = content[:at] + (piece or b"") + content[at + length :]
     return content
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = make_run(tmp_path_factory.mktemp("run"))
-    return folder, {path.name: path.read_bytes() for path in folder.iterdir()}, predict.load_run(folder)
+    return (
+        folder,
+        {path.name: path.read_bytes() for path in folder.iterdir()},
+        predict.load_run(folder),
+    )
 
 
 def same_run(one, other) -> bool:
-    return (one.info == other.info and one.history.equals(other.history)
-            and all(np.array_equal(getattr(getattr(one, split), what), getattr(getattr(other, split), what))
-                    for split in ("val", "test") for what in ("index", "labels", "logits")))
+    return (
+        one.info == other.info
+        and one.history.equals(other.history)
+        and all(
+            np.array_equal(getattr(getattr(one, split), what), getattr(getattr(other, split), what))
+            for split in ("val", "test")
+            for what in ("index", "labels", "logits")
+        )
+    )
 
 
-@pytest.mark.parametrize("file", ["run.json", "predictions.npz", "history.csv", "model.safetensors"])
+@pytest.mark.parametrize(
+    "file", ["run.json", "predictions.npz", "history.csv", "model.safetensors"]
+)
 def test_a_damaged_file_of_a_run_is_refused_or_the_run_is_the_same(run, file):
     folder, contents, whole_run = run
 
@@ -180,7 +308,9 @@ def test_a_damaged_file_of_a_run_is_refused_or_the_run_is_the_same(run, file):
         (folder / file).write_bytes(contents[file])
 
 
-@pytest.mark.parametrize("file", ["run.json", "predictions.npz", "history.csv", "model.safetensors"])
+@pytest.mark.parametrize(
+    "file", ["run.json", "predictions.npz", "history.csv", "model.safetensors"]
+)
 def test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run(run, tmp_path, file):
     """As by a hand that knows how sums are made."""
     folder = shutil.copytree(run[0], tmp_path / "run")
@@ -200,7 +330,9 @@ def test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run(ru
         else:
             (folder / file).write_bytes(content)
             changed = info | {"sha256": info["sha256"] | {file: runs.sha256_of(folder / file)}}
-        (folder / "run.json").write_text(json.dumps(changed | {"record": runs.digest(changed)}), encoding="utf-8")
+        (folder / "run.json").write_text(
+            json.dumps(changed | {"record": runs.digest(changed)}), encoding="utf-8"
+        )
         try:
             read = predict.load_run(folder)
             predict.load_model(read, classes=3)
@@ -208,8 +340,16 @@ def test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run(ru
             assert str(folder) in str(error)
         else:
             for split in (read.val, read.test):
-                assert split.logits.shape == (len(split.labels), 3) and np.isfinite(split.logits).all() and len(split.index) == len(split.labels)
-                assert split.labels.dtype == np.int64 and (0 <= split.labels).all() and (split.labels < 3).all()
+                assert (
+                    split.logits.shape == (len(split.labels), 3)
+                    and np.isfinite(split.logits).all()
+                    and len(split.index) == len(split.labels)
+                )
+                assert (
+                    split.labels.dtype == np.int64
+                    and (0 <= split.labels).all()
+                    and (split.labels < 3).all()
+                )
 
     check()
 
@@ -222,7 +362,9 @@ def test_a_damaged_checkpoint_is_passed_over_or_a_mapping_of_this_run(tmp_path, 
     @settings(max_examples=PER_ARTEFACT, **quiet)
     @given(damage(good[32:] if sum_made_to_fit else good))
     def check(changed):
-        (tmp_path / "checkpoint.pt").write_bytes(with_its_sum(changed) if sum_made_to_fit else changed)
+        (tmp_path / "checkpoint.pt").write_bytes(
+            with_its_sum(changed) if sum_made_to_fit else changed
+        )
         with redirect_stdout(io.StringIO()):
             read = checkpoint.read(tmp_path, "k")
         assert read is None or read["key"] == "k" and (sum_made_to_fit or changed == good)
@@ -230,8 +372,14 @@ def test_a_damaged_checkpoint_is_passed_over_or_a_mapping_of_this_run(tmp_path, 
     check()
 
 
-LISTS = {"claims": ("params/cifar100/claims.yaml", claims.read), "conditions": ("params/cifar100/conditions.yaml", conditions.read),
-         "cases": ("params/cifar100/cases.yaml", lambda path: failures.read_cases(path, np.arange(10_000)))}
+LISTS = {
+    "claims": ("params/cifar100/claims.yaml", claims.read),
+    "conditions": ("params/cifar100/conditions.yaml", conditions.read),
+    "cases": (
+        "params/cifar100/cases.yaml",
+        lambda path: failures.read_cases(path, np.arange(10_000)),
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -239,8 +387,12 @@ def test_a_damaged_list_of_entries_is_refused_by_lines_or_read(tmp_path, kind):
     source, read = LISTS[kind]
     path = tmp_path / f"{kind}.yaml"
     entries = read_yaml(runs.ROOT / source)
-    key = max(entries, key=lambda name: len(entries[name]) if isinstance(entries[name], list) else 0)
-    original = yaml.safe_dump(entries | {key: entries[key][:3]}, allow_unicode=True).encode()  # three entries have all there is to damage
+    key = max(
+        entries, key=lambda name: len(entries[name]) if isinstance(entries[name], list) else 0
+    )
+    original = yaml.safe_dump(
+        entries | {key: entries[key][:3]}, allow_unicode=True
+    ).encode()  # three entries have all there is to damage
 
     @settings(max_examples=PER_ARTEFACT, **quiet)
     @given(damage(original))

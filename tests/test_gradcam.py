@@ -30,7 +30,9 @@ def maps(model, images, layer="layer4", **options):
 def test_the_sum_over_a_layer4_map_plus_the_bias_is_the_logit(model, images):
     with torch.no_grad():
         logits = model(images).gather(1, TARGETS[:, None])[:, 0]
-    torch.testing.assert_close(maps(model, images).sum((1, 2)) + model.fc.bias[TARGETS], logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        maps(model, images).sum((1, 2)) + model.fc.bias[TARGETS], logits, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_layer4_map_is_the_class_activation_map(model, images):
@@ -45,13 +47,17 @@ def test_a_layer4_map_is_the_class_activation_map(model, images):
 @pytest.mark.parametrize("layer", ["layer2", "layer3", "layer4"])
 def test_rectified_maps_are_those_of_pytorch_grad_cam(model, images, layer):
     with ReferenceGradCAM(model, [getattr(model, layer)]) as cam:
-        theirs = cam(images, [ClassifierOutputTarget(int(target)) for target in TARGETS])  # scaled to 0..1, 32 x 32
+        theirs = cam(
+            images, [ClassifierOutputTarget(int(target)) for target in TARGETS]
+        )  # scaled to 0..1, 32 x 32
     ours = maps(model, images, layer, relu=True).numpy()
     for our, their in zip(ours, theirs):
         if our.max() == 0:  # nothing raises the class anywhere
             assert np.ptp(their) == 0
             continue
-        scaled = torch.nn.functional.interpolate(torch.from_numpy(our)[None, None], size=(32, 32), mode="bilinear")[0, 0].numpy()
+        scaled = torch.nn.functional.interpolate(
+            torch.from_numpy(our)[None, None], size=(32, 32), mode="bilinear"
+        )[0, 0].numpy()
         assert np.corrcoef(scaled.ravel(), their.ravel())[0, 1] > 0.99
 
 

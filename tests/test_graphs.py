@@ -1,4 +1,5 @@
 """The step for a GPU, on a CPU: the plain step's bits, no value read back by the host, traceable whole, and the way out when a capture fails."""
+
 import contextlib
 from types import SimpleNamespace
 
@@ -22,14 +23,33 @@ def splits():
 
 def started(splits, folder, **changes):
     torch.set_num_threads(1)
-    settings = SETTINGS | {"width": 4, "batch_size": 16, "augment": True, "cutmix_probability": 0.5, "learning_rate": 0.1, "seed": 1} | changes
-    return train.start(Train(**settings), splits, folder, torch.device("cpu"), settings["precision"], key="none")
+    settings = (
+        SETTINGS
+        | {
+            "width": 4,
+            "batch_size": 16,
+            "augment": True,
+            "cutmix_probability": 0.5,
+            "learning_rate": 0.1,
+            "seed": 1,
+        }
+        | changes
+    )
+    return train.start(
+        Train(**settings), splits, folder, torch.device("cpu"), settings["precision"], key="none"
+    )
 
 
 def epoch_of(state):
     """What lib.train.train_epoch gives the engine on a GPU."""
-    order = torch.from_numpy(randomness.permutation(randomness.key(state.params.seed, state.epoch, 0), len(state.splits.train)))
-    return order, augment.draw(state.params.seed, state.epoch, state.splits.train.index, state.params.augment)
+    order = torch.from_numpy(
+        randomness.permutation(
+            randomness.key(state.params.seed, state.epoch, 0), len(state.splits.train)
+        )
+    )
+    return order, augment.draw(
+        state.params.seed, state.epoch, state.splits.train.index, state.params.augment
+    )
 
 
 def with_engine(state):
@@ -46,27 +66,46 @@ def plainly(state):
     return state
 
 
-@pytest.mark.parametrize("changes", [
-    {}, {"augment": False, "cutmix_probability": 0.0}, {"cutmix_probability": 1.0, "label_smoothing": 0.0}, {"precision": "bf16"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"augment": False, "cutmix_probability": 0.0},
+        {"cutmix_probability": 1.0, "label_smoothing": 0.0},
+        {"precision": "bf16"},
+    ],
+)
 def test_an_epoch_has_the_bits_of_the_plain_step(splits, tmp_path, changes):
-    ours, plain = with_engine(started(splits, tmp_path, **changes)), plainly(started(splits, tmp_path, **changes))
-    for (name, one), other in zip(ours.model.state_dict().items(), plain.model.state_dict().values()):
+    ours, plain = (
+        with_engine(started(splits, tmp_path, **changes)),
+        plainly(started(splits, tmp_path, **changes)),
+    )
+    for (name, one), other in zip(
+        ours.model.state_dict().items(), plain.model.state_dict().values()
+    ):
         assert torch.equal(one, other), name
     for one, other in zip(ours.history, plain.history):
         assert {name: value for name, value in one.items() if "second" not in name} == {
-            name: value for name, value in other.items() if "second" not in name}
+            name: value for name, value in other.items() if "second" not in name
+        }
     assert changes.get("cutmix_probability") == 0 or 0 < ours.history[0]["mixed_batches"]
 
 
-def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was_cut_off(splits, tmp_path):
+def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was_cut_off(
+    splits, tmp_path
+):
     state = started(splits, tmp_path)
     order, draws = epoch_of(state)
     laid_out, seen = graphs.plan(state.params, 3, order, draws, (32, 32)), []
     mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
     for number, chosen in enumerate(order.split(16)):
         laid_out.step.fill_(number)
-        ours = graphs.batch(state.images, state.labels, laid_out, mean, std, 16, len(chosen), mixing=True)
-        images = augment.training_batch(state.images[chosen], draws[chosen], splits.mean, splits.std)
+        ours = graphs.batch(
+            state.images, state.labels, laid_out, mean, std, 16, len(chosen), mixing=True
+        )
+        images = augment.training_batch(
+            state.images[chosen], draws[chosen], splits.mean, splits.std
+        )
         theirs = recipe.mix(images, state.labels[chosen], state.params, 3 * 4 + number)
         assert all(torch.equal(one, other) for one, other in zip(ours[:3], theirs))
         assert ours[3].item() == theirs[3] and ours[4].item() == 1 - theirs[3]
@@ -94,7 +133,9 @@ def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, b
         state.model.zero_grad()
         loss, counted = function()
         loss.backward()
-        results.append((loss.detach(), counted, [weight.grad.clone() for weight in state.model.parameters()]))
+        results.append(
+            (loss.detach(), counted, [weight.grad.clone() for weight in state.model.parameters()])
+        )
     (loss, counted, gradients), (other_loss, other_counted, others) = results
     assert torch.equal(loss, other_loss) and torch.equal(counted, other_counted)
     for one, other in zip(gradients, others):
@@ -111,13 +152,19 @@ class Devices(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         self.operations.append(str(function))
-        if {found.device.type for found in tree_leaves((args, kwargs, result)) if isinstance(found, torch.Tensor)} - {"cuda"}:
+        if {
+            found.device.type
+            for found in tree_leaves((args, kwargs, result))
+            if isinstance(found, torch.Tensor)
+        } - {"cuda"}:
             self.elsewhere.append(str(function))
         return result
 
 
 @pytest.mark.parametrize("keep_on_the_host", [False, True])
-def test_a_step_on_a_gpu_touches_no_memory_of_the_host(splits, tmp_path, monkeypatch, keep_on_the_host):
+def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
+    splits, tmp_path, monkeypatch, keep_on_the_host
+):
     """A capture refuses a copy from the host. Tensors without contents stand for those of a GPU; torch takes no backward pass on them."""
     host = started(splits, tmp_path, cutmix_probability=1.0, label_smoothing=0.1)
     drawn = graphs.plan(host.params, 0, *epoch_of(host), (32, 32))
@@ -148,7 +195,9 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(splits, tmp_path, monkeyp
         engine.step(16)  # makes the momentum
         with Devices() as seen:
             engine.step(16)
-    assert sum("convolution" in name for name in seen.operations) == 20 and any("nll_loss" in name for name in seen.operations)
+    assert sum("convolution" in name for name in seen.operations) == 20 and any(
+        "nll_loss" in name for name in seen.operations
+    )
     assert bool(seen.elsewhere) == keep_on_the_host, seen.elsewhere
 
 
@@ -192,7 +241,9 @@ def gpu(monkeypatch, engine, fails=None):
     return captured, restored
 
 
-def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learning_rate_changes(splits, tmp_path, monkeypatch):
+def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learning_rate_changes(
+    splits, tmp_path, monkeypatch
+):
     state, plain = (started(splits, tmp_path, epochs=4, milestones=[3]) for _ in range(2))
     plainly(plain)
     state.engine = graphs.Engine(state)
@@ -205,14 +256,24 @@ def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learnin
         assert torch.equal(one, other)
 
 
-def test_where_a_capture_fails_training_goes_on_step_by_step_and_says_so_once(splits, tmp_path, monkeypatch, capsys):
+def test_where_a_capture_fails_training_goes_on_step_by_step_and_says_so_once(
+    splits, tmp_path, monkeypatch, capsys
+):
     state, plain = started(splits, tmp_path), plainly(started(splits, tmp_path))
     state.engine = graphs.Engine(state)
-    _, restored = gpu(monkeypatch, state.engine, RuntimeError("operation not permitted when stream is capturing\nmore"))
+    _, restored = gpu(
+        monkeypatch,
+        state.engine,
+        RuntimeError("operation not permitted when stream is capturing\nmore"),
+    )
     for _ in range(2):
         train.finish_epoch(state, train.train_epoch(state))
     said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "not permitted when stream is capturing" in said and "step by step" in said
+    assert (
+        said.count("\n") == 1
+        and "not permitted when stream is capturing" in said
+        and "step by step" in said
+    )
     assert restored == ["here"] and not graphs.CAPTURES, "nothing tries again in this process"
     published = record.publish(state, machine.fingerprint(state.device, "fp32"), {})
     assert published.info["steps"] == "one by one"
@@ -242,4 +303,6 @@ def test_the_kind_of_step_is_in_the_fingerprint_of_a_gpu_alone(monkeypatch):
     monkeypatch.setattr(graphs, "COMPILED", True)
     found = machine.fingerprint(SimpleNamespace(type="cuda"), "bf16")
     assert "compiled" in found["step"] and found["algorithms"] == "deterministic"
-    assert machine.fingerprint(SimpleNamespace(type="cuda"), "bf16", data="folder")["step"] == "plain"
+    assert (
+        machine.fingerprint(SimpleNamespace(type="cuda"), "bf16", data="folder")["step"] == "plain"
+    )

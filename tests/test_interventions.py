@@ -1,4 +1,5 @@
 """Interventions against OpenCV, Pillow and NumPy, and the promises of what is random."""
+
 import cv2
 import numpy as np
 import pytest
@@ -19,17 +20,27 @@ def images():
     return (255 * F.interpolate(coarse, size=(32, 32), mode="bilinear")).to(torch.uint8)
 
 
-ALL = {**{kind: lambda x, keys, kind=kind: interventions.fill(x, kind, MEAN, keys, seed=3) for kind in interventions.FILLS},
-       **{f"shuffle {grid}": lambda x, keys, grid=grid: interventions.patch_shuffle(x, grid, keys, seed=3) for grid in (2, 4, 8)},
-       "grey": lambda x, keys: interventions.grey(x),
-       "low pass": lambda x, keys: interventions.low_pass(x, 1.5),
-       "high pass": lambda x, keys: interventions.high_pass(x, 1.5, MEAN)}
+ALL = {
+    **{
+        kind: lambda x, keys, kind=kind: interventions.fill(x, kind, MEAN, keys, seed=3)
+        for kind in interventions.FILLS
+    },
+    **{
+        f"shuffle {grid}": lambda x, keys, grid=grid: interventions.patch_shuffle(
+            x, grid, keys, seed=3
+        )
+        for grid in (2, 4, 8)
+    },
+    "grey": lambda x, keys: interventions.grey(x),
+    "low pass": lambda x, keys: interventions.low_pass(x, 1.5),
+    "high pass": lambda x, keys: interventions.high_pass(x, 1.5, MEAN),
+}
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_neither_batch_size_nor_order_changes_a_picture(images, name):
     whole = ALL[name](images, KEYS)
-    parts = torch.cat([ALL[name](images[i:i + 7], KEYS[i:i + 7]) for i in range(0, 40, 7)])
+    parts = torch.cat([ALL[name](images[i : i + 7], KEYS[i : i + 7]) for i in range(0, 40, 7)])
     assert whole.dtype == torch.uint8 and whole.shape == images.shape and torch.equal(whole, parts)
     assert torch.equal(ALL[name](images.flip(0), KEYS[::-1]), whole.flip(0))
 
@@ -47,15 +58,24 @@ def test_low_pass_is_the_gaussian_of_opencv(images, sigma):
     width = 2 * int(4 * sigma + 0.5) + 1
     ours = interventions.low_pass(images.float(), sigma)
     for image, blurred in zip(images[:5].float().numpy(), ours.numpy()):
-        tiled = np.pad(image, ((0, 0), (32, 32), (32, 32)), mode="symmetric").transpose(1, 2, 0)  # as the edge mirrors it
+        tiled = np.pad(image, ((0, 0), (32, 32), (32, 32)), mode="symmetric").transpose(
+            1, 2, 0
+        )  # as the edge mirrors it
         theirs = cv2.GaussianBlur(tiled, (width, width), sigma)[32:64, 32:64].transpose(2, 0, 1)
         np.testing.assert_allclose(blurred, theirs, atol=0.02)
 
 
 def test_low_and_high_pass_are_the_whole_picture(images):
-    low, high = interventions.low_pass(images.float(), 2.0), interventions.high_pass(images.float(), 2.0, MEAN)
-    torch.testing.assert_close(low + high - 255 * torch.tensor(MEAN).view(3, 1, 1), images.float(), atol=1e-3, rtol=0)
-    torch.testing.assert_close(high.mean((2, 3)), 255 * torch.tensor(MEAN).expand(40, 3), atol=1e-2, rtol=0)
+    low, high = (
+        interventions.low_pass(images.float(), 2.0),
+        interventions.high_pass(images.float(), 2.0, MEAN),
+    )
+    torch.testing.assert_close(
+        low + high - 255 * torch.tensor(MEAN).view(3, 1, 1), images.float(), atol=1e-3, rtol=0
+    )
+    torch.testing.assert_close(
+        high.mean((2, 3)), 255 * torch.tensor(MEAN).expand(40, 3), atol=1e-2, rtol=0
+    )
 
 
 def test_grey_is_the_luma_of_pillow(images):
@@ -66,14 +86,20 @@ def test_grey_is_the_luma_of_pillow(images):
 
 
 def patches(image, grid):
-    return [part.tobytes() for rows in np.split(image.numpy(), grid, 1) for part in np.split(np.ascontiguousarray(rows), grid, 2)]
+    return [
+        part.tobytes()
+        for rows in np.split(image.numpy(), grid, 1)
+        for part in np.split(np.ascontiguousarray(rows), grid, 2)
+    ]
 
 
 @pytest.mark.parametrize("grid", [2, 4, 8])
 def test_a_shuffle_moves_every_patch_and_loses_none(images, grid):
     for image, shuffled in zip(images, interventions.patch_shuffle(images, grid, KEYS)):
         before, after = patches(image, grid), patches(shuffled, grid)
-        assert sorted(before) == sorted(after) and not any(one == other for one, other in zip(before, after))
+        assert sorted(before) == sorted(after) and not any(
+            one == other for one, other in zip(before, after)
+        )
 
 
 def test_the_six_cycles_of_four_patches_are_equally_likely():
@@ -87,7 +113,9 @@ def test_noise_is_uniform_and_another_for_each_key_and_seed(images):
     noise = interventions.fill(images.float(), "noise", MEAN, KEYS).numpy()
     assert kstest((noise.ravel() + 0.5) / 256, "uniform").statistic < 0.01
     assert abs(np.corrcoef(noise.reshape(40, -1))[np.triu_indices(40, 1)]).max() < 0.1
-    assert (interventions.fill(images.float(), "noise", MEAN, KEYS, seed=1).numpy() == noise).mean() < 0.01
+    assert (
+        interventions.fill(images.float(), "noise", MEAN, KEYS, seed=1).numpy() == noise
+    ).mean() < 0.01
 
 
 def test_the_mean_fill_is_the_zero_of_the_network(images):
@@ -99,9 +127,13 @@ def test_the_mean_fill_is_the_zero_of_the_network(images):
 def test_hot_and_cold_cells_are_the_ends_of_the_order(share, cells):
     maps = torch.randn(30, 4, 4, generator=torch.Generator().manual_seed(1))
     hot, cold = interventions.hottest(maps, share), interventions.coldest(maps, share)
-    for one, its_hot, its_cold in zip(maps.flatten(1).numpy(), hot.flatten(1).numpy(), cold.flatten(1).numpy()):
+    for one, its_hot, its_cold in zip(
+        maps.flatten(1).numpy(), hot.flatten(1).numpy(), cold.flatten(1).numpy()
+    ):
         order = np.argsort(one)
-        assert set(np.flatnonzero(its_hot)) == set(order[-cells:]) and set(np.flatnonzero(its_cold)) == set(order[:cells])
+        assert set(np.flatnonzero(its_hot)) == set(order[-cells:]) and set(
+            np.flatnonzero(its_cold)
+        ) == set(order[:cells])
 
 
 def test_equal_cells_are_taken_in_reading_order_and_never_twice():
@@ -118,7 +150,9 @@ def test_random_cells_have_equal_area_and_every_cell_its_turn():
     alone = interventions.random_cells(np.array([1234]), 4, 4, 0.25, draws=3)
     assert torch.equal(alone[:, 0], drawn[:, 1234])
     assert not torch.equal(drawn[0], drawn[1])
-    assert not torch.equal(interventions.random_cells(np.arange(2000), 4, 4, 0.25, draws=3, seed=1), drawn)
+    assert not torch.equal(
+        interventions.random_cells(np.arange(2000), 4, 4, 0.25, draws=3, seed=1), drawn
+    )
 
 
 def test_only_masked_pixels_are_replaced(images):
@@ -126,14 +160,18 @@ def test_only_masked_pixels_are_replaced(images):
     assert mask[0, 8:16, 16:24].all() and mask[0].sum() == 64
     covered = interventions.replace(images, mask, torch.zeros_like(images))
     assert covered[:, :, 8:16, 16:24].sum() == 0
-    assert torch.equal(covered[:, :, 16:], images[:, :, 16:]) and torch.equal(covered[:, :, :, :16], images[:, :, :, :16])
+    assert torch.equal(covered[:, :, 16:], images[:, :, 16:]) and torch.equal(
+        covered[:, :, :, :16], images[:, :, :, :16]
+    )
     assert torch.equal(interventions.replace(images, mask[0], torch.zeros_like(images)), covered)
 
 
 @pytest.mark.parametrize("size, stride, places", [(8, 4, 49), (8, 5, 36), (32, 4, 1)])
 def test_windows_are_those_of_fold_and_reach_every_edge(size, stride, places):
     found = list(interventions.windows(size, stride))
-    assert len(found) == places and all(mask[top:, left:].sum() == size * size for top, left, mask in found)
+    assert len(found) == places and all(
+        mask[top:, left:].sum() == size * size for top, left, mask in found
+    )
     covered = torch.stack([mask for _, _, mask in found]).sum(0).float()
     assert (covered > 0).all()
     if (32 - size) % stride == 0:
@@ -141,14 +179,18 @@ def test_windows_are_those_of_fold_and_reach_every_edge(size, stride, places):
         assert torch.equal(covered, folded)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda x: interventions.fill(x, "pink", MEAN, KEYS), "pink"),
-    (lambda x: interventions.patch_shuffle(x, 5, KEYS), "got 5"),
-    (lambda x: interventions.patch_shuffle(x, 1, KEYS), "got 1"),
-    (lambda x: interventions.hottest(x[:, 0], 1.0), "got 1.0"),
-    (lambda x: interventions.pixels(torch.zeros(2, 5, 5)), "got 5x5"),
-    (lambda x: list(interventions.windows(33)), "size 33"),
-    (lambda x: list(interventions.windows(8, 0)), "stride 0")])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda x: interventions.fill(x, "pink", MEAN, KEYS), "pink"),
+        (lambda x: interventions.patch_shuffle(x, 5, KEYS), "got 5"),
+        (lambda x: interventions.patch_shuffle(x, 1, KEYS), "got 1"),
+        (lambda x: interventions.hottest(x[:, 0], 1.0), "got 1.0"),
+        (lambda x: interventions.pixels(torch.zeros(2, 5, 5)), "got 5x5"),
+        (lambda x: list(interventions.windows(33)), "size 33"),
+        (lambda x: list(interventions.windows(8, 0)), "stride 0"),
+    ],
+)
 def test_what_makes_no_sense_is_refused(images, call, message):
     with pytest.raises(ValueError, match=message):
         call(images)

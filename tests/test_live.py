@@ -1,4 +1,5 @@
 """What a run shows while it trains, read back by others: pandas, the kernel's own books, TensorBoard's reader."""
+
 import builtins
 import sys
 
@@ -11,10 +12,32 @@ from lib import data, live, record, train
 from lib.params import Train
 
 SETTINGS = dict(
-    study="test", outputs="unused", arm="test", seed=3, data="phantom", root="", image_size=32,
-    data_seed=0, train_size=20, val_size=20, test_size=20, width=2,
-    epochs=2, milestones=[1], batch_size=10, learning_rate=0.01, momentum=0.9, weight_decay=0.0, augment=False,
-    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.0, precision="fp32", device="cpu", threads=1)
+    study="test",
+    outputs="unused",
+    arm="test",
+    seed=3,
+    data="phantom",
+    root="",
+    image_size=32,
+    data_seed=0,
+    train_size=20,
+    val_size=20,
+    test_size=20,
+    width=2,
+    epochs=2,
+    milestones=[1],
+    batch_size=10,
+    learning_rate=0.01,
+    momentum=0.9,
+    weight_decay=0.0,
+    augment=False,
+    cutmix_probability=0.0,
+    cutmix_alpha=1.0,
+    label_smoothing=0.0,
+    precision="fp32",
+    device="cpu",
+    threads=1,
+)
 
 
 class Handle:
@@ -46,9 +69,15 @@ def trained(state, **options):
 def test_the_history_can_be_read_while_the_run_goes_on_and_is_whole_after_it(state, capsys):
     trained(state, headless=True)
     so_far = pd.read_csv(state.folder / "history.part.csv")
-    assert so_far["epoch"].tolist() == [1, 2] and so_far["val_loss"].tolist() == pytest.approx([row["val_loss"] for row in state.history])
+    assert so_far["epoch"].tolist() == [1, 2] and so_far["val_loss"].tolist() == pytest.approx(
+        [row["val_loss"] for row in state.history]
+    )
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("epoch 1/2 ") and " GB " in lines[0] and lines[1].endswith("about 0 min left")
+    assert (
+        lines[0].startswith("epoch 1/2 ")
+        and " GB " in lines[0]
+        and lines[1].endswith("about 0 min left")
+    )
     record.publish(state, {}, {})
     assert not (state.folder / "history.part.csv").exists()
     assert pd.read_csv(state.folder / "history.csv").equals(so_far)
@@ -74,7 +103,8 @@ def test_tensorboard_reads_the_rows_back(state):
     assert set(reader.Tags()["scalars"]) == set(state.history[0])
     for name in ("val_accuracy", "stream_loss"):
         assert [(event.step, event.value) for event in reader.Scalars(name)] == [
-            (row["epoch"], pytest.approx(row[name], rel=1e-6)) for row in state.history]
+            (row["epoch"], pytest.approx(row[name], rel=1e-6)) for row in state.history
+        ]
 
 
 def test_no_event_file_unless_asked_for(state):
@@ -85,7 +115,10 @@ def test_tensorboard_without_its_package_is_one_line(state, monkeypatch):
     real = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", lambda name, *rest: _refuse(name, real, *rest))
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
-    with pytest.raises(ModuleNotFoundError, match="^TENSORBOARD was asked for and its package is not installed: pip install tensorboard$"):
+    with pytest.raises(
+        ModuleNotFoundError,
+        match="^TENSORBOARD was asked for and its package is not installed: pip install tensorboard$",
+    ):
         live.follow(state, headless=True, tensorboard=True)
 
 

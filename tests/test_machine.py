@@ -1,4 +1,5 @@
 """What the machine lacks is said before training: a device, bf16, memory; determinism is on."""
+
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from test_resume import started
 def with_cuda(monkeypatch):
     """As where a GPU is, which computes bf16 only by emulation."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
 
 
 @pytest.fixture
@@ -26,7 +29,9 @@ def bare(monkeypatch):
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
 def test_a_device_that_is_asked_for_and_absent_is_named_with_those_there_are(bare, name):
-    with pytest.raises(ValueError, match=f"^device: {name} was asked for and is not available; here are cpu$"):
+    with pytest.raises(
+        ValueError, match=f"^device: {name} was asked for and is not available; here are cpu$"
+    ):
         machine.choose_device(name)
     assert machine.choose_device("auto").type == machine.choose_device("cpu").type == "cpu"
 
@@ -38,9 +43,15 @@ def test_auto_takes_the_gpu_where_one_is_and_fp32_means_fp32_there(with_cuda, mo
 
 def test_bf16_is_refused_where_it_would_be_emulated(with_cuda):
     device = torch.device("cuda")
-    with pytest.raises(ValueError, match="precision: this GPU has no bf16 arithmetic; use fp32 or auto"):
+    with pytest.raises(
+        ValueError, match="precision: this GPU has no bf16 arithmetic; use fp32 or auto"
+    ):
         machine.choose_precision("bf16", device)
-    assert machine.choose_precision("auto", device) == machine.choose_precision("fp32", device) == "fp32"
+    assert (
+        machine.choose_precision("auto", device)
+        == machine.choose_precision("fp32", device)
+        == "fp32"
+    )
 
 
 def test_determinism_is_on_whatever_was_set_before():
@@ -61,6 +72,9 @@ def test_out_of_memory_is_one_line_with_the_batch_size_to_try(tmp_path, monkeypa
 
     state = started(tmp_path)
     monkeypatch.setattr(train, "train_step", no_memory)
-    with pytest.raises(train.TrainingError, match="^cpu is out of memory at batch_size 20, width 2; try batch_size: 10$"):
+    with pytest.raises(
+        train.TrainingError,
+        match="^cpu is out of memory at batch_size 20, width 2; try batch_size: 10$",
+    ):
         train.train_epoch(state)
     assert not list(tmp_path.rglob("run.json"))

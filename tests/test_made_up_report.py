@@ -1,4 +1,5 @@
 """Whole reports of made-up studies: each reads true, keeps to its pages, and shows hostile names as the text they are."""
+
 import io
 import json
 import re
@@ -13,8 +14,14 @@ from lib.export_html import ReportHTML
 from lib.export_pdf import ReportPDF
 from test_export import assert_nothing_runs_or_loads, pdf_text, structure
 
-HOSTILE = ["<script>alert(1)</script>", '#eval("1+1") $x^2$', "\"'\\n\\ ` * _ [a](b)", "<img src=x onerror=alert(2)>", "שלום مرحبا 🦀",
-           "long " * 60]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '#eval("1+1") $x^2$',
+    "\"'\\n\\ ` * _ [a](b)",
+    "<img src=x onerror=alert(2)>",
+    "שלום مرحبا 🦀",
+    "long " * 60,
+]
 SAME = {"baseline": {"wrong": 0.3}, "cutmix": {"wrong": 0.3}}
 SMALL = {"04_compare": {"corruption_images": 0}}
 
@@ -26,7 +33,10 @@ class Rendered:
         self.notebook = notebook
         self.html = ReportHTML().from_notebook_node(notebook)[0]
         self.pdf = ReportPDF().from_notebook_node(notebook)[0]
-        self.page, self.reader = BeautifulSoup(self.html, "html.parser"), PdfReader(io.BytesIO(self.pdf))
+        self.page, self.reader = (
+            BeautifulSoup(self.html, "html.parser"),
+            PdfReader(io.BytesIO(self.pdf)),
+        )
         self.code = self.page.find(id="hidden-code").extract()
         self.texts = [" ".join(self.page.get_text(" ").split()), pdf_text(self.reader)]
 
@@ -52,7 +62,9 @@ def check(report: Rendered, folder) -> None:
     if shutil.which("pdftotext"):
         path = folder / "report.pdf"
         path.write_bytes(report.pdf)
-        boxes = subprocess.run(["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True).stdout
+        boxes = subprocess.run(
+            ["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True
+        ).stdout
         ends = [float(end) for end in re.findall(r'<word [^>]*xMax="([\d.]+)"', boxes)]
         assert max(ends) < 595 - 60, "a word leaves the measure"
         feet = sorted(float(end) for end in re.findall(r'<word [^>]*yMax="([\d.]+)"', boxes))
@@ -62,72 +74,158 @@ def check(report: Rendered, folder) -> None:
 def says(report: Rendered, *sentences: str) -> None:
     for sentence in sentences:
         for text in report.texts:
-            assert re.sub(r"[\s\xa0\xad]+", "", sentence) in re.sub(r"[\s\xa0\xad]+", "", text), sentence
+            assert re.sub(r"[\s\xa0\xad]+", "", sentence) in re.sub(r"[\s\xa0\xad]+", "", text), (
+                sentence
+            )
 
 
 def test_no_effect_with_one_seed(tmp_path, monkeypatch):
-    report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(10), 3, 60), SAME))
+    report = Rendered(
+        made_up.report(tmp_path, monkeypatch, made_up.splits(classes(10), 3, 60), SAME)
+    )
     check(report, tmp_path)
-    says(report, "No difference in test accuracy between baseline and CutMix was found", "no difference in their number was found",
-         "was not found to leave fewer errors in either", "Of 10 classes none are more accurate in CutMix, none less, and 10 as before.",
-         "how much another seed would change is not known", "No difference in what corruption costs the two was found")
+    says(
+        report,
+        "No difference in test accuracy between baseline and CutMix was found",
+        "no difference in their number was found",
+        "was not found to leave fewer errors in either",
+        "Of 10 classes none are more accurate in CutMix, none less, and 10 as before.",
+        "how much another seed would change is not known",
+        "No difference in what corruption costs the two was found",
+    )
     assert not re.search(r"CutMix (raises|lowers) test accuracy", report.texts[0])
     first = report.reader.pages[0].extract_text()
-    places = [first.find(text) for text in ("A made-up study", "No difference", "The arms side by side", "Contents")]
-    assert places == sorted(places) and min(places) >= 0, "title, finding, table of arms and contents on the first page"
+    places = [
+        first.find(text)
+        for text in ("A made-up study", "No difference", "The arms side by side", "Contents")
+    ]
+    assert places == sorted(places) and min(places) >= 0, (
+        "title, finding, table of arms and contents on the first page"
+    )
 
 
 def test_a_worse_arm_with_several_seeds_and_no_superclasses(tmp_path, monkeypatch):
-    arms = {"baseline": {"wrong": 0.05}, "cutmix": {"wrong": 0.6, "changed": {"label_smoothing": 0.1}}}
-    report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(5), 0, 40), arms, seeds=(0, 1), **SMALL))
+    arms = {
+        "baseline": {"wrong": 0.05},
+        "cutmix": {"wrong": 0.6, "changed": {"label_smoothing": 0.1}},
+    }
+    report = Rendered(
+        made_up.report(
+            tmp_path, monkeypatch, made_up.splits(classes(5), 0, 40), arms, seeds=(0, 1), **SMALL
+        )
+    )
     check(report, tmp_path)
-    says(report, "CutMix lowers test accuracy from", "means of 2 seeds", "Each arm was trained with 2 seeds",
-         "These classes have no superclasses, so that every error counts alike", "Corrupted images were not looked at in this study")
+    says(
+        report,
+        "CutMix lowers test accuracy from",
+        "means of 2 seeds",
+        "Each arm was trained with 2 seeds",
+        "These classes have no superclasses, so that every error counts alike",
+        "Corrupted images were not looked at in this study",
+    )
     assert "trained once" not in report.texts[0] and "McNemar" not in report.texts[0]
 
 
 def test_a_thousand_classes_are_cut_with_a_note(tmp_path, monkeypatch):
     arms = {"baseline": {"wrong": 0.08, "sure": 6.0}, "cutmix": {"wrong": 0.02, "sure": 6.0}}
-    report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(1000), 20, 1000), arms, **SMALL))
+    report = Rendered(
+        made_up.report(
+            tmp_path, monkeypatch, made_up.splits(classes(1000), 20, 1000), arms, **SMALL
+        )
+    )
     check(report, tmp_path)
     says(report, "CutMix raises test accuracy from", "1,000 test images of 1000 classes")
     assert "The first 200 of 1,000 rows; all are in figures/classes.csv." in report.texts[0]
-    assert len(report.html) < 3e6 and (tmp_path / "made-up" / "figures" / "classes.csv").read_text().count("\n") == 1001
+    assert (
+        len(report.html) < 3e6
+        and (tmp_path / "made-up" / "figures" / "classes.csv").read_text().count("\n") == 1001
+    )
 
 
 def test_no_error_at_all_and_no_cases(tmp_path, monkeypatch):
     arms = {"baseline": {"wrong": 0.0}, "cutmix": {"wrong": 0.0}}
-    report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(5), 2, 30), arms, **SMALL))
+    report = Rendered(
+        made_up.report(tmp_path, monkeypatch, made_up.splits(classes(5), 2, 30), arms, **SMALL)
+    )
     check(report, tmp_path)
-    says(report, "0 of 30 test images wrong", "There is no error to show.", "No difference in test accuracy", "No error is made",
-         "makes no test error")
+    says(
+        report,
+        "0 of 30 test images wrong",
+        "There is no error to show.",
+        "No difference in test accuracy",
+        "No error is made",
+        "makes no test error",
+    )
 
 
 def test_one_arm_is_reported_and_nothing_is_compared(tmp_path, monkeypatch):
-    report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(classes(6), 2, 30), {"cutmix": {"wrong": 0.4}}))
+    report = Rendered(
+        made_up.report(
+            tmp_path, monkeypatch, made_up.splits(classes(6), 2, 30), {"cutmix": {"wrong": 0.4}}
+        )
+    )
     check(report, tmp_path)
-    says(report, "no other arm was trained, so nothing is compared", "No remedy was trained, so none is judged", "CutMix in numbers",
-         "nothing here says whether a failure could be cured")
-    assert not re.search(r"baseline|both arms|each arm was|The arms|held against|[Ii]mage by image", report.texts[0])
-    made, results = tmp_path / "made-up", json.loads((tmp_path / "made-up" / "results.json").read_text())
-    for name in ("tables/changes", "tables/churn", "figures/classes", "figures/before-after", "figures/corrected"):
+    says(
+        report,
+        "no other arm was trained, so nothing is compared",
+        "No remedy was trained, so none is judged",
+        "CutMix in numbers",
+        "nothing here says whether a failure could be cured",
+    )
+    assert not re.search(
+        r"baseline|both arms|each arm was|The arms|held against|[Ii]mage by image", report.texts[0]
+    )
+    made, results = (
+        tmp_path / "made-up",
+        json.loads((tmp_path / "made-up" / "results.json").read_text()),
+    )
+    for name in (
+        "tables/changes",
+        "tables/churn",
+        "figures/classes",
+        "figures/before-after",
+        "figures/corrected",
+    ):
         assert not list(made.glob(f"{name}*"))
     assert (results["compare"]["before"], results["compare"]["after"]) == ("cutmix", "")
-    assert not {"accuracy_change", "changes", "mcnemar", "migration", "churn", "classes"} & set(results["compare"])
+    assert not {"accuracy_change", "changes", "mcnemar", "migration", "churn", "classes"} & set(
+        results["compare"]
+    )
 
 
 def test_hostile_names_hypotheses_and_title_are_text_everywhere(tmp_path, monkeypatch):
     cases = tmp_path / "cases.yaml"
-    cases.write_text(json.dumps({"cases": [{"id": place, "hypothesis": name} for place, name in enumerate(HOSTILE)]}, ensure_ascii=False), encoding="utf-8")
+    cases.write_text(
+        json.dumps(
+            {"cases": [{"id": place, "hypothesis": name} for place, name in enumerate(HOSTILE)]},
+            ensure_ascii=False,
+        ),
+        encoding="utf-8",
+    )
     arms = {"a__b-c": {"wrong": 0.5}, "x_y_": {"wrong": 0.5, "noise": 11}}
     title = " ".join(HOSTILE[:4])
-    report = Rendered(made_up.report(tmp_path, monkeypatch, made_up.splits(HOSTILE, 3, 36), arms, title=title, cases=str(cases), **SMALL))
+    report = Rendered(
+        made_up.report(
+            tmp_path,
+            monkeypatch,
+            made_up.splits(HOSTILE, 3, 36),
+            arms,
+            title=title,
+            cases=str(cases),
+            **SMALL,
+        )
+    )
     assert_nothing_runs_or_loads(report.page)
     for name in HOSTILE:
         says(report, name)
     assert report.page.h1.get_text() == title and report.reader.metadata.title == title
     for played in made_up.played:
-        for bundle in (output.data for cell in played.cells for output in cell.get("outputs", []) if "data" in output):
+        for bundle in (
+            output.data
+            for cell in played.cells
+            for output in cell.get("outputs", [])
+            if "data" in output
+        ):
             shown = BeautifulSoup(bundle.get("text/html", ""), "html.parser")
             assert not shown(["script", "img"]) and "<script" not in bundle.get("text/markdown", "")
             assert "<script" not in bundle.get("image/svg+xml", "").replace("<!--", "")

@@ -20,7 +20,12 @@ def with_statistics(model: nn.Module) -> nn.Module:
     generator = torch.Generator().manual_seed(5)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            for tensor, low in ((module.running_mean, -0.5), (module.running_var, 0.5), (module.weight.data, 0.5), (module.bias.data, -0.5)):
+            for tensor, low in (
+                (module.running_mean, -0.5),
+                (module.running_var, 0.5),
+                (module.weight.data, 0.5),
+                (module.bias.data, -0.5),
+            ):
                 tensor.copy_(low + torch.rand(tensor.shape, generator=generator))
     return model
 
@@ -54,9 +59,16 @@ def test_same_gradients_as_torchvision_in_train_mode():
 def test_initial_weights_have_torchvisions_spread():
     torch.manual_seed(0)
     theirs, ours = reference(100).state_dict(), resnet18(100, 64).state_dict()
-    for name in ("layer1.0.conv1.weight", "layer2.0.downsample.0.weight", "layer4.1.conv2.weight", "fc.weight"):
+    for name in (
+        "layer1.0.conv1.weight",
+        "layer2.0.downsample.0.weight",
+        "layer4.1.conv2.weight",
+        "fc.weight",
+    ):
         assert ours[name].std().item() == pytest.approx(theirs[name].std().item(), rel=0.05), name
-    assert ours["conv1.weight"].std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)  # He, fan out
+    assert ours["conv1.weight"].std().item() == pytest.approx(
+        (2 / (64 * 9)) ** 0.5, rel=0.05
+    )  # He, fan out
 
 
 @pytest.mark.parametrize("arguments", [(0, 64), (10, 0), (-1, 8)])

@@ -1,4 +1,5 @@
 """The notebooks' form: thin, executed once from top to bottom at their defaults, parameters as declared."""
+
 import ast
 import re
 from pathlib import Path
@@ -33,17 +34,23 @@ def outputs(cells):
 
 
 def test_there_is_one_notebook_a_stage_in_order():
-    assert [path.stem for path in NOTEBOOKS] == [f"0{number}_{stage}" for number, stage in enumerate(STAGES, 1)]
+    assert [path.stem for path in NOTEBOOKS] == [
+        f"0{number}_{stage}" for number, stage in enumerate(STAGES, 1)
+    ]
 
 
 def test_there_is_no_other_notebook():
     assert sorted(FOLDER.glob("*.ipynb")) == [*NOTEBOOKS, EXPLORER]
 
 
-def test_parameters_are_one_cell_of_literals_that_declare_every_field_and_pass_the_check(path, cells):
+def test_parameters_are_one_cell_of_literals_that_declare_every_field_and_pass_the_check(
+    path, cells
+):
     marked = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(marked) == 1
-    assert all("=" not in line.split("#", 1)[1] for line in marked[0].source.splitlines() if "#" in line)  # hides it from papermill
+    assert all(
+        "=" not in line.split("#", 1)[1] for line in marked[0].source.splitlines() if "#" in line
+    )  # hides it from papermill
     assert list(defaults(path)) == [line.targets[0].id for line in ast.parse(marked[0].source).body]
     if path == EXPLORER:  # no stage of a study: nothing is made from its parameters
         assert set(defaults(path)) == set(Stage.model_fields)
@@ -72,7 +79,13 @@ def test_begins_with_what_it_is_for(cells):
 
 
 def test_prints_something_to_check_and_nothing_went_wrong(cells):
-    assert sum("nbval-ignore-output" not in cell.metadata.get("tags", []) and bool(cell.outputs) for cell in code(cells)) >= 3
+    assert (
+        sum(
+            "nbval-ignore-output" not in cell.metadata.get("tags", []) and bool(cell.outputs)
+            for cell in code(cells)
+        )
+        >= 3
+    )
     for output in outputs(cells):
         assert output.output_type != "error"
         assert output.get("name") != "stderr", output.text

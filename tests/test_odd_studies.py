@@ -1,4 +1,5 @@
 """Studies at the edge, through every stage after training: classes without a test image, and no error at all."""
+
 import ast
 import json
 import os
@@ -23,7 +24,11 @@ def trained(outputs, arm: str, right: bool) -> None:
     """An untrained network's run on 12 test images of 20 classes; `right` makes every stored prediction right."""
     torch.set_num_threads(1)
     sizes = {"train": 60, "val": 15, "test": 12}
-    params = Train(**SETTINGS | {f"{name}_size": size for name, size in sizes.items()} | {"outputs": str(outputs), "arm": arm, "epochs": 1, "milestones": []})
+    params = Train(
+        **SETTINGS
+        | {f"{name}_size": size for name, size in sizes.items()}
+        | {"outputs": str(outputs), "arm": arm, "epochs": 1, "milestones": []}
+    )
     splits = data.load("phantom", sizes=sizes, seed=0)
     fingerprint = {"torch": "0", "threads": 1, "precision": "fp32", "device_name": "a machine"}
     state = train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
@@ -37,7 +42,9 @@ def trained(outputs, arm: str, right: bool) -> None:
 def make_right(run) -> None:
     arrays = runs.read_arrays(run.path / "predictions.npz")
     for split in ("val", "test"):
-        arrays[f"{split}_logits"][np.arange(len(arrays[f"{split}_labels"])), arrays[f"{split}_labels"]] += 50
+        arrays[f"{split}_logits"][
+            np.arange(len(arrays[f"{split}_labels"])), arrays[f"{split}_labels"]
+        ] += 50
     runs.write_arrays(run.path / "predictions.npz", **arrays)
     info = predict.read_record(run.path / "run.json")
     info["sha256"]["predictions.npz"] = runs.sha256_of(run.path / "predictions.npz")
@@ -46,29 +53,54 @@ def make_right(run) -> None:
 
 def shown(stage: str, **values) -> str:
     """Run a notebook's cells in this process with other parameters; the Markdown that they end in."""
-    notebook, = runs.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
+    (notebook,) = runs.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
     names, said = parameters_cell(stage) | values, []
     with capture_output():
         for cell in nbformat.read(notebook, 4).cells:
             if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
                 *statements, last = ast.parse(cell.source).body
                 shows = isinstance(last, ast.Expr)
-                exec(compile(ast.Module(statements if shows else [*statements, last], []), str(notebook), "exec"), names)
-                value = eval(compile(ast.Expression(last.value), str(notebook), "eval"), names) if shows else None
+                exec(
+                    compile(
+                        ast.Module(statements if shows else [*statements, last], []),
+                        str(notebook),
+                        "exec",
+                    ),
+                    names,
+                )
+                value = (
+                    eval(compile(ast.Expression(last.value), str(notebook), "eval"), names)
+                    if shows
+                    else None
+                )
                 said.append(value.data if isinstance(value, Markdown) else "")
     return "\n".join(said)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["classes without a test image", "no error at all"])
+@pytest.fixture(
+    scope="module", params=[False, True], ids=["classes without a test image", "no error at all"]
+)
 def study(request, tmp_path_factory):
     outputs, before = tmp_path_factory.mktemp("outputs"), os.getcwd()
     for arm in ("baseline", "cutmix"):
         trained(outputs, arm, request.param)
     values = {"study": "test", "outputs": str(outputs), "runs": str(outputs / "test"), "seeds": [5]}
-    fewer = {"gradcam": {"shown": 1, "diagnosed": 1}, "compare": {"bootstrap_draws": 100, "corruption_images": 0}}
-    said = {stage: shown(stage, **values, **{name: value for name, value in fewer.get(stage, {}).items()}) for stage in STAGES}
+    fewer = {
+        "gradcam": {"shown": 1, "diagnosed": 1},
+        "compare": {"bootstrap_draws": 100, "corruption_images": 0},
+    }
+    said = {
+        stage: shown(
+            stage, **values, **{name: value for name, value in fewer.get(stage, {}).items()}
+        )
+        for stage in STAGES
+    }
     os.chdir(before)
-    return request.param, said, json.loads((outputs / "test" / "results.json").read_text(encoding="utf-8"))
+    return (
+        request.param,
+        said,
+        json.loads((outputs / "test" / "results.json").read_text(encoding="utf-8")),
+    )
 
 
 def test_every_stage_and_the_report_read_true(study):
@@ -76,9 +108,19 @@ def test_every_stage_and_the_report_read_true(study):
     report, arms = " ".join(said["report"].split()), results["compare"]["arms"]
     assert len(report) > 5_000 and not re.search(r"\b(nan|None|inf)\b", report)
     if right:
-        assert arms["baseline"]["test_accuracy"]["mean"] == arms["cutmix"]["test_accuracy"]["mean"] == 1
-        assert "There is no error to show." in report and "Baseline makes no error on the confirmation half." in report
+        assert (
+            arms["baseline"]["test_accuracy"]["mean"]
+            == arms["cutmix"]["test_accuracy"]["mean"]
+            == 1
+        )
+        assert (
+            "There is no error to show." in report
+            and "Baseline makes no error on the confirmation half." in report
+        )
     else:
-        assert 0 < results["failures"]["arms"]["baseline"]["errors"] <= 12 and "There is no error" not in report
+        assert (
+            0 < results["failures"]["arms"]["baseline"]["errors"] <= 12
+            and "There is no error" not in report
+        )
     assert "No difference in test accuracy between baseline and CutMix was found" in report
     assert "Of 12 classes" in report  # of the 20 that there are; eight have no test image

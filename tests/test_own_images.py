@@ -1,4 +1,5 @@
 """docs/data.md followed to the letter: pictures of 224 px through every stage to the report."""
+
 import json
 import re
 
@@ -23,7 +24,10 @@ def test_the_example_is_a_study_that_make_knows(tmp_path):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text(content, encoding="utf-8")
     planned = project.make(copy, "-n", "report", "STUDY=flowers")
-    assert planned.returncode == 0 and "outputs/flowers/cutmix/seed-42/train.ipynb" in planned.stdout.replace("'", "")
+    assert (
+        planned.returncode == 0
+        and "outputs/flowers/cutmix/seed-42/train.ipynb" in planned.stdout.replace("'", "")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,34 +35,81 @@ def study(tmp_path_factory):
     """The example with few pictures and one epoch; its folder, and the executed notebooks by stage."""
     folder, played = tmp_path_factory.mktemp("own"), {}
     pictures = folder_of_pictures.write(folder / "photos", {"train": 8, "test": 3})
-    train, gradcam = (yaml.safe_load(FILES[f"params/flowers/{stage}.yaml"]) for stage in ("train", "gradcam"))
+    train, gradcam = (
+        yaml.safe_load(FILES[f"params/flowers/{stage}.yaml"]) for stage in ("train", "gradcam")
+    )
     given = {"study": "flowers", "outputs": str(folder)}
-    view = given | {"runs": str(folder / "flowers"), "arms": ["baseline", "cutmix"], "seeds": [42], "before": "baseline", "after": "cutmix"}
+    view = given | {
+        "runs": str(folder / "flowers"),
+        "arms": ["baseline", "cutmix"],
+        "seeds": [42],
+        "before": "baseline",
+        "after": "cutmix",
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("CIFAR100_ROOT", str(folder / "no-reviews"))
         patch.setattr(machine, "set_deterministic", torch.set_num_threads)
         for arm in view["arms"]:
             own = yaml.safe_load(FILES[f"params/flowers/arms/{arm}.yaml"])
-            played[arm] = made_up.play("01_train", train | own | given | {"arm": arm, "seed": 42, "root": str(pictures), "width": 16, "batch_size": 8,
-                                                                          "epochs": 1, "milestones": [], "precision": "fp32", "device": "cpu"})
-        for stage, values in {**made_up.STAGES, "03_gradcam": gradcam | {"probed": 2, "diagnosed": 1}}.items():
-            played[stage] = made_up.play(stage, values | view | ({"corruption_images": 2} if stage == "04_compare" else {}))
-        played["05_report"] = made_up.play("05_report", yaml.safe_load(FILES["params/flowers/report.yaml"]) | view)
+            played[arm] = made_up.play(
+                "01_train",
+                train
+                | own
+                | given
+                | {
+                    "arm": arm,
+                    "seed": 42,
+                    "root": str(pictures),
+                    "width": 16,
+                    "batch_size": 8,
+                    "epochs": 1,
+                    "milestones": [],
+                    "precision": "fp32",
+                    "device": "cpu",
+                },
+            )
+        for stage, values in {
+            **made_up.STAGES,
+            "03_gradcam": gradcam | {"probed": 2, "diagnosed": 1},
+        }.items():
+            played[stage] = made_up.play(
+                stage, values | view | ({"corruption_images": 2} if stage == "04_compare" else {})
+            )
+        played["05_report"] = made_up.play(
+            "05_report", yaml.safe_load(FILES["params/flowers/report.yaml"]) | view
+        )
     return folder / "flowers", played
 
 
 def test_a_study_of_224_px_runs_to_its_report(study):
     folder, played = study
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert results["study"]["image_size"] == 224 and results["study"]["sizes"] == {"train": 22, "val": 2, "test": 9}
+    assert results["study"]["image_size"] == 224 and results["study"]["sizes"] == {
+        "train": 22,
+        "val": 2,
+        "test": 9,
+    }
     assert results["gradcam"]["cells"] == [7, 7] and results["gradcam"]["completeness_error"] < 1e-4
-    assert results["study"]["proof"] == {arm: {"train": 1.0, "val": 0.0, "test": 0.0} for arm in ("baseline", "cutmix")}
+    assert results["study"]["proof"] == {
+        arm: {"train": 1.0, "val": 0.0, "test": 0.0} for arm in ("baseline", "cutmix")
+    }
     assert results["compare"]["robustness"]["images"] == 2
-    text = "".join(output["data"].get("text/markdown", "") for cell in played["05_report"].cells if cell.cell_type == "code"
-                   for output in cell.outputs if output.output_type == "display_data")
-    for said in ("torchvision's stem", "inputs of 224 px", "the images in photos", "have 7×7 cells at layer4", "are an extrapolation",
-                 "These classes have no superclasses"):
+    text = "".join(
+        output["data"].get("text/markdown", "")
+        for cell in played["05_report"].cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "display_data"
+    )
+    for said in (
+        "torchvision's stem",
+        "inputs of 224 px",
+        "the images in photos",
+        "have 7×7 cells at layer4",
+        "are an extrapolation",
+        "These classes have no superclasses",
+    ):
         assert wording.escape(said) in text or said in text, said
     assert "superclass (0%" not in text and "3×3 stem" not in text
     files = (folder / "tables" / "errors.csv").read_text(encoding="utf-8")
@@ -69,11 +120,14 @@ def test_a_map_lies_over_its_picture_cell_by_cell(study):
     """The figure of maps, read back: the cells of the drawn map are 32 px of 224."""
     folder, _ = study
     from lib.pictures import overlay
+
     maps = np.load(folder / "maps.npz")["baseline"][0, 0]
     drawn = overlay(np.zeros((3, 224, 224), np.uint8), maps, float(np.abs(maps).max()))
     assert maps.shape == (7, 7) and drawn.shape == (224, 224, 3)
     cells = drawn.reshape(7, 32, 7, 32, 3)
-    assert (cells == cells[:, :1, :, :1]).all() and len(np.unique(cells[:, 0, :, 0].reshape(49, 3), axis=0)) > 10
+    assert (cells == cells[:, :1, :, :1]).all() and len(
+        np.unique(cells[:, 0, :, 0].reshape(49, 3), axis=0)
+    ) > 10
     with Image.open(folder / "figures" / "gradcam.png") as figure:
         assert min(figure.size) >= 192
 
@@ -82,7 +136,15 @@ def test_the_study_is_one_that_the_preflight_passes(tmp_path):
     for name, content in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content.replace("root: photos", f"root: {tmp_path / 'photos'}"), encoding="utf-8")
+        path.write_text(
+            content.replace("root: photos", f"root: {tmp_path / 'photos'}"), encoding="utf-8"
+        )
     folder_of_pictures.write(tmp_path / "photos", {"train": 4, "test": 2})
-    values = [("study", "flowers"), ("outputs", "o"), ("runs", "r"), ("arms", "[baseline, cutmix]"), ("seeds", "[42]")]
+    values = [
+        ("study", "flowers"),
+        ("outputs", "o"),
+        ("runs", "r"),
+        ("arms", "[baseline, cutmix]"),
+        ("seeds", "[42]"),
+    ]
     assert preflight.mistakes(tmp_path / "params" / "flowers", values) == []

@@ -1,4 +1,5 @@
 """Parameters: every mistake is found before anything runs, and named with its file, its key and what is allowed."""
+
 import ast
 import math
 import re
@@ -11,17 +12,58 @@ from lib.runs import ROOT
 from lib.yamls import ParameterError, parse_yaml, read_yaml
 
 TRAIN = {
-    "study": "smoke", "outputs": "outputs", "arm": "baseline", "seed": 0, "data": "phantom", "root": "", "image_size": 32, "data_seed": 42,
-    "train_size": 100, "val_size": 40, "test_size": 0, "width": 8, "epochs": 4, "milestones": [2, 3], "batch_size": 50,
-    "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "augment": True, "cutmix_probability": 0.0,
-    "cutmix_alpha": 1.0, "label_smoothing": 0.0, "precision": "auto", "device": "auto", "threads": 1}
-VIEW = {"study": "smoke", "outputs": "outputs", "runs": "released", "arms": ["a", "b"], "seeds": [0, 1],
-        "before": "a", "after": "b"}
-COMPARE = VIEW | {"confidence_levels": [0.5, 0.9], "reject_below": 0.7, "target_risk": 0.1, "bootstrap_draws": 1000, "corruption_images": 100}
+    "study": "smoke",
+    "outputs": "outputs",
+    "arm": "baseline",
+    "seed": 0,
+    "data": "phantom",
+    "root": "",
+    "image_size": 32,
+    "data_seed": 42,
+    "train_size": 100,
+    "val_size": 40,
+    "test_size": 0,
+    "width": 8,
+    "epochs": 4,
+    "milestones": [2, 3],
+    "batch_size": 50,
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "augment": True,
+    "cutmix_probability": 0.0,
+    "cutmix_alpha": 1.0,
+    "label_smoothing": 0.0,
+    "precision": "auto",
+    "device": "auto",
+    "threads": 1,
+}
+VIEW = {
+    "study": "smoke",
+    "outputs": "outputs",
+    "runs": "released",
+    "arms": ["a", "b"],
+    "seeds": [0, 1],
+    "before": "a",
+    "after": "b",
+}
+COMPARE = VIEW | {
+    "confidence_levels": [0.5, 0.9],
+    "reject_below": 0.7,
+    "target_risk": 0.1,
+    "bootstrap_draws": 1000,
+    "corruption_images": 100,
+}
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
 REPORT = VIEW | {"title": "A title", "claims": "", "conditions": ""}
-BASES = {"train": TRAIN, "failures": FAILURES, "gradcam": GRADCAM, "compare": COMPARE, "report": REPORT}
+BASES = {
+    "train": TRAIN,
+    "failures": FAILURES,
+    "gradcam": GRADCAM,
+    "compare": COMPARE,
+    "report": REPORT,
+}
 PASSED_BY_MAKE = {"study", "outputs", "runs", "arms", "seeds", "arm", "seed"}
 STUDIES = sorted(path.parent.name for path in ROOT.glob("params/*/study.mk"))
 
@@ -34,9 +76,15 @@ def mistakes(stage, origin=None, **changes):
 
 def parameters_cell(stage):
     """The defaults in the stage's notebook, read without the library."""
-    notebook, = ROOT.glob(f"notebooks/0*_{stage}.ipynb")
-    cell, = (cell for cell in nbformat.read(notebook, 4).cells if "parameters" in cell.metadata.get("tags", []))
-    return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cell.source).body}
+    (notebook,) = ROOT.glob(f"notebooks/0*_{stage}.ipynb")
+    (cell,) = (
+        cell
+        for cell in nbformat.read(notebook, 4).cells
+        if "parameters" in cell.metadata.get("tags", [])
+    )
+    return {
+        line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cell.source).body
+    }
 
 
 @pytest.mark.parametrize("stage", BASES)
@@ -49,112 +97,158 @@ def test_checked_parameters_cannot_be_changed():
         params.check("train", TRAIN).epochs = 100
 
 
-@pytest.mark.parametrize("stage, name, value, says", [
-    ("train", "seed", True, "valid integer"),
-    ("train", "epochs", True, "valid integer"),
-    ("train", "epochs", 4.0, "valid integer"),
-    ("train", "epochs", "4", "valid integer"),
-    ("train", "epochs", None, "valid integer"),
-    ("train", "epochs", 0, "greater than or equal to 1"),
-    ("train", "width", 0, "greater than or equal to 1"),
-    ("train", "width", 513, "less than or equal to 512"),
-    ("train", "threads", 0, "greater than or equal to 1"),
-    ("train", "batch_size", 1, "greater than or equal to 2"),
-    ("train", "seed", -1, "greater than or equal to 0"),
-    ("train", "seed", 2**32, "less than 4294967296"),
-    ("train", "data_seed", -1, "greater than or equal to 0"),
-    ("train", "train_size", -1, "greater than or equal to 0"),
-    ("train", "val_size", -1, "greater than or equal to 0"),
-    ("train", "test_size", -1, "greater than or equal to 0"),
-    ("train", "learning_rate", 0, "greater than 0"),
-    ("train", "learning_rate", math.nan, "finite number"),
-    ("train", "learning_rate", math.inf, "finite number"),
-    ("train", "learning_rate", "0.1", "valid number"),
-    ("train", "cutmix_probability", True, "valid number"),
-    ("train", "cutmix_probability", 1.01, "less than or equal to 1"),
-    ("train", "cutmix_probability", -0.1, "greater than or equal to 0"),
-    ("train", "cutmix_alpha", 0, "greater than 0"),
-    ("train", "momentum", 1, "less than 1"),
-    ("train", "momentum", False, "valid number"),
-    ("train", "label_smoothing", 1, "less than 1"),
-    ("train", "weight_decay", -1e-9, "greater than or equal to 0"),
-    ("train", "augment", 1, "valid boolean"),
-    ("train", "augment", "false", "valid boolean"),
-    ("train", "data", "cifar10", "'phantom', 'cifar100' or 'folder'"),
-    ("train", "root", "photos", "is \"\" for other data"),
-    ("train", "image_size", 64, "the images of phantom have 32 px"),
-    ("train", "image_size", 100, "multiple of 32"),
-    ("train", "image_size", 2048, "less than or equal to 1024"),
-    ("train", "image_size", "224", "valid integer"),
-    ("train", "precision", "fp16", "'auto', 'bf16' or 'fp32'"),
-    ("train", "device", "gpu", "'auto', 'cpu', 'cuda' or 'mps'"),
-    ("train", "milestones", 3, "valid list"),
-    ("train", "milestones", [4], "before the last epoch (4)"),
-    ("train", "milestones", [2, 9], "before the last epoch (4)"),
-    ("train", "milestones", [3, 2], "must rise"),
-    ("train", "milestones", [2, 2], "must rise"),
-    ("train", "outputs", "", "match pattern"),
-    ("train", "outputs", "a\0b", "match pattern"),
-    ("report", "runs", "", "match pattern"),
-    ("report", "arms", [], "at least 1 item"),
-    ("report", "seeds", [], "at least 1 item"),
-    ("report", "title", "", "at least 1 character"),
-    ("report", "title", "x" * 301, "at most 300 characters"),
-    ("report", "before", "c", "two of the arms (a, b)"),
-    ("report", "after", "c", "two of the arms (a, b)"),
-    ("report", "after", "a", "two of the arms (a, b)"),
-    ("report", "after", "", "two of the arms (a, b)"),
-    ("failures", "mined", 101, "less than or equal to 100"),
-    ("failures", "cases", None, "valid string"),
-    ("gradcam", "layer", "layer5", "'layer1', 'layer2', 'layer3' or 'layer4'"),
-    ("gradcam", "shown", 0, "greater than or equal to 1"),
-    ("gradcam", "diagnosed", -1, "greater than or equal to 0"), ("gradcam", "scored", "released/phantom", "list"),
-    ("compare", "corruption_images", -1, "greater than or equal to 0"),
-    ("compare", "confidence_levels", [], "at least 1 item"),
-    ("compare", "reject_below", 1.1, "less than or equal to 1"),
-    ("compare", "confidence_levels", [0.5, 0.5], "must rise, each given once"),
-    ("compare", "confidence_levels", [0.9, 0.5], "must rise, each given once"),
-    ("compare", "target_risk", 0, "greater than 0"),
-    ("compare", "target_risk", 1, "less than 1"),
-    ("compare", "bootstrap_draws", 99, "greater than or equal to 100"),
-    ("compare", "bootstrap_draws", 100_001, "less than or equal to 100000"),
-])
+@pytest.mark.parametrize(
+    "stage, name, value, says",
+    [
+        ("train", "seed", True, "valid integer"),
+        ("train", "epochs", True, "valid integer"),
+        ("train", "epochs", 4.0, "valid integer"),
+        ("train", "epochs", "4", "valid integer"),
+        ("train", "epochs", None, "valid integer"),
+        ("train", "epochs", 0, "greater than or equal to 1"),
+        ("train", "width", 0, "greater than or equal to 1"),
+        ("train", "width", 513, "less than or equal to 512"),
+        ("train", "threads", 0, "greater than or equal to 1"),
+        ("train", "batch_size", 1, "greater than or equal to 2"),
+        ("train", "seed", -1, "greater than or equal to 0"),
+        ("train", "seed", 2**32, "less than 4294967296"),
+        ("train", "data_seed", -1, "greater than or equal to 0"),
+        ("train", "train_size", -1, "greater than or equal to 0"),
+        ("train", "val_size", -1, "greater than or equal to 0"),
+        ("train", "test_size", -1, "greater than or equal to 0"),
+        ("train", "learning_rate", 0, "greater than 0"),
+        ("train", "learning_rate", math.nan, "finite number"),
+        ("train", "learning_rate", math.inf, "finite number"),
+        ("train", "learning_rate", "0.1", "valid number"),
+        ("train", "cutmix_probability", True, "valid number"),
+        ("train", "cutmix_probability", 1.01, "less than or equal to 1"),
+        ("train", "cutmix_probability", -0.1, "greater than or equal to 0"),
+        ("train", "cutmix_alpha", 0, "greater than 0"),
+        ("train", "momentum", 1, "less than 1"),
+        ("train", "momentum", False, "valid number"),
+        ("train", "label_smoothing", 1, "less than 1"),
+        ("train", "weight_decay", -1e-9, "greater than or equal to 0"),
+        ("train", "augment", 1, "valid boolean"),
+        ("train", "augment", "false", "valid boolean"),
+        ("train", "data", "cifar10", "'phantom', 'cifar100' or 'folder'"),
+        ("train", "root", "photos", 'is "" for other data'),
+        ("train", "image_size", 64, "the images of phantom have 32 px"),
+        ("train", "image_size", 100, "multiple of 32"),
+        ("train", "image_size", 2048, "less than or equal to 1024"),
+        ("train", "image_size", "224", "valid integer"),
+        ("train", "precision", "fp16", "'auto', 'bf16' or 'fp32'"),
+        ("train", "device", "gpu", "'auto', 'cpu', 'cuda' or 'mps'"),
+        ("train", "milestones", 3, "valid list"),
+        ("train", "milestones", [4], "before the last epoch (4)"),
+        ("train", "milestones", [2, 9], "before the last epoch (4)"),
+        ("train", "milestones", [3, 2], "must rise"),
+        ("train", "milestones", [2, 2], "must rise"),
+        ("train", "outputs", "", "match pattern"),
+        ("train", "outputs", "a\0b", "match pattern"),
+        ("report", "runs", "", "match pattern"),
+        ("report", "arms", [], "at least 1 item"),
+        ("report", "seeds", [], "at least 1 item"),
+        ("report", "title", "", "at least 1 character"),
+        ("report", "title", "x" * 301, "at most 300 characters"),
+        ("report", "before", "c", "two of the arms (a, b)"),
+        ("report", "after", "c", "two of the arms (a, b)"),
+        ("report", "after", "a", "two of the arms (a, b)"),
+        ("report", "after", "", "two of the arms (a, b)"),
+        ("failures", "mined", 101, "less than or equal to 100"),
+        ("failures", "cases", None, "valid string"),
+        ("gradcam", "layer", "layer5", "'layer1', 'layer2', 'layer3' or 'layer4'"),
+        ("gradcam", "shown", 0, "greater than or equal to 1"),
+        ("gradcam", "diagnosed", -1, "greater than or equal to 0"),
+        ("gradcam", "scored", "released/phantom", "list"),
+        ("compare", "corruption_images", -1, "greater than or equal to 0"),
+        ("compare", "confidence_levels", [], "at least 1 item"),
+        ("compare", "reject_below", 1.1, "less than or equal to 1"),
+        ("compare", "confidence_levels", [0.5, 0.5], "must rise, each given once"),
+        ("compare", "confidence_levels", [0.9, 0.5], "must rise, each given once"),
+        ("compare", "target_risk", 0, "greater than 0"),
+        ("compare", "target_risk", 1, "less than 1"),
+        ("compare", "bootstrap_draws", 99, "greater than or equal to 100"),
+        ("compare", "bootstrap_draws", 100_001, "less than or equal to 100000"),
+    ],
+)
 def test_one_mistake_is_one_line_with_file_key_rule_and_value(stage, name, value, says):
-    line, = mistakes(stage, {name: "study/file.yaml"}, **{name: value})
-    assert line.startswith(f"study/file.yaml: {name}: ") and says in line and line.endswith(f"(got {value!r})")
+    (line,) = mistakes(stage, {name: "study/file.yaml"}, **{name: value})
+    assert (
+        line.startswith(f"study/file.yaml: {name}: ")
+        and says in line
+        and line.endswith(f"(got {value!r})")
+    )
 
 
 FOLDER = {"data": "folder", "root": "photos", "image_size": 224, "width": 16}
 
 
-@pytest.mark.parametrize("name, value, says", [
-    ("root", "", "names the folder of the images"), ("root", " ", "names the folder of the images"), ("root", "a\nb", "printable"),
-    ("image_size", 200, "multiple of 32"), ("width", 15, "at least 16 for images of more than 32 px")])
+@pytest.mark.parametrize(
+    "name, value, says",
+    [
+        ("root", "", "names the folder of the images"),
+        ("root", " ", "names the folder of the images"),
+        ("root", "a\nb", "printable"),
+        ("image_size", 200, "multiple of 32"),
+        ("width", 15, "at least 16 for images of more than 32 px"),
+    ],
+)
 def test_a_folder_has_a_place_a_size_and_a_width_that_can_be_trained(name, value, says):
     assert params.check("train", TRAIN | FOLDER).root == "photos"
-    line, = mistakes("train", {name: "file.yaml"}, **FOLDER | {name: value})
+    (line,) = mistakes("train", {name: "file.yaml"}, **FOLDER | {name: value})
     assert line.startswith(f"file.yaml: {name}: ") and says in line
 
 
-@pytest.mark.parametrize("stage, name, value, place", [
-    ("train", "milestones", [True], "milestones.0"), ("compare", "confidence_levels", [0.5, 2], "confidence_levels.1"),
-    ("report", "seeds", [0, -1], "seeds.1"), ("report", "arms", ["a", "../b"], "arms.1")])
+@pytest.mark.parametrize(
+    "stage, name, value, place",
+    [
+        ("train", "milestones", [True], "milestones.0"),
+        ("compare", "confidence_levels", [0.5, 2], "confidence_levels.1"),
+        ("report", "seeds", [0, -1], "seeds.1"),
+        ("report", "arms", ["a", "../b"], "arms.1"),
+    ],
+)
 def test_a_mistake_in_a_list_names_the_item(stage, name, value, place):
     lines = mistakes(stage, {name: "file.yaml"}, **{name: value})
     assert any(line.startswith(f"file.yaml: {place}: ") for line in lines)
 
 
-@pytest.mark.parametrize("name", [
-    "../../x", "..", ".", "/etc", "a/b", "a\\b", "{seed.__class__}", "%s", "$(touch x)", "a b", "a\n",
-    "a\0b", "a" * 300, "A", "-f", "_x", "cifаr100", b"smoke", 7])  # the a in cifаr100 is Cyrillic
-@pytest.mark.parametrize("field, stage", [("study", "train"), ("arm", "train"), ("before", "report"),
-                                          ("after", "report")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "..",
+        ".",
+        "/etc",
+        "a/b",
+        "a\\b",
+        "{seed.__class__}",
+        "%s",
+        "$(touch x)",
+        "a b",
+        "a\n",
+        "a\0b",
+        "a" * 300,
+        "A",
+        "-f",
+        "_x",
+        "cifаr100",
+        b"smoke",
+        7,
+    ],
+)  # the a in cifаr100 is Cyrillic
+@pytest.mark.parametrize(
+    "field, stage",
+    [("study", "train"), ("arm", "train"), ("before", "report"), ("after", "report")],
+)
 def test_names_that_are_more_than_names_are_refused(field, stage, name):
     line = mistakes(stage, **{field: name})[0]
     assert line.startswith(f"parameters: {field}: ")
 
 
-@pytest.mark.parametrize("field, stage", [("study", "train"), ("arm", "train"), ("before", "report")])
+@pytest.mark.parametrize(
+    "field, stage", [("study", "train"), ("arm", "train"), ("before", "report")]
+)
 def test_no_name_is_none(field, stage):
     assert mistakes(stage, **{field: ""})[0].startswith(f"parameters: {field}: ")
 
@@ -162,11 +256,16 @@ def test_no_name_is_none(field, stage):
 @pytest.mark.parametrize("before, after", [("a", "b"), ("a", "a"), ("b", "")])
 def test_one_arm_stands_alone(before, after):
     assert params.check("report", REPORT | {"arms": ["a"], "after": ""}).pair == ("a",)
-    assert "with one arm (a) before must be that arm" in mistakes("report", arms=["a"], before=before, after=after)[0]
+    assert (
+        "with one arm (a) before must be that arm"
+        in mistakes("report", arms=["a"], before=before, after=after)[0]
+    )
 
 
 def test_names_in_a_list_are_checked_too():
-    assert mistakes("report", arms=["a", "b", "../c"])[0].startswith("parameters: arms.2: string should match")
+    assert mistakes("report", arms=["a", "b", "../c"])[0].startswith(
+        "parameters: arms.2: string should match"
+    )
 
 
 @pytest.mark.parametrize("good", ["a", "0", "cifar100-small", "no_augmentation", "a" * 64])
@@ -175,12 +274,12 @@ def test_ordinary_names_pass(good):
 
 
 def test_a_misspelt_parameter_gets_a_suggestion():
-    line, = mistakes("train", {"epocs": "train.yaml"}, epocs=3)
+    (line,) = mistakes("train", {"epocs": "train.yaml"}, epocs=3)
     assert line == "train.yaml: epocs: unknown parameter; did you mean 'epochs'?"
 
 
 def test_an_unknown_parameter_gets_the_list():
-    line, = mistakes("gradcam", qqq=3)
+    (line,) = mistakes("gradcam", qqq=3)
     assert line == "parameters: qqq: unknown parameter; known are " + ", ".join(GRADCAM)
 
 
@@ -194,18 +293,30 @@ def test_a_key_that_is_no_text_is_unknown_and_its_file_is_named(key):
 def test_every_parameter_must_be_set(stage):
     with pytest.raises(ParameterError) as caught:
         params.check(stage, {})
-    assert str(caught.value).splitlines() == [f"parameters: {name}: missing, every parameter must be set" for name in
-                                              params.STAGES[stage].model_fields]
+    assert str(caught.value).splitlines() == [
+        f"parameters: {name}: missing, every parameter must be set"
+        for name in params.STAGES[stage].model_fields
+    ]
     assert set(params.STAGES[stage].model_fields) == set(BASES[stage])
 
 
 def test_all_mistakes_are_told_at_once_each_with_its_file():
-    origin = {"epochs": "train.yaml", "momentum": "train.yaml", "lr": "arm.yaml", "milestones": "arm.yaml",
-              "seed": "-p seed"}
+    origin = {
+        "epochs": "train.yaml",
+        "momentum": "train.yaml",
+        "lr": "arm.yaml",
+        "milestones": "arm.yaml",
+        "seed": "-p seed",
+    }
     lines = mistakes("train", origin, momentum=2, lr=1, milestones=[5], seed=-1, width=0)
     starts = {line.split(": ")[0] + ": " + line.split(": ")[1] for line in lines}
-    assert starts == {"train.yaml: momentum", "arm.yaml: lr", "arm.yaml: milestones", "-p seed: seed",
-                      "parameters: width"}
+    assert starts == {
+        "train.yaml: momentum",
+        "arm.yaml: lr",
+        "arm.yaml: milestones",
+        "-p seed: seed",
+        "parameters: width",
+    }
     assert len(lines) == 5
 
 
@@ -218,12 +329,41 @@ def test_a_notebook_hands_over_its_parameters_and_nothing_else():
 
 # --- YAML
 
-@pytest.mark.parametrize("text, value", [
-    ("1e-3", 1e-3), ("1E5", 1e5), ("+1e3", 1e3), ("-2e-1", -0.2), ("1.5e3", 1500.0), ("5.0e-4", 5e-4), (".5e1", 5.0),
-    ("0.1", 0.1), ("1.", 1.0), (".5", 0.5), (".inf", math.inf), ("-.inf", -math.inf), ("0", 0), ("-7", -7),
-    ("1_000", 1000), ("true", True), ("no", False), ("null", None), ("[1, 2]", [1, 2]), ("abc", "abc"), ('"1"', "1"),
-    ("2024-05-06", "2024-05-06"), ("2024-05-06 07:08:09", "2024-05-06 07:08:09"), ("010", "010"), ("12:30", "12:30"),
-    ("1:30.5", "1:30.5"), ("0x1F", "0x1F"), ("1e", "1e"), ("1e-3x", "1e-3x")])
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("1e-3", 1e-3),
+        ("1E5", 1e5),
+        ("+1e3", 1e3),
+        ("-2e-1", -0.2),
+        ("1.5e3", 1500.0),
+        ("5.0e-4", 5e-4),
+        (".5e1", 5.0),
+        ("0.1", 0.1),
+        ("1.", 1.0),
+        (".5", 0.5),
+        (".inf", math.inf),
+        ("-.inf", -math.inf),
+        ("0", 0),
+        ("-7", -7),
+        ("1_000", 1000),
+        ("true", True),
+        ("no", False),
+        ("null", None),
+        ("[1, 2]", [1, 2]),
+        ("abc", "abc"),
+        ('"1"', "1"),
+        ("2024-05-06", "2024-05-06"),
+        ("2024-05-06 07:08:09", "2024-05-06 07:08:09"),
+        ("010", "010"),
+        ("12:30", "12:30"),
+        ("1:30.5", "1:30.5"),
+        ("0x1F", "0x1F"),
+        ("1e", "1e"),
+        ("1e-3x", "1e-3x"),
+    ],
+)
 def test_scalars_mean_what_they_look_like(text, value):
     read = parse_yaml(f"a: {text}", "file.yaml")["a"]
     assert read == value and type(read) is type(value)
@@ -233,32 +373,63 @@ def test_nan_is_read_and_then_refused():
     assert math.isnan(parse_yaml("a: .nan", "")["a"])
 
 
-@pytest.mark.parametrize("text, where", [
-    ("seed: 1\narm: a\nseed: 2\n", "seed (line 3)"), ("{seed: 1, seed: 1}", "seed (line 1)"),
-    ("a:\n  - x: 1\n    x: 2\n", "x (line 3)"), ("a: 1\nb: 1\nb: 1\na: 1", "b (line 3), a (line 4)")])
+@pytest.mark.parametrize(
+    "text, where",
+    [
+        ("seed: 1\narm: a\nseed: 2\n", "seed (line 3)"),
+        ("{seed: 1, seed: 1}", "seed (line 1)"),
+        ("a:\n  - x: 1\n    x: 2\n", "x (line 3)"),
+        ("a: 1\nb: 1\nb: 1\na: 1", "b (line 3), a (line 4)"),
+    ],
+)
 def test_a_key_given_twice_is_refused_with_its_line(text, where):
     with pytest.raises(ParameterError, match=re.escape(f"file.yaml: {where}: given twice")):
         parse_yaml(text, "file.yaml")
 
 
-@pytest.mark.parametrize("text", [
-    "a: !!python/object/apply:os.system ['touch {path}']", "!!python/object/new:os.system ['touch {path}']",
-    "a: !!python/name:os.system", "a: !!python/module:os",
-    "!!python/object/apply:os.system {{args: ['touch {path}']}}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: !!python/object/apply:os.system ['touch {path}']",
+        "!!python/object/new:os.system ['touch {path}']",
+        "a: !!python/name:os.system",
+        "a: !!python/module:os",
+        "!!python/object/apply:os.system {{args: ['touch {path}']}}",
+    ],
+)
 def test_code_in_yaml_is_refused_and_does_not_run(text, tmp_path):
     with pytest.raises(ParameterError, match="file.yaml: not valid YAML"):
         parse_yaml(text.format(path=tmp_path / "ran"), "file.yaml")
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", [
-    "a: [1", "a: 1\nb", "a: \0", "? [a]\n: 1", "&a {x: *a}", "a: *nowhere", "<<: {a: 1}", "a: !!bool maybe",
-    "a: !!int ''", "a: !!float ''", "a: !!timestamp x", "a: !!int x", "!!map abc", "a: 1\n---\nb: 2",
-    "a: " + "9" * 5000, "[" * 3000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "a: 1\nb",
+        "a: \0",
+        "? [a]\n: 1",
+        "&a {x: *a}",
+        "a: *nowhere",
+        "<<: {a: 1}",
+        "a: !!bool maybe",
+        "a: !!int ''",
+        "a: !!float ''",
+        "a: !!timestamp x",
+        "a: !!int x",
+        "!!map abc",
+        "a: 1\n---\nb: 2",
+        "a: " + "9" * 5000,
+        "[" * 3000,
+    ],
+)
 def test_broken_yaml_is_one_line_that_names_the_file(text):
     with pytest.raises(ParameterError) as caught:
         parse_yaml(text, "file.yaml")
-    assert str(caught.value).startswith("file.yaml: not valid YAML: ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith("file.yaml: not valid YAML: ") and "\n" not in str(
+        caught.value
+    )
 
 
 def test_a_syntax_error_names_the_line():
@@ -266,9 +437,14 @@ def test_a_syntax_error_names_the_line():
         parse_yaml("a: 1\nb: [", "file.yaml")
 
 
-@pytest.mark.parametrize("content, says", [
-    (b"- 1\n- 2\n", "expected 'name: value' lines, found list"), (b"text", "found str"),
-    (b"\xff\xfe\xfa", "UnicodeDecodeError")])
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        (b"- 1\n- 2\n", "expected 'name: value' lines, found list"),
+        (b"text", "found str"),
+        (b"\xff\xfe\xfa", "UnicodeDecodeError"),
+    ],
+)
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, says):
     path = tmp_path / "train.yaml"
     path.write_bytes(content)
@@ -279,7 +455,9 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, says):
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     missing = tmp_path / "none.yaml"
-    with pytest.raises(ParameterError, match=re.escape(f"{missing}: cannot be read (FileNotFoundError)")):
+    with pytest.raises(
+        ParameterError, match=re.escape(f"{missing}: cannot be read (FileNotFoundError)")
+    ):
         read_yaml(missing)
     with pytest.raises(ParameterError, match="IsADirectoryError"):
         read_yaml(tmp_path)
@@ -300,6 +478,7 @@ def test_a_file_is_read_as_utf8_whatever_the_locale(tmp_path):
 
 # --- the studies in params/
 
+
 def test_there_are_studies():
     assert {"smoke", "phantom", "cifar100-small"} <= set(STUDIES)
 
@@ -309,7 +488,9 @@ def test_the_notebooks_own_defaults_are_good_and_complete(stage):
     assert params.check(stage, parameters_cell(stage)).study == "smoke"
 
 
-@pytest.mark.parametrize("study, stage", [(study, stage) for study in STUDIES for stage in BASES if study != "smoke"])
+@pytest.mark.parametrize(
+    "study, stage", [(study, stage) for study in STUDIES for stage in BASES if study != "smoke"]
+)
 def test_a_study_sets_every_parameter_that_make_does_not(study, stage):
     given = read_yaml(ROOT / "params" / study / f"{stage}.yaml")
     assert set(given) == set(params.STAGES[stage].model_fields) - PASSED_BY_MAKE
@@ -319,10 +500,14 @@ def test_a_study_sets_every_parameter_that_make_does_not(study, stage):
 def test_a_study_has_good_values_for_every_arm_and_seed(study):
     folder = ROOT / "params" / study
     text = (folder / "study.mk").read_text(encoding="utf-8")
-    arms, seeds = (re.search(rf"^{name} *:= *(.+)$", text, re.M).group(1).split() for name in ("ARMS", "SEEDS"))
+    arms, seeds = (
+        re.search(rf"^{name} *:= *(.+)$", text, re.M).group(1).split() for name in ("ARMS", "SEEDS")
+    )
     assert set(arms) == {path.stem for path in folder.glob("arms/*.yaml")}
-    layers = {stage: parameters_cell(stage) if study == "smoke" else read_yaml(folder / f"{stage}.yaml")
-              for stage in BASES}
+    layers = {
+        stage: parameters_cell(stage) if study == "smoke" else read_yaml(folder / f"{stage}.yaml")
+        for stage in BASES
+    }
     passed = {"study": study, "outputs": "outputs"}
     for arm in arms:
         of_arm = read_yaml(folder / "arms" / f"{arm}.yaml")

@@ -1,4 +1,5 @@
 """The phantom's images are reproducible to the byte, and what its labels and causes claim holds in the pixels."""
+
 import hashlib
 
 import numpy as np
@@ -32,21 +33,37 @@ def digest(data: phantom.Images) -> str:
     return sha.hexdigest()
 
 
-@pytest.mark.parametrize("split, size, seed, expected", [
-    ("train", 300, 0, "108f32c152b3a5d67e346d0f51545d363e8694b8c834c17152452655d2133267"),
-    ("val", 300, 1, "ee99b87a1f6644f20e56f9a03dc4e560c8467a6fb90a757dae3f7b4a37193ac9"),
-    ("test", 300, 2, "c474d0eacd89da1c4979b09cd2656fc17b575c23b8910f98a6315da1635aeaab"),
-    ("test", 300, 2**63 - 1, "fc225627dfd066adc90248c0a8baa30ba56c9bfb86ccf71c3a64a11e7d5a295f"),
-])
+@pytest.mark.parametrize(
+    "split, size, seed, expected",
+    [
+        ("train", 300, 0, "108f32c152b3a5d67e346d0f51545d363e8694b8c834c17152452655d2133267"),
+        ("val", 300, 1, "ee99b87a1f6644f20e56f9a03dc4e560c8467a6fb90a757dae3f7b4a37193ac9"),
+        ("test", 300, 2, "c474d0eacd89da1c4979b09cd2656fc17b575c23b8910f98a6315da1635aeaab"),
+        (
+            "test",
+            300,
+            2**63 - 1,
+            "fc225627dfd066adc90248c0a8baa30ba56c9bfb86ccf71c3a64a11e7d5a295f",
+        ),
+    ],
+)
 def test_the_bytes_are_pinned(split, size, seed, expected):
     assert digest(phantom.generate(split, size, seed)) == expected
 
 
 def test_shapes_and_types(test_split):
-    kinds = {name: (getattr(test_split, name).shape, getattr(test_split, name).dtype.name) for name in FIELDS}
-    assert kinds == {"images": ((2000, 3, 32, 32), "uint8"), "labels": ((2000,), "int64"),
-                     "object_class": ((2000,), "int64"), "cause": ((2000,), "int8"),
-                     "cause_class": ((2000,), "int64"), "mask": ((2000, 32, 32), "bool")}
+    kinds = {
+        name: (getattr(test_split, name).shape, getattr(test_split, name).dtype.name)
+        for name in FIELDS
+    }
+    assert kinds == {
+        "images": ((2000, 3, 32, 32), "uint8"),
+        "labels": ((2000,), "int64"),
+        "object_class": ((2000,), "int64"),
+        "cause": ((2000,), "int8"),
+        "cause_class": ((2000,), "int64"),
+        "mask": ((2000, 32, 32), "bool"),
+    }
 
 
 def test_the_vocabulary():
@@ -54,7 +71,9 @@ def test_the_vocabulary():
     assert phantom.SUPERCLASS == sorted(list(range(5)) * 4) and len(phantom.SUPERCLASS_NAMES) == 5
     assert phantom.CAUSES == ("none", "background", "second_object", "look_alike", "label_error")
     assert sum(phantom.SHARES) == 100 and len(phantom.SHARES) == len(phantom.CAUSES)
-    assert len(set(label // 2 for label in phantom.TIED_CLASSES)) == phantom_textures.TIED == 8  # one of a pair at most
+    assert (
+        len(set(label // 2 for label in phantom.TIED_CLASSES)) == phantom_textures.TIED == 8
+    )  # one of a pair at most
 
 
 @pytest.mark.parametrize("split", phantom.SPLITS)
@@ -68,7 +87,10 @@ def test_a_shorter_split_starts_a_longer_one(split, size):
 def test_classes_are_balanced_and_so_are_causes_within_a_class(test_split):
     assert (np.bincount(test_split.labels, minlength=20) == 100).all()
     for label in range(20):
-        assert tuple(np.bincount(test_split.cause[test_split.labels == label], minlength=5)) == phantom.SHARES
+        assert (
+            tuple(np.bincount(test_split.cause[test_split.labels == label], minlength=5))
+            == phantom.SHARES
+        )
     part = phantom.generate("val", 500, 0)
     assert (np.bincount(part.labels) == 25).all()
     assert np.abs(np.bincount(part.cause, minlength=5) / 5 - phantom.SHARES).max() < 2  # per cent
@@ -76,12 +98,20 @@ def test_classes_are_balanced_and_so_are_causes_within_a_class(test_split):
 
 def test_training_is_clean():
     data = phantom.generate("train", 500, 0)
-    assert (data.cause == 0).all() and (data.cause_class == -1).all() and (data.labels == data.object_class).all()
+    assert (
+        (data.cause == 0).all()
+        and (data.cause_class == -1).all()
+        and (data.labels == data.object_class).all()
+    )
 
 
 def test_seeds_and_splits_share_no_picture():
-    seen = [picture.tobytes() for split in phantom.SPLITS for seed in (0, 1)
-            for picture in phantom.generate(split, 500, seed).images]
+    seen = [
+        picture.tobytes()
+        for split in phantom.SPLITS
+        for seed in (0, 1)
+        for picture in phantom.generate(split, 500, seed).images
+    ]
     assert len(set(seen)) == len(seen) == 3000
 
 
@@ -93,7 +123,9 @@ def test_tied_classes_stand_on_their_own_background_at_the_stated_share():
     assert abs(own.mean() * 100 - phantom.BIAS) < 2
     assert (plan["texture"][tied][~own] >= phantom_textures.TIED).all()
     assert (plan["texture"][~tied] >= phantom_textures.TIED).all()
-    assert np.bincount(plan["texture"][~tied], minlength=16)[8:].min() > 500  # the whole neutral pool is in use
+    assert (
+        np.bincount(plan["texture"][~tied], minlength=16)[8:].min() > 500
+    )  # the whole neutral pool is in use
 
 
 def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
@@ -110,7 +142,10 @@ def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
 
 def test_each_texture_is_recognisable_without_noise():
     """Two tied textures with the same random numbers differ much, and so do two pictures of one texture."""
-    fields = [phantom_textures.field(texture, phantom._plan("test", 40, 0)["key"]).astype(int) for texture in range(16)]
+    fields = [
+        phantom_textures.field(texture, phantom._plan("test", 40, 0)["key"]).astype(int)
+        for texture in range(16)
+    ]
     for i, one in enumerate(fields):
         assert one.shape == (40, 32, 32) and one.min() >= 0 and one.max() <= 128 and one.std() > 10
         assert np.abs(one[:-1] - one[1:]).mean() > 4
@@ -124,23 +159,37 @@ def test_background_pictures_show_the_texture_of_the_class_they_point_at(test_sp
     assert np.array_equal(tied[plan["texture"][chosen]], test_split.cause_class[chosen])
     assert (test_split.cause_class[chosen] // 2 != test_split.labels[chosen] // 2).all()
     assert set(test_split.cause_class[chosen]) == set(phantom.TIED_CLASSES)
-    for texture in range(8):  # the brightness outside the mask follows that texture's field, however it is coloured
+    for texture in range(
+        8
+    ):  # the brightness outside the mask follows that texture's field, however it is coloured
         rows = np.flatnonzero(chosen & (plan["texture"] == texture))
         field = phantom_textures.field(texture, plan["key"][rows])
         wrong = phantom_textures.field((texture + 1) % 8, plan["key"][rows])
         pictures, outside = test_split.images[rows].mean(1), ~test_split.mask[rows]
-        assert _correlation(pictures, field, outside) > 0.75 > 0.4 > _correlation(pictures, wrong, outside)
+        assert (
+            _correlation(pictures, field, outside)
+            > 0.75
+            > 0.4
+            > _correlation(pictures, wrong, outside)
+        )
 
 
 def _correlation(pictures, values, where):
     """The mean over n pictures of how well two values agree in the pixels `where`, all (n, 32, 32), up to sign."""
-    return np.mean([abs(np.corrcoef(one[here], two[here])[0, 1]) for one, two, here in zip(pictures, values, where)])
+    return np.mean(
+        [
+            abs(np.corrcoef(one[here], two[here])[0, 1])
+            for one, two, here in zip(pictures, values, where)
+        ]
+    )
 
 
 def test_the_second_object_is_larger_and_of_the_class_pointed_at(test_split, layers):
     plan, scenes = layers
     chosen = test_split.cause == phantom.SECOND_OBJECT
-    main, second = (layer[chosen].sum((1, 2), dtype=np.int64) for layer in (scenes.main, scenes.second))
+    main, second = (
+        layer[chosen].sum((1, 2), dtype=np.int64) for layer in (scenes.main, scenes.second)
+    )
     assert (second > main).all()
     visible = ((scenes.second > 0) & ~test_split.mask)[chosen].sum((1, 2))
     assert (visible > 0.8 * (scenes.second > 0)[chosen].sum((1, 2))).mean() > 0.9
@@ -148,14 +197,21 @@ def test_the_second_object_is_larger_and_of_the_class_pointed_at(test_split, lay
     assert (plan["texture"][chosen] >= phantom_textures.TIED).all()
 
 
-def test_look_alikes_differ_in_few_pixels_and_show_more_of_their_own_shape(test_split, layers, monkeypatch):
+def test_look_alikes_differ_in_few_pixels_and_show_more_of_their_own_shape(
+    test_split, layers, monkeypatch
+):
     plan, scenes = layers
     chosen = test_split.cause == phantom.LOOK_ALIKE
     assert np.array_equal(test_split.cause_class[chosen], test_split.labels[chosen] ^ 1)
     assert (plan["texture"][chosen] >= phantom_textures.TIED).all()
-    part = [plan[name][chosen] for name in ("key", "object_class", "cause", "cause_class", "texture")]
+    part = [
+        plan[name][chosen] for name in ("key", "object_class", "cause", "cause_class", "texture")
+    ]
     pure = []
-    for own_share in (128, 0):  # the same pictures with the label's shape alone, then with the partner's alone
+    for own_share in (
+        128,
+        0,
+    ):  # the same pictures with the label's shape alone, then with the partner's alone
         monkeypatch.setattr(phantom_paint, "ALIKE_OWN", (own_share, own_share + 1))
         pure.append(scene(*part).main.astype(int))
     differs = (np.abs(pure[0] - pure[1]) > 8).sum((1, 2))
@@ -189,18 +245,28 @@ def _centred(masks):
     out = np.empty((len(masks), 16, 16))
     for i, mask in enumerate(masks):
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        grid = [line[0] + np.arange(16) * (line[-1] - line[0] + 1) // 16 for line in (rows, columns)]
+        grid = [
+            line[0] + np.arange(16) * (line[-1] - line[0] + 1) // 16 for line in (rows, columns)
+        ]
         out[i] = mask[np.ix_(*grid)]
     return out
 
 
-@pytest.mark.parametrize("split, size, seed, message", [
-    ("dev", 10, 0, "split must be one of train, val, test, got 'dev'"),
-    ("test", 0, 0, "size must be a whole number of at least 1, got 0"),
-    ("test", 2.5, 0, "size must be a whole number of at least 1, got 2.5"),
-    ("test", 10, -1, r"seed must be a whole number from 0 to 2\*\*63 - 1, got -1"),
-    ("test", 10, 2**63, r"seed must be a whole number from 0 to 2\*\*63 - 1, got 9223372036854775808"),
-])
+@pytest.mark.parametrize(
+    "split, size, seed, message",
+    [
+        ("dev", 10, 0, "split must be one of train, val, test, got 'dev'"),
+        ("test", 0, 0, "size must be a whole number of at least 1, got 0"),
+        ("test", 2.5, 0, "size must be a whole number of at least 1, got 2.5"),
+        ("test", 10, -1, r"seed must be a whole number from 0 to 2\*\*63 - 1, got -1"),
+        (
+            "test",
+            10,
+            2**63,
+            r"seed must be a whole number from 0 to 2\*\*63 - 1, got 9223372036854775808",
+        ),
+    ],
+)
 def test_bad_input_is_named(split, size, seed, message):
     with pytest.raises(ValueError, match=message):
         phantom.generate(split, size, seed)

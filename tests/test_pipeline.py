@@ -1,4 +1,5 @@
 """The Makefile, end to end, on a copy of the project in a folder whose name has blanks and letters beyond ASCII."""
+
 import json
 import shutil
 
@@ -7,8 +8,11 @@ import pypdf
 import pytest
 from project import copied, make
 
-LESS = {"train": "train_size: 600\nval_size: 200\ntest_size: 200\nepochs: 2\nmilestones: [1]\n", "gradcam": "probed: 40\n",
-        "compare": "corruption_images: 40\nbootstrap_draws: 100\n"}  # the whole smoke study is what nbval runs
+LESS = {
+    "train": "train_size: 600\nval_size: 200\ntest_size: 200\nepochs: 2\nmilestones: [1]\n",
+    "gradcam": "probed: 40\n",
+    "compare": "corruption_images: 40\nbootstrap_draws: 100\n",
+}  # the whole smoke study is what nbval runs
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +43,55 @@ def test_the_report_says_what_the_study_found(finished):
 
 def test_every_run_and_stage_left_what_it_promises(finished):
     for arm in ("baseline", "cutmix"):
-        names = {path.name for path in (finished / arm / "seed-0").iterdir() if not path.name.startswith(".")}
-        assert names >= {"train.ipynb", "model.safetensors", "history.csv", "predictions.npz", "run.json"}
-    assert not list(finished.rglob("*.part.ipynb")) + list(finished.rglob("*.tmp")) + list(finished.rglob("checkpoint*"))
+        names = {
+            path.name
+            for path in (finished / arm / "seed-0").iterdir()
+            if not path.name.startswith(".")
+        }
+        assert names >= {
+            "train.ipynb",
+            "model.safetensors",
+            "history.csv",
+            "predictions.npz",
+            "run.json",
+        }
+    assert (
+        not list(finished.rglob("*.part.ipynb"))
+        + list(finished.rglob("*.tmp"))
+        + list(finished.rglob("checkpoint*"))
+    )
     record = json.loads((finished / "cutmix" / "seed-0" / "run.json").read_text(encoding="utf-8"))
-    assert record["share_that_differs_between_two_readings"]["val"] == 0 < record["share_that_differs_between_two_readings"]["train"]
+    assert (
+        record["share_that_differs_between_two_readings"]["val"]
+        == 0
+        < record["share_that_differs_between_two_readings"]["train"]
+    )
     assert record["mixed_batches"] > 0 and 0 < record["mean_lambda"] < 1
 
 
 def test_a_second_make_does_nothing(finished, project):
     assert make(project, "-q", "report", "STUDY=smoke").returncode == 0
-    said = [line for line in make(project, "report", "STUDY=smoke").stdout.splitlines() if not line.startswith("make")]
+    said = [
+        line
+        for line in make(project, "report", "STUDY=smoke").stdout.splitlines()
+        if not line.startswith("make")
+    ]
     assert said == ["outputs/smoke/report.html", "outputs/smoke/report.pdf"]
     assert "smoke/report.html" in (finished.parent / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("changed, reruns, spares", [
-    ("lib/plots.py", "04_compare", "01_train"), ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
-    ("lib/train.py", "01_train", None), ("lib/rule.json", "03_gradcam", "01_train"), ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),
-    ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"), ("requirements.txt", None, "01_train")])
+@pytest.mark.parametrize(
+    "changed, reruns, spares",
+    [
+        ("lib/plots.py", "04_compare", "01_train"),
+        ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
+        ("lib/train.py", "01_train", None),
+        ("lib/rule.json", "03_gradcam", "01_train"),
+        ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),
+        ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"),
+        ("requirements.txt", None, "01_train"),
+    ],
+)
 def test_a_change_reruns_what_depends_on_it(finished, project, changed, reruns, spares):
     plan = make(project, "-n", "report", "STUDY=smoke", "-W", changed).stdout.replace("'", "")
     assert reruns is None or reruns in plan
@@ -80,8 +114,9 @@ def test_a_failed_stage_stops_with_its_notebook_kept(finished, project):
         notebook.write_bytes(good)
 
 
-@pytest.mark.parametrize("line, said", [
-    ("epocs: 3", "did you mean 'epochs'"), ("epochs: 2\nepochs: 3", "given twice")])
+@pytest.mark.parametrize(
+    "line, said", [("epocs: 3", "did you mean 'epochs'"), ("epochs: 2\nepochs: 3", "given twice")]
+)
 def test_bad_parameters_are_one_clear_line(project, line, said):
     study = project / "params" / "broken"
     shutil.copytree(project / "params" / "smoke", study, dirs_exist_ok=True)
@@ -100,10 +135,23 @@ def test_an_unknown_study_is_named_with_those_there_are(project):
 
 def test_missing_data_offline_is_one_clear_line(project, tmp_path):
     nowhere = "http://127.0.0.1:9"  # refused at once: as offline as it gets
-    result = make(project, "train", "STUDY=cifar100-small", f"DATA={tmp_path}", "JOBS=1",
-                  http_proxy=nowhere, https_proxy=nowhere, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere)
+    result = make(
+        project,
+        "train",
+        "STUDY=cifar100-small",
+        f"DATA={tmp_path}",
+        "JOBS=1",
+        http_proxy=nowhere,
+        https_proxy=nowhere,
+        HTTP_PROXY=nowhere,
+        HTTPS_PROXY=nowhere,
+    )
     assert result.returncode != 0
-    assert "cifar-100-python" in result.stderr and "train, test, meta" in result.stderr and "phantom" in result.stderr
+    assert (
+        "cifar-100-python" in result.stderr
+        and "train, test, meta" in result.stderr
+        and "phantom" in result.stderr
+    )
     assert "Traceback" not in result.stderr
     assert not list((project / "outputs" / "cifar100-small").rglob("run.json"))
 
@@ -116,7 +164,10 @@ def test_clean_takes_one_study_and_leaves_the_others_in_the_index(project):
     for name, index in (("smoke", True), ("phantom", False)):
         assert make(project, "clean", f"STUDY={name}", "OUTPUTS=cleaned").returncode == 0
         assert not (folder / "smoke").exists() and (folder / "index.html").exists() == index
-        assert not index or ("other/report.html" in (page := (folder / "index.html").read_text(encoding="utf-8")) and "smoke" not in page)
+        assert not index or (
+            "other/report.html" in (page := (folder / "index.html").read_text(encoding="utf-8"))
+            and "smoke" not in page
+        )
         shutil.rmtree(folder / "other", ignore_errors=True)
     assert not (folder / "index.html").exists()
 

@@ -1,4 +1,5 @@
 """Plots are read back: lines, bars, bands and labels hold what was given."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -27,7 +28,10 @@ def test_training_curves_of_one_seed_are_lines_and_of_several_means_with_bands()
 
 
 def test_histograms_count_images_and_average_over_seeds():
-    confidence, correct = np.array([[0.12, 0.14, 0.9], [0.12, 0.5, 0.9]]), np.array([[0, 0, 1], [0, 0, 1]], dtype=bool)
+    confidence, correct = (
+        np.array([[0.12, 0.14, 0.9], [0.12, 0.5, 0.9]]),
+        np.array([[0, 0, 1], [0, 0, 1]], dtype=bool),
+    )
     axes = plots.confidence_histograms({"cutmix": (confidence, correct)})
     wrong, right = (axis.patches[0].get_data().values for axis in axes)
     assert wrong[2] == 1.5 and wrong.sum() == 2 and right.sum() == 1
@@ -35,7 +39,10 @@ def test_histograms_count_images_and_average_over_seeds():
 
 
 def test_bars_of_errors_have_their_counts_and_several_seeds_whiskers():
-    counts = pd.DataFrame({"a": [30.0, 4.0], "b": [20.0, 3.0]}, index=pd.Index([0.5, 0.995], name="confidence at least"))
+    counts = pd.DataFrame(
+        {"a": [30.0, 4.0], "b": [20.0, 3.0]},
+        index=pd.Index([0.5, 0.995], name="confidence at least"),
+    )
     ax = plots.errors_by_threshold(counts, counts * np.nan)
     assert [bar.get_height() for bars in ax.containers for bar in bars] == [30, 4, 20, 3]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["≥ 50%", "≥ 99.5%"]

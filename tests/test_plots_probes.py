@@ -1,4 +1,5 @@
 """The probes' figures show the numbers they were given, and captions and sentences say no more than these allow."""
+
 import copy
 
 import matplotlib.pyplot as plt
@@ -27,31 +28,72 @@ def found():
 @pytest.fixture(scope="module")
 def cascade():
     generator = np.random.default_rng(1)
-    return sanity.table({arm: {stage: generator.uniform(-0.2, 0.4, 50) for stage, _ in sanity.STAGES} for arm in ARMS})
+    return sanity.table(
+        {
+            arm: {stage: generator.uniform(-0.2, 0.4, 50) for stage, _ in sanity.STAGES}
+            for arm in ARMS
+        }
+    )
 
 
 @pytest.fixture(scope="module")
 def probes():
     generator = np.random.default_rng(2)
-    return effects.table({arm: {f"probe_{i}": pd.DataFrame({"drop": generator.normal(size=40), "flip": generator.random(40) < 0.7,
-                                                           "to_true": generator.random(40) < 0.3}) for i in (1, 2, 3)} for arm in ARMS})
+    return effects.table(
+        {
+            arm: {
+                f"probe_{i}": pd.DataFrame(
+                    {
+                        "drop": generator.normal(size=40),
+                        "flip": generator.random(40) < 0.7,
+                        "to_true": generator.random(40) < 0.3,
+                    }
+                )
+                for i in (1, 2, 3)
+            }
+            for arm in ARMS
+        }
+    )
 
 
 def test_curves_are_drawn_as_given(found):
     table = faithfulness.table(found)
     left, right = plots_probes.deletion_insertion(table)
-    assert [axis.get_title(loc="left") or axis.get_title() for axis in (left, right)] == ["deletion", "insertion"]
+    assert [axis.get_title(loc="left") or axis.get_title() for axis in (left, right)] == [
+        "deletion",
+        "insertion",
+    ]
     lines = {line.get_label(): line for line in left.get_lines()}
-    assert list(lines) == ["baseline, map order", "baseline, random order", "CutMix only, map order", "CutMix only, random order"]
-    np.testing.assert_allclose(lines["CutMix only, map order"].get_ydata(), found["cutmix_only"].deletion.mean(0))
-    np.testing.assert_allclose(right.get_lines()[1].get_ydata(), found["baseline"].random.mean(0)[::-1])
-    assert lines["baseline, map order"].get_color() == lines["baseline, random order"].get_color() == COLOURS[0]
+    assert list(lines) == [
+        "baseline, map order",
+        "baseline, random order",
+        "CutMix only, map order",
+        "CutMix only, random order",
+    ]
+    np.testing.assert_allclose(
+        lines["CutMix only, map order"].get_ydata(), found["cutmix_only"].deletion.mean(0)
+    )
+    np.testing.assert_allclose(
+        right.get_lines()[1].get_ydata(), found["baseline"].random.mean(0)[::-1]
+    )
+    assert (
+        lines["baseline, map order"].get_color()
+        == lines["baseline, random order"].get_color()
+        == COLOURS[0]
+    )
     assert len(left.collections) == 4
 
 
 def test_correlations_are_drawn_by_stage(cascade):
     ax = plots_probes.randomisation(cascade, sanity.chance(16))
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["fc", "+ layer4", "+ layer3", "+ layer2", "+ layer1", "+ stem"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        "fc",
+        "+ layer4",
+        "+ layer3",
+        "+ layer2",
+        "+ layer1",
+        "+ stem",
+    ]
     lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
     rows = cascade[cascade["arm"] == "cutmix_only"]
     np.testing.assert_allclose(lines["CutMix only"], rows["correlation"])
@@ -61,30 +103,62 @@ def test_correlations_are_drawn_by_stage(cascade):
 
 def test_effects_are_drawn_probe_by_probe(probes):
     axes = plots_probes.probe_effects(probes)
-    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["probe 1", "probe 2", "probe 3"]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == [
+        "probe 1",
+        "probe 2",
+        "probe 3",
+    ]
     for axis, name in zip(axes, ("flip", "to_true")):
-        points = [collection.get_offsets() for collection in axis.collections if len(collection.get_offsets()) == 3]
+        points = [
+            collection.get_offsets()
+            for collection in axis.collections
+            if len(collection.get_offsets()) == 3
+        ]
         np.testing.assert_allclose(points[1][:, 0], probes[probes["arm"] == "cutmix_only"][name])
-        assert (points[0][:, 1] < points[1][:, 1]).all() and np.round(points[0][:, 1]).tolist() == [0, 1, 2]
-    assert [text.get_text() for text in axes[0].figure.legends[0].get_texts()] == ["baseline", "CutMix only"]
+        assert (points[0][:, 1] < points[1][:, 1]).all() and np.round(points[0][:, 1]).tolist() == [
+            0,
+            1,
+            2,
+        ]
+    assert [text.get_text() for text in axes[0].figure.legends[0].get_texts()] == [
+        "baseline",
+        "CutMix only",
+    ]
 
 
 def test_captions_and_alts_carry_the_numbers(found, cascade, probes):
     numbers = {arm: faithfulness.summary(curves) for arm, curves in found.items()}
     said = captions_probes.deletion_insertion(numbers, "blur")
-    assert "30 of baseline and 30 of CutMix only" in said["caption"] and "a blurred copy of the picture" in said["caption"]
+    assert (
+        "30 of baseline and 30 of CutMix only" in said["caption"]
+        and "a blurred copy of the picture" in said["caption"]
+    )
     areas = numbers["cutmix_only"]["deletion"]
     assert f"CutMix only deletion {areas['map']:.3f} against {areas['random']:.3f}," in said["alt"]
     said = captions_probes.randomisation(cascade)
-    assert "50 images" in said["caption"] and f"stem {cascade['correlation'].iloc[5]:+.2f}".replace("-", "−") in said["alt"]
+    assert (
+        "50 images" in said["caption"]
+        and f"stem {cascade['correlation'].iloc[5]:+.2f}".replace("-", "−") in said["alt"]
+    )
     said = captions_probes.probe_effects(probes)
     assert "40 errors of baseline and 40 errors of CutMix only" in said["caption"]
     assert f"probe 1 {probes['flip'][0]:.0%} ({probes['to_true'][0]:.0%})" in said["alt"]
 
 
-FAITHFUL = {"images": 3742, "steps": 16,
-            "deletion": {"map": 0.3, "random": 0.4, "difference": {"estimate": -0.1, "low": -0.11, "high": -0.09}},
-            "insertion": {"map": 0.5, "random": 0.4, "difference": {"estimate": 0.1, "low": 0.09, "high": 0.11}}}
+FAITHFUL = {
+    "images": 3742,
+    "steps": 16,
+    "deletion": {
+        "map": 0.3,
+        "random": 0.4,
+        "difference": {"estimate": -0.1, "low": -0.11, "high": -0.09},
+    },
+    "insertion": {
+        "map": 0.5,
+        "random": 0.4,
+        "difference": {"estimate": 0.1, "low": 0.09, "high": 0.11},
+    },
+}
 
 
 def test_faithfulness_says_which_way_and_when_nothing_was_found():
@@ -95,51 +169,111 @@ def test_faithfulness_says_which_way_and_when_nothing_was_found():
     worse["deletion"]["difference"] = {"estimate": 0.1, "low": 0.09, "high": 0.11}
     worse["insertion"]["difference"] = {"estimate": 0.01, "low": -0.01, "high": 0.03}
     text = prose_probes.faithfulness({"baseline": worse})
-    assert "lowers the probability of the wrong class more slowly" in text and "neither faster nor slower" in text
+    assert (
+        "lowers the probability of the wrong class more slowly" in text
+        and "neither faster nor slower" in text
+    )
     nothing = {"images": 0, "steps": 16, "deletion": None, "insertion": None}
-    assert prose_probes.faithfulness({"baseline": nothing}) == "Baseline makes no error, so its maps could not be tested."
+    assert (
+        prose_probes.faithfulness({"baseline": nothing})
+        == "Baseline makes no error, so its maps could not be tested."
+    )
 
 
 def test_randomisation_gives_the_first_and_the_last_stage():
-    rows = [{"arm": "baseline", "stage": stage, "images": 50, "correlation": value, "low": value - 0.05, "high": value + 0.05,
-             "absolute": 0.25} for stage, value in (("fc", 0.02), ("layer4", 0.3), ("stem", -0.1))]
+    rows = [
+        {
+            "arm": "baseline",
+            "stage": stage,
+            "images": 50,
+            "correlation": value,
+            "low": value - 0.05,
+            "high": value + 0.05,
+            "absolute": 0.25,
+        }
+        for stage, value in (("fc", 0.02), ("layer4", 0.3), ("stem", -0.1))
+    ]
     text = prose_probes.randomisation(rows, 0.206)
-    assert "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 to +0.07; 0.25 without sign)" in text
+    assert (
+        "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 to +0.07; 0.25 without sign)"
+        in text
+    )
     assert "everywhere at −0.10" in text and "at 0.21 without sign" in text
     rows[-1] |= {"correlation": None, "low": None, "high": None, "absolute": None}
     assert "everywhere at no value" in prose_probes.randomisation(rows, 0.206)
 
 
 def test_occlusion_gives_each_arm_its_correlation():
-    found = {"images": 400, "undefined": 0, "correlation": {"estimate": 0.65, "low": 0.63, "high": 0.67}, "another": {"estimate": 0.21}}
-    text = prose_probes.occlusion({"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}})
-    assert text.endswith("is +0.65 (95% interval +0.63 to +0.67; 400 errors; +0.21 with those of another error's picture) in baseline and no value in CutMix.")
+    found = {
+        "images": 400,
+        "undefined": 0,
+        "correlation": {"estimate": 0.65, "low": 0.63, "high": 0.67},
+        "another": {"estimate": 0.21},
+    }
+    text = prose_probes.occlusion(
+        {"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}}
+    )
+    assert text.endswith(
+        "is +0.65 (95% interval +0.63 to +0.67; 400 errors; +0.21 with those of another error's picture) in baseline and no value in CutMix."
+    )
 
 
 def spread(low, high, p_value):
     middle = (low + high) / 2
-    measure = {"before": 0.6, "after": 0.6 + middle, "p_value": p_value, "difference": {"estimate": middle, "low": low, "high": high}}
-    hottest = {"before": 0.3, "after": 0.2, "p_value": 0.01, "difference": {"estimate": -0.1, "low": -0.2, "high": 0.1}}
-    return {"images": 3000, "excluded": 1, "entropy": measure, "normalised_entropy": measure, "hottest_share": hottest}
+    measure = {
+        "before": 0.6,
+        "after": 0.6 + middle,
+        "p_value": p_value,
+        "difference": {"estimate": middle, "low": low, "high": high},
+    }
+    hottest = {
+        "before": 0.3,
+        "after": 0.2,
+        "p_value": 0.01,
+        "difference": {"estimate": -0.1, "low": -0.2, "high": 0.1},
+    }
+    return {
+        "images": 3000,
+        "excluded": 1,
+        "entropy": measure,
+        "normalised_entropy": measure,
+        "hottest_share": hottest,
+    }
 
 
 def test_attention_says_wider_narrower_or_no_difference():
     wider = prose_probes.attention(spread(0.01, 0.03, 0.04), "baseline", "cutmix")
-    assert wider.startswith("CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without")
+    assert wider.startswith(
+        "CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without"
+    )
     assert wider.endswith("The hottest cell has 30.0% and 20.0% of the positive part.")
     assert "fewer cells" in prose_probes.attention(spread(-0.03, -0.01, 0.04), "baseline", "cutmix")
     none = prose_probes.attention(spread(-0.01, 0.03, 0.4), "baseline", "cutmix")
     assert none.startswith("No difference") and "spreads" not in none
     for open_case in (spread(0.01, 0.03, 0.4), spread(-0.01, 0.03, 0.04)):
-        assert "is open: the mean and the ranks disagree (over" in prose_probes.attention(open_case, "baseline", "cutmix")
-    empty = {"images": 0, "excluded": 3, "entropy": None, "normalised_entropy": None, "hottest_share": None}
+        assert "is open: the mean and the ranks disagree (over" in prose_probes.attention(
+            open_case, "baseline", "cutmix"
+        )
+    empty = {
+        "images": 0,
+        "excluded": 3,
+        "entropy": None,
+        "normalised_entropy": None,
+        "hottest_share": None,
+    }
     assert "could not be compared" in prose_probes.attention(empty, "baseline", "cutmix")
 
 
 def test_controls_say_more_only_beyond_chance():
-    contrasts = {"baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12}, "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03}}
+    contrasts = {
+        "baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12},
+        "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03},
+    }
     text = prose_probes.controls(contrasts, "the hot cells", "random cells")
-    assert "more often in baseline (+10.0 points, 95% interval +8.0 to +12.0)" in text and "neither more nor less often" in text
+    assert (
+        "more often in baseline (+10.0 points, 95% interval +8.0 to +12.0)" in text
+        and "neither more nor less often" in text
+    )
 
 
 def test_the_tables_of_a_single_image_have_no_interval():

@@ -1,4 +1,5 @@
 """The probes of a small untrained network, recomputed one picture at a time with its own BatchNorm and plain softmax."""
+
 import numpy as np
 import pytest
 import torch
@@ -44,13 +45,17 @@ def respond(model, splits, given, keys=None):
 def responses(model, splits, given):
     before = [values.clone() for values in given]
     found = respond(model, splits, given)
-    assert all(torch.equal(one, other) for one, other in zip(before, given)), "what was given has changed"
+    assert all(torch.equal(one, other) for one, other in zip(before, given)), (
+        "what was given has changed"
+    )
     return found
 
 
 def plain(model, splits, image) -> np.ndarray:
     """Logits of one uint8 picture (3, 32, 32), by the network as it was trained."""
-    values = (np.asarray(image, dtype=np.float64) / 255 - np.reshape(splits.mean, (3, 1, 1))) / np.reshape(splits.std, (3, 1, 1))
+    values = (
+        np.asarray(image, dtype=np.float64) / 255 - np.reshape(splits.mean, (3, 1, 1))
+    ) / np.reshape(splits.std, (3, 1, 1))
     with torch.no_grad():
         return model(torch.from_numpy(values[None]).float())[0].double().numpy()
 
@@ -63,8 +68,15 @@ def expected(model, splits, given, changed) -> probes.Response:
         for picture in changed(row, image.numpy(), cam.numpy()):
             logits = plain(model, splits, picture)
             probability = softmax(logits / TEMPERATURE)
-            said.append((before[wrong] - logits[wrong], (logits[true] - logits[wrong]) / TEMPERATURE, probability[wrong], probability[true],
-                         logits.argmax()))
+            said.append(
+                (
+                    before[wrong] - logits[wrong],
+                    (logits[true] - logits[wrong]) / TEMPERATURE,
+                    probability[wrong],
+                    probability[true],
+                    logits.argmax(),
+                )
+            )
         rows.append(said)
     return probes.Response(*np.array(rows).transpose(2, 1, 0))
 
@@ -77,7 +89,9 @@ def agree(found, reference, tolerance=2e-4):
 def test_every_probe_has_a_label_and_every_label_a_probe(responses):
     assert list(responses) and set(responses) == set(probes.LABELS)
     assert len(set(probes.LABELS.values())) == len(probes.LABELS)
-    assert {len(one.drop) for name, one in responses.items() if name.startswith(("random", "shuffle"))} == {probes.DRAWS}
+    assert {
+        len(one.drop) for name, one in responses.items() if name.startswith(("random", "shuffle"))
+    } == {probes.DRAWS}
     assert len(responses["square"].drop) == 49 and len(responses["window"].drop) == 25
     assert sum(len(one.drop) for one in responses.values()) > 100  # as the report says
 
@@ -89,7 +103,7 @@ def test_hottest_cells_covered_is_the_loop_over_cells(model, splits, given, resp
         picture = image.copy()
         for cell in sorted(range(16), key=lambda cell: -cam.flat[cell])[:4]:
             top, left = 8 * (cell // 4), 8 * (cell % 4)
-            picture[:, top:top + 8, left:left + 8] = mean[:, None, None]
+            picture[:, top : top + 8, left : left + 8] = mean[:, None, None]
         yield picture
 
     agree(responses["hot:mean"], expected(model, splits, given, covered))
@@ -102,7 +116,7 @@ def test_only_coldest_cells_shown_leaves_those_alone(model, splits, given, respo
         picture = np.broadcast_to(mean[:, None, None], image.shape).copy()
         for cell in sorted(range(16), key=lambda cell: cam.flat[cell])[:4]:
             top, left = 8 * (cell // 4), 8 * (cell % 4)
-            picture[:, top:top + 8, left:left + 8] = image[:, top:top + 8, left:left + 8]
+            picture[:, top : top + 8, left : left + 8] = image[:, top : top + 8, left : left + 8]
         yield picture
 
     agree(responses["only-cold:mean"], expected(model, splits, given, shown))
@@ -111,7 +125,9 @@ def test_only_coldest_cells_shown_leaves_those_alone(model, splits, given, respo
 def test_shuffled_patches_are_those_of_each_image_alone(model, splits, given, responses):
     def shuffled(row, image, cam):
         for seed in range(2):
-            yield interventions.patch_shuffle(given[0][row:row + 1], 4, splits.test.index[row:row + 1], seed)[0]
+            yield interventions.patch_shuffle(
+                given[0][row : row + 1], 4, splits.test.index[row : row + 1], seed
+            )[0]
 
     agree(responses["shuffle:4"], expected(model, splits, given, shuffled))
     assert (responses["shuffle:4"].gap[0] != responses["shuffle:4"].gap[1]).all()
@@ -119,14 +135,20 @@ def test_shuffled_patches_are_those_of_each_image_alone(model, splits, given, re
 
 def test_windows_show_one_square_of_the_picture(model, splits, given, responses):
     def shown(row, image, cam):
-        blurred = gaussian_filter(image.astype(float), (0, 8, 8), mode="reflect").round().astype(np.uint8)
+        blurred = (
+            gaussian_filter(image.astype(float), (0, 8, 8), mode="reflect").round().astype(np.uint8)
+        )
         for top in range(0, 17, 4):
             for left in range(0, 17, 4):
                 picture = blurred.copy()
-                picture[:, top:top + 16, left:left + 16] = image[:, top:top + 16, left:left + 16]
+                picture[:, top : top + 16, left : left + 16] = image[
+                    :, top : top + 16, left : left + 16
+                ]
                 yield picture
 
-    agree(responses["window"], expected(model, splits, given, shown), tolerance=0.02)  # a level of the blur may round otherwise
+    agree(
+        responses["window"], expected(model, splits, given, shown), tolerance=0.02
+    )  # a level of the blur may round otherwise
 
 
 def test_moved_pictures_are_four_shifts_and_the_mirror_image(model, splits, given, responses):
@@ -139,7 +161,9 @@ def test_moved_pictures_are_four_shifts_and_the_mirror_image(model, splits, give
     agree(responses["moved"], expected(model, splits, given, moved))
 
 
-def test_neither_the_size_of_a_chunk_nor_the_order_changes_a_response(model, splits, given, responses, monkeypatch):
+def test_neither_the_size_of_a_chunk_nor_the_order_changes_a_response(
+    model, splits, given, responses, monkeypatch
+):
     order = torch.randperm(N, generator=torch.Generator().manual_seed(2))
     monkeypatch.setattr(probes, "CHUNK", 3)
     again = respond(model, splits, [values[order] for values in given], splits.test.index[order])

@@ -1,4 +1,5 @@
 """Sentences from made-up results: each reads true, and none says more than its interval allows."""
+
 import copy
 
 import pytest
@@ -12,48 +13,157 @@ def entry(mean, sd=None, n=1):
 
 
 def arm(accuracy, errors, ge_90, wrong=0.5, right=0.9):
-    return {"test_accuracy": entry(accuracy), "errors": entry(errors), "errors_ge_90": entry(ge_90), "train_accuracy": entry(0.99),
-            "val_accuracy": entry(0.6), "train_val_gap": entry(0.39), "confidence_on_errors": entry(wrong), "aurc": entry(0.1),
-            "errors_ge_99": entry(0), "confidence_on_right": entry(right), "ece": entry(0.2), "ece_scaled": entry(0.02), "temperature": entry(1.7)}
+    return {
+        "test_accuracy": entry(accuracy),
+        "errors": entry(errors),
+        "errors_ge_90": entry(ge_90),
+        "train_accuracy": entry(0.99),
+        "val_accuracy": entry(0.6),
+        "train_val_gap": entry(0.39),
+        "confidence_on_errors": entry(wrong),
+        "aurc": entry(0.1),
+        "errors_ge_99": entry(0),
+        "confidence_on_right": entry(right),
+        "ece": entry(0.2),
+        "ece_scaled": entry(0.02),
+        "temperature": entry(1.7),
+    }
 
 
 @pytest.fixture
 def results():
     return {
-        "study": {"data": "CIFAR-100", "classes": 100, "sizes": {"train": 45000, "val": 5000, "test": 10000}, "image_size": 32, "width": 64, "epochs": 50,
-                  "milestones": [25, 40], "batch_size": 128, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
-                  "parameters": 11220132, "seeds": [42], "varies": [], "widths": [64], "epochs_of_arms": [50], "differences": {"baseline": "the reference", "cutmix": "augment False"},
-                  "proof": {"baseline": {"train": 0.99, "val": 0, "test": 0}, "cutmix": {"train": 0.98, "val": 0, "test": 0}},
-                  "mean_lambda": {"baseline": None, "cutmix": 0.68}, "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
-                  "data_digest": "0" * 64},
-        "failures": {"before": "baseline", "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}}, "test_images": 10000,
-                     "selected": 8, "named": 5, "named_right": 0, "causes": None, "chance_within_superclass": 4 / 99},
-        "gradcam": {"layer": "layer4", "cells": [4, 4], "images": 8, "completeness_error": 3e-6, "faithfulness": {}, "score": None},
-        "compare": {"before": "baseline", "after": "cutmix", "reject_below": 0.7, "target_risk": 0.1, "ablation": [],
-                    "changes": dict.fromkeys(CHANGES, {"estimate": -0.1, "low": -0.12, "high": -0.08})
-                    | {"errors_ge_90": {"estimate": -271, "low": -310, "high": -230}},
-                    "confident_errors": [{"arm": name, "ceiling": None, "top 20%": 20 + place} for place, name in enumerate(("baseline", "cutmix"))],
-                    "churn": {"between_arms": {"class": 0.4, "right": 0.24}, "between_seeds": {"baseline": None, "cutmix": None}},
-                    "promises": [{"arm": name, "seed": 42, "threshold": 0.8, "coverage": 0.5, "selective_risk": 0.08, "risk_low": 0.07,
-                                  "risk_high": 0.09, "outcome": "kept"} for name in ("baseline", "cutmix")],
-                    "scores": {name: dict.fromkeys(("margin", "normalised"), {"estimate": -0.01, "low": -0.02, "high": -0.005})
-                               for name in ("baseline", "cutmix")},
-                    "arms": {"baseline": arm(0.607, 3931, 315), "cutmix": arm(0.757, 2430, 44)},
-                    "accuracy_change": {"estimate": 0.15, "low": 0.14, "high": 0.16},
-                    "mcnemar": {"corrected": 1938, "regressed": 437, "p_value": 1e-200, "n": 1},
-                    "robustness": None,
-                    "sure_tests": {"errors_ge_90": {"p_value": 1e-60, "n": 1}},
-                    "aurc_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
-                    "migration": {"corrected": 1938, "regressed": 437, "net_gain": 1501, "both_wrong": 1993,
-                                  "both_wrong_less_confident_share": 0.575},
-                    "classes": {"tested": 100, "better": 98, "worse": 2, "equal": 0, "better_beyond_chance": 60, "worse_beyond_chance": 0},
-                    "rejection": {name: {"n": 1, "coverage_sd": None, "selective_risk_sd": None, "coverage": 0.6, "selective_risk": 0.1, "risk_low": 0.09, "risk_high": 0.11}
-                                  for name in ("baseline", "cutmix")}}}
+        "study": {
+            "data": "CIFAR-100",
+            "classes": 100,
+            "sizes": {"train": 45000, "val": 5000, "test": 10000},
+            "image_size": 32,
+            "width": 64,
+            "epochs": 50,
+            "milestones": [25, 40],
+            "batch_size": 128,
+            "learning_rate": 0.1,
+            "momentum": 0.9,
+            "weight_decay": 5e-4,
+            "parameters": 11220132,
+            "seeds": [42],
+            "varies": [],
+            "widths": [64],
+            "epochs_of_arms": [50],
+            "differences": {"baseline": "the reference", "cutmix": "augment False"},
+            "proof": {
+                "baseline": {"train": 0.99, "val": 0, "test": 0},
+                "cutmix": {"train": 0.98, "val": 0, "test": 0},
+            },
+            "mean_lambda": {"baseline": None, "cutmix": 0.68},
+            "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
+            "data_digest": "0" * 64,
+        },
+        "failures": {
+            "before": "baseline",
+            "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}},
+            "test_images": 10000,
+            "selected": 8,
+            "named": 5,
+            "named_right": 0,
+            "causes": None,
+            "chance_within_superclass": 4 / 99,
+        },
+        "gradcam": {
+            "layer": "layer4",
+            "cells": [4, 4],
+            "images": 8,
+            "completeness_error": 3e-6,
+            "faithfulness": {},
+            "score": None,
+        },
+        "compare": {
+            "before": "baseline",
+            "after": "cutmix",
+            "reject_below": 0.7,
+            "target_risk": 0.1,
+            "ablation": [],
+            "changes": dict.fromkeys(CHANGES, {"estimate": -0.1, "low": -0.12, "high": -0.08})
+            | {"errors_ge_90": {"estimate": -271, "low": -310, "high": -230}},
+            "confident_errors": [
+                {"arm": name, "ceiling": None, "top 20%": 20 + place}
+                for place, name in enumerate(("baseline", "cutmix"))
+            ],
+            "churn": {
+                "between_arms": {"class": 0.4, "right": 0.24},
+                "between_seeds": {"baseline": None, "cutmix": None},
+            },
+            "promises": [
+                {
+                    "arm": name,
+                    "seed": 42,
+                    "threshold": 0.8,
+                    "coverage": 0.5,
+                    "selective_risk": 0.08,
+                    "risk_low": 0.07,
+                    "risk_high": 0.09,
+                    "outcome": "kept",
+                }
+                for name in ("baseline", "cutmix")
+            ],
+            "scores": {
+                name: dict.fromkeys(
+                    ("margin", "normalised"), {"estimate": -0.01, "low": -0.02, "high": -0.005}
+                )
+                for name in ("baseline", "cutmix")
+            },
+            "arms": {"baseline": arm(0.607, 3931, 315), "cutmix": arm(0.757, 2430, 44)},
+            "accuracy_change": {"estimate": 0.15, "low": 0.14, "high": 0.16},
+            "mcnemar": {"corrected": 1938, "regressed": 437, "p_value": 1e-200, "n": 1},
+            "robustness": None,
+            "sure_tests": {"errors_ge_90": {"p_value": 1e-60, "n": 1}},
+            "aurc_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
+            "migration": {
+                "corrected": 1938,
+                "regressed": 437,
+                "net_gain": 1501,
+                "both_wrong": 1993,
+                "both_wrong_less_confident_share": 0.575,
+            },
+            "classes": {
+                "tested": 100,
+                "better": 98,
+                "worse": 2,
+                "equal": 0,
+                "better_beyond_chance": 60,
+                "worse_beyond_chance": 0,
+            },
+            "rejection": {
+                name: {
+                    "n": 1,
+                    "coverage_sd": None,
+                    "selective_risk_sd": None,
+                    "coverage": 0.6,
+                    "selective_risk": 0.1,
+                    "risk_low": 0.09,
+                    "risk_high": 0.11,
+                }
+                for name in ("baseline", "cutmix")
+            },
+        },
+    }
 
 
-ALL = (prose.finding, prose.done, prose.training, prose.failing, prose.planted, prose_why.maps, prose_compare.side_by_side,
-       prose_confidence.confidence, prose_confidence.calibration, prose_compare.moved, prose_compare.ablation, prose_confidence.rejecting,
-       prose.limits)
+ALL = (
+    prose.finding,
+    prose.done,
+    prose.training,
+    prose.failing,
+    prose.planted,
+    prose_why.maps,
+    prose_compare.side_by_side,
+    prose_confidence.confidence,
+    prose_confidence.calibration,
+    prose_compare.moved,
+    prose_compare.ablation,
+    prose_confidence.rejecting,
+    prose.limits,
+)
 
 
 def everything(results) -> str:
@@ -64,22 +174,44 @@ def same(results):
     """Two copies of one run."""
     results = copy.deepcopy(results)
     compare = results["compare"]
-    compare["arms"]["cutmix"], nothing = compare["arms"]["baseline"], {"estimate": 0.0, "low": 0.0, "high": 0.0}
-    compare["accuracy_change"], compare["aurc_change"], compare["changes"] = nothing, nothing, dict.fromkeys(CHANGES, nothing)
+    compare["arms"]["cutmix"], nothing = (
+        compare["arms"]["baseline"],
+        {"estimate": 0.0, "low": 0.0, "high": 0.0},
+    )
+    compare["accuracy_change"], compare["aurc_change"], compare["changes"] = (
+        nothing,
+        nothing,
+        dict.fromkeys(CHANGES, nothing),
+    )
     compare["mcnemar"] = {"corrected": 0, "regressed": 0, "p_value": 1.0, "n": 1}
     compare["sure_tests"] = {"errors_ge_90": {"p_value": 1.0, "n": 1}}
     compare["churn"]["between_arms"] = {"class": 0.0, "right": 0.0}
-    compare["migration"] = {"corrected": 0, "regressed": 0, "net_gain": 0, "both_wrong": 3931, "both_wrong_less_confident_share": 0.0}
+    compare["migration"] = {
+        "corrected": 0,
+        "regressed": 0,
+        "net_gain": 0,
+        "both_wrong": 3931,
+        "both_wrong_less_confident_share": 0.0,
+    }
     compare["classes"] |= {"better": 0, "worse": 0, "equal": 100, "better_beyond_chance": 0}
     return results
 
 
 def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
     text = prose.finding(results)
-    assert "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0" in text
-    assert "315 of its 3,931" in text and "44 of its 2,430" in text and "they are fewer (−271, 95% interval −310 to −230, exact" in text
+    assert (
+        "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0"
+        in text
+    )
+    assert (
+        "315 of its 3,931" in text
+        and "44 of its 2,430" in text
+        and "they are fewer (−271, 95% interval −310 to −230, exact" in text
+    )
     assert "a number that the label smoothing of CutMix lowers by construction." in text
-    assert "fewer errors in CutMix" in text and "0.100 smaller (95% interval 0.080 to 0.120)" in text
+    assert (
+        "fewer errors in CutMix" in text and "0.100 smaller (95% interval 0.080 to 0.120)" in text
+    )
 
 
 def test_a_worse_arm_lowers_it(results):
@@ -95,25 +227,53 @@ def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
     results["compare"]["mcnemar"]["p_value"] = 0.06
     results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
     text = prose.finding(results)
-    assert "No difference in test accuracy between baseline and CutMix was found" in text and "was not found to leave fewer errors in either" in text
+    assert (
+        "No difference in test accuracy between baseline and CutMix was found" in text
+        and "was not found to leave fewer errors in either" in text
+    )
     assert not any(word in text for word in ("raises", "lowers test", "leaves fewer"))
 
 
-@pytest.mark.parametrize("low, p, accuracy, sure", [
-    (0.005, 0.125, "Whether CutMix raises test accuracy is open: the interval leaves 0 out, the exact test finds no difference (60.7%",
-     "whether they are more is open: the interval leaves 0 out, the exact test finds no difference (+"),
-    (-0.001, 0.03, "Whether CutMix raises test accuracy is open: the interval holds 0, the exact test finds a difference (60.7%",
-     "whether they are more is open: the interval holds 0, the exact test finds a difference (+"),
-    (0.005, 0.03, "CutMix raises test accuracy from 60.7%", "they are more (+"),
-    (-0.001, 0.06, "No difference in test accuracy", "no difference in their number was found (+")])
-def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(results, low, p, accuracy, sure):
+@pytest.mark.parametrize(
+    "low, p, accuracy, sure",
+    [
+        (
+            0.005,
+            0.125,
+            "Whether CutMix raises test accuracy is open: the interval leaves 0 out, the exact test finds no difference (60.7%",
+            "whether they are more is open: the interval leaves 0 out, the exact test finds no difference (+",
+        ),
+        (
+            -0.001,
+            0.03,
+            "Whether CutMix raises test accuracy is open: the interval holds 0, the exact test finds a difference (60.7%",
+            "whether they are more is open: the interval holds 0, the exact test finds a difference (+",
+        ),
+        (0.005, 0.03, "CutMix raises test accuracy from 60.7%", "they are more (+"),
+        (
+            -0.001,
+            0.06,
+            "No difference in test accuracy",
+            "no difference in their number was found (+",
+        ),
+    ],
+)
+def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(
+    results, low, p, accuracy, sure
+):
     compare = results["compare"]
     compare["accuracy_change"] = {"estimate": 0.02, "low": low, "high": 0.04}
     compare["changes"]["errors_ge_90"] = {"estimate": 20, "low": 1000 * low, "high": 40}
     compare["mcnemar"]["p_value"] = compare["sure_tests"]["errors_ge_90"]["p_value"] = p
     text = prose.finding(results)
-    assert accuracy in text and sure in text and f"McNemar p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}" in text
-    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = 3  # the test cannot speak for seeds
+    assert (
+        accuracy in text
+        and sure in text
+        and f"McNemar p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}" in text
+    )
+    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = (
+        3  # the test cannot speak for seeds
+    )
     text = prose.finding(results)
     assert "open" not in text and ("raises" in text) == ("they are more" in text) == (low > 0)
 
@@ -122,10 +282,23 @@ def test_two_copies_of_one_run_changed_nothing(results):
     text = everything(same(results))
     assert "No difference in test accuracy" in text and "corrects 0 images" in text
     assert "Of 100 classes none are more accurate in CutMix, none less, and 100 as before" in text
-    assert "none of these changes is beyond chance" in text and "no difference in their number was found" in text
+    assert (
+        "none of these changes is beyond chance" in text
+        and "no difference in their number was found" in text
+    )
     assert "no difference was found in ECE, ECE after scaling, negative log-likelihood" in text
     assert "predict different classes for 0.0% of the test images" in text
-    assert not any(word in text for word in ("raises", "lowers", "leaves fewer", "these are lower", "these are higher", "they are"))
+    assert not any(
+        word in text
+        for word in (
+            "raises",
+            "lowers",
+            "leaves fewer",
+            "these are lower",
+            "these are higher",
+            "they are",
+        )
+    )
 
 
 def test_a_transform_on_the_wrong_split_is_said_aloud(results):
@@ -143,7 +316,11 @@ def test_the_label_smoothing_ceiling_is_that_of_the_arm_and_of_the_classes(resul
 
 
 def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
-    results["failures"] |= {"selected": 0, "named": 0, "arms": {"baseline": {"errors": 0, "within_superclass": None}}}
+    results["failures"] |= {
+        "selected": 0,
+        "named": 0,
+        "arms": {"baseline": {"errors": 0, "within_superclass": None}},
+    }
     results["compare"]["arms"]["baseline"] = arm(1.0, 0, 0, wrong=None)
     results["compare"]["promises"][0] |= {"threshold": None, "selective_risk": None}
     results["compare"]["promises"][1] |= {"selective_risk": None}
@@ -151,13 +328,22 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
     results["compare"]["rejection"]["cutmix"] |= {"coverage": 0.0, "selective_risk": None}
     text = everything(results)
     assert "0 of 10,000 test images wrong." in text and "There is no error to show." in text
-    assert "Baseline makes no test error, CutMix 44 of its 2,430 test errors at 90% confidence or more:" in text and "Baseline is 90.0% confident on average when right." in text
-    assert "for baseline validation allows none; for CutMix it is 0.800, which accepts no test image" in text
+    assert (
+        "Baseline makes no test error, CutMix 44 of its 2,430 test errors at 90% confidence or more:"
+        in text
+        and "Baseline is 90.0% confident on average when right." in text
+    )
+    assert (
+        "for baseline validation allows none; for CutMix it is 0.800, which accepts no test image"
+        in text
+    )
     assert "CutMix accepts nothing." in text and "None" not in text and "nan" not in text
 
 
 def test_named_cases_that_are_right_here_are_called_that(results):
-    assert "5 named cases are looked at besides; it gets none of them right." in prose.failing(results)
+    assert "5 named cases are looked at besides; it gets none of them right." in prose.failing(
+        results
+    )
     results["failures"]["named_right"] = 2
     assert "it gets 2 of them right, which is no failure of this network" in prose.failing(results)
 
@@ -179,38 +365,76 @@ def test_numbers_of_several_seeds_are_called_means(results):
     compare["migration"] |= {"corrected": 1938.5}
     compare["churn"]["between_seeds"] = {"baseline": {"class": 0.3, "right": 0.2}, "cutmix": None}
     for row in compare["rejection"].values():
-        row |= {"n": 3, "coverage_sd": 0.01, "selective_risk_sd": 0.002, "risk_low": None, "risk_high": None}
-    compare["promises"] = [row | {"seed": seed, "outcome": ("kept", "broken", "above, within chance")[seed]}
-                           for row in compare["promises"] for seed in range(3)]
+        row |= {
+            "n": 3,
+            "coverage_sd": 0.01,
+            "selective_risk_sd": 0.002,
+            "risk_low": None,
+            "risk_high": None,
+        }
+    compare["promises"] = [
+        row | {"seed": seed, "outcome": ("kept", "broken", "above, within chance")[seed]}
+        for row in compare["promises"]
+        for seed in range(3)
+    ]
     results["study"]["seeds"] = [42, 43, 44]
     text = everything(results)
-    assert "means of 3 seeds, sign-flip test over images, seeds as given, p" in text and "McNemar" not in text
-    assert "corrects 1,938.5 images" in text and "these shares are 30.0% and 20.0% between seeds of baseline" in text
+    assert (
+        "means of 3 seeds, sign-flip test over images, seeds as given, p" in text
+        and "McNemar" not in text
+    )
+    assert (
+        "corrects 1,938.5 images" in text
+        and "these shares are 30.0% and 20.0% between seeds of baseline" in text
+    )
     assert "(means of 3 seeds, standard deviations 1.0 and 0.2 points)" in text
-    assert "validation allows one in 3 of 3 seeds, kept on test in 1, broken beyond chance in 1" in text and "None" not in text
+    assert (
+        "validation allows one in 3 of 3 seeds, kept on test in 1, broken beyond chance in 1"
+        in text
+        and "None" not in text
+    )
 
 
 def effect(name, given, low, high):
-    return {"effect": name, "given": given, "test_accuracy": {"estimate": (low + high) / 2, "low": low, "high": high}}
+    return {
+        "effect": name,
+        "given": given,
+        "test_accuracy": {"estimate": (low + high) / 2, "low": low, "high": high},
+    }
 
 
 def test_an_ablation_says_what_each_factor_did_and_no_more(results):
-    assert prose_compare.ablation(results) == "" and "differ in more than one thing" in prose.limits(results)
-    results["compare"]["ablation"] = [effect("crop and flip", "nothing else", 0.1, 0.14), effect("CutMix", "crop and flip", -0.01, 0.02),
-                                      effect("label smoothing", "CutMix", -0.03, -0.01),
-                                      effect("CutMix × label smoothing", "crop and flip", -0.01, 0.01)]
+    assert prose_compare.ablation(
+        results
+    ) == "" and "differ in more than one thing" in prose.limits(results)
+    results["compare"]["ablation"] = [
+        effect("crop and flip", "nothing else", 0.1, 0.14),
+        effect("CutMix", "crop and flip", -0.01, 0.02),
+        effect("label smoothing", "CutMix", -0.03, -0.01),
+        effect("CutMix × label smoothing", "crop and flip", -0.01, 0.01),
+    ]
     text = prose_compare.ablation(results)
     assert "Crop and flip: test accuracy rises (+12.0 points, 95% interval +10.0 to +14.0)." in text
     assert "CutMix given crop and flip: no effect on test accuracy was found (+0.5 points" in text
     assert "Label smoothing given CutMix: test accuracy falls" in text
-    assert "CutMix and label smoothing given crop and flip: together they were not found to give more or less" in text
+    assert (
+        "CutMix and label smoothing given crop and flip: together they were not found to give more or less"
+        in text
+    )
     assert "differ in more than one thing" not in prose.limits(results)
 
 
 def test_arms_of_several_widths_and_schedules_are_not_told_from_the_first_alone(results):
-    results["study"] |= {"varies": ["width", "epochs"], "widths": [16, 64], "epochs_of_arms": [24, 50]}
+    results["study"] |= {
+        "varies": ["width", "epochs"],
+        "widths": [16, 64],
+        "epochs_of_arms": [24, 50],
+    }
     assert "(width and epochs not the same in every arm, see below)" in prose.done(results)
-    assert "(16 and 64 channels, where ResNet-18 has 64) and was trained for 24 and 50 epochs" in prose.limits(results)
+    assert (
+        "(16 and 64 channels, where ResNet-18 has 64) and was trained for 24 and 50 epochs"
+        in prose.limits(results)
+    )
 
 
 def test_other_scores_are_called_better_only_where_the_interval_says_so(results):
@@ -218,32 +442,58 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
     scores["cutmix"]["margin"] = {"estimate": 0.01, "low": -0.001, "high": 0.02}
     scores["cutmix"]["normalised"] = {"estimate": 0.01, "low": 0.001, "high": 0.02}
     text = prose_confidence.scores(results["compare"])
-    assert "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 to −0.005)" in text
-    assert "in CutMix the normalised logit ranks the errors worse" in text and "no difference was found for the logit margin in CutMix" in text
+    assert (
+        "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 to −0.005)"
+        in text
+    )
+    assert (
+        "in CutMix the normalised logit ranks the errors worse" in text
+        and "no difference was found for the logit margin in CutMix" in text
+    )
 
 
 def test_a_temperature_at_a_bound_is_not_called_fitted(results):
-    assert "A temperature of 1.70, fitted on validation, takes" in prose_confidence.calibration(results)
+    assert "A temperature of 1.70, fitted on validation, takes" in prose_confidence.calibration(
+        results
+    )
     temperature = results["compare"]["arms"]["cutmix"]["temperature"]
     temperature |= {"mean": 0.01, "each": [0.01]}
-    assert "A temperature of 0.01, a bound of the search, for validation has no best one, takes" in prose_confidence.calibration(results)
+    assert (
+        "A temperature of 0.01, a bound of the search, for validation has no best one, takes"
+        in prose_confidence.calibration(results)
+    )
     temperature |= {"mean": 33.97, "n": 3, "each": [0.9, 100.0, 1.0]}
-    assert "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 seeds, takes" in prose_confidence.calibration(results)
+    assert (
+        "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 seeds, takes"
+        in prose_confidence.calibration(results)
+    )
 
 
 def test_planted_causes_appear_only_where_there_are_any(results):
     assert prose.planted(results) == ""
-    results["failures"]["causes"] = [{"planted cause": "none", "baseline accuracy": 0.98},
-                                     {"planted cause": "second_object", "baseline accuracy": 0.28}]
+    results["failures"]["causes"] = [
+        {"planted cause": "none", "baseline accuracy": 0.98},
+        {"planted cause": "second_object", "baseline accuracy": 0.28},
+    ]
     assert "98.0% where nothing was planted; 28.0% with second object" in prose.planted(results)
 
 
-@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "#eval(\"1\")", "a_b*c*`d`[e](f)$g$", "x" * 300])
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", '#eval("1")', "a_b*c*`d`[e](f)$g$", "x" * 300]
+)
 def test_hostile_arm_names_become_text(results, hostile):
     compare = results["compare"]
     compare["after"] = hostile
-    for place in (compare["arms"], compare["rejection"], compare["scores"], results["study"]["proof"], results["study"]["label_smoothing"]):
+    for place in (
+        compare["arms"],
+        compare["rejection"],
+        compare["scores"],
+        results["study"]["proof"],
+        results["study"]["label_smoothing"],
+    ):
         place[hostile] = place.pop("cutmix")
     text = prose.finding(results)
     assert "<script" not in text
-    assert all(text[place - 1] == "\\" for place, letter in enumerate(text) if letter in "*`$#" and place)
+    assert all(
+        text[place - 1] == "\\" for place, letter in enumerate(text) if letter in "*`$#" and place
+    )

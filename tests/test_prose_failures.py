@@ -1,4 +1,5 @@
 """Sentences on errors, labels and severity from made-up results: each reads true, and none says more than its interval allows."""
+
 import copy
 import re
 
@@ -20,30 +21,101 @@ def change(estimate, width=0.01):
 
 
 def band(low, high, errors, value, width=0.03):
-    return {"low": low, "high": high, "errors": errors, "share": value, "share_low": value - width, "share_high": value + width}
+    return {
+        "low": low,
+        "high": high,
+        "errors": errors,
+        "share": value,
+        "share_low": value - width,
+        "share_high": value + width,
+    }
 
 
 def of_arm(errors, within, distance):
-    return {"errors": errors, "within": share(within), "distance": distance, "distance_of_errors": 2 - within, "chance": 4 / 99, "chance_distance": 2 - 4 / 99,
-            "bands": [band(0, 0.3, 900, 0.25), band(0.3, 0.5, 500, 0.3), band(0.9, 1, 80, 0.5)]}
+    return {
+        "errors": errors,
+        "within": share(within),
+        "distance": distance,
+        "distance_of_errors": 2 - within,
+        "chance": 4 / 99,
+        "chance_distance": 2 - 4 / 99,
+        "bands": [band(0, 0.3, 900, 0.25), band(0.3, 0.5, 500, 0.3), band(0.9, 1, 80, 0.5)],
+    }
 
 
 @pytest.fixture
 def results():
-    sets = [{"labels": labels, "duplicates": kept, "images": 10000, "accuracy": {"baseline": 0.6, "cutmix": 0.62}, "change": change(gain)}
-            for kept in ("kept", "removed") for labels, gain in (("as recorded", 0.02), ("rejected removed", 0.021), ("corrected", 0.025))]
-    opinion = {"source": "reviewers", "reviewed": 2235, "rejected": 585, "corrected": 318, "errors": 3900, "sure": 0.9, "sure_errors": 90,
-               "rejected_among_errors": share(0.1), "rejected_among_sure_errors": share(0.4, 0.1), "named_alike": {"of": 200} | share(0.8),
-               "suspected": {"all": 1500, "found": 1000, "wanted": 585, "hits": 300, "precision": share(0.3), "recall": share(0.51)}}
-    return {"failures": {
-        "before": "baseline", "after": "cutmix", "arms": {"baseline": {"errors": 3900, "discovery_errors": 1950}}, "test_images": 10000,
-        "discovery_images": 5000, "temperature": 1.72, "mined": 7, "named": 5, "selected": 12,
-        "labels": {"runs": 5, "splits": {"val": {"images": 5000, "suspected": 700}, "test": {"images": 10000, "suspected": 1500}},
-                   "unanimous": 400, "named": [{"id": 1214, "true": "lobster", "suggested": "crab", "reviewers": "crab (5 of 5)"}]},
-        "known": {"missing": [], "sets": sets, "duplicates": 959, "opinion": opinion},
-        "confused": {"class": "maple_tree", "other": "oak_tree", "errors": 60},
-        "severity": {"superclasses": 20, "distance_change": change(-0.05),
-                     "arms": {"baseline": of_arm(3900, 0.3, 0.66), "cutmix": of_arm(3800, 0.32, 0.61)}}}}
+    sets = [
+        {
+            "labels": labels,
+            "duplicates": kept,
+            "images": 10000,
+            "accuracy": {"baseline": 0.6, "cutmix": 0.62},
+            "change": change(gain),
+        }
+        for kept in ("kept", "removed")
+        for labels, gain in (
+            ("as recorded", 0.02),
+            ("rejected removed", 0.021),
+            ("corrected", 0.025),
+        )
+    ]
+    opinion = {
+        "source": "reviewers",
+        "reviewed": 2235,
+        "rejected": 585,
+        "corrected": 318,
+        "errors": 3900,
+        "sure": 0.9,
+        "sure_errors": 90,
+        "rejected_among_errors": share(0.1),
+        "rejected_among_sure_errors": share(0.4, 0.1),
+        "named_alike": {"of": 200} | share(0.8),
+        "suspected": {
+            "all": 1500,
+            "found": 1000,
+            "wanted": 585,
+            "hits": 300,
+            "precision": share(0.3),
+            "recall": share(0.51),
+        },
+    }
+    return {
+        "failures": {
+            "before": "baseline",
+            "after": "cutmix",
+            "arms": {"baseline": {"errors": 3900, "discovery_errors": 1950}},
+            "test_images": 10000,
+            "discovery_images": 5000,
+            "temperature": 1.72,
+            "mined": 7,
+            "named": 5,
+            "selected": 12,
+            "labels": {
+                "runs": 5,
+                "splits": {
+                    "val": {"images": 5000, "suspected": 700},
+                    "test": {"images": 10000, "suspected": 1500},
+                },
+                "unanimous": 400,
+                "named": [
+                    {
+                        "id": 1214,
+                        "true": "lobster",
+                        "suggested": "crab",
+                        "reviewers": "crab (5 of 5)",
+                    }
+                ],
+            },
+            "known": {"missing": [], "sets": sets, "duplicates": 959, "opinion": opinion},
+            "confused": {"class": "maple_tree", "other": "oak_tree", "errors": 60},
+            "severity": {
+                "superclasses": 20,
+                "distance_change": change(-0.05),
+                "arms": {"baseline": of_arm(3900, 0.3, 0.66), "cutmix": of_arm(3800, 0.32, 0.61)},
+            },
+        }
+    }
 
 
 ALL = (prose.mining, prose.suspicious, prose.rescored, prose.severity)
@@ -57,25 +129,54 @@ def everything(results) -> str:
 
 def test_numbers_stand_as_computed(results):
     text = everything(results)
-    assert "even ids are the discovery half (5,000 images)" in text and "scaling (1.72, fitted on validation)" in text
-    assert "the first of the 1,950 errors that baseline makes there" in text and "changes no prediction" in text
-    assert "700 of 5,000 in validation and 1,500 of 10,000 in test; the runs are unanimous on 400" in text
-    assert "image 1214 (recorded lobster, rather crab; reviewers: crab (5 of 5)) is among them" in text
-    assert "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%); of the 585" in text
+    assert (
+        "even ids are the discovery half (5,000 images)" in text
+        and "scaling (1.72, fitted on validation)" in text
+    )
+    assert (
+        "the first of the 1,950 errors that baseline makes there" in text
+        and "changes no prediction" in text
+    )
+    assert (
+        "700 of 5,000 in validation and 1,500 of 10,000 in test; the runs are unanimous on 400"
+        in text
+    )
+    assert (
+        "image 1214 (recorded lobster, rather crab; reviewers: crab (5 of 5)) is among them" in text
+    )
+    assert (
+        "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%); of the 585"
+        in text
+    )
     assert "for 80% (95% interval 78% to 82%) of 200 images" in text
-    assert "585 labels that most reviewers did not confirm of the 2,235 that they were shown" in text and "959 test images have a near-duplicate" in text
+    assert (
+        "585 labels that most reviewers did not confirm of the 2,235 that they were shown" in text
+        and "959 test images have a near-duplicate" in text
+    )
     assert "40% (95% interval 30% to 50%) of its 90 errors at 90% confidence" in text
-    assert "CutMix raises accuracy against baseline on all 6 sets of test images: estimates from +2.0 to +2.5 points" in text
-    assert "Of 3,900 errors, baseline keeps 30%" in text and "of wrong classes drawn at random 4.0% would be there" in text
+    assert (
+        "CutMix raises accuracy against baseline on all 6 sets of test images: estimates from +2.0 to +2.5 points"
+        in text
+    )
+    assert (
+        "Of 3,900 errors, baseline keeps 30%" in text
+        and "of wrong classes drawn at random 4.0% would be there" in text
+    )
     assert "maple tree and oak tree, with 60 errors in both directions" in text
-    assert "That of CutMix is smaller than that of baseline (−0.050, 95% interval −0.060 to −0.040)" in text
+    assert (
+        "That of CutMix is smaller than that of baseline (−0.050, 95% interval −0.060 to −0.040)"
+        in text
+    )
 
 
 def test_a_verdict_that_some_sets_do_not_share_is_said(results):
     sets = results["failures"]["known"]["sets"]
     sets[0]["change"] = change(0.005)
     text = everything(results)
-    assert "depends on the set" in text and "raises accuracy on 5 of 6; it is not found to change accuracy on 1 of 6" in text
+    assert (
+        "depends on the set" in text
+        and "raises accuracy on 5 of 6; it is not found to change accuracy on 1 of 6" in text
+    )
     for one in sets:
         one["change"] = change(0.005)
     assert "CutMix is not found to change accuracy against baseline on all 6" in everything(results)
@@ -83,20 +184,35 @@ def test_a_verdict_that_some_sets_do_not_share_is_said(results):
 
 def test_sure_errors_are_called_different_only_where_the_intervals_are_apart(results):
     bands = results["failures"]["severity"]["arms"]["baseline"]["bands"]
-    assert "its more confident errors stay there more often than its less confident ones" in prose.severity(results)
+    assert (
+        "its more confident errors stay there more often than its less confident ones"
+        in prose.severity(results)
+    )
     bands[-1] |= {"share": 0.1, "share_low": 0.05, "share_high": 0.2}
     assert "less often" in prose.severity(results)
     bands[-1] |= {"share": 0.3, "share_low": 0.2, "share_high": 0.4}
-    assert "no difference between its more and its less confident errors was found" in prose.severity(results)
+    assert (
+        "no difference between its more and its less confident errors was found"
+        in prose.severity(results)
+    )
     results["failures"]["severity"]["distance_change"] = change(0.001)
     assert "is not found to differ from" in prose.severity(results)
 
 
 def test_no_review_and_no_lists_is_one_sentence(results):
     known = results["failures"]["known"]
-    known |= {"missing": ["label_review.json", "duplicates_train_test.csv", "duplicates_test_test.csv"], "sets": [], "duplicates": None, "opinion": None}
+    known |= {
+        "missing": ["label_review.json", "duplicates_train_test.csv", "duplicates_test_test.csv"],
+        "sets": [],
+        "duplicates": None,
+        "opinion": None,
+    }
     said = prose.rescored(results)
-    assert said.count(". ") == 0 and "`label_review.json`" in said and "removed and corrected and without near-duplicates" in said
+    assert (
+        said.count(". ") == 0
+        and "`label_review.json`" in said
+        and "removed and corrected and without near-duplicates" in said
+    )
     assert "`make data`" in said and "Reviewers" not in everything(results)
     known["missing"] = []  # not CIFAR-100: no file would help
     assert prose.rescored(results).startswith("Nothing is known") and everything(results)
@@ -105,12 +221,19 @@ def test_no_review_and_no_lists_is_one_sentence(results):
 def test_one_list_short_asks_for_that_list_alone(results):
     results["failures"]["known"] |= {"missing": ["duplicates_test_test.csv"], "duplicates": None}
     said = everything(results)
-    assert "numbers without near-duplicates; `make data` says where to get it" in said and "have a near-duplicate" not in said
+    assert (
+        "numbers without near-duplicates; `make data` says where to get it" in said
+        and "have a near-duplicate" not in said
+    )
 
 
 def test_planted_label_errors_are_scored_as_such(results):
     known = results["failures"]["known"]
-    known["opinion"]["source"], known["duplicates"], known["sets"] = "planted", None, known["sets"][:3]
+    known["opinion"]["source"], known["duplicates"], known["sets"] = (
+        "planted",
+        None,
+        known["sets"][:3],
+    )
     results["failures"]["labels"]["named"] = []
     text = everything(results)
     assert "585 planted label errors" in text and "eviewers" not in text and "all 3 sets" in text
@@ -120,16 +243,42 @@ def test_no_errors_nothing_suspected_nothing_mined(results):
     failures = results["failures"]
     failures |= {"mined": 0, "named": 0, "selected": 0, "confused": None}
     failures["arms"]["baseline"] = {"errors": 0, "discovery_errors": 0}
-    failures["labels"] |= {"splits": {"val": {"images": 10, "suspected": 0}, "test": {"images": 10, "suspected": 0}}, "named": [], "unanimous": 0}
+    failures["labels"] |= {
+        "splits": {"val": {"images": 10, "suspected": 0}, "test": {"images": 10, "suspected": 0}},
+        "named": [],
+        "unanimous": 0,
+    }
     opinion = failures["known"]["opinion"]
-    opinion |= {"errors": 0, "sure_errors": 0, "rejected_among_errors": {"estimate": None, "low": 0, "high": 1}}
-    opinion["suspected"] |= {"all": 0, "found": 0, "precision": {"estimate": None, "low": 0, "high": 1}}
+    opinion |= {
+        "errors": 0,
+        "sure_errors": 0,
+        "rejected_among_errors": {"estimate": None, "low": 0, "high": 1},
+    }
+    opinion["suspected"] |= {
+        "all": 0,
+        "found": 0,
+        "precision": {"estimate": None, "low": 0, "high": 1},
+    }
     for numbers in failures["severity"]["arms"].values():
-        numbers |= {"errors": 0, "within": {"estimate": None, "low": 0, "high": 1}, "distance": 0.0, "distance_of_errors": None,
-                    "bands": [one | {"errors": 0, "share": None} for one in numbers["bands"]]}
+        numbers |= {
+            "errors": 0,
+            "within": {"estimate": None, "low": 0, "high": 1},
+            "distance": 0.0,
+            "distance_of_errors": None,
+            "bands": [one | {"errors": 0, "share": None} for one in numbers["bands"]],
+        }
     text = everything(results)
-    assert "No error was mined" in text and "makes no error" in text and "There is no error to weigh" in text
-    assert "tab-suspected" not in text and "unanimous" not in text and "Reviewers" not in text and "confuses most" not in text
+    assert (
+        "No error was mined" in text
+        and "makes no error" in text
+        and "There is no error to weigh" in text
+    )
+    assert (
+        "tab-suspected" not in text
+        and "unanimous" not in text
+        and "Reviewers" not in text
+        and "confuses most" not in text
+    )
 
 
 def test_a_temperature_at_a_bound_is_not_called_fitted(results):
@@ -149,7 +298,12 @@ def test_chance_is_said_of_each_arm_where_it_differs(results):
 def test_ten_classes_without_superclasses(results):
     results["failures"]["severity"] = None
     said = prose.severity(results)
-    assert "no superclasses" in said and "fig-severity" not in said and "fig-confusion" in said and everything(results)
+    assert (
+        "no superclasses" in said
+        and "fig-severity" not in said
+        and "fig-confusion" in said
+        and everything(results)
+    )
 
 
 def test_one_run_and_several_are_told_apart(results):
@@ -167,18 +321,35 @@ def test_hostile_names_become_text(results):
 
 
 def test_captions_count_what_is_shown():
-    opinion = Opinion(np.ones(5, bool), np.array([1, 1, 0, 0, 0], bool), np.array([3, -1, 0, 0, 0]), np.full(5, ""), "reviewers")
-    said = captions.rescored(opinion, np.array([True, False, False, False, False]), ("baseline", "cutmix"), 42)
-    assert "without the 2 labels that most reviewers did not confirm; corrected: 1 of them replaced, the other 1 image" in said and "1 test image that" in said
+    opinion = Opinion(
+        np.ones(5, bool),
+        np.array([1, 1, 0, 0, 0], bool),
+        np.array([3, -1, 0, 0, 0]),
+        np.full(5, ""),
+        "reviewers",
+    )
+    said = captions.rescored(
+        opinion, np.array([True, False, False, False, False]), ("baseline", "cutmix"), 42
+    )
+    assert (
+        "without the 2 labels that most reviewers did not confirm; corrected: 1 of them replaced, the other 1 image"
+        in said
+        and "1 test image that" in said
+    )
     assert "near" not in captions.rescored(opinion, None, ("baseline", "cutmix"), 42).lower()
     shown = pd.DataFrame({"id": [1214], "true": ["lobster"], "suggested": ["crab"]})
-    assert captions.suspected_pictures(shown)["alt"].endswith("image 1214, labelled lobster, rather crab.")
+    assert captions.suspected_pictures(shown)["alt"].endswith(
+        "image 1214, labelled lobster, rather crab."
+    )
     assert captions.suspected_titles(shown) == ["1214 lobster\n→ crab"]
     assert "none" in captions.suspected_pictures(shown.iloc[:0])["alt"]
 
 
 def test_a_suspicion_that_nobody_checked_has_no_precision(results):
-    results["failures"]["known"]["opinion"]["suspected"] |= {"found": 0, "precision": {"estimate": None, "low": 0, "high": 1}}
+    results["failures"]["known"]["opinion"]["suspected"] |= {
+        "found": 0,
+        "precision": {"estimate": None, "low": 0, "high": 1},
+    }
     assert "cannot be said: none of the suspected test labels was looked at" in everything(results)
     results["failures"]["known"]["opinion"]["suspected"] |= {"found": 9, "wanted": 0}
     assert "no test label is known to be wrong" in everything(results)

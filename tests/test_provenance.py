@@ -1,4 +1,5 @@
 """What is said of how arms were trained: all that differs, in any seed."""
+
 from lib import provenance
 from synthetic import FINGERPRINT, run
 
@@ -9,22 +10,48 @@ def with_fingerprint(one, **changes):
 
 
 def test_the_reference_and_an_equal_arm_are_called_that():
-    told = provenance.differences({"a": {0: run(0)}, "b": {0: run(0)}, "c": {0: run(0, params={"augment": False, "arm": "c"})}})
-    assert told == {"a": "the reference, with crop and flip", "b": "the same parameters as the first arm", "c": "neither crop nor flip"}
+    told = provenance.differences(
+        {
+            "a": {0: run(0)},
+            "b": {0: run(0)},
+            "c": {0: run(0, params={"augment": False, "arm": "c"})},
+        }
+    )
+    assert told == {
+        "a": "the reference, with crop and flip",
+        "b": "the same parameters as the first arm",
+        "c": "neither crop nor flip",
+    }
 
 
 def test_threads_precision_and_device_are_no_secret():
-    told = provenance.differences({"a": {0: run(0)}, "b": {0: with_fingerprint(run(0), threads=4, precision="fp32", device_name="H100")}})
-    assert told["b"] == "precision fp32 (else bf16), device H100 (else AMD EPYC), threads 4 (else 1)"
+    told = provenance.differences(
+        {
+            "a": {0: run(0)},
+            "b": {0: with_fingerprint(run(0), threads=4, precision="fp32", device_name="H100")},
+        }
+    )
+    assert (
+        told["b"] == "precision fp32 (else bf16), device H100 (else AMD EPYC), threads 4 (else 1)"
+    )
 
 
 def test_seeds_that_ran_otherwise_are_listed():
-    told = provenance.differences({"a": {0: run(0)}, "b": {0: run(0), 1: with_fingerprint(run(1), threads=2)}})
+    told = provenance.differences(
+        {"a": {0: run(0)}, "b": {0: run(0), 1: with_fingerprint(run(1), threads=2)}}
+    )
     assert told["b"] == "threads 1 or 2 (else 1)"
 
 
 class Splits:
-    name, class_names, digest, train, val, test = "phantom", list("vwxyz"), "d", range(9), range(3), range(3)
+    name, class_names, digest, train, val, test = (
+        "phantom",
+        list("vwxyz"),
+        "d",
+        range(9),
+        range(3),
+        range(3),
+    )
 
 
 def test_what_is_not_the_same_in_every_arm_is_named():
@@ -33,5 +60,11 @@ def test_what_is_not_the_same_in_every_arm_is_named():
     second = run(1)
     second.info["share_that_differs_between_two_readings"] = {"train": 0.9, "val": 0.1, "test": 0.0}
     study = provenance.study_numbers({"a": {0: first, 1: second}, "b": {0: wide, 1: wide}}, Splits)
-    assert study["varies"] == ["width", "epochs"] and study["widths"] == [8, 64] and study["epochs_of_arms"] == [2, 50]
-    assert study["proof"]["a"] == {"train": 0.9, "val": 0.1, "test": 0.0} and study["mean_lambda"] == {"a": None, "b": 0.6}
+    assert (
+        study["varies"] == ["width", "epochs"]
+        and study["widths"] == [8, 64]
+        and study["epochs_of_arms"] == [2, 50]
+    )
+    assert study["proof"]["a"] == {"train": 0.9, "val": 0.1, "test": 0.0} and study[
+        "mean_lambda"
+    ] == {"a": None, "b": 0.6}

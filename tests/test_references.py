@@ -1,4 +1,5 @@
 """The list of sources names what this report used, and nothing else."""
+
 import re
 
 import pytest
@@ -7,48 +8,100 @@ from lib import references
 from lib.runs import ROOT
 
 NOTHING = {
-    "study": {"data": "the phantom", "mean_lambda": {"baseline": None}, "label_smoothing": {"baseline": 0.0}, "seeds": [42]},
-    "compare": {"after": "", "robustness": None}, "gradcam": {"faithfulness": {}},
-    "failures": {"severity": None, "known": {"opinion": {"named": []}, "duplicates": None}}}
+    "study": {
+        "data": "the phantom",
+        "mean_lambda": {"baseline": None},
+        "label_smoothing": {"baseline": 0.0},
+        "seeds": [42],
+    },
+    "compare": {"after": "", "robustness": None},
+    "gradcam": {"faithfulness": {}},
+    "failures": {"severity": None, "known": {"opinion": {"named": []}, "duplicates": None}},
+}
 
 
 def named(**changed) -> set[str]:
-    return {what for what, _ in references.methods({part: of_part | changed.get(part, {}) for part, of_part in NOTHING.items()})}
+    return {
+        what
+        for what, _ in references.methods(
+            {part: of_part | changed.get(part, {}) for part, of_part in NOTHING.items()}
+        )
+    }
 
 
-@pytest.mark.parametrize("changed, more", [
-    ({"study": {"data": "CIFAR-100"}}, {"CIFAR-100", "reviews of the test labels"}),
-    ({"study": {"mean_lambda": {"baseline": None, "cutmix": 0.7}}}, {"CutMix"}),
-    ({"study": {"label_smoothing": {"cutmix": 0.1}}}, {"label smoothing"}),
-    ({"study": {"seeds": [42, 43]}}, {"bootstrap over images and seeds", "variance between seeds"}),
-    ({"compare": {"after": "cutmix"}}, {"exact test of paired predictions", "intervals of classes", "false discovery rate"}),
-    ({"compare": {"robustness": {"images": 1000}}}, {"corruptions"}),
-    ({"failures": {"severity": {"bands": []}}}, {"superclass distance"}),
-    ({"failures": {"known": {"opinion": None, "duplicates": 959}}}, {"near-duplicates"}),
-    ({"gradcam": {"faithfulness": {"baseline": {}}}}, {"deletion and insertion", "occlusion", "maps of random weights",
-                                                   "intervals of the effects of probes"})])
+@pytest.mark.parametrize(
+    "changed, more",
+    [
+        ({"study": {"data": "CIFAR-100"}}, {"CIFAR-100", "reviews of the test labels"}),
+        ({"study": {"mean_lambda": {"baseline": None, "cutmix": 0.7}}}, {"CutMix"}),
+        ({"study": {"label_smoothing": {"cutmix": 0.1}}}, {"label smoothing"}),
+        (
+            {"study": {"seeds": [42, 43]}},
+            {"bootstrap over images and seeds", "variance between seeds"},
+        ),
+        (
+            {"compare": {"after": "cutmix"}},
+            {"exact test of paired predictions", "intervals of classes", "false discovery rate"},
+        ),
+        ({"compare": {"robustness": {"images": 1000}}}, {"corruptions"}),
+        ({"failures": {"severity": {"bands": []}}}, {"superclass distance"}),
+        ({"failures": {"known": {"opinion": None, "duplicates": 959}}}, {"near-duplicates"}),
+        (
+            {"gradcam": {"faithfulness": {"baseline": {}}}},
+            {
+                "deletion and insertion",
+                "occlusion",
+                "maps of random weights",
+                "intervals of the effects of probes",
+            },
+        ),
+    ],
+)
 def test_a_method_is_named_where_it_was_used(changed, more):
     assert named(**changed) - named() == more and named() <= named(**changed)
 
 
 def test_several_seeds_have_their_own_test_of_paired_predictions():
-    one, two = named(compare={"after": "cutmix"}), named(compare={"after": "cutmix"}, study={"seeds": [42, 43]})
+    one, two = (
+        named(compare={"after": "cutmix"}),
+        named(compare={"after": "cutmix"}, study={"seeds": [42, 43]}),
+    )
     assert one - two == {"exact test of paired predictions"}
-    assert two - one == {"bootstrap over images and seeds", "variance between seeds", "sign-flip test of paired predictions"}
+    assert two - one == {
+        "bootstrap over images and seeds",
+        "variance between seeds",
+        "sign-flip test of paired predictions",
+    }
 
 
 def papers(text: str) -> set[str]:
     """The arXiv numbers and the DOIs that a text names."""
-    return {name.rstrip(".") for name in re.findall(r"(?:arxiv\.org/abs/|arXiv:|doi\.org/|doi:)([^\s)\]\",;:]+)", text)}
+    return {
+        name.rstrip(".")
+        for name in re.findall(r"(?:arxiv\.org/abs/|arXiv:|doi\.org/|doi:)([^\s)\]\",;:]+)", text)
+    }
 
 
 def test_the_list_and_the_code_cite_the_same_papers():
-    everything = {"study": NOTHING["study"] | {"data": "CIFAR-100", "mean_lambda": {"a": 0.7}, "label_smoothing": {"a": 0.1}, "seeds": [1, 2]},
-                  "compare": {"after": "a", "robustness": {"images": 1}}, "gradcam": {"faithfulness": {"a": {}}},
-                  "failures": {"severity": {"a": 1}, "known": {"opinion": {"a": 1}, "duplicates": 1}}}
+    everything = {
+        "study": NOTHING["study"]
+        | {
+            "data": "CIFAR-100",
+            "mean_lambda": {"a": 0.7},
+            "label_smoothing": {"a": 0.1},
+            "seeds": [1, 2],
+        },
+        "compare": {"after": "a", "robustness": {"images": 1}},
+        "gradcam": {"faithfulness": {"a": {}}},
+        "failures": {"severity": {"a": 1}, "known": {"opinion": {"a": 1}, "duplicates": 1}},
+    }
     one_seed = everything | {"study": everything["study"] | {"seeds": [1]}}
     listed = references.sources(everything) + references.sources(one_seed)
-    code = "\n".join(path.read_text() for path in (ROOT / "lib").glob("*.py") if path.name != "references.py")
+    code = "\n".join(
+        path.read_text() for path in (ROOT / "lib").glob("*.py") if path.name != "references.py"
+    )
     assert len(papers(listed)) > 20
     assert papers(listed) - papers(code) == {"1512.00567"}  # torch smooths labels
-    assert papers(code) - papers(listed) == {"10.1145/2660193.2660195"}  # a random stream, no method of the report
+    assert papers(code) - papers(listed) == {
+        "10.1145/2660193.2660195"
+    }  # a random stream, no method of the report

@@ -1,4 +1,5 @@
 """Accuracy on sets of test images, counted by hand."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,21 +19,35 @@ def run(*predicted):
 
 @pytest.fixture
 def runs():
-    return {"baseline": run(0, 1, 1, 0, 2, 1), "cutmix": run(0, 1, 1, 1, 0, 1)}  # 3 and 3 of 6 right
+    return {
+        "baseline": run(0, 1, 1, 0, 2, 1),
+        "cutmix": run(0, 1, 1, 1, 0, 1),
+    }  # 3 and 3 of 6 right
 
 
 @pytest.fixture
 def opinion():
     rejected = np.array([False, True, False, False, False, True])
-    return rescored.Opinion(np.ones(6, bool), rejected, np.array([0, 1, 1, 1, 2, -1]), np.array(list("abcdef"), object), "reviewers")
+    return rescored.Opinion(
+        np.ones(6, bool),
+        rejected,
+        np.array([0, 1, 1, 1, 2, -1]),
+        np.array(list("abcdef"), object),
+        "reviewers",
+    )
 
 
 def test_three_label_sets_with_and_without_near_duplicates(runs, opinion):
     duplicates = np.array([True, False, False, False, False, False])
     table = rescored.rescored(runs, PAIR, opinion, duplicates)
     assert table[["labels", "duplicates", "images"]].to_numpy().tolist() == [
-        ["as recorded", "kept", 6], ["rejected removed", "kept", 4], ["corrected", "kept", 5],
-        ["as recorded", "removed", 5], ["rejected removed", "removed", 3], ["corrected", "removed", 4]]
+        ["as recorded", "kept", 6],
+        ["rejected removed", "kept", 4],
+        ["corrected", "kept", 5],
+        ["as recorded", "removed", 5],
+        ["rejected removed", "removed", 3],
+        ["corrected", "removed", 4],
+    ]
     assert table["baseline"].tolist() == pytest.approx([3 / 6, 3 / 4, 4 / 5, 2 / 5, 2 / 3, 3 / 4])
     assert table["cutmix"].tolist() == pytest.approx([3 / 6, 3 / 4, 4 / 5, 2 / 5, 2 / 3, 3 / 4])
     assert (table["change"] == 0).all() and (table["low"] < 0).all() and (table["high"] > 0).all()
@@ -47,26 +62,71 @@ def test_the_interval_is_that_of_the_comparison(runs):
 
 def test_nothing_known_is_no_table_and_an_empty_set_no_row(runs, opinion):
     assert rescored.rescored(runs, PAIR, None, None).empty
-    assert rescored.rescored(runs, PAIR, opinion, np.ones(6, bool))["duplicates"].tolist() == 3 * ["kept"]
+    assert rescored.rescored(runs, PAIR, opinion, np.ones(6, bool))["duplicates"].tolist() == 3 * [
+        "kept"
+    ]
 
 
 def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion):
     table = rescored.rescored(runs, PAIR, opinion, None)
     view = rescored.view(table, ["baseline", "cutmix"])
-    assert list(view) == ["labels", "images", "baseline", "CutMix", "change, points (95%)"] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
-    assert "near-duplicates" in rescored.view(rescored.rescored(runs, PAIR, opinion, LABELS == 0), ["baseline"])
+    assert list(view) == [
+        "labels",
+        "images",
+        "baseline",
+        "CutMix",
+        "change, points (95%)",
+    ] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
+    assert "near-duplicates" in rescored.view(
+        rescored.rescored(runs, PAIR, opinion, LABELS == 0), ["baseline"]
+    )
 
 
 def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     looked = np.array([True, True, True, False, True, True])
-    opinion = rescored.Opinion(looked, opinion.rejected, opinion.corrected, opinion.words, "reviewers")
-    suspects = pd.DataFrame({"split": ["test"] * 4 + ["val"], "position": [1, 2, 3, 5, 0], "suggested_class": [1, 0, 0, 0, 1]})
+    opinion = rescored.Opinion(
+        looked, opinion.rejected, opinion.corrected, opinion.words, "reviewers"
+    )
+    suspects = pd.DataFrame(
+        {
+            "split": ["test"] * 4 + ["val"],
+            "position": [1, 2, 3, 5, 0],
+            "suggested_class": [1, 0, 0, 0, 1],
+        }
+    )
     errors = pd.DataFrame({"position": [1, 3, 5], "scaled_confidence": [0.95, 0.9, 0.2]})
-    cases = pd.DataFrame({"id": [11, 13, 12], "position": [1, 3, 2], "why": ["named", "named", "mined"]})
-    known = rescored.numbers(pd.DataFrame(), opinion, None, errors, suspects, [], [], cases, ["none", "one", "two"])["opinion"]
-    assert known["named"] == [{"id": 11, "corrected": "one"}]  # nobody looked at 13, and 12 is not named
-    assert (known["suspected"]["all"], known["suspected"]["found"], known["suspected"]["hits"]) == (4, 3, 2)
-    assert known["suspected"]["recall"]["estimate"] == 1 and known["named_alike"]["of"] == 1 and known["named_alike"]["estimate"] == 1
+    cases = pd.DataFrame(
+        {"id": [11, 13, 12], "position": [1, 3, 2], "why": ["named", "named", "mined"]}
+    )
+    known = rescored.numbers(
+        pd.DataFrame(), opinion, None, errors, suspects, [], [], cases, ["none", "one", "two"]
+    )["opinion"]
+    assert known["named"] == [
+        {"id": 11, "corrected": "one"}
+    ]  # nobody looked at 13, and 12 is not named
+    assert (known["suspected"]["all"], known["suspected"]["found"], known["suspected"]["hits"]) == (
+        4,
+        3,
+        2,
+    )
+    assert (
+        known["suspected"]["recall"]["estimate"] == 1
+        and known["named_alike"]["of"] == 1
+        and known["named_alike"]["estimate"] == 1
+    )
     assert known["rejected_among_errors"]["estimate"] == pytest.approx(2 / 3)
     assert known["sure_errors"] == 2 and known["rejected_among_sure_errors"]["estimate"] == 0.5
-    assert rescored.numbers(pd.DataFrame(), None, None, errors, suspects, [], ["label_review.json"], cases, ["none", "one", "two"])["opinion"] is None
+    assert (
+        rescored.numbers(
+            pd.DataFrame(),
+            None,
+            None,
+            errors,
+            suspects,
+            [],
+            ["label_review.json"],
+            cases,
+            ["none", "one", "two"],
+        )["opinion"]
+        is None
+    )

@@ -1,4 +1,5 @@
 """A run that was killed, anywhere, ends with the bits of an undisturbed one; a record that does not fit is not used."""
+
 import hashlib
 import multiprocessing
 import os
@@ -14,14 +15,40 @@ from lib import checkpoint, data, predict, record, runs, train
 from lib.params import Train
 
 SETTINGS = dict(
-    study="test", arm="both", seed=5, data="phantom", root="", image_size=32, data_seed=0, train_size=90, val_size=40, test_size=40, width=2,
-    epochs=3, milestones=[2], batch_size=20, learning_rate=0.05, momentum=0.9, weight_decay=5e-4, augment=True,
-    cutmix_probability=0.5, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
+    study="test",
+    arm="both",
+    seed=5,
+    data="phantom",
+    root="",
+    image_size=32,
+    data_seed=0,
+    train_size=90,
+    val_size=40,
+    test_size=40,
+    width=2,
+    epochs=3,
+    milestones=[2],
+    batch_size=20,
+    learning_rate=0.05,
+    momentum=0.9,
+    weight_decay=5e-4,
+    augment=True,
+    cutmix_probability=0.5,
+    cutmix_alpha=1.0,
+    label_smoothing=0.1,
+    precision="fp32",
+    device="cpu",
+    threads=1,
+)
 STEPS = 5  # an epoch's; the last has 10 images
 FINGERPRINT = {"torch": torch.__version__, "threads": 1}
 CLOCKS = {"seconds", "images_per_second"}
-FORKS = multiprocessing.get_context("forkserver")  # torch is imported once, in a process that starts no threads
-FORKS.set_forkserver_preload(["lib.record", "pytest", "torch._dynamo"])  # the last is what an optimizer imports
+FORKS = multiprocessing.get_context(
+    "forkserver"
+)  # torch is imported once, in a process that starts no threads
+FORKS.set_forkserver_preload(
+    ["lib.record", "pytest", "torch._dynamo"]
+)  # the last is what an optimizer imports
 
 
 def started(outputs, **changes):
@@ -50,7 +77,9 @@ def weights(state):
 
 
 def numbers(state):
-    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in state.history]
+    return [
+        {name: value for name, value in row.items() if name not in CLOCKS} for row in state.history
+    ]
 
 
 def kill_self(*_):
@@ -80,7 +109,11 @@ def killed_run(outputs, moment, epoch, step):
         os.fsync = lambda file: kill_self() if here() else real["fsync"](file)
     elif moment in ("set aside", "rename"):
         os.replace = renamed
-    finish(state, steps_of, lambda state: kill_self() if moment == "epoch" and state.epoch == epoch else None)
+    finish(
+        state,
+        steps_of,
+        lambda state: kill_self() if moment == "epoch" and state.epoch == epoch else None,
+    )
 
 
 def kill_at(outputs, moment, epoch, step):
@@ -101,12 +134,26 @@ def same_bits(state, undisturbed):
 
 # --- kill -9
 
-@pytest.mark.parametrize("moment, epoch, step, resumes", [
-    ("step", 1, 1, (1, 1)), ("step", 1, 3, (1, 3)), ("step", 1, STEPS - 1, (1, STEPS - 1)), ("step", 1, STEPS, (1, STEPS)),
-    ("step", 2, 2, (2, 2)),
-    ("epoch", 1, 0, (1, 0)), ("epoch", 3, 0, (3, 0)),
-    ("write", 1, 3, (1, 2)), ("set aside", 1, 3, (1, 2)), ("rename", 1, 3, (1, 2)), ("rename", 0, 1, (0, 0))])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, undisturbed, moment, epoch, step, resumes):
+
+@pytest.mark.parametrize(
+    "moment, epoch, step, resumes",
+    [
+        ("step", 1, 1, (1, 1)),
+        ("step", 1, 3, (1, 3)),
+        ("step", 1, STEPS - 1, (1, STEPS - 1)),
+        ("step", 1, STEPS, (1, STEPS)),
+        ("step", 2, 2, (2, 2)),
+        ("epoch", 1, 0, (1, 0)),
+        ("epoch", 3, 0, (3, 0)),
+        ("write", 1, 3, (1, 2)),
+        ("set aside", 1, 3, (1, 2)),
+        ("rename", 1, 3, (1, 2)),
+        ("rename", 0, 1, (0, 0)),
+    ],
+)
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
+    tmp_path, undisturbed, moment, epoch, step, resumes
+):
     kill_at(tmp_path, moment, epoch, step)
     state = started(tmp_path)
     assert (state.epoch, state.step) == resumes
@@ -122,12 +169,17 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path, undistur
 @pytest.mark.parametrize("how", ["truncated", "empty", "flipped"])
 def test_a_damaged_checkpoint_costs_a_step_and_no_bit(tmp_path, undisturbed, how, capsys):
     kill_at(tmp_path, "step", 1, 3)
-    newest, = tmp_path.rglob("checkpoint.pt")
+    (newest,) = tmp_path.rglob("checkpoint.pt")
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
-    newest.write_bytes({"truncated": content[:len(content) // 2], "empty": b"", "flipped": bytes(content)}[how])
+    newest.write_bytes(
+        {"truncated": content[: len(content) // 2], "empty": b"", "flipped": bytes(content)}[how]
+    )
     state = started(tmp_path)
-    assert (state.epoch, state.step) == (1, 2) and f"{newest}: damaged, passed over" in capsys.readouterr().out
+    assert (state.epoch, state.step) == (
+        1,
+        2,
+    ) and f"{newest}: damaged, passed over" in capsys.readouterr().out
     assert same_bits(finish(state), undisturbed)
 
 
@@ -143,14 +195,19 @@ def test_without_any_whole_checkpoint_the_run_starts_anew(tmp_path, undisturbed)
 def test_a_checkpoint_of_other_parameters_is_not_used(tmp_path):
     kill_at(tmp_path, "step", 1, 3)
     other = started(tmp_path, learning_rate=0.04)
-    assert (other.epoch, other.step, other.history) == (0, 0, []) and not any(other.optimizer.state.values())
+    assert (other.epoch, other.step, other.history) == (0, 0, []) and not any(
+        other.optimizer.state.values()
+    )
     assert started(tmp_path).step == 3
 
 
 # --- repetition
 
+
 def test_one_seed_is_one_result_and_another_seed_another(tmp_path, undisturbed, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0)  # writing checkpoints changes nothing either
+    monkeypatch.setattr(
+        train, "CHECKPOINT_SECONDS", 0
+    )  # writing checkpoints changes nothing either
     torch.rand(7)  # nor does what others draw
     assert same_bits(finish(started(tmp_path / "again")), undisturbed)
     other = finish(started(tmp_path / "other", seed=6))
@@ -158,39 +215,55 @@ def test_one_seed_is_one_result_and_another_seed_another(tmp_path, undisturbed, 
 
 
 def test_the_seed_decides_the_first_weights_and_every_epoch_mixes_anew(tmp_path, undisturbed):
-    first, same, other = (weights(started(tmp_path / str(number), seed=seed)) for number, seed in enumerate((5, 5, 6)))
+    first, same, other = (
+        weights(started(tmp_path / str(number), seed=seed)) for number, seed in enumerate((5, 5, 6))
+    )
     assert first == same != other
     assert len({row["lambda_sum"] for row in undisturbed.history}) == 3
 
 
-def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(tmp_path, undisturbed, monkeypatch):
+def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(
+    tmp_path, undisturbed, monkeypatch
+):
     assert not list(undisturbed.folder.glob("checkpoint*"))
     state, written = started(tmp_path), []
-    monkeypatch.setattr(checkpoint, "write", lambda folder, content: written.append(content["step"]))
+    monkeypatch.setattr(
+        checkpoint, "write", lambda folder, content: written.append(content["step"])
+    )
     clock = iter(range(0, 10_000, 25))  # every look at the clock finds it 25 s on
     monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
     state.saved = next(clock)
     train.train_epoch(state)
-    assert written == [2, 5]  # begun at 25 s; 50 s after a step, 75 s after the second, and so on from there
+    assert written == [
+        2,
+        5,
+    ]  # begun at 25 s; 50 s after a step, 75 s after the second, and so on from there
 
 
 # --- a loss that is not finite
+
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path):
     state, seen = started(tmp_path, learning_rate=1e38), []
 
     def steps_of(steps):
         for batch in steps:
-            seen.append({name: value.detach().clone() for name, value in state.model.named_parameters()})
+            seen.append(
+                {name: value.detach().clone() for name, value in state.model.named_parameters()}
+            )
             yield batch
 
     with pytest.raises(train.TrainingError) as caught:
         train.train_epoch(state, progress=steps_of)
     assert len(seen) == state.step + 1 == 2
     message = str(caught.value)
-    assert "in epoch 1, step 2, at learning rate 1e+38" in message and ("nan" in message or "inf" in message)
+    assert "in epoch 1, step 2, at learning rate 1e+38" in message and (
+        "nan" in message or "inf" in message
+    )
     assert all(torch.equal(value, seen[-1][name]) for name, value in state.model.named_parameters())
-    assert not all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])  # the first step was made
+    assert not all(
+        torch.equal(seen[0][name], seen[1][name]) for name in seen[0]
+    )  # the first step was made
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
@@ -202,6 +275,7 @@ def test_an_epochs_row_is_never_made_of_a_loss_that_is_not_finite(tmp_path, loss
 
 
 # --- the record
+
 
 @pytest.fixture(scope="module")
 def published(undisturbed):
@@ -217,10 +291,20 @@ def copy(published, tmp_path):
 
 def test_a_published_run_is_read_back_whole(published, undisturbed, copy):
     run = record.finished(copy, undisturbed.key)
-    assert run.info == published.info and [row["epoch"] for row in undisturbed.history] == run.history["epoch"].tolist()
-    assert {path.name for path in copy.iterdir()} == {"history.csv", "model.safetensors", "predictions.npz", "run.json"}
+    assert (
+        run.info == published.info
+        and [row["epoch"] for row in undisturbed.history] == run.history["epoch"].tolist()
+    )
+    assert {path.name for path in copy.iterdir()} == {
+        "history.csv",
+        "model.safetensors",
+        "predictions.npz",
+        "run.json",
+    }
     for split in ("val", "test"):
-        assert np.array_equal(getattr(run, split).labels, getattr(undisturbed.splits, split).labels.numpy())
+        assert np.array_equal(
+            getattr(run, split).labels, getattr(undisturbed.splits, split).labels.numpy()
+        )
         assert run.info[f"{split}_accuracy"] == pytest.approx(getattr(run, split).correct.mean())
     for name, tensor in runs.read_weights(copy / "model.safetensors").items():
         assert torch.equal(tensor, undisturbed.model.state_dict()[name]), name
@@ -228,7 +312,9 @@ def test_a_published_run_is_read_back_whole(published, undisturbed, copy):
     assert 0 < run.info["mean_lambda"] < 1
 
 
-@pytest.mark.parametrize("name", ["run.json", "history.csv", "model.safetensors", "predictions.npz"])
+@pytest.mark.parametrize(
+    "name", ["run.json", "history.csv", "model.safetensors", "predictions.npz"]
+)
 @pytest.mark.parametrize("how", ["missing", "cut", "changed"])
 def test_a_run_with_a_file_that_is_not_its_own_is_not_finished(copy, undisturbed, name, how):
     content = (copy / name).read_bytes()
@@ -237,7 +323,9 @@ def test_a_run_with_a_file_that_is_not_its_own_is_not_finished(copy, undisturbed
     elif how == "cut":
         (copy / name).write_bytes(content[:-3])
     else:
-        (copy / name).write_bytes(content.replace(b'"sha256"', b'"sha255"') if name == "run.json" else content + b"\n")
+        (copy / name).write_bytes(
+            content.replace(b'"sha256"', b'"sha255"') if name == "run.json" else content + b"\n"
+        )
     assert record.finished(copy, undisturbed.key) is None
 
 
@@ -261,10 +349,34 @@ def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undistu
 
 
 CHANGES = dict(
-    seed=6, data="cifar100", image_size=64, data_seed=1, train_size=91, val_size=41, test_size=41, width=3, epochs=4, milestones=[1],
-    batch_size=21, learning_rate=0.06, momentum=0.8, weight_decay=1e-4, augment=False, cutmix_probability=0.4,
-    cutmix_alpha=2.0, label_smoothing=0.2, threads=2)
-NAMES = dict(study="other", outputs="elsewhere", arm="other", root="elsewhere", device="auto", precision="auto")
+    seed=6,
+    data="cifar100",
+    image_size=64,
+    data_seed=1,
+    train_size=91,
+    val_size=41,
+    test_size=41,
+    width=3,
+    epochs=4,
+    milestones=[1],
+    batch_size=21,
+    learning_rate=0.06,
+    momentum=0.8,
+    weight_decay=1e-4,
+    augment=False,
+    cutmix_probability=0.4,
+    cutmix_alpha=2.0,
+    label_smoothing=0.2,
+    threads=2,
+)
+NAMES = dict(
+    study="other",
+    outputs="elsewhere",
+    arm="other",
+    root="elsewhere",
+    device="auto",
+    precision="auto",
+)
 
 
 def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_else():
@@ -273,20 +385,39 @@ def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_el
     key = record.key(base, "d", FINGERPRINT)
 
     def with_each(changes):
-        return [record.key(base.model_copy(update={name: value}), "d", FINGERPRINT) for name, value in changes.items()]
+        return [
+            record.key(base.model_copy(update={name: value}), "d", FINGERPRINT)
+            for name, value in changes.items()
+        ]
 
     others = with_each(CHANGES)
-    others += [record.key(base, "e", FINGERPRINT), record.key(base, "d", FINGERPRINT | {"threads": 2})]
+    others += [
+        record.key(base, "e", FINGERPRINT),
+        record.key(base, "d", FINGERPRINT | {"threads": 2}),
+    ]
     assert len({key, *others}) == 1 + len(others)
     assert set(with_each(NAMES)) == {key}
 
 
 def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path, monkeypatch):
-    shutil.copytree(runs.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        runs.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__")
+    )
     base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     assert record.key(base, "d", {}) == real
-    for name in ("train", "model", "cutmix", "augment", "recipe", "randomness", "data", "inference", "streams", "walk"):
+    for name in (
+        "train",
+        "model",
+        "cutmix",
+        "augment",
+        "recipe",
+        "randomness",
+        "data",
+        "inference",
+        "streams",
+        "walk",
+    ):
         path = tmp_path / "lib" / f"{name}.py"
         before = path.read_bytes()
         path.write_bytes(before + b"\n")
@@ -298,7 +429,9 @@ def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_same_bits(tmp_path, undisturbed, number):
+def test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_same_bits(
+    tmp_path, undisturbed, number
+):
     handler = signal.getsignal(number)
 
     def asked(state, steps):
@@ -307,7 +440,9 @@ def test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_sam
                 os.kill(os.getpid(), number)  # arrives before the step, waits until it is whole
             yield batch
 
-    with pytest.raises(train.TrainingError, match="stopped on request in epoch 2, after step 3; saved"):
+    with pytest.raises(
+        train.TrainingError, match="stopped on request in epoch 2, after step 3; saved"
+    ):
         finish(started(tmp_path), steps_of=asked)
     assert signal.getsignal(number) is handler
     state = started(tmp_path)

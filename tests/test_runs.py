@@ -1,4 +1,5 @@
 """Artefacts: whole or not there, the old file kept through every fault, and damage named by every reader."""
+
 import hashlib
 import io
 import json
@@ -50,10 +51,13 @@ def old(tmp_path):
 
 
 def only_old(path):
-    return path.read_bytes() == OLD and [entry.name for entry in path.parent.iterdir()] == [path.name]
+    return path.read_bytes() == OLD and [entry.name for entry in path.parent.iterdir()] == [
+        path.name
+    ]
 
 
 # --- writing
+
 
 def test_a_write_replaces_the_file_and_leaves_nothing_else(old):
     runs.write_bytes(old, b"new")
@@ -73,7 +77,11 @@ def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
     order = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *arguments, name=name, real=real: (order.append(name), real(*arguments)))
+        monkeypatch.setattr(
+            os,
+            name,
+            lambda *arguments, name=name, real=real: (order.append(name), real(*arguments)),
+        )
     runs.write_bytes(tmp_path / "file", b"x")
     assert order == ["fsync", "replace"]
 
@@ -88,7 +96,9 @@ def test_a_block_that_raises_leaves_the_old_file(old, error):
 
 
 def test_an_error_of_the_disk_is_one_message_with_its_reason(old):
-    with pytest.raises(ArtefactError, match="file.bin: No space left on device; nothing was replaced"):
+    with pytest.raises(
+        ArtefactError, match="file.bin: No space left on device; nothing was replaced"
+    ):
         with runs.atomic_write(old):
             raise OSError(28, os.strerror(28))
     with pytest.raises(ArtefactError, match="file.bin: what the disk said; nothing"):
@@ -134,8 +144,10 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "folder", "link"]
 
 
-@pytest.mark.parametrize("name, reason", [("n" * 300, "File name too long"),
-                                          ("file.bin/inside", "Not a directory|File exists")])
+@pytest.mark.parametrize(
+    "name, reason",
+    [("n" * 300, "File name too long"), ("file.bin/inside", "Not a directory|File exists")],
+)
 def test_a_place_that_cannot_be_is_named(old, name, reason):
     with pytest.raises(ArtefactError, match=f"{name}: ({reason})"):
         runs.write_bytes(old.parent / name, b"x")
@@ -168,7 +180,10 @@ def test_tables_keep_every_digit(tmp_path):
     table = pd.DataFrame({"epoch": [1, 2], "loss": [1 / 3, 1e-300]})
     runs.write_table(tmp_path / "t.csv", table)
     assert (tmp_path / "t.csv").read_bytes().startswith(b"epoch,loss\n1,0.333")
-    rows = [line.split(",") for line in (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    rows = [
+        line.split(",")
+        for line in (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1:]
+    ]
     assert [float(loss) for _, loss in rows] == [1 / 3, 1e-300]
 
 
@@ -176,8 +191,13 @@ def test_arrays_and_weights_come_back_as_they_were(tmp_path):
     arrays = {"x": np.arange(12.0, dtype=np.float32).reshape(3, 4), "y": np.array([1, -2])}
     runs.write_arrays(tmp_path / "a.npz", **arrays)
     back = runs.read_arrays(tmp_path / "a.npz", runs.sha256_of(tmp_path / "a.npz"))
-    assert all(np.array_equal(back[name], array) and back[name].dtype == array.dtype for name, array in arrays.items())
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    assert all(
+        np.array_equal(back[name], array) and back[name].dtype == array.dtype
+        for name, array in arrays.items()
+    )
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(
+        memory_format=torch.channels_last
+    )
     runs.write_weights(tmp_path / "m.safetensors", model)
     path = tmp_path / "m.safetensors"
     theirs, ours = load_safetensors(path.read_bytes()), runs.read_weights(path)
@@ -187,7 +207,11 @@ def test_arrays_and_weights_come_back_as_they_were(tmp_path):
 
 
 def test_digests_depend_on_content_alone():
-    assert runs.digest({"a": 1, "b": [1.5]}) == runs.digest({"b": [1.5], "a": 1}) != runs.digest({"a": 1, "b": [1.25]})
+    assert (
+        runs.digest({"a": 1, "b": [1.5]})
+        == runs.digest({"b": [1.5], "a": 1})
+        != runs.digest({"a": 1, "b": [1.25]})
+    )
     assert runs.digest({}) == hashlib.sha256(b"{}").hexdigest()
 
 
@@ -202,7 +226,16 @@ def test_the_commit_is_named_with_its_changes_or_unknown(tmp_path, monkeypatch):
     assert runs.commit() == "unknown"
 
     def git(*arguments):
-        command = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+        command = [
+            "git",
+            "-C",
+            tmp_path,
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.org",
+            *arguments,
+        ]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     (tmp_path / "file").write_text("1", encoding="utf-8")
@@ -217,18 +250,22 @@ def test_the_commit_is_named_with_its_changes_or_unknown(tmp_path, monkeypatch):
 
 # --- damage: each reader of one file alone, without a recorded SHA-256
 
+
 def damaged(content: bytes):
     """Every truncation, and a flip of two bits of every byte, each alone."""
     yield from (content[:length] for length in range(len(content)))
     for place in range(len(content)):
         for bit in (0, 3):
-            yield content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1:]
+            yield content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :]
 
 
 WRITERS = {
     "x.json": (lambda path: runs.write_json(path, {"a": 1, "b": [1.5, "ü"]}), runs.read_json),
     "x.npz": (lambda path: runs.write_arrays(path, x=np.arange(4.0)), runs.read_arrays),
-    "x.safetensors": (lambda path: runs.write_weights(path, torch.nn.Linear(1, 2)), runs.read_weights),
+    "x.safetensors": (
+        lambda path: runs.write_weights(path, torch.nn.Linear(1, 2)),
+        runs.read_weights,
+    ),
 }
 
 
@@ -299,18 +336,33 @@ def test_arrays_that_hold_objects_are_refused_unopened(tmp_path):
 
 # --- a run folder
 
+
 def make_run(folder, logits=None):
     """A finished run as its record describes it, with weights of a tiny network."""
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(6, 3)).astype(np.float32) if logits is None else logits
-    arrays = {f"{split}_{what}": value for split in ("val", "test") for what, value in
-              (("index", np.arange(6)), ("labels", np.arange(6) % 3), ("logits", logits))}
+    arrays = {
+        f"{split}_{what}": value
+        for split in ("val", "test")
+        for what, value in (
+            ("index", np.arange(6)),
+            ("labels", np.arange(6) % 3),
+            ("logits", logits),
+        )
+    }
     runs.write_arrays(folder / "predictions.npz", **arrays)
-    runs.write_table(folder / "history.csv", pd.DataFrame({"epoch": [1, 2], "train_loss": [1.5, 0.5]}))
+    runs.write_table(
+        folder / "history.csv", pd.DataFrame({"epoch": [1, 2], "train_loss": [1.5, 0.5]})
+    )
     runs.write_weights(folder / "model.safetensors", resnet18(3, 1))
-    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in
-            ("predictions.npz", "history.csv", "model.safetensors")}
-    predict.write_record(folder / "run.json", {"params": {"width": 1}, "data_digest": "d", "key": "k", "sha256": sums})
+    sums = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("predictions.npz", "history.csv", "model.safetensors")
+    }
+    predict.write_record(
+        folder / "run.json",
+        {"params": {"width": 1}, "data_digest": "d", "key": "k", "sha256": sums},
+    )
     return folder
 
 
@@ -333,8 +385,14 @@ def spoil(path, how):
         path.unlink()
     else:
         middle = len(content) // 2
-        path.write_bytes({"empty": b"", "truncated": content[:-1], "longer": content + b"\n",
-                          "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:]}[how])
+        path.write_bytes(
+            {
+                "empty": b"",
+                "truncated": content[:-1],
+                "longer": content + b"\n",
+                "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            }[how]
+        )
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated", "flipped", "longer"])
@@ -343,7 +401,9 @@ def test_a_spoilt_file_of_a_run_is_refused_by_name(run_folder, name, how):
     whole = predict.load_run(run_folder)
     spoil(run_folder / name, how)
     with pytest.raises(ArtefactError, match=name):
-        predict.load_model(whole, classes=3) if name == "model.safetensors" else predict.load_run(run_folder)
+        predict.load_model(whole, classes=3) if name == "model.safetensors" else predict.load_run(
+            run_folder
+        )
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated"])
@@ -359,7 +419,11 @@ def test_no_flipped_bit_of_a_record_goes_unnoticed(run_folder):
     content = path.read_bytes()
     whole = predict.read_record(path)
     for bit in range(8 * len(content)):
-        path.write_bytes(content[:bit // 8] + bytes([content[bit // 8] ^ (1 << bit % 8)]) + content[bit // 8 + 1:])
+        path.write_bytes(
+            content[: bit // 8]
+            + bytes([content[bit // 8] ^ (1 << bit % 8)])
+            + content[bit // 8 + 1 :]
+        )
         try:
             assert predict.read_record(path) == whole, bit  # white space: the record is the same
         except ArtefactError:
@@ -394,6 +458,7 @@ def test_runs_of_other_data_are_not_compared(tmp_path):
 
 # --- checkpoints
 
+
 def content(step, key="k"):
     return {"key": key, "step": step, "tensor": torch.arange(100.0) + step}
 
@@ -422,7 +487,10 @@ def test_a_spoilt_checkpoint_is_named_and_the_one_before_is_used(tmp_path, how, 
     checkpoint.write(tmp_path, content(2))
     spoil(tmp_path / "checkpoint.pt", how)
     assert checkpoint.read(tmp_path, "k")["step"] == 1
-    assert how == "missing" or f"{tmp_path / 'checkpoint.pt'}: damaged, passed over" in capsys.readouterr().out
+    assert (
+        how == "missing"
+        or f"{tmp_path / 'checkpoint.pt'}: damaged, passed over" in capsys.readouterr().out
+    )
     spoil(tmp_path / "checkpoint-previous.pt", "flipped")
     assert checkpoint.read(tmp_path, "k") is None
 
@@ -457,12 +525,19 @@ def saved(value, **options) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("make", [
-    lambda evil: saved({"key": "k", "step": evil}),
-    lambda evil: saved({"key": "k", "step": evil}, _use_new_zipfile_serialization=False),
-    lambda evil: pickle.dumps(evil, protocol=2), lambda evil: saved(torch.ones(2)), lambda evil: saved(["k"]),
-    lambda evil: b"", lambda evil: b"garbage" * 100],
-    ids=["evil", "evil, old format", "evil, bare", "tensor", "list", "nothing", "garbage"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda evil: saved({"key": "k", "step": evil}),
+        lambda evil: saved({"key": "k", "step": evil}, _use_new_zipfile_serialization=False),
+        lambda evil: pickle.dumps(evil, protocol=2),
+        lambda evil: saved(torch.ones(2)),
+        lambda evil: saved(["k"]),
+        lambda evil: b"",
+        lambda evil: b"garbage" * 100,
+    ],
+    ids=["evil", "evil, old format", "evil, bare", "tensor", "list", "nothing", "garbage"],
+)
 def test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing(tmp_path, make):
     checkpoint.write(tmp_path, content(1))
     checkpoint.write(tmp_path, content(2))
@@ -473,13 +548,32 @@ def test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing(tmp
 
 # --- a study's numbers
 
+
 def test_numbers_become_plain_json():
-    value = {1: np.float32(0.5), "nan": float("nan"), "inf": np.float64("inf"),
-             "array": np.array([[1, 2], [3, 4]]), "point": np.array(2.5), "nans": np.array([1.0, np.nan]),
-             "flag": np.bool_(True), "tuple": (np.int64(3), None), "text": np.str_("a"), "deep": [{"x": np.nan}]}
+    value = {
+        1: np.float32(0.5),
+        "nan": float("nan"),
+        "inf": np.float64("inf"),
+        "array": np.array([[1, 2], [3, 4]]),
+        "point": np.array(2.5),
+        "nans": np.array([1.0, np.nan]),
+        "flag": np.bool_(True),
+        "tuple": (np.int64(3), None),
+        "text": np.str_("a"),
+        "deep": [{"x": np.nan}],
+    }
     assert results.plain(value) == {
-        "1": 0.5, "nan": None, "inf": None, "array": [[1, 2], [3, 4]], "point": 2.5, "nans": [1.0, None], "flag": True,
-        "tuple": [3, None], "text": "a", "deep": [{"x": None}]}
+        "1": 0.5,
+        "nan": None,
+        "inf": None,
+        "array": [[1, 2], [3, 4]],
+        "point": 2.5,
+        "nans": [1.0, None],
+        "flag": True,
+        "tuple": [3, None],
+        "text": "a",
+        "deep": [{"x": None}],
+    }
     json.dumps(results.plain(value), allow_nan=False)
 
 
@@ -488,7 +582,9 @@ def test_the_stages_numbers_are_joined_by_name(tmp_path):
         results.write(tmp_path, stage, {"value": np.float64(len(stage)), "none": np.nan})
     everything = results.collect(tmp_path, {"study": {"seeds": np.array([0, 1])}})
     assert everything == json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert everything["compare"] == {"value": 7.0, "none": None} and everything["study"] == {"seeds": [0, 1]}
+    assert everything["compare"] == {"value": 7.0, "none": None} and everything["study"] == {
+        "seeds": [0, 1]
+    }
 
 
 def test_a_stage_that_did_not_run_is_named_and_nothing_is_written(tmp_path):
@@ -500,5 +596,7 @@ def test_a_stage_that_did_not_run_is_named_and_nothing_is_written(tmp_path):
 
 
 def test_a_study_lies_in_outputs_of_the_project_or_where_it_is_told(tmp_path):
-    assert results.folder(SimpleNamespace(outputs="outputs", study="s")) == runs.ROOT / "outputs" / "s"
+    assert (
+        results.folder(SimpleNamespace(outputs="outputs", study="s")) == runs.ROOT / "outputs" / "s"
+    )
     assert results.folder(SimpleNamespace(outputs=str(tmp_path), study="s")) == tmp_path / "s"

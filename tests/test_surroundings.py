@@ -1,4 +1,5 @@
 """Surroundings that are less than usual: no HOME, the C locale, closed stdin, a checkout that nothing may write to, a clock that jumps."""
+
 import json
 import os
 import subprocess
@@ -15,19 +16,33 @@ TINY = "# größer: 图\ntrain_size: 100\nval_size: 40\ntest_size: 40\nwidth: 1\
 
 def contents(folder: Path) -> dict:
     """What stands in the checkout; Python's byte code, which it leaves out where it may not write, does not count."""
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A run made with hardly any environment, from a checkout in a folder with a blank, outputs elsewhere: (project, run folder, checkout before)."""
-    project, outputs = copied(tmp_path_factory.mktemp("a b ü")), tmp_path_factory.mktemp("elsewhere-é")
+    project, outputs = (
+        copied(tmp_path_factory.mktemp("a b ü")),
+        tmp_path_factory.mktemp("elsewhere-é"),
+    )
     study(project, "tiny", TINY, "baseline cutmix")
     before = contents(project)
     folder = outputs / "tiny" / "baseline" / "seed-0"
     words = command(project, str(folder / "train.ipynb"), "STUDY=tiny", f"OUTPUTS={outputs}")
-    bare = {"PATH": os.environ["PATH"], "LC_ALL": "C", "SECRET_TOKEN": "hunter2-hunter2", "TMPDIR": str(outputs)}
-    result = subprocess.run(["bash", "-c", 'exec "$@" <&-', "bash", *words], capture_output=True, text=True, env=bare)
+    bare = {
+        "PATH": os.environ["PATH"],
+        "LC_ALL": "C",
+        "SECRET_TOKEN": "hunter2-hunter2",
+        "TMPDIR": str(outputs),
+    }
+    result = subprocess.run(
+        ["bash", "-c", 'exec "$@" <&-', "bash", *words], capture_output=True, text=True, env=bare
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Traceback" not in result.stderr and "Warning" not in result.stderr
     return project, folder, before, outputs
@@ -42,10 +57,21 @@ def test_nothing_is_written_to_the_checkout_when_outputs_are_elsewhere(trained):
 
 
 def test_an_executed_notebook_tells_no_environment_and_no_place_but_where_it_was_sent(trained):
-    text = (trained[1] / "train.ipynb").read_text(encoding="utf-8") + (trained[1] / "run.json").read_text(encoding="utf-8")
-    assert json.loads((trained[1] / "train.ipynb").read_text(encoding="utf-8"))["metadata"]["papermill"]["environment_variables"] == {}
+    text = (trained[1] / "train.ipynb").read_text(encoding="utf-8") + (
+        trained[1] / "run.json"
+    ).read_text(encoding="utf-8")
+    assert (
+        json.loads((trained[1] / "train.ipynb").read_text(encoding="utf-8"))["metadata"][
+            "papermill"
+        ]["environment_variables"]
+        == {}
+    )
     assert "SECRET_TOKEN" not in text and "hunter2" not in text
-    assert str(Path.home()) + "/" not in text and str(trained[0]) not in text and str(Path(sys.prefix)) not in text
+    assert (
+        str(Path.home()) + "/" not in text
+        and str(trained[0]) not in text
+        and str(Path(sys.prefix)) not in text
+    )
 
 
 def test_a_clock_that_jumps_trains_nothing_again(trained):
@@ -54,7 +80,9 @@ def test_a_clock_that_jumps_trains_nothing_again(trained):
     later = time.time() + 3600
     os.utime(project / "lib" / "train.py", (later, later))
     result = make(project, str(folder / "train.ipynb"), "STUDY=tiny", f"OUTPUTS={outputs}")
-    assert result.returncode == 0 and "epoch 1/1" not in result.stdout, result.stdout + result.stderr
+    assert result.returncode == 0 and "epoch 1/1" not in result.stdout, (
+        result.stdout + result.stderr
+    )
     assert (folder / "run.json").read_bytes() == record
     nbformat.validate(nbformat.read(folder / "train.ipynb", as_version=4))
 
@@ -62,4 +90,15 @@ def test_a_clock_that_jumps_trains_nothing_again(trained):
 def test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token(trained):
     plan = make(trained[0], "-n", "lab").stdout
     assert "jupyter lab" in plan and "--ServerApp.ip=localhost" in plan
-    assert not any(word in plan for word in ("0.0.0.0", "allow-root", "allow_root", "token", "password", "allow_remote_access", "allow_origin"))
+    assert not any(
+        word in plan
+        for word in (
+            "0.0.0.0",
+            "allow-root",
+            "allow_root",
+            "token",
+            "password",
+            "allow_remote_access",
+            "allow_origin",
+        )
+    )

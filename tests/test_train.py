@@ -1,4 +1,5 @@
 """Training against a plain loop: torchvision's network, torch's scheduler and loss, batches cut by hand."""
+
 import dataclasses
 
 import numpy as np
@@ -12,10 +13,32 @@ from lib import augment, data, randomness, recipe, train
 from lib.params import Train
 
 SETTINGS = dict(
-    study="test", outputs="unused", arm="test", seed=3, data="phantom", root="", image_size=32,
-    data_seed=0, train_size=24, val_size=20, test_size=20, width=64,
-    epochs=2, milestones=[1], batch_size=10, learning_rate=0.002, momentum=0.9, weight_decay=0.5, augment=False,
-    cutmix_probability=0.0, cutmix_alpha=1.0, label_smoothing=0.1, precision="fp32", device="cpu", threads=1)
+    study="test",
+    outputs="unused",
+    arm="test",
+    seed=3,
+    data="phantom",
+    root="",
+    image_size=32,
+    data_seed=0,
+    train_size=24,
+    val_size=20,
+    test_size=20,
+    width=64,
+    epochs=2,
+    milestones=[1],
+    batch_size=10,
+    learning_rate=0.002,
+    momentum=0.9,
+    weight_decay=0.5,
+    augment=False,
+    cutmix_probability=0.0,
+    cutmix_alpha=1.0,
+    label_smoothing=0.1,
+    precision="fp32",
+    device="cpu",
+    threads=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +48,9 @@ def splits():
 
 def started(splits, folder, **changes):
     torch.set_num_threads(1)
-    return train.start(Train(**SETTINGS | changes), splits, folder, torch.device("cpu"), "fp32", key="none")
+    return train.start(
+        Train(**SETTINGS | changes), splits, folder, torch.device("cpu"), "fp32", key="none"
+    )
 
 
 def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
@@ -34,19 +59,26 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
     Large steps are chaotic within an epoch, and so are images with plain areas: a channel that is constant over a batch
     makes BatchNorm's gradient steep.
     """
-    noise = torch.randint(256, (24, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = torch.randint(
+        256, (24, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     splits = dataclasses.replace(splits, train=dataclasses.replace(splits.train, images=noise))
     single = augment.normalise
     monkeypatch.setattr(augment, "normalise", lambda *arguments: single(*arguments).double())
     state = started(splits, tmp_path)
     state.model.double()
     theirs = torchvision_resnet18(num_classes=20).double()
-    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False).double(), nn.Identity()
+    theirs.conv1, theirs.maxpool = (
+        nn.Conv2d(3, 64, 3, padding=1, bias=False).double(),
+        nn.Identity(),
+    )
     theirs.load_state_dict(state.model.state_dict())
     optimizer = torch.optim.SGD(theirs.parameters(), lr=0.002, momentum=0.9, weight_decay=0.5)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [1])
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.1)
-    images = (splits.train.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(splits.std).view(3, 1, 1)
+    images = (splits.train.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(
+        splits.std
+    ).view(3, 1, 1)
     images = images.double()
     for epoch in range(2):
         row = train.train_epoch(state)
@@ -63,14 +95,18 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
         assert row["stream_loss"] == pytest.approx(total / 24, rel=1e-5)
         scheduler.step()
     for name, tensor in theirs.state_dict().items():
-        torch.testing.assert_close(state.model.state_dict()[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+        torch.testing.assert_close(
+            state.model.state_dict()[name], tensor, rtol=1e-4, atol=1e-5, msg=name
+        )
 
 
 def test_learning_rate_is_that_of_multi_step_lr():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [25, 40])
     for epoch in range(50):
-        assert recipe.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(scheduler.get_last_lr()[0]), epoch
+        assert recipe.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(
+            scheduler.get_last_lr()[0]
+        ), epoch
         optimizer.step()
         scheduler.step()
 
@@ -82,7 +118,9 @@ def test_mixed_loss_is_cross_entropy_with_torchvisions_soft_labels(lam):
     partner = labels.roll(1)
     soft = lam * nn.functional.one_hot(labels, 5) + (1 - lam) * nn.functional.one_hot(partner, 5)
     expected = nn.CrossEntropyLoss(label_smoothing=0.1)(outputs, soft)
-    assert recipe.mixed_loss(outputs, labels, partner, lam, 0.1).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert recipe.mixed_loss(outputs, labels, partner, lam, 0.1).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
 
 
 def test_mixed_labels_are_those_of_torchvisions_cutmix_for_the_same_box():
@@ -116,7 +154,9 @@ def test_stream_accuracy_counts_right_answers_by_their_share(splits, tmp_path):
     labels, step_shares = splits.train.labels, []
     order = torch.from_numpy(randomness.permutation(randomness.key(3, 0, 0), 24))
     for step, batch in enumerate(order.split(10)):
-        _, own, partner, lam = recipe.mix(torch.zeros(len(batch), 3, 32, 32), labels[batch], state.params, step)
+        _, own, partner, lam = recipe.mix(
+            torch.zeros(len(batch), 3, 32, 32), labels[batch], state.params, step
+        )
         step_shares.append((lam * (own == 4) + (1 - lam) * (partner == 4)).sum().item())
     row = train.train_epoch(state)
     assert row["stream_accuracy"] == pytest.approx(sum(step_shares) / 24, abs=1e-6)
@@ -129,11 +169,17 @@ def test_evaluation_uses_clean_images_in_eval_mode(splits, tmp_path):
     row = train.evaluate(state)
     model = state.model.eval()
     for name, split in (("train", splits.train), ("val", splits.val)):
-        images = (split.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(splits.std).view(3, 1, 1)
+        images = (split.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(
+            splits.std
+        ).view(3, 1, 1)
         with torch.no_grad():
             outputs = model(images)
-        assert row[f"{name}_loss"] == pytest.approx(nn.functional.cross_entropy(outputs, split.labels).item(), rel=1e-4)
-        assert row[f"{name}_accuracy"] == pytest.approx((outputs.argmax(1) == split.labels).float().mean().item(), abs=1e-6)
+        assert row[f"{name}_loss"] == pytest.approx(
+            nn.functional.cross_entropy(outputs, split.labels).item(), rel=1e-4
+        )
+        assert row[f"{name}_accuracy"] == pytest.approx(
+            (outputs.argmax(1) == split.labels).float().mean().item(), abs=1e-6
+        )
 
 
 def test_cutmix_with_one_class_is_refused(splits, tmp_path):

@@ -1,4 +1,5 @@
 """What the third notebook makes of made-up evidence: counts, cases, pages and the marks over several phantoms."""
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,8 +20,18 @@ RULE = verdict.read_rule()
 def splits_of(seed: int, images: int = 60):
     """A split as `lib.data` gives it, without pictures: ids in an order of their own, and what the phantom planted."""
     made = phantom.generate("test", images, seed)
-    planted = pd.DataFrame({"cause": np.array(phantom.CAUSES)[made.cause], "cause_class": made.cause_class, "object_class": made.object_class})
-    test = SimpleNamespace(index=np.random.default_rng(seed).permutation(images), planted=planted, labels=torch.from_numpy(made.labels))
+    planted = pd.DataFrame(
+        {
+            "cause": np.array(phantom.CAUSES)[made.cause],
+            "cause_class": made.cause_class,
+            "object_class": made.object_class,
+        }
+    )
+    test = SimpleNamespace(
+        index=np.random.default_rng(seed).permutation(images),
+        planted=planted,
+        labels=torch.from_numpy(made.labels),
+    )
     return SimpleNamespace(class_names=phantom.CLASS_NAMES, test=test)
 
 
@@ -28,13 +39,29 @@ def evidence_of(splits, seed: int, errors: int = 40) -> diagnosis.Evidence:
     """Evidence with random numbers; wrong is the class that the cause points at for about half of the errors."""
     generator = np.random.default_rng(seed)
     position = np.sort(generator.choice(len(splits.test.index), errors, replace=False))
-    true, pointed = splits.test.labels[position], torch.from_numpy(splits.test.planted["cause_class"].to_numpy()[position].copy())
-    wrong = torch.where((pointed >= 0) & torch.from_numpy(generator.random(errors) < 0.5), pointed, (true + 1) % 20)
-    responses = {name: probes.Response(*generator.normal(size=(2, 2, errors)), *generator.random((2, 2, errors)), generator.integers(20, size=(2, errors)))
-                 for name in probes.LABELS}
-    statistics = pd.DataFrame(RULE["centre"] + RULE["scale"] * generator.normal(size=(errors, len(RULE["statistics"]))), columns=RULE["statistics"])
+    true, pointed = (
+        splits.test.labels[position],
+        torch.from_numpy(splits.test.planted["cause_class"].to_numpy()[position].copy()),
+    )
+    wrong = torch.where(
+        (pointed >= 0) & torch.from_numpy(generator.random(errors) < 0.5), pointed, (true + 1) % 20
+    )
+    responses = {
+        name: probes.Response(
+            *generator.normal(size=(2, 2, errors)),
+            *generator.random((2, 2, errors)),
+            generator.integers(20, size=(2, errors)),
+        )
+        for name in probes.LABELS
+    }
+    statistics = pd.DataFrame(
+        RULE["centre"] + RULE["scale"] * generator.normal(size=(errors, len(RULE["statistics"]))),
+        columns=RULE["statistics"],
+    )
     maps = torch.from_numpy(generator.normal(size=(errors, 2, 4, 4))).float()
-    return diagnosis.Evidence(position, wrong, true, generator.random((errors, 2)), maps, responses, statistics)
+    return diagnosis.Evidence(
+        position, wrong, true, generator.random((errors, 2)), maps, responses, statistics
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +88,23 @@ def test_the_table_has_every_error_of_every_arm(everything, found, verdicts, spl
     assert everything["arm"].tolist() == ["baseline"] * 40 + ["cutmix"] * 40
     for row in (0, 17, 39):
         place, said = found["cutmix"].position[row], everything.iloc[40 + row]
-        assert said["id"] == splits.test.index[place] and said["half"] == ("discovery", "confirmation")[said["id"] % 2]
-        assert said["true"] == phantom.CLASS_NAMES[splits.test.labels[place]] and said["predicted"] == phantom.CLASS_NAMES[found["cutmix"].wrong[row]]
-        assert said["verdict"] == verdicts["cutmix"]["verdict"][row] and said["moved"] == found["cutmix"].statistics["moved"][row]
+        assert (
+            said["id"] == splits.test.index[place]
+            and said["half"] == ("discovery", "confirmation")[said["id"] % 2]
+        )
+        assert (
+            said["true"] == phantom.CLASS_NAMES[splits.test.labels[place]]
+            and said["predicted"] == phantom.CLASS_NAMES[found["cutmix"].wrong[row]]
+        )
+        assert (
+            said["verdict"] == verdicts["cutmix"]["verdict"][row]
+            and said["moved"] == found["cutmix"].statistics["moved"][row]
+        )
         cause = splits.test.planted["cause"][place]
         assert said["planted"] == ("unexplained" if cause == "none" else cause)
-    bare = SimpleNamespace(class_names=splits.class_names, test=SimpleNamespace(index=splits.test.index, planted=None))
+    bare = SimpleNamespace(
+        class_names=splits.class_names, test=SimpleNamespace(index=splits.test.index, planted=None)
+    )
     assert "planted" not in why.verdict_table(found, verdicts, bare)
 
 
@@ -74,7 +112,9 @@ def test_an_error_whose_cause_points_elsewhere_does_not_act(everything, splits):
     by_id = splits.test.planted.set_index(splits.test.index)
     for row in everything.itertuples():
         known = by_id.loc[row.id]
-        assert row.acts == (known["cause"] == "none" or phantom.CLASS_NAMES[known["cause_class"]] == row.predicted)
+        assert row.acts == (
+            known["cause"] == "none" or phantom.CLASS_NAMES[known["cause_class"]] == row.predicted
+        )
     assert 0 < everything["acts"].mean() < 1
 
 
@@ -82,8 +122,14 @@ def test_counts_are_of_the_confirmation_half_alone(everything):
     counted, halves = why.counts(everything, ARMS), why.halves(everything, ARMS)
     for arm in ARMS:
         of_arm = [row for row in everything.itertuples() if row.arm == arm]
-        assert counted[arm] == {cause: sum(row.verdict == cause and row.id % 2 == 1 for row in of_arm) for cause in verdict.CAUSES}
-        assert halves[arm] == {"discovery": sum(row.id % 2 == 0 for row in of_arm), "confirmation": sum(row.id % 2 == 1 for row in of_arm)}
+        assert counted[arm] == {
+            cause: sum(row.verdict == cause and row.id % 2 == 1 for row in of_arm)
+            for cause in verdict.CAUSES
+        }
+        assert halves[arm] == {
+            "discovery": sum(row.id % 2 == 0 for row in of_arm),
+            "confirmation": sum(row.id % 2 == 1 for row in of_arm),
+        }
         assert 0 < sum(counted[arm].values()) < len(of_arm)
 
 
@@ -92,30 +138,54 @@ def test_shares_have_the_intervals_of_statsmodels(everything):
     assert table["verdict"].tolist() == list(verdict.CAUSES) * 2
     for row in table.itertuples():
         total = sum(counted[row.arm].values())
-        assert row.errors == counted[row.arm][row.verdict] and row.share == pytest.approx(row.errors / total)
-        np.testing.assert_allclose((row.low, row.high), proportion_confint(row.errors, total, method="beta"), atol=1e-12)
+        assert row.errors == counted[row.arm][row.verdict] and row.share == pytest.approx(
+            row.errors / total
+        )
+        np.testing.assert_allclose(
+            (row.low, row.high), proportion_confint(row.errors, total, method="beta"), atol=1e-12
+        )
 
 
 def test_the_printed_shares_stand_under_their_arm(everything):
     table = why.shares(everything, ARMS)
     view = why.shares_view(table)
-    assert view.columns.tolist() == ["verdict", "baseline errors", "baseline share (95%)", "CutMix errors", "CutMix share (95%)"]
-    assert view["verdict"].tolist() == ["background", "second object", "look alike", "label error", "unexplained"]
+    assert view.columns.tolist() == [
+        "verdict",
+        "baseline errors",
+        "baseline share (95%)",
+        "CutMix errors",
+        "CutMix share (95%)",
+    ]
+    assert view["verdict"].tolist() == [
+        "background",
+        "second object",
+        "look alike",
+        "label error",
+        "unexplained",
+    ]
     row = table[(table["arm"] == "cutmix") & (table["verdict"] == "look_alike")].iloc[0]
     assert view.loc[2, "CutMix errors"] == row["errors"]
-    assert view.loc[2, "CutMix share (95%)"] == f"{row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%})"  # an interval as wide as this supports no decimal
+    assert (
+        view.loc[2, "CutMix share (95%)"]
+        == f"{row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
+    )  # an interval as wide as this supports no decimal
 
 
 def test_an_arm_without_errors_has_no_share(everything):
     table = why.shares(everything[everything["arm"] == "baseline"], ARMS)
-    assert table.loc[table["arm"] == "cutmix", "share"].isna().all() and (table.loc[table["arm"] == "cutmix", "errors"] == 0).all()
+    assert (
+        table.loc[table["arm"] == "cutmix", "share"].isna().all()
+        and (table.loc[table["arm"] == "cutmix", "errors"] == 0).all()
+    )
     assert why.shares_view(table)["CutMix share (95%)"].isna().all()
 
 
 def test_no_errors_at_all_leave_empty_tables(splits):
     nothing = why.verdict_table({}, {}, splits)
     assert why.counts(nothing, ARMS) == {arm: dict.fromkeys(verdict.CAUSES, 0) for arm in ARMS}
-    assert why.shares(nothing, ARMS)["errors"].eq(0).all() and why.halves(nothing, ARMS)["cutmix"] == {"discovery": 0, "confirmation": 0}
+    assert why.shares(nothing, ARMS)["errors"].eq(0).all() and why.halves(nothing, ARMS)[
+        "cutmix"
+    ] == {"discovery": 0, "confirmation": 0}
 
 
 @pytest.fixture(scope="module")
@@ -125,21 +195,40 @@ def selection(found, splits):
     right = [place for place in range(60) if place not in wrong]
     chosen = [wrong[30], right[0], wrong[2], right[1], wrong[11]]
     ids = splits.test.index[chosen]
-    return pd.DataFrame({"position": chosen, "id": ids, "half": half(ids), "true": "oak_tree", "predicted": "lamp", "why": ["named", "named", "named", "mined", "mined"],
-                         "correct": [False, True, False, True, False], "cause": "none"})
+    return pd.DataFrame(
+        {
+            "position": chosen,
+            "id": ids,
+            "half": half(ids),
+            "true": "oak_tree",
+            "predicted": "lamp",
+            "why": ["named", "named", "named", "mined", "mined"],
+            "correct": [False, True, False, True, False],
+            "cause": "none",
+        }
+    )
 
 
 def test_cases_are_the_wrong_ones_in_the_order_of_the_selection(selection, found):
     chosen = why.cases(selection, found["baseline"], 10)
-    assert chosen["position"].tolist() == selection["position"].tolist()[::2] and chosen["row"].tolist() == [30, 2, 11]
+    assert chosen["position"].tolist() == selection["position"].tolist()[::2] and chosen[
+        "row"
+    ].tolist() == [30, 2, 11]
     assert why.cases(selection, found["baseline"], 2)["row"].tolist() == [30, 2]
-    assert not len(why.cases(selection, found["baseline"], 0)) and not len(why.cases(selection[selection["correct"]], None, 5))
+    assert not len(why.cases(selection, found["baseline"], 0)) and not len(
+        why.cases(selection[selection["correct"]], None, 5)
+    )
 
 
 def test_pages_hold_every_case_once(selection):
     pages = why.pages(selection, 2)
-    assert [len(page) for page in pages] == [2, 2, 1] and all(page.index.tolist() == list(range(len(page))) for page in pages)
-    assert pd.concat(pages)["id"].tolist() == selection["id"].tolist() and why.pages(selection.head(0), 2) == []
+    assert [len(page) for page in pages] == [2, 2, 1] and all(
+        page.index.tolist() == list(range(len(page))) for page in pages
+    )
+    assert (
+        pd.concat(pages)["id"].tolist() == selection["id"].tolist()
+        and why.pages(selection.head(0), 2) == []
+    )
 
 
 def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path):
@@ -147,9 +236,16 @@ def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path)
     numbers = why.case_numbers(chosen, found["baseline"], verdicts["baseline"])
     positive = found["baseline"].maps[2, 0].clip(0).flatten().numpy().astype(float)
     shares = positive[positive > 0] / positive.sum()
-    assert numbers[1]["normalised_entropy"] == pytest.approx(-(shares * np.log(shares)).sum() / np.log(16))
-    assert [one["id"] for one in numbers] == chosen["id"].tolist() and [one["why"] for one in numbers] == ["named", "named", "mined"]
-    assert numbers[1]["verdict"] == verdicts["baseline"]["verdict"][2] and numbers[1]["turns"] == verdicts["baseline"]["turns"][2]
+    assert numbers[1]["normalised_entropy"] == pytest.approx(
+        -(shares * np.log(shares)).sum() / np.log(16)
+    )
+    assert [one["id"] for one in numbers] == chosen["id"].tolist() and [
+        one["why"] for one in numbers
+    ] == ["named", "named", "mined"]
+    assert (
+        numbers[1]["verdict"] == verdicts["baseline"]["verdict"][2]
+        and numbers[1]["turns"] == verdicts["baseline"]["turns"][2]
+    )
     results.write(tmp_path, "gradcam", {"cases": numbers})  # nothing that JSON could not hold
     assert why.case_numbers(chosen.head(0), None, None) == []
 
@@ -157,19 +253,34 @@ def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path)
 def test_effects_and_controls_go_by_the_probes_own_names(found):
     measured = why.effects(found["baseline"])
     assert list(measured) == list(probes.LABELS.values())
-    hot, random = (effects.measure(found["baseline"].responses[f"{part}:mean"], found["baseline"].wrong, found["baseline"].true)["flip"]
-                   for part in ("hot", "random"))
+    hot, random = (
+        effects.measure(
+            found["baseline"].responses[f"{part}:mean"],
+            found["baseline"].wrong,
+            found["baseline"].true,
+        )["flip"]
+        for part in ("hot", "random")
+    )
     contrast = why.controls({"baseline": measured})["baseline"]
-    assert contrast["estimate"] == pytest.approx(hot.mean() - random.mean()) and contrast["low"] <= contrast["estimate"] <= contrast["high"]
+    assert (
+        contrast["estimate"] == pytest.approx(hot.mean() - random.mean())
+        and contrast["low"] <= contrast["estimate"] <= contrast["high"]
+    )
 
 
 def test_occlusion_agrees_with_a_map_made_of_it(found):
     squares = np.zeros((49, 3), np.float32)
-    squares[0, 0], squares[24, 1], squares[48, 2] = 1, 1, 1  # the first, the middle and the last square matter
+    squares[0, 0], squares[24, 1], squares[48, 2] = (
+        1,
+        1,
+        1,
+    )  # the first, the middle and the last square matter
     maps = torch.zeros(3, 2, 4, 4)
     maps[0, 0, 0, 0], maps[1, 0, 1:3, 1:3], maps[2, 0, 3, 3] = 1, 1, 1
     response = found["baseline"].responses["square"]._replace(drop=squares)
-    agreed = why.occlusion_agreement(found["baseline"]._replace(maps=maps, responses={"square": response}))
+    agreed = why.occlusion_agreement(
+        found["baseline"]._replace(maps=maps, responses={"square": response})
+    )
     assert agreed["images"] == 3 and agreed["correlation"]["estimate"] > 0.7
 
 
@@ -181,7 +292,9 @@ def marked(everything, monkeypatch):
 
     def load_run(place):
         name = next(other for other in others if str(place).endswith(other))
-        return SimpleNamespace(name=name, info={"params": {"name": name}, "data_digest": f"digest of {name}"})
+        return SimpleNamespace(
+            name=name, info={"params": {"name": name}, "data_digest": f"digest of {name}"}
+        )
 
     def load_for(params, digest):
         assert digest == f"digest of {params['name']}"
@@ -190,26 +303,49 @@ def marked(everything, monkeypatch):
     monkeypatch.setattr(marks.predict, "load_run", load_run)
     monkeypatch.setattr(marks.predict, "load_model", lambda run, classes: (run.name, classes))
     monkeypatch.setattr(marks.data, "load_for", load_for)
-    monkeypatch.setattr(marks, "examine", lambda run, model, splits, among: {(run.name, 20): evidence_of(splits, seeds[run.name])}[model])
+    monkeypatch.setattr(
+        marks,
+        "examine",
+        lambda run, model, splits, among: {(run.name, 20): evidence_of(splits, seeds[run.name])}[
+            model
+        ],
+    )
     own = everything[everything["arm"] == "baseline"]
     return marks.mark(own, list(others), RULE, "phantom")
 
 
 def test_marks_are_of_the_confirmation_halves_of_all_phantoms(marked, everything):
-    assert marked["phantom"].unique().tolist() == ["phantom", "a/43", "/b/44"] and (marked["id"] % 2 == 1).all()
+    assert (
+        marked["phantom"].unique().tolist() == ["phantom", "a/43", "/b/44"]
+        and (marked["id"] % 2 == 1).all()
+    )
     own = everything[(everything["arm"] == "baseline") & (everything["id"] % 2 == 1)]
-    pd.testing.assert_series_equal(marked.loc[marked["phantom"] == "phantom", "verdict"].reset_index(drop=True), own["verdict"].reset_index(drop=True))
+    pd.testing.assert_series_equal(
+        marked.loc[marked["phantom"] == "phantom", "verdict"].reset_index(drop=True),
+        own["verdict"].reset_index(drop=True),
+    )
     splits = splits_of(43)
     evidence = evidence_of(splits, 143)
     odd = splits.test.index[evidence.position] % 2 == 1
     there = marked[marked["phantom"] == "a/43"]
-    assert there["verdict"].tolist() == verdict.decide(evidence.statistics, RULE)["verdict"][odd].tolist()
-    assert there["planted"].tolist() == splits.test.planted["cause"].replace("none", "unexplained")[evidence.position[odd]].tolist()
+    assert (
+        there["verdict"].tolist()
+        == verdict.decide(evidence.statistics, RULE)["verdict"][odd].tolist()
+    )
+    assert (
+        there["planted"].tolist()
+        == splits.test.planted["cause"]
+        .replace("none", "unexplained")[evidence.position[odd]]
+        .tolist()
+    )
 
 
 def test_the_caption_says_how_many_phantoms_and_how_many_are_left_out(marked):
     caption = marks.score_caption(marked)
-    assert "of 3 phantoms whose" in caption and f"{(~marked['acts']).sum()} others are left out here" in caption
+    assert (
+        "of 3 phantoms whose" in caption
+        and f"{(~marked['acts']).sum()} others are left out here" in caption
+    )
     assert "of 1 phantom whose" in marks.score_caption(marked[marked["phantom"] == "phantom"])
 
 
@@ -217,29 +353,59 @@ def test_the_worst_mistake_is_the_largest_entry_off_the_diagonal(marked):
     numbers = marks.score_numbers(marked)
     acting = marked[marked["acts"]]
     matrix = confusion_matrix(acting["planted"], acting["verdict"], labels=verdict.CAUSES)
-    off = {(a, b): matrix[i, j] for i, a in enumerate(verdict.CAUSES) for j, b in enumerate(verdict.CAUSES) if i != j}
+    off = {
+        (a, b): matrix[i, j]
+        for i, a in enumerate(verdict.CAUSES)
+        for j, b in enumerate(verdict.CAUSES)
+        if i != j
+    }
     worst = numbers["worst"]
     assert worst["errors"] == max(off.values()) == off[worst["planted"], worst["diagnosed"]] > 0
-    assert (numbers["phantoms"], numbers["errors"], numbers["others"]) == (3, len(acting), (~marked["acts"]).sum())
+    assert (numbers["phantoms"], numbers["errors"], numbers["others"]) == (
+        3,
+        len(acting),
+        (~marked["acts"]).sum(),
+    )
     assert numbers["causes"] == ["background", "second_object", "look_alike", "label_error"]
-    assert set(numbers["strict"]) == set(numbers["acting"]) and numbers["strict"] != numbers["acting"]
+    assert (
+        set(numbers["strict"]) == set(numbers["acting"]) and numbers["strict"] != numbers["acting"]
+    )
 
 
 def test_its_example_is_a_case_of_it_from_this_study(marked):
     own = marked["phantom"] == "phantom"
-    planned = marked.assign(acts=True, planted="background", verdict=np.where(own & (np.arange(len(marked)) % 2 == 0), "look_alike", "background"))
+    planned = marked.assign(
+        acts=True,
+        planted="background",
+        verdict=np.where(own & (np.arange(len(marked)) % 2 == 0), "look_alike", "background"),
+    )
     worst = marks.score_numbers(planned)["worst"]
     of_kind = planned[planned["verdict"] == "look_alike"]
-    assert (worst["planted"], worst["diagnosed"], worst["errors"]) == ("background", "look_alike", len(of_kind))
+    assert (worst["planted"], worst["diagnosed"], worst["errors"]) == (
+        "background",
+        "look_alike",
+        len(of_kind),
+    )
     surest = of_kind.loc[of_kind["probability"].idxmax()]
-    assert (worst["id"], worst["true"], worst["predicted"]) == (surest["id"], surest["true"], surest["predicted"])
+    assert (worst["id"], worst["true"], worst["predicted"]) == (
+        surest["id"],
+        surest["true"],
+        surest["predicted"],
+    )
     assert worst["sentence"] == cards.sentence(surest)
 
 
 @pytest.mark.parametrize("kept", ["/b/44", "a/43"])
 def test_a_mistake_of_other_phantoms_alone_has_no_example_in_this_study(marked, kept):
-    elsewhere = marked[marked["phantom"] == kept].assign(acts=True, planted="background", verdict="look_alike")
-    assert marks.score_numbers(elsewhere)["worst"] == {"planted": "background", "diagnosed": "look_alike", "errors": len(elsewhere), "id": None}
+    elsewhere = marked[marked["phantom"] == kept].assign(
+        acts=True, planted="background", verdict="look_alike"
+    )
+    assert marks.score_numbers(elsewhere)["worst"] == {
+        "planted": "background",
+        "diagnosed": "look_alike",
+        "errors": len(elsewhere),
+        "id": None,
+    }
 
 
 def test_no_mistake_and_no_error_and_no_planted_cause(marked, tmp_path):
@@ -264,34 +430,68 @@ def test_reviewers_are_counted_where_they_looked(everything, splits, opinion):
     errors = everything[everything["arm"] == "cutmix"]
     found = marks.reviewed(errors, splits)
     for name, wanted in (("called", True), ("others", False)):
-        looked_at = [row.position for row in errors.itertuples() if row.position % 3 and (row.verdict == "label_error") == wanted]
+        looked_at = [
+            row.position
+            for row in errors.itertuples()
+            if row.position % 3 and (row.verdict == "label_error") == wanted
+        ]
         rejected = sum(place % 4 == 1 for place in looked_at)
-        assert found[name]["errors"] == len(looked_at) and found[name]["estimate"] == rejected / len(looked_at) > 0
-        np.testing.assert_allclose((found[name]["low"], found[name]["high"]), proportion_confint(rejected, len(looked_at), method="beta"))
+        assert (
+            found[name]["errors"] == len(looked_at)
+            and found[name]["estimate"] == rejected / len(looked_at) > 0
+        )
+        np.testing.assert_allclose(
+            (found[name]["low"], found[name]["high"]),
+            proportion_confint(rejected, len(looked_at), method="beta"),
+        )
 
 
-def test_without_errors_or_reviewers_there_is_nothing_to_review(everything, splits, opinion, monkeypatch):
+def test_without_errors_or_reviewers_there_is_nothing_to_review(
+    everything, splits, opinion, monkeypatch
+):
     nothing = marks.reviewed(why.verdict_table({}, {}, splits), splits)
-    assert nothing["called"] == nothing["others"] == {"errors": 0, "estimate": None, "low": 0.0, "high": 1.0}
+    assert (
+        nothing["called"]
+        == nothing["others"]
+        == {"errors": 0, "estimate": None, "low": 0.0, "high": 1.0}
+    )
     for known in (None, Opinion(*[np.ones(60, bool)] * 4, "planted")):
         monkeypatch.setattr(marks.rescored, "known", lambda splits, known=known: (known, None))
         assert marks.reviewed(everything, splits) is None
 
 
 def test_the_rule_is_counted(found):
-    assert why.rule_numbers(RULE) == {"statistics": len(diagnosis.STATISTICS), "errors": sum(RULE["fitted"]["by_cause"].values()), "phantoms": 3}
+    assert why.rule_numbers(RULE) == {
+        "statistics": len(diagnosis.STATISTICS),
+        "errors": sum(RULE["fitted"]["by_cause"].values()),
+        "phantoms": 3,
+    }
 
 
 def wrong_in(right):
-    return SimpleNamespace(test=SimpleNamespace(correct=np.array(right), index=1000 + np.arange(len(right))))
+    return SimpleNamespace(
+        test=SimpleNamespace(correct=np.array(right), index=1000 + np.arange(len(right)))
+    )
 
 
 def test_arms_are_examined_each_with_its_own_network(monkeypatch):
-    pair = {arm: wrong_in(right) for arm, right in (("baseline", [True, False]), ("perfect", [True, True]), ("cutmix", [False, False]))}
+    pair = {
+        arm: wrong_in(right)
+        for arm, right in (
+            ("baseline", [True, False]),
+            ("perfect", [True, True]),
+            ("cutmix", [False, False]),
+        )
+    }
     probed = {arm: why.sample(run, 0) for arm, run in pair.items()}
-    monkeypatch.setattr(why, "examine", lambda run, model, splits, among: (run, model, splits, among.tolist()))
+    monkeypatch.setattr(
+        why, "examine", lambda run, model, splits, among: (run, model, splits, among.tolist())
+    )
     examined = why.examine_arms(pair, {arm: f"network of {arm}" for arm in pair}, "splits", probed)
-    assert examined == {arm: (pair[arm], f"network of {arm}", "splits", places) for arm, places in (("baseline", [1]), ("cutmix", [0, 1]))}
+    assert examined == {
+        arm: (pair[arm], f"network of {arm}", "splits", places)
+        for arm, places in (("baseline", [1]), ("cutmix", [0, 1]))
+    }
 
 
 def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
@@ -299,7 +499,12 @@ def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
     right[::4] = True
     run, few = wrong_in(right), wrong_in([True] * 380 + [False] * 20)
     drawn = why.sample(run, 100, cases=[1, 4, 5])  # image 4 is right
-    assert set(drawn) >= {1, 5} and 100 <= len(drawn) <= 102 and not right[drawn].any() and (np.diff(drawn) > 0).all()
+    assert (
+        set(drawn) >= {1, 5}
+        and 100 <= len(drawn) <= 102
+        and not right[drawn].any()
+        and (np.diff(drawn) > 0).all()
+    )
     assert np.array_equal(drawn, why.sample(run, 100, cases=[1, 4, 5]))
     assert abs(np.mean(drawn) - 200) < 40  # of 100 of them: four standard errors
     assert why.sample(run, 100).dtype == drawn.dtype == np.int64
@@ -307,5 +512,7 @@ def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
     pair = {"baseline": run, "cutmix": few}
     probed = {arm: why.sample(one, 100) for arm, one in pair.items()}
     assert why.sampled(probed, pair) == {"baseline": 300}
-    assert why.caption(probed, pair).endswith("Probed were 100 of 300 errors of baseline, drawn at random, besides the cases.")
+    assert why.caption(probed, pair).endswith(
+        "Probed were 100 of 300 errors of baseline, drawn at random, besides the cases."
+    )
     assert why.caption({"cutmix": probed["cutmix"]}, {"cutmix": few}) == why.CAPTION

@@ -2,6 +2,7 @@
 
 The explorer's is taken in JupyterLab by Chromium or Chrome, and left as it is where neither is installed.
 """
+
 import io
 import sys
 import tempfile
@@ -38,9 +39,14 @@ def small_png(content: bytes, colours: int | None = None) -> bytes:
 def explorer(study: Path) -> bytes:
     """The explorer of a study as a PNG: the images of CARD's class that the first arm gets wrong, and its card with a verdict."""
     notebook = nbformat.read(runs.ROOT / "notebooks" / "explore.ipynb", as_version=4)
-    next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])).source = (
-        f"study, outputs = {study.name!r}, {str(study.parent)!r}")
-    with tempfile.TemporaryDirectory() as folder, browser.lab(notebook, folder) as address, browser.page_of(address, 1550, 3000) as page:
+    next(
+        cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
+    ).source = f"study, outputs = {study.name!r}, {str(study.parent)!r}"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        browser.lab(notebook, folder) as address,
+        browser.page_of(address, 1550, 3000) as page,
+    ):
         browser.run_all(page)
         shown = page.locator(".xp").first
         shown.get_by_label("true class").select_option(label="lobster")
@@ -55,7 +61,9 @@ def explorer(study: Path) -> bytes:
 def main(arguments: list[str]) -> int:
     study, docs = map(Path, arguments)
     try:
-        made = {name: small_png(runs.read_bytes(study / "figures" / f"{name}.png")) for name in PICTURES}
+        made = {
+            name: small_png(runs.read_bytes(study / "figures" / f"{name}.png")) for name in PICTURES
+        }
         if browser.PROGRAM:
             made["explorer"] = small_png(explorer(study.resolve()), 256)
         for name, content in made.items():

@@ -2,6 +2,7 @@
 
 What is written is the same, byte for byte, when nothing has changed.
 """
+
 import os
 import sys
 from pathlib import Path
@@ -18,11 +19,23 @@ def refresh(path: Path) -> bool:
     """Run one notebook with its own folder as the working directory, as nbval does; True if its file changed."""
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
-    NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, coalesce_streams=True,
-                   config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-                   resources={"metadata": {"path": str(path.parent)}}).execute()
-    notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
-                         "language_info": {"name": "python"}}
+    NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=None,
+        record_timing=False,
+        coalesce_streams=True,
+        config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    notebook.metadata = {
+        "kernelspec": {
+            "name": "python3",
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+        },
+        "language_info": {"name": "python"},
+    }
     content = (nbformat.writes(notebook) + "\n").encode()
     runs.write_bytes(path, content)
     return content != before
