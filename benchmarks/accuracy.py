@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def main() -> None:
     kept = json.loads(place.read_text()) if place.exists() else []
     kept.append(
         {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "arguments": vars(options),
             "processor": machine.processor(),
             "torch": torch.__version__,

@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -285,7 +285,7 @@ def main() -> None:
     kept = json.loads(place.read_text()) if place.exists() else []
     kept.append(
         {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "arguments": vars(arguments),
             "processor": machine.processor(),
             "torch": torch.__version__,

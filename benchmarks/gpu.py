@@ -14,7 +14,7 @@ import json
 import statistics
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -252,7 +252,7 @@ def main() -> int:
     kept = json.loads(options.results.read_text()) if options.results.exists() else []
     kept.append(
         {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "device": where,
             "torch": torch.__version__,
             "cudnn": torch.backends.cudnn.version(),

@@ -124,10 +124,9 @@ def write_predictions(path: Path, splits, wrong: float, seed: int) -> None:
 
 def write_runs(folder: Path, images: int, classes: int) -> None:
     import made_up
-    from synthetic import FINGERPRINT, PARAMS
-
     import pandas as pd
     import torch
+    from synthetic import FINGERPRINT, PARAMS
 
     from lib import predict, runs
     from lib.model import resnet18

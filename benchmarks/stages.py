@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -91,7 +91,7 @@ def main() -> None:
     kept = json.loads(results.read_text()) if results.exists() else []
     kept.append(
         {
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "study": options.study,
             "arms": len(arms),
             "seeds": len(seeds),

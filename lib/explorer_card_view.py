@@ -3,7 +3,8 @@
 import ipywidgets as widgets
 import numpy as np
 
-from lib import cards, explorer_cards, explorer_html as shown
+from lib import cards, explorer_cards
+from lib import explorer_html as shown
 from lib.diagnosis import LAYER
 from lib.explorer_study import Arm, Study
 from lib.wording import readable

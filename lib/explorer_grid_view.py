@@ -5,7 +5,8 @@ from collections.abc import Callable
 import ipywidgets as widgets
 import pandas as pd
 
-from lib import explorer, explorer_html as shown
+from lib import explorer
+from lib import explorer_html as shown
 from lib.wording import readable
 
 NOTHING = '<p role="status"><b>No image passes these filters.</b></p>'

@@ -2,7 +2,7 @@
 
 from lib import prose_probes
 from lib.prose_failures import bounded
-from lib.wording import listed, name, percent, power_of_ten, plural, readable, see, start
+from lib.wording import listed, name, percent, plural, power_of_ten, readable, see, start
 
 AIM_RECALL, AIM_CALLED = 0.90, 0.05
 

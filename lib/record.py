@@ -1,6 +1,6 @@
 """The record of a run: what it is known by, and the files it leaves."""
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -119,7 +119,7 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
         "fingerprint": fingerprint,
         "versions": machine.versions(),
         "commit": runs.commit(),
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "sha256": {
             name: runs.sha256_of(state.folder / name)
             for name in ("model.safetensors", "history.csv", "predictions.npz")

@@ -11,7 +11,8 @@ from torch import nn
 
 from lib.compare import paired_bootstrap
 from lib.faithfulness import t_half_width
-from lib.forward import maps as class_maps, ready
+from lib.forward import maps as class_maps
+from lib.forward import ready
 from lib.model import resnet18
 
 STAGES = (

@@ -11,7 +11,6 @@ from torch import nn
 from lib import attention as spread_of
 from lib import (
     diagnosis,
-    effects as effect,
     faithfulness,
     forward,
     interventions,
@@ -19,6 +18,9 @@ from lib import (
     randomness,
     sanity,
     verdict,
+)
+from lib import (
+    effects as effect,
 )
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import synthetic
 import torch
 
 from lib import calibration, failures
 from lib.data import Split, Splits
 from lib.explorer_study import Arm, Study
-import synthetic
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -1,17 +1,17 @@
 """Made-up studies, small and whole: run folders on disk, and the project's own notebooks played over them in this process."""
 
+import nbformat
+import nbformat.v4 as v4
 import numpy as np
 import pandas as pd
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-import nbformat
-import nbformat.v4 as v4
+from synthetic import FINGERPRINT, PARAMS
 
 from lib import data, predict, runs
 from lib.execute import defaults
 from lib.model import resnet18
-from synthetic import FINGERPRINT, PARAMS
 
 NOTEBOOKS = runs.ROOT / "notebooks"
 SIZES = {

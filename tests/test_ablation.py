@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from synthetic import PARAMS, run
 
 from lib import ablation, plots_ablation
 from lib.bootstrap import resample
 from lib.summary import arm_numbers
-from synthetic import PARAMS, run
 
 ARMS = {
     "na": {"augment": False},

@@ -1,9 +1,9 @@
 """The report in a real browser, where one is installed: axe-core's rules, and nothing cut, at both widths and in both modes."""
 
+import browser
 import nbformat
 import pytest
 
-import browser
 from lib import runs
 from lib.export_html import ReportHTML
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as reference
+from synthetic import run
 
-from lib import changes, galleries, compare
+from lib import changes, compare, galleries
 from lib.bootstrap import resample
 from lib.failures import test_table as table_of
 from lib.predict import Predictions
 from lib.summary import arm_numbers, arms_table, confidence_of, errors_by_level
-from synthetic import run
 
 PAIR = ("base", "cutmix")
 

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from project import copied, environment
 
 from lib import cluster, interrupt
-from project import copied, environment
 
 ROOT = Path(__file__).parent.parent
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import predictions, run
 
 from lib import (
     bootstrap,
-    calibration as cal,
     changes,
     columns,
     failures,
@@ -20,8 +20,10 @@ from lib import (
     runs,
     summary,
 )
+from lib import (
+    calibration as cal,
+)
 from lib.scores import SCORES
-from synthetic import predictions, run
 
 SPLITS = SimpleNamespace(
     class_names=[f"class {number}" for number in range(400)],

@@ -2,11 +2,12 @@
 
 import re
 
+import browser
 import nbformat
 import pytest
 
-import browser
-from lib import explorer as logic, explorer_study, runs
+from lib import explorer as logic
+from lib import explorer_study, runs
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip(

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from explorers import HOSTILE, study as made_up
+from explorers import HOSTILE
+from explorers import study as made_up
 from nbconvert import HTMLExporter
 from PIL import Image
 

@@ -4,16 +4,16 @@ import base64
 import io
 import re
 
-import nbformat.v4 as v4
 import nbformat
+import nbformat.v4 as v4
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 from pypdf import PdfReader
 
+from lib.export_html import ReportHTML
 from lib.export_main import main
 from lib.export_markdown import ReportError
-from lib.export_html import ReportHTML
 from lib.export_pdf import ReportPDF
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" height="40"/></svg>'

@@ -3,6 +3,7 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import folder_of_pictures
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,6 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-import folder_of_pictures
 from lib import data, decode, folders, preflight, runs
 from lib.cifar100 import DataError
 

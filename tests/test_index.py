@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
+from test_export import assert_nothing_runs_or_loads
 
 from lib import index, runs
-from test_export import assert_nothing_runs_or_loads
 
 sys.path.insert(0, str(runs.ROOT / "tools"))
 import readme_figures  # noqa: E402

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from test_model import with_statistics
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 
@@ -26,7 +27,6 @@ from lib import (
 )
 from lib.inference import fold_batch_norm
 from lib.model import resnet18
-from test_model import with_statistics
 
 SMALL = torch.from_numpy(phantom.generate("test", 4, 0).images)
 PUBLISHED = {  # ImageNet-C/create_c/make_imagenet_c.py

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import torch
+from test_resume import started
 
 from lib import machine, train
-from test_resume import started
 
 
 @pytest.fixture

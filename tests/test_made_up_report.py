@@ -6,13 +6,13 @@ import re
 import shutil
 import subprocess
 
+import made_up
 from bs4 import BeautifulSoup
 from pypdf import PdfReader
+from test_export import assert_nothing_runs_or_loads, pdf_text, structure
 
-import made_up
 from lib.export_html import ReportHTML
 from lib.export_pdf import ReportPDF
-from test_export import assert_nothing_runs_or_loads, pdf_text, structure
 
 HOSTILE = [
     "<script>alert(1)</script>",

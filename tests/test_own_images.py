@@ -3,15 +3,15 @@
 import json
 import re
 
+import folder_of_pictures
+import made_up
 import numpy as np
+import project
 import pytest
 import torch
 import yaml
 from PIL import Image
 
-import folder_of_pictures
-import made_up
-import project
 from lib import machine, preflight, runs, wording
 
 DOCS = (runs.ROOT / "docs" / "data.md").read_text(encoding="utf-8")

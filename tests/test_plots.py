@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import run
 
 from lib import captions, plots
-from synthetic import run
 
 
 @pytest.fixture(autouse=True)

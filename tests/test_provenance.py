@@ -1,7 +1,8 @@
 """What is said of how arms were trained: all that differs, in any seed."""
 
-from lib import provenance
 from synthetic import FINGERPRINT, run
+
+from lib import provenance
 
 
 def with_fingerprint(one, **changes):

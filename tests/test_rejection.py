@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
+from synthetic import run
 
 from lib import calibration_tables, plots_confidence, rejection
 from lib.bootstrap import resample
 from lib.selective import rejection_table
 from lib.summary import arm_numbers, confidence_of
-from synthetic import run
 
 
 def study(seeds):

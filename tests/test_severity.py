@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from lib import plots_failures, severity
-from lib.captions_failures import confusion as caption, within_superclass as within_caption
+from lib.captions_failures import confusion as caption
+from lib.captions_failures import within_superclass as within_caption
 from lib.failures import chance_within_superclass
 
 matplotlib.use("agg")

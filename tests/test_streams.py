@@ -3,17 +3,17 @@
 import dataclasses
 import time
 
+import folder_of_pictures
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_resume import SETTINGS
 
-import folder_of_pictures
 from lib import augment, data, inference, record, streams, train, walk
 from lib.cifar100 import DataError
 from lib.params import Train
 from lib.streams import Stream
-from test_resume import SETTINGS
 
 SIDE = 96  # the smallest with torchvision's stem
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 3, 6, 6), dtype=np.uint8)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lib.measures import change_text, with_interval as in_a_cell, written
+from lib.measures import change_text, written
+from lib.measures import with_interval as in_a_cell
 from lib.prose_failures import bounded
 from lib.wording import differences, percent, points, shares, signed
 

@@ -14,6 +14,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import browser  # noqa: E402
+
 from lib import runs  # noqa: E402
 
 PICTURES = ("before-after",)
