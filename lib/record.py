@@ -5,24 +5,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import checkpoint, inference, machine, predict, runs, train
+from lib import checkpoint, code, inference, machine, predict, runs, train
 
-# The code that decides a run's bits, but for the data, which have a digest; their mean and deviation, of walk.py, do not. A change here makes
-# a finished run out of date.
+# The code that decides a run's bits; data have a digest of their own, but for the mean and deviation
+# that lib.walk computes. A change here makes a finished run out of date.
 CODE = (
-    "augment.py",
-    "cutmix.py",
-    "data.py",
-    "graphs.py",
-    "inference.py",
-    "machine.py",
-    "model.py",
-    "randomness.py",
-    "recipe.py",
-    "record.py",
-    "streams.py",
-    "train.py",
-    "walk.py",
+    "lib/randomness.py",
+    "lib/model.py",
+    "lib/cutmix.py",
+    "lib/recipe.py",
+    "lib/data.py",
+    "lib/walk.py",
+    "lib/augment.py",
+    "lib/streams.py",
+    "lib/train.py",
+    "lib/graphs.py",
+    "lib/inference.py",
+    "lib/machine.py",
+    "lib/record.py",
 )
 HISTORY_SO_FAR = "history.part.csv"
 TAKEN_OVER = "released.txt"  # the run was trained elsewhere (lib.released); make looks for it
@@ -51,12 +51,12 @@ def content(params: dict) -> dict:
 
 def key(params, data_digest: str, fingerprint: dict) -> str:
     """What a run's bits depend on: parameters, data, code, machine."""
-    code = {name: runs.sha256_of(runs.ROOT / "lib" / name) for name in CODE}
+    deciding = code.digest(runs.ROOT / name for name in CODE)
     return runs.digest(
         {
             "params": content(params.model_dump()),
             "data": data_digest,
-            "code": code,
+            "code": deciding,
             "fingerprint": fingerprint,
         }
     )
