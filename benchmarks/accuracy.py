@@ -26,8 +26,9 @@ from torchvision.transforms import v2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.engine import BATCH, RECIPE, plain_network  # noqa: E402
-from lib import cifar100, data, inference, machine, runs, train  # noqa: E402
-from lib.params import Train  # noqa: E402
+from lib import cifar100, data, inference, machine, train  # noqa: E402
+from lib.base import artefacts
+from lib.base.config import Train  # noqa: E402
 
 LOOPS = ("plain", "ours")
 
@@ -89,7 +90,7 @@ def milestones(options) -> list[int]:
 def accuracy(loop: str, seed: int, options) -> float:
     """Test accuracy, 0 to 1, of one run; of the file that keeps it, if there is one."""
     place = (
-        runs.ROOT
+        artefacts.ROOT
         / "outputs"
         / "bench-accuracy"
         / f"{loop}-w{options.width}-e{options.epochs}-n{options.images}-s{seed}.json"
@@ -100,10 +101,10 @@ def accuracy(loop: str, seed: int, options) -> float:
         splits = data.load("cifar100")
         model = (plain if loop == "plain" else ours)(seed, options, splits)
         logits = inference.logits(model, splits.test.images, splits.mean, splits.std)
-        runs.write_json(
+        artefacts.write_json(
             place, {"accuracy": float((logits.argmax(1) == splits.test.labels.numpy()).mean())}
         )
-    return runs.read_json(place)["accuracy"]
+    return artefacts.read_json(place)["accuracy"]
 
 
 def main() -> None:
@@ -144,7 +145,7 @@ def main() -> None:
             "interval": [low, high],
         }
     )
-    runs.write_bytes(place, (json.dumps(kept, indent=1) + "\n").encode())
+    artefacts.write_bytes(place, (json.dumps(kept, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

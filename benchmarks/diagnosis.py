@@ -17,7 +17,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import data, diagnosis, inference, predict, runs, verdict  # noqa: E402
+from lib import data, diagnosis, inference, predict, verdict  # noqa: E402
+from lib.base import artefacts
 
 FITTED, SCORED = (1, 2, 3), (43, 44, 45, 46)
 VAL_SIZE = 6_000  # images: the validation split starts with the 2,000 that the network's temperature is fitted on, which are left out
@@ -26,7 +27,7 @@ STRENGTH = 1.0  # scikit-learn's C, its default
 
 def train(seed: int) -> Path:
     """The folder of the baseline of the phantom with that data seed, trained with the parameters of the study phantom."""
-    place = runs.ROOT / "outputs" / f"phantom-data-{seed}" / "baseline" / "seed-42"
+    place = artefacts.ROOT / "outputs" / f"phantom-data-{seed}" / "baseline" / "seed-42"
     files = [
         f for name in ("train", "arms/baseline") for f in ("-f", f"params/phantom/{name}.yaml")
     ]
@@ -47,7 +48,7 @@ def train(seed: int) -> Path:
             *files,
             *(word for name, value in values.items() for word in ("-p", name, value)),
         ],
-        cwd=runs.ROOT,
+        cwd=artefacts.ROOT,
         check=True,
     )
     return place
@@ -82,7 +83,7 @@ def fit() -> None:
     model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=5000, tol=1e-8)
     model.fit(np.nan_to_num((values - centre) / scale), errors["planted"])
     order = [list(model.classes_).index(cause) for cause in verdict.CAUSES]
-    runs.write_json(
+    artefacts.write_json(
         verdict.RULE,
         {
             "fitted": {
@@ -104,9 +105,9 @@ def fit() -> None:
 
 def networks() -> None:
     for seed in SCORED:
-        place, target = train(seed), runs.ROOT / "released" / "phantom" / f"data-{seed}"
+        place, target = train(seed), artefacts.ROOT / "released" / "phantom" / f"data-{seed}"
         for name in ("history.csv", "predictions.npz", "model.safetensors", "run.json"):
-            runs.write_bytes(target / name, (place / name).read_bytes())
+            artefacts.write_bytes(target / name, (place / name).read_bytes())
 
 
 if __name__ == "__main__":

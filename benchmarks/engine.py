@@ -28,8 +28,8 @@ from torchvision.models import resnet18 as torchvision_resnet18
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib import augment, cifar100, data, inference, machine, recipe, train  # noqa: E402
+from lib.base.config import Train  # noqa: E402
 from lib.model import resnet18  # noqa: E402
-from lib.params import Train  # noqa: E402
 
 BATCH = 128
 MEAN, STD = (

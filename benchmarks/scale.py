@@ -91,7 +91,7 @@ def blocks(labels, classes: int, wrong: float, seed: int):
 
 
 def write_predictions(path: Path, splits, wrong: float, seed: int) -> None:
-    """predictions.npz as lib.runs.write_arrays leaves it, without its logits ever being whole."""
+    """predictions.npz as lib.base.artefacts.write_arrays leaves it, without its logits ever being whole."""
     import zipfile
 
     import numpy as np
@@ -128,7 +128,8 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
     import torch
     from synthetic import FINGERPRINT, PARAMS
 
-    from lib import predict, runs
+    from lib import predict
+    from lib.base import artefacts
     from lib.model import resnet18
 
     splits = splits_of(images, classes)
@@ -136,8 +137,8 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
         torch.manual_seed(number)
         place, model = folder / "runs" / arm / "seed-0", resnet18(classes, 2)
         write_predictions(place / "predictions.npz", splits, wrong, 10 * number)
-        runs.write_weights(place / "model.safetensors", model)
-        runs.write_table(
+        artefacts.write_weights(place / "model.safetensors", model)
+        artefacts.write_table(
             place / "history.csv",
             pd.DataFrame(
                 {
@@ -168,7 +169,7 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
                 "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0},
                 "versions": {"torch": torch.__version__},
                 "finished": "2020-01-01T00:00:00+00:00",
-                "sha256": {name: runs.sha256_of(place / name) for name in predict.FILES},
+                "sha256": {name: artefacts.sha256_of(place / name) for name in predict.FILES},
             },
         )
 

@@ -25,8 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 
-from lib import checkpoint, data, record, runs, train  # noqa: E402
-from lib.params import Train  # noqa: E402
+from lib import checkpoint, data, record, train  # noqa: E402
+from lib.base import artefacts
+from lib.base.config import Train  # noqa: E402
 
 PARAMS = dict(
     study="soak",
@@ -84,8 +85,8 @@ def one_run(outputs: Path, seed: int, seconds_between_checkpoints: float) -> Non
 
 def bits(folder: Path) -> str:
     """SHA-256 of what a finished run found: weights, predictions, history without the clock."""
-    total = hashlib.sha256(runs.read_bytes(folder / "model.safetensors"))
-    for name, array in sorted(runs.read_arrays(folder / "predictions.npz").items()):
+    total = hashlib.sha256(artefacts.read_bytes(folder / "model.safetensors"))
+    for name, array in sorted(artefacts.read_arrays(folder / "predictions.npz").items()):
         total.update(name.encode() + np.ascontiguousarray(array).tobytes())
     total.update(pd.read_csv(folder / "history.csv").drop(columns=CLOCKS).to_csv().encode())
     return total.hexdigest()

@@ -18,14 +18,15 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import machine, runs  # noqa: E402
+from lib import machine  # noqa: E402
+from lib.base import artefacts
 
 STAGES = ("02_failures", "03_gradcam", "04_compare", "05_report")
 
 
 def timed(command: list[str]) -> float:
     began = time.perf_counter()
-    subprocess.run(command, cwd=runs.ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=artefacts.ROOT, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("study", nargs="?", default="cifar100-small")
     parser.add_argument("--outputs", default="outputs")
     options = parser.parse_args()
-    study = (runs.ROOT / options.outputs / options.study).resolve()
+    study = (artefacts.ROOT / options.outputs / options.study).resolve()
     seeds = sorted(
         {int(path.parent.name.removeprefix("seed-")) for path in study.glob("*/seed-*/run.json")}
     )
@@ -51,7 +52,7 @@ def main() -> None:
         place = Path(folder) / options.study
         for stage in STAGES:
             name = stage.partition("_")[2]
-            file = runs.ROOT / "params" / options.study / f"{name}.yaml"
+            file = artefacts.ROOT / "params" / options.study / f"{name}.yaml"
             values = {
                 "study": options.study,
                 "outputs": folder,
@@ -101,7 +102,7 @@ def main() -> None:
             "peak_gb_so_far": peak,
         }
     )
-    runs.write_bytes(results, (json.dumps(kept, indent=1) + "\n").encode())
+    artefacts.write_bytes(results, (json.dumps(kept, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

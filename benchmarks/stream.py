@@ -58,9 +58,8 @@ def cost(folder: Path, steps: int) -> dict:
     import torch
 
     from lib import augment, data, inference, machine, train
-    from lib.given import defaults
-    from lib.params import Train
-    from lib.runs import ROOT
+    from lib.base.artefacts import ROOT
+    from lib.base.config import Train, defaults
 
     def peak():
         return (
@@ -161,11 +160,12 @@ def _pipeline(splits, batches: int) -> None:
     """Read and augment batches in an order that no epoch of the training had."""
     import torch
 
-    from lib import augment, randomness, streams
+    from lib import augment, streams
+    from lib.base import random
 
-    order = torch.from_numpy(randomness.permutation(randomness.key(99), len(splits.train))).split(
-        BATCH
-    )[:batches]
+    order = torch.from_numpy(random.permutation(random.key(99), len(splits.train))).split(BATCH)[
+        :batches
+    ]
     for rows, batch in zip(order, streams.batches(splits.train.images, order)):
         augment.training_batch(
             batch, augment.draw(0, 9, splits.train.index[rows], True, SIDE), splits.mean, splits.std

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import randomness
+from lib.base import random
 from lib.streams import at_once
 
 PADDED = 8  # the padding is one in so many of a side's pixels: 4 at 32 px
@@ -31,7 +31,7 @@ def draw(
     """
     if not augment:
         return None
-    bits = randomness.bits(randomness.key(seed, epoch, 1), index)
+    bits = random.bits(random.key(seed, epoch, 1), index)
     side = np.uint64(2 * (image_size // PADDED) + 1)
     low = np.uint64(
         0x7FFFFFFF

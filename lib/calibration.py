@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from lib.checks import finite, labelled, scored
-from lib.runs import row_blocks
+from lib.base.artefacts import row_blocks
+from lib.base.checks import finite, labelled, scored
 
 TEMPERATURE_BOUNDS = (0.01, 100.0)  # fit_temperature never leaves them
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from lib import calibration as cal
+from lib.base.text import readable
 from lib.measures import MEASURES, with_spread
 from lib.selective import counts_at_matched_coverage
 from lib.summary import confidence_of
-from lib.wording import readable
 
 ERRORS = ("ece", "ece_mass", "ece_classwise", "nll", "brier")
 MATCHED = (0.1, 0.2, 0.5)  # coverage at which errors are counted

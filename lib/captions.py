@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib.wording import listed, name, percent, plural, readable, shorten
+from lib.base.text import listed, name, percent, plural, readable, shorten
 
 CLASS_FORMATS = {column: readable for column in ("true", "predicted", "planted cause")}
 UNIT = "contribution of a cell to the logit"

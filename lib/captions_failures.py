@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from lib.base.text import count, level, listed, name, percent, plural, readable, shorten
 from lib.labels import RULE
 from lib.severity import chances
-from lib.wording import count, level, listed, name, percent, plural, readable, shorten
 
 PAIR_FORMATS = {"class": readable, "other": readable, "share": "{:.1%}"}
 SUSPECT_FORMATS = {

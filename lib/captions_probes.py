@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib.wording import listed, name, percent, plural, readable, signed
+from lib.base.text import listed, name, percent, plural, readable, signed
 
 FILLINGS = {
     "mean": "the mean colour of the training pixels",

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from lib.base.text import listed, name, percent, plural, readable
 from lib.corruptions import NAMES, SMALL
 from lib.plots_robustness import SHOWN_SEVERITY
-from lib.wording import listed, name, percent, plural, readable
 
 SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"
 

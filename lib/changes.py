@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from lib import bootstrap, compare
+from lib.base.text import readable
 from lib.chance import sign_flip
 from lib.measures import MEASURES, with_interval, with_spread
 from lib.summary import confidence_of, confidences
-from lib.wording import readable
 
 CHANGES = (
     "test_accuracy",

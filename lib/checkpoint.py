@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from lib import runs
+from lib.base import artefacts
 
 NAMES = ("checkpoint.pt", "checkpoint-previous.pt")
 
@@ -20,7 +20,7 @@ def write(folder: Path, content: dict) -> None:
     if newest.is_file():
         # guard: previous-checkpoint
         newest.replace(previous)
-    runs.write_bytes(newest, hashlib.sha256(payload).digest() + payload)
+    artefacts.write_bytes(newest, hashlib.sha256(payload).digest() + payload)
 
 
 def read(folder: Path, key: str) -> dict | None:

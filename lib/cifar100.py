@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.runs import ROOT
+from lib.base.artefacts import ROOT
 
 SHA256 = {
     "train": "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b",

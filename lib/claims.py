@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from lib import entries
-from lib.entries import Entry
+from lib.base import config
+from lib.base.config import Entry
 from lib.lookup import PATH, SIZE
 
 Path = Annotated[str, Field(pattern=PATH)]
@@ -157,7 +157,7 @@ class Claims(Entry):
 def read(path: str) -> Claims | None:
     """The claims of a study, or None when `path` is "". Raises ParameterError with one line for every mistake."""
     return (
-        entries.read(path, Claims, entries.words(Claims, Scope, Claim, Test, Bound))
+        config.read_entries(path, Claims, config.entry_words(Claims, Scope, Claim, Test, Bound))
         if path
         else None
     )

@@ -95,12 +95,12 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
 
 def run(address: str, arguments: list[str]) -> int:
     """One training on the cluster at `address`; its lines are printed here. The exit status is lib.execute's."""
-    from lib import (
-        interrupt,
-    )  # not above: `job` travels to workers that know only this module's other imports
+    from lib.base import (
+        signals,  # not above: `job` travels to workers that know only this module's other imports
+    )
 
-    interrupt.leave_once()
-    interrupt.end_with(int(os.environ.get("REPORT_MAKE") or os.getppid()))
+    signals.leave_once()
+    signals.end_with(int(os.environ.get("REPORT_MAKE") or os.getppid()))
     output = Path(arguments[1])
     topic = f"{output} {uuid.uuid4()}"
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
@@ -156,8 +156,8 @@ def gpus() -> list[str]:
 def slots(study: str) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: one GPU, or as many workers
     as runs of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many that are."""
+    from lib.base.config import ParameterError
     from lib.execute import defaults, gather
-    from lib.yamls import ParameterError
 
     train = Path("params") / study / "train.yaml"
     params = (
@@ -201,10 +201,10 @@ def local(environments: list[dict[str, str]]) -> SpecCluster:
 
 def start(study: str, command: list[str], jobs: int | None) -> int:
     """Run the make command on the cluster there is, or on one of its own, with as many trainings at a time as it has slots."""
-    from lib import interrupt
-    from lib.yamls import ParameterError
+    from lib.base import signals
+    from lib.base.config import ParameterError
 
-    interrupt.leave_once()
+    signals.leave_once()
     with contextlib.ExitStack() as stack:
         address = os.environ.get("DASK_SCHEDULER_ADDRESS")
         place = (

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from lib import calibration as cal
-from lib.runs import row_blocks
+from lib.base.artefacts import row_blocks
 from lib.scores import SCORES
 
 _kept: WeakKeyDictionary = WeakKeyDictionary()

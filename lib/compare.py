@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, t
 
+from lib.base.checks import flags, same_length
 from lib.chance import benjamini_hochberg, bonett_price, grouped, sign_flip
-from lib.checks import flags, same_length
 
 
 class McNemar(NamedTuple):

@@ -11,10 +11,9 @@ from typing import Annotated
 import pandas as pd
 from pydantic import Field, model_validator
 
-from lib import entries, runs
-from lib.entries import Entry
+from lib.base import artefacts, config
+from lib.base.config import Entry, ParameterError
 from lib.lookup import PATH, Missing, number
-from lib.yamls import ParameterError
 
 
 class Condition(Entry):
@@ -43,7 +42,7 @@ class Conditions(Entry):
 def read(path: str) -> list[Condition]:
     """The conditions of a study, none when `path` is "". Raises ParameterError with one line for every mistake."""
     return (
-        entries.read(path, Conditions, entries.words(Conditions, Condition)).conditions
+        config.read_entries(path, Conditions, config.entry_words(Conditions, Condition)).conditions
         if path
         else []
     )
@@ -102,8 +101,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         stated = read(arguments[1] if len(arguments) == 2 else "")
-        checked = check(stated, runs.read_json(arguments[0]))
-    except (ParameterError, runs.ArtefactError) as error:
+        checked = check(stated, artefacts.read_json(arguments[0]))
+    except (ParameterError, artefacts.ArtefactError) as error:
         print(error, file=sys.stderr)
         return 2
     for row in view(checked).itertuples():

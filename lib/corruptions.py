@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from lib import randomness
+from lib.base import random
 
 SEED = 2019  # of the noise
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -83,9 +83,9 @@ def _levels(values: torch.Tensor) -> torch.Tensor:
 def normal(severity: int, index: np.ndarray, shape) -> torch.Tensor:
     """Standard normal numbers float32 (N, *shape), a function of severity, id and place (Box and Muller 1958)."""
     count = -(-int(np.prod(shape)) // 2)
-    start = randomness.bits(randomness.key(SEED, severity), index)
-    counters = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(randomness.INCREMENT)
-    words = randomness.mix(start[:, None] + counters)  # (N, count)
+    start = random.bits(random.key(SEED, severity), index)
+    counters = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(random.INCREMENT)
+    words = random.mix(start[:, None] + counters)  # (N, count)
     radius = np.sqrt(
         -2
         * np.log(

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import folders, phantom, randomness, walk
+from lib import folders, phantom, walk
+from lib.base import random
 from lib.cifar100 import DataError, read
 from lib.streams import Stream, take
 
@@ -139,7 +140,7 @@ def _cifar100(root, seed: int):
     train, test, meta = read(root)
     superclass = np.zeros(100, dtype=np.int64)
     superclass[np.array(test["fine_labels"])] = test["coarse_labels"]
-    order = randomness.permutation(randomness.key(seed), 50_000)
+    order = random.permutation(random.key(seed), 50_000)
     splits = {
         "train": _select(train, order[CIFAR100_VAL:]),
         "val": _select(train, order[:CIFAR100_VAL]),
@@ -170,8 +171,8 @@ def _folder(found: folders.Found, seed: int):
         )
 
     train, val, test = (
-        randomness.permutation(
-            randomness.key(seed, *purpose),
+        random.permutation(
+            random.key(seed, *purpose),
             len(found.parts[split].labels) if split in found.parts else 0,
         )
         for split, purpose in (("train", ()), ("val", (1,)), ("test", (2,)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from lib import runs
+from lib.base import artefacts
 from lib.cifar100 import DataError
 from lib.streams import ahead
 
@@ -32,7 +32,7 @@ def decoded(folder: Path, image_size: int) -> Path:
     }
     place = (
         cache()
-        / runs.digest(
+        / artefacts.digest(
             {"layout": LAYOUT, "image_size": image_size, "files": stamps, "classes": names}
         )[:16]
     )
@@ -45,12 +45,12 @@ def decoded(folder: Path, image_size: int) -> Path:
             for split, files in listed.items():
                 if not (place / f"{split}_images.npy").is_file():
                     _decode(folder, split, files, image_size, place)
-            runs.write_bytes(place / "classes.txt", _text(names))
+            artefacts.write_bytes(place / "classes.txt", _text(names))
     except OSError as error:
         raise DataError(
             f"{place}: {error.strerror}; XDG_CACHE_HOME names another place for decoded images"
         ) from None
-    except runs.ArtefactError as error:
+    except artefacts.ArtefactError as error:
         raise DataError(f"{error}; XDG_CACHE_HOME names another place for decoded images") from None
     return place
 
@@ -69,7 +69,7 @@ def _decode(
     for left in cache.glob(f".{split}_*.tmp"):  # of a killed process; the lock is ours
         left.unlink()
     bad = []
-    with runs.atomic_write(cache / f"{split}_images.npy") as file:
+    with artefacts.atomic_write(cache / f"{split}_images.npy") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "|u1", "fortran_order": False, "shape": shape}
         )
@@ -86,9 +86,9 @@ def _decode(
             raise DataError(
                 f"{'; '.join(bad[:NAMED])}{more}. Replace or remove it: nothing was kept of {split}"
             )
-        with runs.atomic_write(cache / f"{split}_labels.npy") as labels:
+        with artefacts.atomic_write(cache / f"{split}_labels.npy") as labels:
             np.save(labels, np.array([label for _, label in files]))
-        runs.write_bytes(
+        artefacts.write_bytes(
             cache / f"{split}_files.txt",
             _text([os.path.relpath(path, folder) for path, _ in files]),
         )

@@ -31,11 +31,15 @@ from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from lib import interrupt, runs  # noqa: E402
-from lib.given import defaults, gather  # noqa: E402
-from lib.lock import locked  # noqa: E402
-from lib.params import STAGES, check  # noqa: E402
-from lib.yamls import ParameterError  # noqa: E402
+from lib.base import artefacts, signals  # noqa: E402
+from lib.base.artefacts import locked  # noqa: E402
+from lib.base.config import (  # noqa: E402  # noqa: E402
+    STAGES,
+    ParameterError,  # noqa: E402
+    check,
+    defaults,
+    gather,
+)
 
 # Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for a step or an evaluation, and a checkpoint.
 KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 60.0}
@@ -87,7 +91,7 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             ),  # papermill formats its paths
             parameters={key: getattr(checked, key) for key in given},
             kernel_name="python3",
-            cwd=str(runs.ROOT),
+            cwd=str(artefacts.ROOT),
             progress_bar=False,
             log_output=False,
             stdout_file=_Prefixed(name) if stage == "train" else None,
@@ -95,11 +99,11 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             config=Config({"KernelManager": KERNEL}),
             extra_arguments=[
                 "--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
-                f"--IPKernelApp.exec_lines=__import__('lib.interrupt').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})",
+                f"--IPKernelApp.exec_lines=__import__('lib.base.signals').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})",
             ],
         )
         with open(part, "rb") as file:
-            runs.write_bytes(output, file.read())
+            artefacts.write_bytes(output, file.read())
         part.unlink()
     return time.monotonic() - began
 
@@ -120,12 +124,12 @@ def main() -> int:
         logging.CRITICAL
     )  # of a task that was left waiting for a kernel that is being stopped
     # guard: leave-once
-    interrupt.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
+    signals.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
     make = int(os.environ.get("REPORT_MAKE") or os.getppid())
-    interrupt.end_with(make)
+    signals.end_with(make)
     if "REPORT_MAKE" in os.environ:
         # guard: stop-with-make
-        interrupt.stop_with(make)
+        signals.stop_with(make)
     try:
         seconds = execute(**vars(arguments))
     except SystemExit as left:
@@ -146,7 +150,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    except (ParameterError, runs.ArtefactError, OSError) as error:
+    except (ParameterError, artefacts.ArtefactError, OSError) as error:
         # guard: disk-of-papermill
         print(error, file=sys.stderr)
         return 2

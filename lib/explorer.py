@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from lib.base.text import percent, plural, readable
 from lib.explorer_study import Arm
-from lib.wording import percent, plural, readable
 
 OUTCOMES = ("corrected", "regressed", "both wrong", "both right")
 PAGE = 18

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lib import explorer
 from lib import explorer_html as shown
-from lib.wording import readable
+from lib.base.text import readable
 
 NOTHING = '<p role="status"><b>No image passes these filters.</b></p>'
 

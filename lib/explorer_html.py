@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from lib.base.text import percent, readable, signed
 from lib.pictures import SMALL, overlay
-from lib.wording import percent, readable, signed
 
 SIDES = {"tile": 96, "map": 96, "large": 160}  # pixels on the page, whole multiples of 32
 

@@ -9,8 +9,8 @@ import numpy as np
 from IPython.display import display
 
 from lib import explorer, figures, galleries, pictures
+from lib.base.text import percent, plural, readable
 from lib.explorer_study import Arm, Study
-from lib.wording import percent, plural, readable
 
 SHOWN = 12
 

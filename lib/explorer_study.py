@@ -9,17 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import (
-    calibration,
-    diagnosis,
-    failures,
-    forward,
-    predict,
-    rescored,
-    runs,
-    severity,
-    verdict,
-)
+from lib import calibration, diagnosis, failures, forward, predict, rescored, severity, verdict
+from lib.base import artefacts
 from lib.cifar100 import DataError
 from lib.data import Splits, load_for
 
@@ -30,7 +21,7 @@ PLACES = (
 NUMBERS = ("probability", "value", "turns", *diagnosis.STATISTICS)
 
 
-class NotMade(runs.ArtefactError):
+class NotMade(artefacts.ArtefactError):
     """A study that cannot be opened; a notebook shows its one line and no traceback."""
 
     def _render_traceback_(self) -> list[str]:
@@ -95,7 +86,7 @@ class Study:
         if (name, seed) not in self.loaded:
             try:
                 self.loaded[name, seed] = _arm(self, name, seed)
-            except runs.ArtefactError as error:
+            except artefacts.ArtefactError as error:
                 raise NotMade(str(error)) from None
         return self.loaded[name, seed]
 
@@ -105,7 +96,7 @@ def open_study(study: str, outputs: str) -> Study:
 
     Raises NotMade, in one line, where no run is finished or its data are not at hand.
     """
-    folder = runs.ROOT / outputs / study
+    folder = artefacts.ROOT / outputs / study
     seeds = finished(folder)
     if not seeds:
         there = made(outputs)
@@ -122,7 +113,7 @@ def open_study(study: str, outputs: str) -> Study:
         info = predict.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
         splits = load_for(info["params"], info["data_digest"])
         opinion, _ = rescored.known(splits)
-    except (runs.ArtefactError, DataError, OSError) as error:
+    except (artefacts.ArtefactError, DataError, OSError) as error:
         raise NotMade(f"{outputs}/{study}: {error}") from None
     return Study(
         study, folder, seeds, splits, opinion and opinion.words, opinion.source if opinion else ""
@@ -135,8 +126,8 @@ def made(outputs: str) -> list[tuple[str, str]]:
     return [
         (place, folder.name)
         for place in places
-        if (runs.ROOT / place).is_dir()
-        for folder in sorted((runs.ROOT / place).iterdir())
+        if (artefacts.ROOT / place).is_dir()
+        for folder in sorted((artefacts.ROOT / place).iterdir())
         if folder.is_dir() and finished(folder)
     ]
 
@@ -150,7 +141,7 @@ def finished(folder: Path) -> dict[str, list[int]]:
             (record.parent / name).is_file() for name in ("predictions.npz", "model.safetensors")
         ):
             found.setdefault(record.parent.parent.name, []).append(int(seed))
-    order = _declared(runs.ROOT / "params" / folder.name / "study.mk")
+    order = _declared(artefacts.ROOT / "params" / folder.name / "study.mk")
     return {
         arm: sorted(found[arm])
         for arm in sorted(found, key=lambda arm: order.index(arm) if arm in order else len(order))
@@ -169,7 +160,9 @@ def _declared(path: Path) -> list[str]:
 def _arm(study: Study, name: str, seed: int) -> Arm:
     run = predict.load_run(study.folder / name / f"seed-{seed}")
     if run.info["data_digest"] != study.splits.digest:
-        raise runs.ArtefactError(f"{run.path}: made from other data than the study's first run")
+        raise artefacts.ArtefactError(
+            f"{run.path}: made from other data than the study's first run"
+        )
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
     table = failures.test_table(run, study.splits)
     return Arm(
@@ -192,7 +185,7 @@ def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | N
     if not path.is_file():
         return None
     rows = pd.read_csv(
-        io.BytesIO(runs.read_bytes(path)),
+        io.BytesIO(artefacts.read_bytes(path)),
         keep_default_na=False,
         na_values={name: [""] for name in NUMBERS},
     )

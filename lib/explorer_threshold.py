@@ -13,12 +13,12 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from lib.base.text import percent, readable
 from lib.explorer_html import mark, text
 from lib.explorer_study import Arm
 from lib.plots import label_ends
 from lib.rejection import CURVE
 from lib.selective import counts_at_matched_coverage, rejection_table
-from lib.wording import percent, readable
 
 # of the plot, in pixels, of which a figure has 72 an inch
 SIZE = np.array((420, 200))

@@ -4,14 +4,15 @@ from contextlib import contextmanager
 
 import ipywidgets as widgets
 
-from lib import explorer, plots, runs
+from lib import explorer, plots
+from lib.base import artefacts
+from lib.base.text import readable
 from lib.explorer_card_view import Card
 from lib.explorer_grid_view import Grid
 from lib.explorer_study import Study
 from lib.explorer_threshold import Threshold
-from lib.wording import readable
 
-STYLE = runs.ROOT / "lib" / "explorer.css"
+STYLE = artefacts.ROOT / "lib" / "explorer.css"
 FILTERS = {
     "true": "true class",
     "predicted": "predicted class",

@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+from lib.base.artefacts import atomic_write
 from lib.export_html import ReportHTML
 from lib.export_pdf import ReportPDF
-from lib.runs import atomic_write
 
 
 def main(arguments=None) -> int:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import runs
+from lib.base import artefacts
+from lib.base.config import ParameterError, read_yaml
 from lib.columns import columns, temperature
-from lib.yamls import ParameterError, read_yaml
 
 
 def test_table(run, splits) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
     """
     if not path:
         return pd.DataFrame({"id": pd.Series(dtype=int), "hypothesis": pd.Series(dtype=str)})
-    cases = read_yaml(runs.ROOT / path).get("cases")
+    cases = read_yaml(artefacts.ROOT / path).get("cases")
     if not isinstance(cases, list) or not all(
         isinstance(case, dict) and {"id", "hypothesis"} <= set(case) for case in cases
     ):
@@ -140,7 +140,7 @@ def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
 
 def read_selection(folder) -> pd.DataFrame:
     """The images that the failures stage selected (tables/selection.csv)."""
-    content = runs.read_bytes(folder / "tables" / "selection.csv")
+    content = artefacts.read_bytes(folder / "tables" / "selection.csv")
     return pd.read_csv(io.BytesIO(content), keep_default_na=False).astype({"correct": bool})
 
 

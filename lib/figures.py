@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from lib import runs
-from lib.wording import readable
+from lib.base import artefacts
+from lib.base.text import readable
 
 FOLDED, PRINTED = 200, 100  # rows of a figure's data and of a table that a report shows
 PIXELS_PER_INCH = (
@@ -39,14 +39,14 @@ def show_figure(
     metadata["table"] = as_html(data.head(FOLDED)) + _cut(
         len(data), FOLDED, f"figures/{name}.csv", "<p>{}</p>"
     )
-    runs.write_table(place / f"{name}.csv", data)
+    artefacts.write_table(place / f"{name}.csv", data)
     png = rendered(figure, "png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": f"<Figure: {alt}>"}
-    runs.write_bytes(place / f"{name}.png", png)
+    artefacts.write_bytes(place / f"{name}.png", png)
     if vector:
         svg = rendered(figure, "svg", metadata={"Date": None, "Creator": None})
         bundle["image/svg+xml"] = svg.decode()
-        runs.write_bytes(place / f"{name}.svg", svg)
+        artefacts.write_bytes(place / f"{name}.svg", svg)
     plt.close(figure)
     _keep(
         place / f"{name}.json",
@@ -68,7 +68,7 @@ def show_table(
     formats: column to a format such as "{:.1%}" or a function.
     """
     place = Path(folder) / "tables"
-    runs.write_table(place / f"{name}.csv", table)
+    artefacts.write_table(place / f"{name}.csv", table)
     shown = table if view is None else view
     caption += _cut(len(shown), PRINTED, f"`tables/{name}.csv`", " {}")
     bundle = {
@@ -85,13 +85,13 @@ def replay(folder, kind: str, name: str) -> None:
 
     Raises ArtefactError if it was never made.
     """
-    kept = runs.read_json(Path(folder) / kind / f"{name}.json")
+    kept = artefacts.read_json(Path(folder) / kind / f"{name}.json")
     _display(kept, "image/png" if "image/svg+xml" in kept["data"] else None)
 
 
 def _keep(path: Path, bundle: dict, metadata: dict) -> None:
     kept = {"data": bundle, "metadata": metadata}
-    runs.write_json(path, kept)
+    artefacts.write_json(path, kept)
     _display(kept, "image/svg+xml")
 
 

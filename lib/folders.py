@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import decode, runs
+from lib import decode
+from lib.base import artefacts
 from lib.cifar100 import DataError
 from lib.decode import SPLITS
 from lib.streams import Stream, mapped
@@ -29,7 +30,7 @@ class Found(NamedTuple):
 
 def place(root) -> Path:
     """The folder that `root` names, relative to the project or absolute. Raises DataError if it holds neither layout."""
-    folder = runs.ROOT / Path(root).expanduser()
+    folder = artefacts.ROOT / Path(root).expanduser()
     if not folder.is_dir():
         raise DataError(f"root: {folder}: no such folder")
     if not (folder / "train").is_dir() and not (folder / "train_images.npy").is_file():
@@ -57,7 +58,8 @@ def read(root, image_size: int) -> Found:
         )
         stamps = [[split, *decode.stamp(arrays / f"{split}_images.npy")] for split in there]
         cache = (
-            decode.cache() / runs.digest({"arrays": str(folder.resolve()), "files": stamps})[:16]
+            decode.cache()
+            / artefacts.digest({"arrays": str(folder.resolve()), "files": stamps})[:16]
         )
     else:
         arrays = cache = decode.decoded(folder, image_size)

@@ -20,28 +20,29 @@ import time
 
 import pandas as pd
 
-from lib import augment, data, given, graphs, interrupt, machine, params, record, runs, train
+from lib import augment, data, graphs, machine, record, train
+from lib.base import artefacts, config, signals
+from lib.base.artefacts import locked
+from lib.base.config import ParameterError
 from lib.cifar100 import DataError
-from lib.lock import locked
 from lib.progress import line, peak_memory
-from lib.yamls import ParameterError
 
 
 def parameters(
     study: str, arm: str, seed: int, outputs: str, values: list[tuple[str, str]]
-) -> params.Train:
+) -> config.Train:
     """One run's parameters, laid over one another as `make train` does; raises ParameterError."""
-    folder = runs.ROOT / "params" / study
+    folder = artefacts.ROOT / "params" / study
     files = [
         str(path)
         for path in (folder / "train.yaml", folder / "arms" / f"{arm}.yaml")
         if path.is_file()
     ]
-    found, origin = given.gather(files, values)
+    found, origin = config.gather(files, values)
     names = {"study": study, "arm": arm, "seed": seed, "outputs": str(outputs)}
-    return params.check(
+    return config.check(
         "train",
-        {**given.defaults(runs.ROOT / "notebooks" / "01_train.ipynb"), **found, **names},
+        {**config.defaults(artefacts.ROOT / "notebooks" / "01_train.ipynb"), **found, **names},
         origin,
     )
 
@@ -63,7 +64,7 @@ def until(steps, deadline: float):
         yield step
 
 
-def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 0.0) -> str:
+def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 0.0) -> str:
     """Train one run: "finished", or "left" where less than the `longest` run's seconds remain. Raises TrainingError when it is cut off."""
     name, folder = f"{p.study}/{p.arm}/{p.seed}", record.folder(p)
     with locked(folder / ".train.lock"):
@@ -84,12 +85,12 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
             augment.proof(splits, p.seed, p.augment),
             train.start(p, splits, folder, device, precision, key),
         )
-        with interrupt.deferred() as asked_to_stop:
+        with signals.deferred() as asked_to_stop:
             while state.epoch < p.epochs:
                 row = train.train_epoch(state, progress=lambda steps: until(steps, deadline))
                 row |= train.evaluate(state)
                 train.finish_epoch(state, row)
-                runs.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
+                artefacts.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
                 print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
                 if asked_to_stop():
                     train.save(state)
@@ -104,11 +105,11 @@ def train_run(p: params.Train, deadline: float = float("inf"), longest: float = 
     return "finished"
 
 
-def attempt(p: params.Train, deadline: float, longest: float) -> str:
+def attempt(p: config.Train, deadline: float, longest: float) -> str:
     """What becomes of a run: "finished", "left", "locked" by another process, or "stopped" on request; what went wrong is told in a line."""
     try:
         return train_run(p, deadline, longest)
-    except runs.ArtefactError as error:
+    except artefacts.ArtefactError as error:
         if "another process" not in str(error):
             raise
         print(f"{p.arm}/{p.seed}: {error}", flush=True)
@@ -125,7 +126,7 @@ def attempt(p: params.Train, deadline: float, longest: float) -> str:
         return "left"
 
 
-def train_all(todo: list[params.Train], deadline: float, others=()) -> list[str]:
+def train_all(todo: list[config.Train], deadline: float, others=()) -> list[str]:
     """Train the runs one after the other; returns those that are left. A second look, when the processes `others` have ended,
     takes what they or another process gave up: what is still locked then is left as well."""
     left, longest = [], 0.0
@@ -175,11 +176,11 @@ def main() -> int:
     options = parser.parse_args()
     parent, others = os.environ.get("REPORT_PARENT"), []
     if parent:  # one of its --jobs
-        interrupt.end_with(int(parent))
+        signals.end_with(int(parent))
     deadline = time.monotonic() + 60 * options.minutes
     graphs.COMPILED = options.compile
     try:
-        arms, seeds = given.study(options.study)
+        arms, seeds = config.study(options.study)
         chosen = [
             name.partition("/")
             for name in options.runs or [f"{arm}/{seed}" for seed in seeds for arm in arms]
@@ -196,12 +197,12 @@ def main() -> int:
             others.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"],
-                    cwd=runs.ROOT,
+                    cwd=artefacts.ROOT,
                     env=os.environ | {"REPORT_PARENT": str(os.getpid())},
                 )
             )
         left = train_all(todo, deadline, others)
-    except (ParameterError, DataError, runs.ArtefactError, ValueError) as error:
+    except (ParameterError, DataError, artefacts.ArtefactError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     finally:
@@ -215,5 +216,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    interrupt.leave_once()
+    signals.leave_once()
     sys.exit(main())

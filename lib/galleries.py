@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lib.wording import percent, shorten
+from lib.base.text import percent, shorten
 
 SHOWN = 6
 KINDS = ("corrected", "regressed", "both wrong")

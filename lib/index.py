@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from lib import runs
+from lib.base import artefacts
+from lib.base.text import percent, readable, verdict
 from lib.export_markdown import TEMPLATES
 from lib.measures import change_text
-from lib.wording import percent, readable, verdict
 
 STYLE = TEMPLATES / "report" / "static" / "report.css"
 PAGE = """<!DOCTYPE html>
@@ -58,8 +58,8 @@ def _study(folder: Path) -> dict:
         "pdf": (folder / "report.pdf").exists(),
     }
     try:
-        record = runs.read_json(folder / "05_report.ipynb")["metadata"]["papermill"]
-        compare = runs.read_json(folder / "results.json")["compare"]
+        record = artefacts.read_json(folder / "05_report.ipynb")["metadata"]["papermill"]
+        compare = artefacts.read_json(folder / "results.json")["compare"]
         arms = compare["arms"]
         accuracy = [
             (readable(arm), _accuracy(of_arm["test_accuracy"])) for arm, of_arm in arms.items()
@@ -70,7 +70,7 @@ def _study(folder: Path) -> dict:
             "accuracy": accuracy,
             "change": _change(compare) if compare["after"] else "one arm, nothing compared",
         }
-    except (runs.ArtefactError, KeyError, TypeError, AttributeError):
+    except (artefacts.ArtefactError, KeyError, TypeError, AttributeError):
         return study | {"change": "its results cannot be read"}
 
 
@@ -127,8 +127,8 @@ def _row(study: dict) -> str:
 def main(arguments: list[str]) -> int:
     outputs = Path(arguments[0])
     try:
-        runs.write_bytes(outputs / "index.html", page(studies(outputs)).encode())
-    except runs.ArtefactError as error:
+        artefacts.write_bytes(outputs / "index.html", page(studies(outputs)).encode())
+    except artefacts.ArtefactError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

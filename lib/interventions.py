@@ -1,7 +1,7 @@
 """Interventions on pictures, in batches: parts covered, shape, colour or detail taken away. No network is involved.
 
 Pictures are (N, 3, h, w), uint8 or float, in levels 0..255; each result has the type of its input, uint8 rounded and clipped, and
-no input is changed. What is random is counted (see lib.randomness): `keys` (N,) are whole numbers that name the images, and the
+no input is changed. What is random is counted (see lib.base.random): `keys` (N,) are whole numbers that name the images, and the
 same key and seed give the same draw in a batch of any size and order.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from lib import randomness
+from lib.base import random
 
 FILLS = ("mean", "blur", "noise")
 BLUR = 0.25  # of a side, 8 of 32 pixels: of the picture remain its coarse colours
@@ -79,9 +79,7 @@ def random_cells(
 
 def random_ranks(keys, height: int, width: int, draws: int, seed: int = 0) -> torch.Tensor:
     """A random order of the cells for each image and draw: int64 (draws, N, height, width), each 0..height * width - 1."""
-    orders = [
-        _orders(randomness.key(seed, CELLS, draw), keys, height * width) for draw in range(draws)
-    ]
+    orders = [_orders(random.key(seed, CELLS, draw), keys, height * width) for draw in range(draws)]
     return torch.from_numpy(np.stack(orders)).view(draws, len(keys), height, width)
 
 
@@ -101,7 +99,7 @@ def patch_shuffle(images: torch.Tensor, grid: int, keys, seed: int = 0) -> torch
     number, channels, height, width = images.shape
     if grid < 2 or height % grid or width % grid:
         raise ValueError(f"grid: got {grid}; allowed: divisors of {height} and {width} from 2")
-    cycle = torch.from_numpy(_orders(randomness.key(seed, PATCHES, grid), keys, grid * grid))
+    cycle = torch.from_numpy(_orders(random.key(seed, PATCHES, grid), keys, grid * grid))
     source = (
         torch.empty_like(cycle).scatter_(1, cycle, cycle.roll(1, 1)).to(images.device)
     )  # (N, grid * grid)
@@ -185,12 +183,12 @@ def _gaussian(length: int, sigma: float) -> torch.Tensor:
 
 def _orders(stream: int, keys, items: int) -> np.ndarray:
     """A random order of 0..items-1 for each key: int64 (N, items)."""
-    return np.argsort(randomness.bits(stream, _counters(keys, items)), axis=1, kind="stable")
+    return np.argsort(random.bits(stream, _counters(keys, items)), axis=1, kind="stable")
 
 
 def _noise(keys, seed: int, values: int) -> np.ndarray:
     """Random bytes (N, values) for each key."""
-    words = randomness.bits(randomness.key(seed, NOISE), _counters(keys, -(-values // 8)))
+    words = random.bits(random.key(seed, NOISE), _counters(keys, -(-values // 8)))
     return words.astype("<u8").view(np.uint8)[:, :values]
 
 

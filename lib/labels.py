@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from lib.base.artefacts import row_blocks
 from lib.calibration import softmax
 from lib.chance import grouped
 from lib.columns import columns, temperature
 from lib.failures import half
-from lib.runs import row_blocks
 from lib.selective import clopper_pearson
 
 RULE = "confident learning names one and the same other class in more than half of the runs"

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from lib.base.text import listed, readable, signed
 from lib.claims import Bound, Claim, Claims, Scope, Test
 from lib.compare import Interval
 from lib.lookup import Missing, difference, find, images, measure
-from lib.wording import listed, readable, signed
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = (
     "reproduced",

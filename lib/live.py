@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from lib import plots, record, runs
+from lib import plots, record
+from lib.base import artefacts
 from lib.progress import line, peak_memory
 from lib.train import State
 
@@ -22,7 +23,7 @@ def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[
 
     def show(row: dict) -> None:
         history = pd.DataFrame(state.history)
-        runs.write_table(state.folder / record.HISTORY_SO_FAR, history)
+        artefacts.write_table(state.folder / record.HISTORY_SO_FAR, history)
         print(line(row, state.params.epochs, peak_memory(state.device)), flush=True)
         if figure:
             drawn = plots.training_curves(history, state.params.milestones)[0].figure

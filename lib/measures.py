@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lib import wording
+from lib.base import text
 
 
 class Measure(NamedTuple):
@@ -49,7 +49,7 @@ def written(name: str, value, plain: bool = True) -> str | None:
         return None
     kind = MEASURES[name].kind
     if kind == "share":
-        return wording.percent(value)
+        return text.percent(value)
     return {
         "points": f"{100 * value:.1f}",
         "count": f"{value:,.{0 if plain else 1}f}",
@@ -78,11 +78,11 @@ def _scale(name: str, seeds: int) -> tuple[int, int]:
 
 def with_interval(name: str, change: dict, seeds: int = 1) -> str:
     """ "−2.6 (−3.4 to −1.8)", shares in points."""
-    return "{} ({} to {})".format(*wording.differences(change, *_scale(name, seeds)))
+    return "{} ({} to {})".format(*text.differences(change, *_scale(name, seeds)))
 
 
 def change_text(name: str, change: dict, seeds: int = 1) -> str:
     """ "−2.6 points, 95% interval −3.4 to −1.8"."""
-    return wording.with_interval(
+    return text.with_interval(
         change, *_scale(name, seeds), " points" if MEASURES[name].kind == "share" else ""
     )

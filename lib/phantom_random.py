@@ -6,7 +6,7 @@ platform and with every version of NumPy.
 
 import numpy as np
 
-from lib.randomness import INCREMENT, MASK, mix
+from lib.base.random import INCREMENT, MASK, mix
 
 
 def keys(seed: int, stream: int, first: int, count: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.wording import level, readable, shorten
+from lib.base.text import level, readable, shorten
 
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
+from lib.base.text import readable
 from lib.plots import WIDTH, colours, label_ends
-from lib.wording import readable
 
 
 def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):

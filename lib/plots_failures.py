@@ -7,9 +7,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
+from lib.base.text import level, readable, shorten
 from lib.plots import WIDTH, colours
 from lib.severity import chances
-from lib.wording import level, readable, shorten
 
 WRITTEN = 40  # names that fit beside one matrix
 

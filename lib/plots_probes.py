@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from lib.base.text import readable
 from lib.plots import WIDTH, colours
-from lib.wording import readable
 
 GREY = "#777777"
 STEP = 0.22  # between the arms of a row, in rows

@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
+from lib.base.text import readable
 from lib.corruptions import CONSTANTS, NAMES, SEVERITIES, corrupt
 from lib.pictures import grid, picture
 from lib.plots import WIDTH, colours
-from lib.wording import readable
 
 SHOWN_SEVERITY = 3
 

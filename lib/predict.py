@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from lib import runs
+from lib.base import artefacts
+from lib.base.artefacts import row_blocks
 from lib.model import resnet18
-from lib.runs import row_blocks
 
 # Parameters that some released runs do not record, and what they were; those that they record and that are no longer.
 YOUNGER = {"image_size": 32, "root": ""}
@@ -49,19 +49,19 @@ class Run:
 
 def write_record(path, info: dict) -> None:
     """Write run.json with its own checksum."""
-    runs.write_bytes(path, record_bytes(info))
+    artefacts.write_bytes(path, record_bytes(info))
 
 
 def record_bytes(info: dict) -> bytes:
-    return runs.json_bytes(info | {"record": runs.digest(info)})
+    return artefacts.json_bytes(info | {"record": artefacts.digest(info)})
 
 
 def read_record(path) -> dict:
     """The content of a run.json; raises ArtefactError if it is not what was written."""
-    info = runs.read_json(path)
+    info = artefacts.read_json(path)
     # guard: record-sum
-    if info.pop("record", None) != runs.digest(info):
-        raise runs.ArtefactError(
+    if info.pop("record", None) != artefacts.digest(info):
+        raise artefacts.ArtefactError(
             f"{path}: damaged or changed since it was written; delete its folder to make it again"
         )
     return info
@@ -85,13 +85,13 @@ def load_run(path) -> Run:
         and 0 < width <= 512
         and {"key", "data_digest"} <= set(info)
     ):
-        raise runs.ArtefactError(
+        raise artefacts.ArtefactError(
             f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
             "must be in it"
         )
     info["params"] = todays(params)
-    arrays = runs.read_arrays(path / "predictions.npz", sums["predictions.npz"])
-    history = runs.read_table(path / "history.csv", sums["history.csv"])
+    arrays = artefacts.read_arrays(path / "predictions.npz", sums["predictions.npz"])
+    history = artefacts.read_table(path / "history.csv", sums["history.csv"])
     return Run(
         path,
         info,
@@ -112,7 +112,7 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
         array is None or array.dtype.kind != kind
         for array, kind in ((index, "i"), (labels, "i"), (logits, "f"))
     ):
-        raise runs.ArtefactError(
+        raise artefacts.ArtefactError(
             f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits of floats"
         )
     if (
@@ -120,13 +120,15 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
         or not index.shape == labels.shape == logits.shape[:1]
         or not ((0 <= labels) & (labels < logits.shape[1])).all()
     ):
-        raise runs.ArtefactError(
+        raise artefacts.ArtefactError(
             f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other"
         )
     logits = logits.astype(np.float32, copy=False)
     # guard: finite-logits
     if not all(np.isfinite(rows).all() for _, rows in row_blocks(logits)):
-        raise runs.ArtefactError(f"{path}: {split} logits that are not finite; the run diverged")
+        raise artefacts.ArtefactError(
+            f"{path}: {split} logits that are not finite; the run diverged"
+        )
     return Predictions(index, labels.astype(np.int64), logits)
 
 
@@ -136,14 +138,16 @@ def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, 
     Raises ArtefactError if one is missing or was made from other data than the first.
     """
     loaded = {
-        arm: {seed: load_run(runs.ROOT / folder / arm / f"seed-{seed}") for seed in seeds}
+        arm: {seed: load_run(artefacts.ROOT / folder / arm / f"seed-{seed}") for seed in seeds}
         for arm in arms
     }
     everything = [run for of_arm in loaded.values() for run in of_arm.values()]
     for run in everything:
         # guard: same-data
         if run.info["data_digest"] != everything[0].info["data_digest"]:
-            raise runs.ArtefactError(f"{run.path}: made from other data than {everything[0].path}")
+            raise artefacts.ArtefactError(
+                f"{run.path}: made from other data than {everything[0].path}"
+            )
     return loaded
 
 
@@ -155,11 +159,11 @@ def has_weights(run: Run) -> bool:
 def load_model(run: Run, classes: int) -> nn.Module:
     """The trained network of a run, in eval mode, float32, whatever its weights were stored as; raises ArtefactError where they were not."""
     if not has_weights(run):
-        raise runs.ArtefactError(
+        raise artefacts.ArtefactError(
             f"{run.path}: a released run without its weights; RETRAIN=1 trains it"
         )
     model = resnet18(classes, run.info["params"]["width"], run.info["params"]["image_size"])
-    weights = runs.read_weights(
+    weights = artefacts.read_weights(
         run.path / "model.safetensors", run.info["sha256"]["model.safetensors"]
     )
     try:
@@ -170,7 +174,7 @@ def load_model(run: Run, classes: int) -> nn.Module:
             }
         )
     except RuntimeError as error:
-        raise runs.ArtefactError(
+        raise artefacts.ArtefactError(
             f"{run.path / 'model.safetensors'}: not this network's weights ({' '.join(str(error).split())})"
         ) from None
     return model.eval()

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import claims, conditions, data, failures, folders, runs
+from lib import claims, conditions, data, failures, folders
+from lib.base import artefacts
+from lib.base.config import STAGES, ParameterError, check, defaults, gather, parse_yaml
 from lib.cifar100 import DataError
-from lib.given import defaults, gather
-from lib.params import STAGES, check
-from lib.yamls import ParameterError, parse_yaml
 
 NOTEBOOKS = {
-    stage: runs.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"
+    stage: artefacts.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"
     for number, stage in enumerate(STAGES, 1)
 }
 TEST_IMAGES = {"phantom": data.PHANTOM_SIZES["test"], "cifar100": 10_000}

@@ -1,8 +1,8 @@
 """The report's sentences, built from results.json and from nothing else. None says more than its interval allows."""
 
+from lib.base.text import count, escape, listed, name, percent, plural, readable, see, signed, start
 from lib.model import SMALL
 from lib.prose_compare import accuracy, ranking, sure_and_wrong
-from lib.wording import count, escape, listed, name, percent, plural, readable, see, signed, start
 
 
 def finding(results: dict) -> str:

@@ -1,7 +1,6 @@
 """The report's sentences about the difference between two arms. None says more than its interval allows."""
 
-from lib.measures import change_text
-from lib.wording import (
+from lib.base.text import (
     count,
     differences,
     disagreement,
@@ -18,6 +17,7 @@ from lib.wording import (
     unsigned,
     verdict,
 )
+from lib.measures import change_text
 
 
 def number_of_seeds(compare: dict) -> int:

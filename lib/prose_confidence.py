@@ -1,9 +1,6 @@
 """The report's sentences about confidence: what it is worth as a probability, and as a ground to reject."""
 
-from lib.calibration import at_bound
-from lib.measures import MEASURES, change_text, missing
-from lib.prose_compare import number_of_seeds
-from lib.wording import (
+from lib.base.text import (
     compared,
     interval,
     level,
@@ -15,6 +12,9 @@ from lib.wording import (
     verdict,
     with_interval,
 )
+from lib.calibration import at_bound
+from lib.measures import MEASURES, change_text, missing
+from lib.prose_compare import number_of_seeds
 
 CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
 SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}

@@ -1,8 +1,6 @@
 """The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
 
-from lib.calibration import at_bound
-from lib.labels import RULE
-from lib.wording import (
+from lib.base.text import (
     count,
     escape,
     interval,
@@ -18,6 +16,8 @@ from lib.wording import (
     verdict,
     with_interval,
 )
+from lib.calibration import at_bound
+from lib.labels import RULE
 
 
 def bounded(share: dict, digits: int = 0) -> str:

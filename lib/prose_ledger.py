@@ -1,7 +1,7 @@
 """What the report says of the earlier study's claims and of its own conditions."""
 
+from lib.base.text import count, escape, listed, plural, see
 from lib.ledger import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
-from lib.wording import count, escape, listed, plural, see
 
 
 def ledger(results: dict) -> str:

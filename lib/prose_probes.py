@@ -1,6 +1,6 @@
 """The report's sentences about maps and what they are worth, from plain numbers alone. None says more than its interval allows."""
 
-from lib.wording import interval, listed, name, p_value, percent, plural, signed, start, verdict
+from lib.base.text import interval, listed, name, p_value, percent, plural, signed, start, verdict
 
 
 def faithfulness(numbers: dict[str, dict]) -> str:

@@ -1,8 +1,6 @@
 """The report's sentences on corrupted images, built from results.json and from nothing else."""
 
-from lib.captions_robustness import left_out
-from lib.corruptions import NAMES
-from lib.wording import (
+from lib.base.text import (
     differences,
     interval,
     listed,
@@ -14,6 +12,8 @@ from lib.wording import (
     verdict,
     with_interval,
 )
+from lib.captions_robustness import left_out
+from lib.corruptions import NAMES
 
 
 def robustness(results: dict) -> str:

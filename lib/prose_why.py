@@ -1,8 +1,8 @@
 """The report's sentences about causes: what the probes say over all errors, the verdicts, and how far both can be trusted."""
 
 from lib import prose_probes
+from lib.base.text import listed, name, percent, plural, power_of_ten, readable, see, start
 from lib.prose_failures import bounded
-from lib.wording import listed, name, percent, plural, power_of_ten, readable, see, start
 
 AIM_RECALL, AIM_CALLED = 0.90, 0.05
 

@@ -6,7 +6,7 @@ import nbformat
 import pandas as pd
 
 from lib import released
-from lib.wording import listed
+from lib.base.text import listed
 
 RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
 NAMES = (

@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from lib import cutmix, randomness
+from lib import cutmix
+from lib.base import random
 
 
 def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
@@ -30,7 +31,7 @@ def mixed_loss(
 
 def draw(params, step: int, count: int, height: int, width: int):
     """The CutMix of a step's batch, with the arm's probability (see lib.cutmix.draw), or None: a function of (seed, step)."""
-    generator = torch.Generator().manual_seed(randomness.key(params.seed, step, 2) >> 1)
+    generator = torch.Generator().manual_seed(random.key(params.seed, step, 2) >> 1)
     if torch.rand((), generator=generator).item() >= params.cutmix_probability:
         return None
     return cutmix.draw(count, height, width, params.cutmix_alpha, generator)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import checkpoint, code, inference, machine, predict, runs, train
+from lib import checkpoint, inference, machine, predict, train
+from lib.base import artefacts, code
 
 # The code that decides a run's bits; data have a digest of their own, but for the mean and deviation
 # that lib.walk computes. A change here makes a finished run out of date.
 CODE = (
-    "lib/randomness.py",
+    "lib/base/random.py",
     "lib/model.py",
     "lib/cutmix.py",
     "lib/recipe.py",
@@ -39,7 +40,7 @@ NOT_CONTENT = {
 def folder(params) -> Path:
     """outputs/<study>/<arm>/seed-<n>, whose place is the project unless `outputs` is absolute."""
     # guard: study-folder
-    return runs.ROOT / params.outputs / params.study / params.arm / f"seed-{params.seed}"
+    return artefacts.ROOT / params.outputs / params.study / params.arm / f"seed-{params.seed}"
 
 
 def content(params: dict) -> dict:
@@ -51,8 +52,8 @@ def content(params: dict) -> dict:
 
 def key(params, data_digest: str, fingerprint: dict) -> str:
     """What a run's bits depend on: parameters, data, code, machine."""
-    deciding = code.digest(runs.ROOT / name for name in CODE)
-    return runs.digest(
+    deciding = code.digest(artefacts.ROOT / name for name in CODE)
+    return artefacts.digest(
         {
             "params": content(params.model_dump()),
             "data": data_digest,
@@ -67,10 +68,10 @@ def finished(path: Path, run_key: str) -> predict.Run | None:
     try:
         run = predict.load_run(path)
         for name, digest in run.info["sha256"].items():
-            runs.read_bytes(path / name, digest)
+            artefacts.read_bytes(path / name, digest)
         # guard: run-key
         return run if run.info["key"] == run_key else None
-    except runs.ArtefactError:
+    except artefacts.ArtefactError:
         return None
 
 
@@ -95,9 +96,9 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
         )
     }
     history = pd.DataFrame(state.history)
-    runs.write_arrays(state.folder / "predictions.npz", **arrays)
-    runs.write_weights(state.folder / "model.safetensors", state.model)
-    runs.write_table(state.folder / "history.csv", history)
+    artefacts.write_arrays(state.folder / "predictions.npz", **arrays)
+    artefacts.write_weights(state.folder / "model.safetensors", state.model)
+    artefacts.write_table(state.folder / "history.csv", history)
     mixed, accuracy = (
         int(history["mixed_batches"].sum()),
         {name: _accuracy(arrays, name) for name in ("val", "test")},
@@ -118,10 +119,10 @@ def publish(state: train.State, fingerprint: dict, proof: dict) -> predict.Run:
         "training_seconds": history["seconds"].sum(),
         "fingerprint": fingerprint,
         "versions": machine.versions(),
-        "commit": runs.commit(),
+        "commit": artefacts.commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "sha256": {
-            name: runs.sha256_of(state.folder / name)
+            name: artefacts.sha256_of(state.folder / name)
             for name in ("model.safetensors", "history.csv", "predictions.npz")
         },
     }

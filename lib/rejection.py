@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lib import bootstrap
+from lib.base.text import level, readable, with_limits
 from lib.columns import columns
 from lib.measures import with_spread
 from lib.scores import SCORES
@@ -14,7 +15,6 @@ from lib.selective import (
     threshold_for_risk,
 )
 from lib.summary import confidence_of
-from lib.wording import level, readable, with_limits
 
 CURVE = np.arange(1, 201) / 200  # coverages at which curves are drawn
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import data, inference, machine, predict, record, runs
+from lib import data, inference, machine, predict, record
+from lib.base import artefacts
 
 MACHINES_OWN = {"threads"}  # decides bits but not what is trained
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
@@ -28,7 +29,7 @@ SPLITS = ("val", "test")
 
 
 def place(params) -> Path:
-    return runs.ROOT / "released" / params.study / params.arm / f"seed-{params.seed}"
+    return artefacts.ROOT / "released" / params.study / params.arm / f"seed-{params.seed}"
 
 
 def asked_to_retrain() -> bool:
@@ -63,16 +64,18 @@ def adopt(params, data_digest: str) -> predict.Run | None:
     other += ["other data"] * (info["data_digest"] != data_digest)
     if other:
         print(
-            f"{source.relative_to(runs.ROOT)} is of another training ({'; '.join(other)}): not used",
+            f"{source.relative_to(artefacts.ROOT)} is of another training ({'; '.join(other)}): not used",
             flush=True,
         )
         return None
     files = {
-        name: runs.read_bytes(source / name, digest) for name, digest in info["sha256"].items()
+        name: artefacts.read_bytes(source / name, digest) for name, digest in info["sha256"].items()
     }
-    taken = {record.TAKEN_OVER: f"{source.relative_to(runs.ROOT)}\n".encode()}
-    fill(folder, taken | files | {"run.json": runs.read_bytes(source / "run.json")})
-    print(f"taken over from {source.relative_to(runs.ROOT)}: RETRAIN=1 would train", flush=True)
+    taken = {record.TAKEN_OVER: f"{source.relative_to(artefacts.ROOT)}\n".encode()}
+    fill(folder, taken | files | {"run.json": artefacts.read_bytes(source / "run.json")})
+    print(
+        f"taken over from {source.relative_to(artefacts.ROOT)}: RETRAIN=1 would train", flush=True
+    )
     return predict.load_run(folder)
 
 
@@ -81,13 +84,13 @@ def fill(folder: Path, files: dict[str, bytes]) -> None:
     for name in ("run.json", "model.safetensors"):
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
-        runs.write_bytes(folder / name, content)
+        artefacts.write_bytes(folder / name, content)
 
 
 def is_released(run: predict.Run) -> bool:
     """Whether a run was trained elsewhere: taken over, or read where it was released."""
     return (run.path / record.TAKEN_OVER).is_file() or (
-        runs.ROOT / "released"
+        artefacts.ROOT / "released"
     ) in run.path.resolve().parents
 
 
@@ -101,11 +104,11 @@ def half(logits: np.ndarray) -> np.ndarray:
 
 def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
     """The files of a run as it is released, by name; run.json last."""
-    info, files = dict(run.info), {"history.csv": runs.read_bytes(run.path / "history.csv")}
+    info, files = dict(run.info), {"history.csv": artefacts.read_bytes(run.path / "history.csv")}
     own, logits = {split: getattr(run, split) for split in SPLITS}, {}
     if weights:
         model = predict.load_model(run, info["classes"]).half()
-        files["model.safetensors"] = runs.weights_bytes(model)
+        files["model.safetensors"] = artefacts.weights_bytes(model)
         logits = predicted(run, model.float().to(machine.choose_device("auto")))
     arrays = {}
     for split, stored in own.items():
@@ -116,7 +119,7 @@ def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
             f"{split}_logits": half(new),
         }
         info[f"{split}_accuracy"] = float((new.argmax(1) == stored.labels).mean())
-    files["predictions.npz"] = runs.arrays_bytes(**arrays)
+    files["predictions.npz"] = artefacts.arrays_bytes(**arrays)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     stored = {"logits": "float16", "weights": "float16" if weights else None}
     return files | {"run.json": predict.record_bytes(info | {"stored": stored, "sha256": sums})}
@@ -136,7 +139,7 @@ def release(study: str, outputs: str, chosen: list[str], with_weights: list[str]
 
     Raises ArtefactError where there is none, or none of a name.
     """
-    root, kept = runs.ROOT / outputs / study, runs.ROOT / "released" / study
+    root, kept = artefacts.ROOT / outputs / study, artefacts.ROOT / "released" / study
     there = {
         f"{path.parent.parent.name}/{path.parent.name.removeprefix('seed-')}": path.parent
         for path in sorted(root.glob("*/seed-*/run.json"))
@@ -144,12 +147,14 @@ def release(study: str, outputs: str, chosen: list[str], with_weights: list[str]
     wanted = chosen or list(there)
     unknown = set(with_weights) - set(wanted) | set(wanted) - set(there)
     if unknown or not there:
-        raise runs.ArtefactError(f"{root}: no finished run {', '.join(sorted(unknown))}".rstrip())
+        raise artefacts.ArtefactError(
+            f"{root}: no finished run {', '.join(sorted(unknown))}".rstrip()
+        )
     for name in wanted:
         folder, weights = kept / there[name].relative_to(root), name in with_weights
         fill(folder, halved(predict.load_run(there[name]), weights))
-        print(folder.relative_to(runs.ROOT), "with weights" if weights else "", flush=True)
-    runs.write_bytes(kept / "README.md", readme(kept).encode())
+        print(folder.relative_to(artefacts.ROOT), "with weights" if weights else "", flush=True)
+    artefacts.write_bytes(kept / "README.md", readme(kept).encode())
 
 
 def readme(study: Path) -> str:
@@ -206,13 +211,13 @@ def agreement(run: predict.Run, splits, split: str = "test") -> float:
 
 def verify(study: str) -> bool:
     """Print, for every released run of a study, whether its files are whole and, where it has weights, whether its predictions are theirs."""
-    good, root = True, runs.ROOT / "released" / study
+    good, root = True, artefacts.ROOT / "released" / study
     if not root.is_dir():
-        raise runs.ArtefactError(f"released/{study}: there is nothing released of this study")
+        raise artefacts.ArtefactError(f"released/{study}: there is nothing released of this study")
     for path in sorted(root.glob("*/run.json")) + sorted(root.glob("*/*/run.json")):
         run = predict.load_run(path.parent)
         for name, digest in run.info["sha256"].items():
-            runs.read_bytes(path.parent / name, digest)
+            artefacts.read_bytes(path.parent / name, digest)
         said = "no weights, hashes hold"
         if predict.has_weights(run):
             splits = data.load_for(run.info["params"], run.info["data_digest"])
@@ -222,7 +227,7 @@ def verify(study: str) -> bool:
                 f"{share:.2%} of {len(splits.test):,} test predictions are those of the weights"
                 + ("" if share >= AGREEMENT else "  TOO FEW")
             )
-        print(f"{path.parent.relative_to(runs.ROOT)}  {said}", flush=True)
+        print(f"{path.parent.relative_to(artefacts.ROOT)}  {said}", flush=True)
     return good
 
 
@@ -245,7 +250,7 @@ def main() -> int:
             return 0 if verify(options.study) else 1
         release(options.study, options.outputs, options.runs, options.weights)
         return 0
-    except (runs.ArtefactError, data.DataError) as error:
+    except (artefacts.ArtefactError, data.DataError) as error:
         print(error, file=sys.stderr)
         return 2
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lib import reviews
+from lib.base.text import points, readable
 from lib.compare import difference_of_means
 from lib.labels import score, share
-from lib.wording import points, readable
 
 UNKNOWN = -1
 SURE = 0.9  # confidence after temperature scaling from which an error counts as sure

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import runs
+from lib.base import artefacts
 
 STAGES = ("failures", "gradcam", "compare")
 
 
 def folder(params) -> Path:
     """outputs/<study>, whose place is the project unless `outputs` is absolute."""
-    return runs.ROOT / params.outputs / params.study
+    return artefacts.ROOT / params.outputs / params.study
 
 
 def plain(value):
@@ -27,13 +27,13 @@ def plain(value):
 
 
 def write(study: Path, stage: str, numbers: dict) -> None:
-    runs.write_json(study / "results" / f"{stage}.json", plain(numbers))
+    artefacts.write_json(study / "results" / f"{stage}.json", plain(numbers))
 
 
 def collect(study: Path, extra: dict) -> dict:
     """Join the stages' numbers with `extra` into results.json and return them."""
     everything = {
-        stage: runs.read_json(study / "results" / f"{stage}.json") for stage in STAGES
+        stage: artefacts.read_json(study / "results" / f"{stage}.json") for stage in STAGES
     } | plain(extra)
-    runs.write_json(study / "results.json", everything)
+    artefacts.write_json(study / "results.json", everything)
     return everything

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import cifar100, runs
+from lib import cifar100
+from lib.base import artefacts
 from lib.cifar100 import DataError
 
 ORIGINS = {
@@ -26,7 +27,7 @@ ANSWERS = ("given", "guessed", "both", "neither")
 
 def folder(root=None) -> Path:
     """Where the files are looked for: beside the folder cifar-100-python."""
-    return Path(root or os.environ.get("CIFAR100_ROOT") or runs.ROOT / "data")
+    return Path(root or os.environ.get("CIFAR100_ROOT") or artefacts.ROOT / "data")
 
 
 def read_review(path, labels: np.ndarray) -> pd.DataFrame:

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from lib import calibration as cal
-from lib import columns, inference, machine, randomness
+from lib import columns, inference, machine
+from lib.base import random
+from lib.base.text import differences, percent, readable
 from lib.chance import chance_error
 from lib.compare import Interval, hull, paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data import Split
 from lib.predict import has_weights, load_model
 from lib.streams import PIXELS, take
-from lib.wording import differences, percent, readable
 
 CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
 KIND = np.array([kind for kind, _ in CONDITIONS])
@@ -23,7 +24,7 @@ MEASURES = ("accuracy", "ece", "ece_scaled")
 
 def subset(split: Split, size: int) -> Split:
     """`size` images of a split, or all if it has no more, drawn by their ids alone and kept in order."""
-    drawn = np.argsort(randomness.bits(randomness.key(SEED), split.index), kind="stable")[:size]
+    drawn = np.argsort(random.bits(random.key(SEED), split.index), kind="stable")[:size]
     place = np.sort(drawn)
     return Split(take(split.images, place), split.labels[place], split.index[place])
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from lib.base.text import readable
 from lib.compare import Interval
 from lib.verdict import CAUSES
-from lib.wording import readable
 
 DRAWS = 2000
 

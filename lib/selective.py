@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from lib.checks import scored
+from lib.base.checks import scored
 
 
 def risk_coverage(confidence, correct) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from lib import calibration as cal
+from lib.base.text import readable, with_limits
 from lib.columns import columns, scores, temperature
 from lib.measures import MEASURES, with_spread
 from lib.selective import augrc, aurc, clopper_pearson, excess_aurc
-from lib.wording import readable, with_limits
 
 ARM_ROWS = (
     "test_accuracy",

@@ -8,17 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import (
-    augment,
-    checkpoint,
-    graphs,
-    inference,
-    interrupt,
-    machine,
-    randomness,
-    recipe,
-    streams,
-)
+from lib import augment, checkpoint, graphs, inference, machine, recipe, streams
+from lib.base import random, signals
 from lib.data import Splits
 from lib.model import resnet18
 
@@ -34,7 +25,7 @@ class TrainingError(RuntimeError):
 class State:
     """A run in progress: `epoch` epochs are finished, and `step` steps of the one after."""
 
-    params: object  # lib.params.Train
+    params: object  # lib.base.config.Train
     splits: Splits
     folder: Path
     model: torch.nn.Module
@@ -136,7 +127,7 @@ def train_epoch(state: State, progress=iter) -> dict:
         group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
     order = on_host = torch.from_numpy(
-        randomness.permutation(randomness.key(params.seed, state.epoch, 0), len(split))
+        random.permutation(random.key(params.seed, state.epoch, 0), len(split))
     )
     draws = augment.draw(params.seed, state.epoch, split.index, params.augment, params.image_size)
     if (
@@ -156,7 +147,7 @@ def train_epoch(state: State, progress=iter) -> dict:
     read = streams.batches(
         state.images, places[state.step :]
     )  # of a stream ahead of the step that is under way
-    with interrupt.deferred() as asked_to_stop:
+    with signals.deferred() as asked_to_stop:
         for batch in progress(batches[state.step :]):
             try:
                 if state.engine:

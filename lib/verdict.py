@@ -3,17 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from lib import runs
+from lib.base import artefacts
+from lib.base.text import percent, readable
 from lib.diagnosis import RANGES, STATISTICS
-from lib.wording import percent, readable
 
 CAUSES = ("background", "second_object", "look_alike", "label_error", "unexplained")
-RULE = runs.ROOT / "lib" / "rule.json"
+RULE = artefacts.ROOT / "lib" / "rule.json"
 
 
 def read_rule() -> dict:
     """The rule: names of statistics (S), their centre and scale, weights (causes, S) and intercept (causes,)."""
-    rule = runs.read_json(RULE)
+    rule = artefacts.read_json(RULE)
     return rule | {
         name: np.array(rule[name]) for name in ("centre", "scale", "weights", "intercept")
     }

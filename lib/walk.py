@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib import runs
+from lib.base import artefacts
 from lib.decode import SPLITS, stamp
 from lib.streams import PIXELS, at_once
 
@@ -20,15 +20,15 @@ def walk(splits: dict) -> dict:
 def remembered(splits: dict, folder: Path) -> dict:
     """`walk` of streamed splits, read from `folder` while the arrays' sizes and times are those of the walk that was kept there."""
     stamps = [stamp(splits[split].images.path) for split in SPLITS]
-    path = folder / f"walk-{runs.digest({'files': stamps, 'rows': _rows(splits)})[:16]}.json"
+    path = folder / f"walk-{artefacts.digest({'files': stamps, 'rows': _rows(splits)})[:16]}.json"
     try:
-        return runs.read_json(path)
-    except runs.ArtefactError:
+        return artefacts.read_json(path)
+    except artefacts.ArtefactError:
         found = walk(splits)
     try:
-        runs.write_json(path, found)
+        artefacts.write_json(path, found)
     except (
-        runs.ArtefactError
+        artefacts.ArtefactError
     ):  # a place that cannot be written to costs the next walk, and nothing else
         pass
     return found
@@ -64,7 +64,7 @@ def digest(splits: dict) -> str:
 
 def _rows(splits: dict) -> str:
     """What chose the images and labelled them."""
-    return runs.digest(
+    return artefacts.digest(
         [
             [len(splits[split]), hashlib.sha256(_numbers(splits[split])).hexdigest()]
             for split in SPLITS

@@ -9,24 +9,14 @@ import torch
 from torch import nn
 
 from lib import attention as spread_of
-from lib import (
-    diagnosis,
-    faithfulness,
-    forward,
-    interventions,
-    probes,
-    randomness,
-    sanity,
-    verdict,
-)
-from lib import (
-    effects as effect,
-)
+from lib import diagnosis, faithfulness, forward, interventions, probes, sanity, verdict
+from lib import effects as effect
+from lib.base import random
+from lib.base.text import listed, name, plural, readable, with_limits
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
 from lib.streams import at_once, take
-from lib.wording import listed, name, plural, readable, with_limits
 
 STEPS = 8  # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
@@ -43,9 +33,7 @@ def sample(run, size: int, cases=()) -> np.ndarray:
     wrong = np.flatnonzero(~run.test.correct)
     if not size or size >= len(wrong):
         return wrong
-    drawn = np.argsort(randomness.bits(randomness.key(SEED), run.test.index[wrong]), kind="stable")[
-        :size
-    ]
+    drawn = np.argsort(random.bits(random.key(SEED), run.test.index[wrong]), kind="stable")[:size]
     return np.union1d(wrong[drawn], np.intersect1d(wrong, np.asarray(cases, wrong.dtype)))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nbformat
 
-from lib import runs
+from lib.base import artefacts
 
 PROGRAM = next(
     filter(
@@ -84,7 +84,7 @@ def lab(notebook, folder):
     }
     environment = {name: value for name, value in os.environ.items() if name != "REPORT_HEADLESS"}
     environment |= {name: str(folder / place) for name, place in places.items()} | {
-        "PYTHONPATH": str(runs.ROOT)
+        "PYTHONPATH": str(artefacts.ROOT)
     }
     command = [
         sys.executable,

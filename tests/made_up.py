@@ -9,11 +9,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from synthetic import FINGERPRINT, PARAMS
 
-from lib import data, predict, runs
+from lib import data, predict
+from lib.base import artefacts
 from lib.execute import defaults
 from lib.model import resnet18
 
-NOTEBOOKS = runs.ROOT / "notebooks"
+NOTEBOOKS = artefacts.ROOT / "notebooks"
 SIZES = {
     "train_size": 0,
     "val_size": 0,
@@ -112,9 +113,9 @@ def write_run(
             ),
         )
     }
-    runs.write_arrays(place / "predictions.npz", **arrays)
-    runs.write_weights(place / "model.safetensors", model)
-    runs.write_table(
+    artefacts.write_arrays(place / "predictions.npz", **arrays)
+    artefacts.write_weights(place / "model.safetensors", model)
+    artefacts.write_table(
         place / "history.csv",
         pd.DataFrame(
             {
@@ -150,7 +151,7 @@ def write_run(
             "commit": "unknown",
             "training_seconds": 1.0,
             "sha256": {
-                name: runs.sha256_of(place / name)
+                name: artefacts.sha256_of(place / name)
                 for name in ("model.safetensors", "history.csv", "predictions.npz")
             },
         },

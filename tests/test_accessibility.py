@@ -4,7 +4,7 @@ import browser
 import nbformat
 import pytest
 
-from lib import runs
+from lib.base import artefacts
 from lib.export_html import ReportHTML
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -22,7 +22,7 @@ def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(
         ReportHTML().from_notebook_node(
-            nbformat.read(runs.ROOT / "notebooks" / "05_report.ipynb", as_version=4)
+            nbformat.read(artefacts.ROOT / "notebooks" / "05_report.ipynb", as_version=4)
         )[0],
         encoding="utf-8",
     )

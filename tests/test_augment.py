@@ -5,7 +5,8 @@ from scipy import stats
 from torchvision.transforms import v2
 from torchvision.transforms.functional import crop, hflip, pad
 
-from lib import augment, data, randomness
+from lib import augment, data
+from lib.base import random
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +74,16 @@ def test_draws_are_uniform():
 
 
 def test_order_is_a_permutation_that_moves_on_average_a_third():
-    order = randomness.permutation(randomness.key(1, 0, 0), 9_000)
+    order = random.permutation(random.key(1, 0, 0), 9_000)
     assert sorted(order) == list(range(9_000))
     assert np.abs(order - np.arange(9_000)).mean() == pytest.approx(3_000, rel=0.05)
-    assert not np.array_equal(order, randomness.permutation(randomness.key(1, 1, 0), 9_000))
+    assert not np.array_equal(order, random.permutation(random.key(1, 1, 0), 9_000))
 
 
 def test_bits_are_splitmix64():
     """The published first outputs of SplitMix64 for seed 0, through its finaliser."""
     counters = np.arange(1, 4, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    assert [hex(value) for value in randomness.mix(counters).tolist()] == [
+    assert [hex(value) for value in random.mix(counters).tolist()] == [
         "0xe220a8397b1dcdaf",
         "0x6e789e6aa1b965f4",
         "0x6c45d188009454f",
@@ -91,7 +92,7 @@ def test_bits_are_splitmix64():
 
 def test_keys_differ_with_every_counter_and_with_their_order():
     keys = {
-        randomness.key(*counters)
+        random.key(*counters)
         for counters in ((0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 1), (0, 1, 0))
     }
     assert len(keys) == 7

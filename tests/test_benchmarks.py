@@ -4,9 +4,9 @@ import sys
 
 import torch
 
-from lib import runs
+from lib.base import artefacts
 
-sys.path.insert(0, str(runs.ROOT / "benchmarks"))
+sys.path.insert(0, str(artefacts.ROOT / "benchmarks"))
 import gpu  # noqa: E402
 
 

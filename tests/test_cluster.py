@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from project import copied, environment
 
-from lib import cluster, interrupt
+from lib import cluster
+from lib.base import signals
 
 ROOT = Path(__file__).parent.parent
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
@@ -223,7 +224,7 @@ def test_a_broken_study_is_one_clear_line(monkeypatch, tmp_path, capsys, text, s
     monkeypatch.chdir(tmp_path)
     for name in ("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(interrupt, "leave_once", lambda: None)
+    monkeypatch.setattr(signals, "leave_once", lambda: None)
     assert cluster.start("broken", ["true"], None) == 2
     told = capsys.readouterr().err
     assert "train.yaml: " in told and said in told and told.count("\n") == 1

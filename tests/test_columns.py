@@ -9,20 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import predictions, run
 
-from lib import (
-    bootstrap,
-    changes,
-    columns,
-    failures,
-    labels,
-    predict,
-    rejection,
-    runs,
-    summary,
-)
-from lib import (
-    calibration as cal,
-)
+from lib import bootstrap, changes, columns, failures, labels, predict, rejection, summary
+from lib import calibration as cal
+from lib.base import artefacts
 from lib.scores import SCORES
 
 SPLITS = SimpleNamespace(
@@ -41,7 +30,7 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
     order = np.argsort(-probabilities, 1, kind="stable")
     own = np.arange(500)
     for cells in (2**20, 7 * 90):
-        monkeypatch.setattr(runs, "CELLS", cells)
+        monkeypatch.setattr(artefacts, "CELLS", cells)
         again = predict.Predictions(part.index, part.labels, part.logits)
         found = columns.columns(again, temperature)
         for values, expected in (
@@ -69,7 +58,7 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
     one = run(4, images=600, classes=6, scale=2.5, signal=2.0)
     fitted = cal.fit_temperature(one.val.logits, one.val.labels)
     whole = labels.opinion(one.test.labels, cal.softmax(one.test.logits, fitted))
-    monkeypatch.setattr(runs, "CELLS", 6 * 70)
+    monkeypatch.setattr(artefacts, "CELLS", 6 * 70)
     assert fitted == columns.temperature(one) != 1
     pd.testing.assert_frame_equal(labels.opinion_of(one, "test"), whole, check_exact=True)
     assert (whole["named"] >= 0).any()
@@ -77,7 +66,7 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
 
 def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
     """They would take 12 MB, and a softmax of them takes six such copies; what the images have to themselves takes 2."""
-    monkeypatch.setattr(runs, "CELLS", 2**15)
+    monkeypatch.setattr(artefacts, "CELLS", 2**15)
     monkeypatch.setattr(bootstrap, "CELLS", 2**17)
     trained = {
         arm: {0: run(seed, 4_000, classes=400, signal=4.0)} for seed, arm in enumerate(("a", "b"))
@@ -117,12 +106,12 @@ def test_large_arrays_are_mapped_small_and_compressed_ones_read(tmp_path, monkey
         "logits": np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32),
         "labels": np.arange(50),
     }
-    runs.write_arrays(tmp_path / "stored.npz", **arrays)
-    runs.write_bytes(tmp_path / "packed.npz", runs.arrays_bytes(**arrays))
-    assert not isinstance(runs.read_arrays(tmp_path / "stored.npz")["logits"], np.memmap)
-    monkeypatch.setattr(runs, "LARGE", 1000)
+    artefacts.write_arrays(tmp_path / "stored.npz", **arrays)
+    artefacts.write_bytes(tmp_path / "packed.npz", artefacts.arrays_bytes(**arrays))
+    assert not isinstance(artefacts.read_arrays(tmp_path / "stored.npz")["logits"], np.memmap)
+    monkeypatch.setattr(artefacts, "LARGE", 1000)
     for name, is_mapped in (("stored.npz", True), ("packed.npz", False)):
-        back = runs.read_arrays(tmp_path / name, runs.sha256_of(tmp_path / name))
+        back = artefacts.read_arrays(tmp_path / name, artefacts.sha256_of(tmp_path / name))
         assert isinstance(back["logits"], np.memmap) == is_mapped and not isinstance(
             back["labels"], np.memmap
         )
@@ -130,13 +119,13 @@ def test_large_arrays_are_mapped_small_and_compressed_ones_read(tmp_path, monkey
             np.testing.assert_array_equal(back[key], values)
             assert back[key].dtype == values.dtype
     with pytest.raises(ValueError, match="read-only"):
-        runs.read_arrays(tmp_path / "stored.npz")["logits"][0] = 1
+        artefacts.read_arrays(tmp_path / "stored.npz")["logits"][0] = 1
 
 
 def test_a_damaged_mapped_array_is_refused_or_harmless(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "LARGE", 0)
+    monkeypatch.setattr(artefacts, "LARGE", 0)
     path = tmp_path / "x.npz"
-    runs.write_arrays(path, x=np.arange(4.0))
+    artefacts.write_arrays(path, x=np.arange(4.0))
     content, refused = path.read_bytes(), 0
     for place in range(len(content)):
         for changed in (
@@ -145,8 +134,8 @@ def test_a_damaged_mapped_array_is_refused_or_harmless(tmp_path, monkeypatch):
         ):
             path.write_bytes(changed)
             try:
-                np.array(runs.read_arrays(path).get("x"))
-            except runs.ArtefactError as error:
+                np.array(artefacts.read_arrays(path).get("x"))
+            except artefacts.ArtefactError as error:
                 refused += str(error).startswith(f"{path}: ")
     assert refused > len(content)
 
@@ -159,11 +148,11 @@ def test_a_walk_gives_back_what_it_read_of_a_mapped_array(tmp_path, monkeypatch)
         """MB of files in this process's memory."""
         return int(Path("/proc/self/status").read_text().split("RssFile:")[1].split()[0]) / 1024
 
-    monkeypatch.setattr(runs, "LARGE", 0)
-    monkeypatch.setattr(runs, "CELLS", 2**18)
-    runs.write_arrays(tmp_path / "x.npz", x=np.ones((6000, 1000), np.float32))  # 23 MB
-    table, before = runs.read_arrays(tmp_path / "x.npz")["x"], held()
+    monkeypatch.setattr(artefacts, "LARGE", 0)
+    monkeypatch.setattr(artefacts, "CELLS", 2**18)
+    artefacts.write_arrays(tmp_path / "x.npz", x=np.ones((6000, 1000), np.float32))  # 23 MB
+    table, before = artefacts.read_arrays(tmp_path / "x.npz")["x"], held()
     total, most = 0.0, 0.0
-    for _, rows in runs.row_blocks(table):
+    for _, rows in artefacts.row_blocks(table):
         total, most = total + rows.sum(dtype=np.float64), max(most, held() - before)
     assert total == 6e6 and most < 8

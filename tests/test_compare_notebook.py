@@ -20,8 +20,8 @@ from lib import (
     prose_confidence,
     provenance,
     results,
-    runs,
 )
+from lib.base import artefacts
 
 ROOT = Path(__file__).parent.parent
 SMOKE = ROOT / "released" / "smoke"
@@ -48,13 +48,13 @@ def unseen(monkeypatch):
 def write(folder, source, change=None, **params):
     """A copy of a smoke run, `change` applied to the logits of val and of test."""
     shutil.copytree(SMOKE / source / "seed-0", folder)
-    arrays = runs.read_arrays(folder / "predictions.npz")
+    arrays = artefacts.read_arrays(folder / "predictions.npz")
     for split in ("val", "test"):
         if change:
             arrays[f"{split}_logits"] = change(
                 arrays[f"{split}_logits"].astype(np.float32), arrays[f"{split}_labels"]
             )
-    runs.write_arrays(folder / "predictions.npz", **arrays)
+    artefacts.write_arrays(folder / "predictions.npz", **arrays)
     info = predict.read_record(folder / "run.json")
     info["params"] |= params
     info["sha256"]["predictions.npz"] = hashlib.sha256(
@@ -79,7 +79,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
     info, study = trained[before][seeds[0]].info, folder / "made-up"
     splits = data.load_for(info["params"], info["data_digest"])
     table = failures.test_table(trained[before][seeds[0]], splits)
-    runs.write_table(
+    artefacts.write_table(
         study / "tables" / "selection.csv",
         failures.selection(table, failures.read_cases("", np.arange(1)), 2),
     )

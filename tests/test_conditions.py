@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lib import conditions, prose_ledger
-from lib.runs import ROOT
-from lib.yamls import ParameterError, read_yaml
+from lib.base.artefacts import ROOT
+from lib.base.config import ParameterError, read_yaml
 
 STUDIES = sorted(path.parent.name for path in ROOT.glob("params/*/study.mk"))
 RESULTS = {

@@ -12,8 +12,8 @@ import torch
 import torchvision
 
 from lib import cifar100, data, phantom, walk
+from lib.base.artefacts import ROOT
 from lib.cifar100 import DataError
-from lib.runs import ROOT
 
 PARENT = os.environ.get("CIFAR100_ROOT") or str(ROOT / "data")
 CIFAR100_DIGEST = "145492623b7e4f462374a0e159ab1fc8e3b40f630ee85c367232ff668a2ad33b"  # of seed 42

@@ -11,8 +11,9 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib import execute, runs
-from lib.yamls import ParameterError
+from lib import execute
+from lib.base import artefacts
+from lib.base.config import ParameterError
 
 PARAMETERS = '''study = "smoke"
 outputs = "outputs"
@@ -103,7 +104,7 @@ def test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale(tm
     printed = "".join(output.text for cell in cells for output in cell.get("outputs", []))
     assert printed.splitlines() == [
         'title is A "Größe" – {study}',
-        str(runs.ROOT),
+        str(artefacts.ROOT),
         "['a', 'b'] [3]",
     ]
     nbformat.validate(nbformat.read(source.parent / "out.ipynb", as_version=4))
@@ -139,7 +140,7 @@ def test_only_given_parameters_reach_papermill_checked_and_by_name(
     tmp_path, no_kernel, monkeypatch
 ):
     source, output = notebook(tmp_path), tmp_path / "out" / "x.ipynb"
-    monkeypatch.setattr(runs, "write_bytes", lambda path, content: None)
+    monkeypatch.setattr(artefacts, "write_bytes", lambda path, content: None)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "x.part.ipynb").write_bytes(b"")
     (tmp_path / "a.yaml").write_text("title: first\nseeds: [1]\n", encoding="utf-8")
@@ -152,7 +153,9 @@ def test_only_given_parameters_reach_papermill_checked_and_by_name(
     )
     ((_, target, options),) = no_kernel
     assert options["parameters"] == {"title": "second", "seeds": [2], "study": "other"}
-    assert target == str(tmp_path / "out" / "x.part.ipynb") and options["cwd"] == str(runs.ROOT)
+    assert target == str(tmp_path / "out" / "x.part.ipynb") and options["cwd"] == str(
+        artefacts.ROOT
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,9 @@ def test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9(
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], **pipes)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(runs.ArtefactError, match="being written by another process") as caught:
+        with pytest.raises(
+            artefacts.ArtefactError, match="being written by another process"
+        ) as caught:
             with execute.locked(lock):
                 pass
         assert f"(pid {holder.pid} on {os.uname().nodename})" in str(caught.value)
@@ -305,7 +310,7 @@ def test_a_read_only_folder_is_said_before_anything_runs(tmp_path):
             os.setuid(65534) if os.getuid() == 0 else None
             with execute.locked(folder / ".x.lock"):
                 os._exit(1)
-        except runs.ArtefactError as error:
+        except artefacts.ArtefactError as error:
             os._exit(0 if "cannot be written to (Permission denied)" in str(error) else 2)
         finally:
             os._exit(3)

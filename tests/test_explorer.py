@@ -10,7 +10,8 @@ from explorers import study as made_up
 from IPython.core.interactiveshell import InteractiveShell
 from scipy.stats import binomtest
 
-from lib import explorer, explorer_study, explorer_threshold, galleries, rejection, runs
+from lib import explorer, explorer_study, explorer_threshold, galleries, rejection
+from lib.base import artefacts
 
 BOTH = made_up(["baseline", "cutmix"], superclass=[0, 0, 1, 1, 2])
 A, B = (BOTH.arm(name, 0) for name in ("baseline", "cutmix"))
@@ -184,7 +185,7 @@ def test_summary_counts():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A project with released/smoke in it and an unfinished and a finished study in outputs."""
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     shutil.copytree(
         explorer_study.Path(__file__).parent.parent / "released" / "smoke",
         tmp_path / "released" / "smoke",
@@ -217,7 +218,7 @@ def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, s
 
 
 def test_without_any_study_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     with pytest.raises(explorer_study.NotMade, match="none yet"):
         explorer_study.open_study("phantom", "outputs")
 
@@ -263,7 +264,7 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
     )
     rows.loc[rows.index[0], "hot"] = np.nan
     path = tmp_path / "verdicts-all.csv"
-    runs.write_table(
+    artefacts.write_table(
         path, pd.concat([rows.sample(frac=1, random_state=1), rows.assign(arm="cutmix")])
     )
     kept = explorer_study.read_verdicts(path, "baseline", arm.table)
@@ -279,6 +280,6 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
         rows.assign(position=rows["position"] + 1),
         rows.assign(verdict="?"),
     ):
-        runs.write_table(path, changed)
+        artefacts.write_table(path, changed)
         assert explorer_study.read_verdicts(path, "baseline", arm.table) is None
     assert explorer_study.read_verdicts(tmp_path / "absent.csv", "baseline", arm.table) is None

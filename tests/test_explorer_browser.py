@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from lib import explorer as logic
-from lib import explorer_study, runs
+from lib import explorer_study
+from lib.base import artefacts
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip(
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 def page(tmp_path_factory):
     """The notebook in JupyterLab after "Run All Cells", at 1280 pixels."""
     with browser.lab(
-        nbformat.read(runs.ROOT / "notebooks" / "explore.ipynb", as_version=4),
+        nbformat.read(artefacts.ROOT / "notebooks" / "explore.ipynb", as_version=4),
         tmp_path_factory.mktemp("lab"),
     ) as address:
         with browser.page_of(address) as page:

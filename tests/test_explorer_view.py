@@ -14,7 +14,8 @@ from explorers import study as made_up
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from lib import explorer, explorer_cards, explorer_html, explorer_static, explorer_threshold, runs
+from lib import explorer, explorer_cards, explorer_html, explorer_static, explorer_threshold
+from lib.base import artefacts
 from lib.explorer_view import STYLE, Explorer
 
 
@@ -399,7 +400,7 @@ def test_titles_of_the_static_grid(names):
 
 @pytest.mark.parametrize("live", [False, True])
 def test_exported_to_html_the_notebook_shows_its_grid(live):
-    notebook = nbformat.read(runs.ROOT / "notebooks" / "explore.ipynb", as_version=4)
+    notebook = nbformat.read(artefacts.ROOT / "notebooks" / "explore.ipynb", as_version=4)
     output = notebook.cells[-1].outputs[0]
     if live:  # saved from JupyterLab after a session, which keeps no widget's state
         output.data["application/vnd.jupyter.widget-view+json"] = {

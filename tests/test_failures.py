@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from lib import failures, phantom
+from lib.base.config import ParameterError
 from lib.calibration import fit_temperature, softmax
 from lib.predict import Predictions
-from lib.yamls import ParameterError
 
 
 def test_a_half_is_the_parity_of_the_id_whatever_else_is_asked_for():

@@ -11,7 +11,8 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lib import data, decode, folders, preflight, runs
+from lib import data, decode, folders, preflight
+from lib.base import artefacts
 from lib.cifar100 import DataError
 
 SIZES = {"train": 12, "test": 4}  # of each of three classes
@@ -374,5 +375,7 @@ def test_pictures_can_be_told_by_their_files(root):
     assert folders.test_images(root) == 12
     listed = (load(root).test.images.path.parent / "test_files.txt").read_text().splitlines()
     assert (
-        len(listed) == 12 and all((root / path).is_file() for path in listed) and runs.ROOT.is_dir()
+        len(listed) == 12
+        and all((root / path).is_file() for path in listed)
+        and artefacts.ROOT.is_dir()
     )

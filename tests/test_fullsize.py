@@ -11,8 +11,9 @@ import psutil
 import pytest
 import torch
 
-from lib import fullsize, graphs, lock, predict, record, runs, train
-from lib.yamls import ParameterError
+from lib import fullsize, graphs, predict, record, train
+from lib.base import artefacts
+from lib.base.config import ParameterError
 
 VALUES = [
     ("train_size", "60"),
@@ -124,7 +125,7 @@ def test_no_run_is_begun_that_would_not_end_in_time(tmp_path, monkeypatch):
 def test_a_run_that_another_process_writes_is_passed_over_and_looked_at_once_more(
     tmp_path, capsys, monkeypatch
 ):
-    with lock.locked(record.folder(run_of(tmp_path)) / ".train.lock"):
+    with artefacts.locked(record.folder(run_of(tmp_path)) / ".train.lock"):
         assert fullsize.train_all([run_of(tmp_path)], float("inf")) == ["cutmix/0"]
     assert capsys.readouterr().out.count("another process") == 2
     became, waited = iter(["locked", "finished", "finished"]), []
@@ -174,7 +175,7 @@ def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(
             str(tmp_path),
             *values,
         ],
-        cwd=runs.ROOT,
+        cwd=artefacts.ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -205,7 +206,7 @@ def command(*arguments, **environment):
         [sys.executable, "-m", "lib.fullsize", *map(str, arguments)],
         capture_output=True,
         text=True,
-        cwd=runs.ROOT,
+        cwd=artefacts.ROOT,
         env=os.environ | environment,
     )
 
@@ -255,7 +256,7 @@ def test_neither_training_nor_releasing_needs_notebooks_or_plots():
         "tqdm",
     )
     code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.fullsize, lib.released"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=runs.ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=artefacts.ROOT)
 
 
 def test_compiling_is_asked_for_and_recorded(monkeypatch):

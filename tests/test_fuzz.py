@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from test_params import BASES
 from test_runs import content, make_run, with_its_sum
 
-from lib import checkpoint, claims, conditions, failures, params, predict, runs
-from lib.yamls import ParameterError, parse_yaml, read_yaml
+from lib import checkpoint, claims, conditions, failures, predict
+from lib.base import artefacts, config
+from lib.base.config import ParameterError, parse_yaml, read_yaml
 
 EXAMPLES = int(os.environ.get("FUZZ", 300))
 PER_ARTEFACT = max(EXAMPLES // 10, 30)
@@ -215,7 +216,7 @@ def test_a_parameter_file_is_refused_by_lines_or_all_of_it_is_allowed(case):
     try:
         values = parse_yaml(text, "file.yaml")
         checked = (
-            params.check(stage, values, dict.fromkeys(values, "file.yaml"))
+            config.check(stage, values, dict.fromkeys(values, "file.yaml"))
             if isinstance(values, dict)
             else None
         )
@@ -299,7 +300,7 @@ def test_a_damaged_file_of_a_run_is_refused_or_the_run_is_the_same(run, file):
             read = predict.load_run(folder)
             predict.load_model(read, classes=3)
             assert same_run(read, whole_run)
-        except runs.ArtefactError as error:
+        except artefacts.ArtefactError as error:
             assert str(folder / file) in str(error)
 
     try:
@@ -329,14 +330,14 @@ def test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run(ru
                 return
         else:
             (folder / file).write_bytes(content)
-            changed = info | {"sha256": info["sha256"] | {file: runs.sha256_of(folder / file)}}
+            changed = info | {"sha256": info["sha256"] | {file: artefacts.sha256_of(folder / file)}}
         (folder / "run.json").write_text(
-            json.dumps(changed | {"record": runs.digest(changed)}), encoding="utf-8"
+            json.dumps(changed | {"record": artefacts.digest(changed)}), encoding="utf-8"
         )
         try:
             read = predict.load_run(folder)
             predict.load_model(read, classes=3)
-        except runs.ArtefactError as error:
+        except artefacts.ArtefactError as error:
             assert str(folder) in str(error)
         else:
             for split in (read.val, read.test):
@@ -386,7 +387,7 @@ LISTS = {
 def test_a_damaged_list_of_entries_is_refused_by_lines_or_read(tmp_path, kind):
     source, read = LISTS[kind]
     path = tmp_path / f"{kind}.yaml"
-    entries = read_yaml(runs.ROOT / source)
+    entries = read_yaml(artefacts.ROOT / source)
     key = max(
         entries, key=lambda name: len(entries[name]) if isinstance(entries[name], list) else 0
     )
@@ -409,10 +410,10 @@ def test_a_damaged_list_of_entries_is_refused_by_lines_or_read(tmp_path, kind):
 def test_a_history_that_is_none_is_refused(run, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "run")
     for damaged in (b"", b"\xff\xfe", b'"a', b"a,b\n1\n1,2,3\n"):
-        runs.write_bytes(folder / "history.csv", damaged)
+        artefacts.write_bytes(folder / "history.csv", damaged)
         info = predict.read_record(folder / "run.json")
-        info["sha256"]["history.csv"] = runs.sha256_of(folder / "history.csv")
+        info["sha256"]["history.csv"] = artefacts.sha256_of(folder / "history.csv")
         predict.write_record(folder / "run.json", info)
-        with pytest.raises(runs.ArtefactError, match="history.csv: not a readable table"):
+        with pytest.raises(artefacts.ArtefactError, match="history.csv: not a readable table"):
             predict.load_run(folder)
     assert isinstance(predict.load_run(run[0]).history, pd.DataFrame)

@@ -9,8 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lib import augment, data, graphs, machine, randomness, recipe, record, train
-from lib.params import Train
+from lib import augment, data, graphs, machine, recipe, record, train
+from lib.base import random
+from lib.base.config import Train
 from tests.test_train import SETTINGS
 
 SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
@@ -43,9 +44,7 @@ def started(splits, folder, **changes):
 def epoch_of(state):
     """What lib.train.train_epoch gives the engine on a GPU."""
     order = torch.from_numpy(
-        randomness.permutation(
-            randomness.key(state.params.seed, state.epoch, 0), len(state.splits.train)
-        )
+        random.permutation(random.key(state.params.seed, state.epoch, 0), len(state.splits.train))
     )
     return order, augment.draw(
         state.params.seed, state.epoch, state.splits.train.index, state.params.augment

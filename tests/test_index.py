@@ -12,9 +12,10 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from test_export import assert_nothing_runs_or_loads
 
-from lib import index, runs
+from lib import index
+from lib.base import artefacts
 
-sys.path.insert(0, str(runs.ROOT / "tools"))
+sys.path.insert(0, str(artefacts.ROOT / "tools"))
 import readme_figures  # noqa: E402
 
 HOSTILE = '<script>alert(1)</script> & "quoted" \' 🦀'
@@ -26,7 +27,7 @@ def study(folder, name: str, title: str, end: str, low: float = 0.01, pdf: bool 
     (place / "report.html").touch()
     if pdf:
         (place / "report.pdf").touch()
-    runs.write_json(
+    artefacts.write_json(
         place / "05_report.ipynb",
         {"metadata": {"papermill": {"parameters": {"title": title}, "end_time": end}}},
     )
@@ -34,7 +35,7 @@ def study(folder, name: str, title: str, end: str, low: float = 0.01, pdf: bool 
         arm: {"test_accuracy": {"mean": mean, "sd": None, "n": 1}}
         for arm, mean in (("baseline", 0.6), ("cutmix", 0.63))
     }
-    runs.write_json(
+    artefacts.write_json(
         place / "results.json",
         {
             "compare": {
@@ -136,7 +137,7 @@ def test_nbconvert_finds_the_exporters_from_this_folder_alone(tmp_path):
         name = f"lib.export_{kind}.Report{kind.upper()}"
         command = [jupyter, "nbconvert", "--to", name, str(tmp_path / "a.ipynb")]
         result = subprocess.run(
-            command, cwd=runs.ROOT, env=environment, capture_output=True, text=True
+            command, cwd=artefacts.ROOT, env=environment, capture_output=True, text=True
         )
         assert result.returncode == 0, result.stderr
         assert (tmp_path / f"a.{kind}").read_bytes().startswith(start)

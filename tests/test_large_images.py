@@ -81,10 +81,10 @@ def test_maps_are_the_same_however_many_are_made_at_a_time(monkeypatch):
 
 def test_a_network_is_read_back_with_the_stem_that_it_was_trained_with(tmp_path):
     info = {"params": {"width": 16, "image_size": 224}, "sha256": {predict.WEIGHTS: None}}
-    from lib import runs
+    from lib.base import artefacts
 
-    runs.write_weights(tmp_path / predict.WEIGHTS, resnet18(3, 16, 224))
-    info["sha256"][predict.WEIGHTS] = runs.sha256_of(tmp_path / predict.WEIGHTS)
+    artefacts.write_weights(tmp_path / predict.WEIGHTS, resnet18(3, 16, 224))
+    info["sha256"][predict.WEIGHTS] = artefacts.sha256_of(tmp_path / predict.WEIGHTS)
     assert predict.load_model(SimpleNamespace(info=info, path=tmp_path), 3).conv1.kernel_size == (
         7,
         7,

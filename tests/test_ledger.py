@@ -9,10 +9,10 @@ from scipy.stats import binomtest, ttest_1samp
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from lib import claims, ledger, lookup, prose_ledger
+from lib.base.artefacts import ROOT
+from lib.base.config import ParameterError, read_yaml
 from lib.compare import Interval
 from lib.lookup import Missing
-from lib.runs import ROOT
-from lib.yamls import ParameterError, read_yaml
 
 FILE = "params/cifar100-small/claims.yaml"
 

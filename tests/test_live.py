@@ -9,7 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lib import data, live, record, train
-from lib.params import Train
+from lib.base.config import Train
 
 SETTINGS = dict(
     study="test",

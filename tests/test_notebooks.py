@@ -7,8 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lib.base.config import STAGES, Stage, check
 from lib.execute import defaults
-from lib.params import STAGES, Stage, check
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("0*.ipynb"))

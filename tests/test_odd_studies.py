@@ -14,8 +14,9 @@ from IPython.utils.capture import capture_output
 from test_params import parameters_cell
 from test_resume import SETTINGS
 
-from lib import data, predict, record, runs, train
-from lib.params import Train
+from lib import data, predict, record, train
+from lib.base import artefacts
+from lib.base.config import Train
 
 STAGES = ("failures", "gradcam", "compare", "report")
 
@@ -40,20 +41,20 @@ def trained(outputs, arm: str, right: bool) -> None:
 
 
 def make_right(run) -> None:
-    arrays = runs.read_arrays(run.path / "predictions.npz")
+    arrays = artefacts.read_arrays(run.path / "predictions.npz")
     for split in ("val", "test"):
         arrays[f"{split}_logits"][
             np.arange(len(arrays[f"{split}_labels"])), arrays[f"{split}_labels"]
         ] += 50
-    runs.write_arrays(run.path / "predictions.npz", **arrays)
+    artefacts.write_arrays(run.path / "predictions.npz", **arrays)
     info = predict.read_record(run.path / "run.json")
-    info["sha256"]["predictions.npz"] = runs.sha256_of(run.path / "predictions.npz")
+    info["sha256"]["predictions.npz"] = artefacts.sha256_of(run.path / "predictions.npz")
     predict.write_record(run.path / "run.json", info | {"val_accuracy": 1.0, "test_accuracy": 1.0})
 
 
 def shown(stage: str, **values) -> str:
     """Run a notebook's cells in this process with other parameters; the Markdown that they end in."""
-    (notebook,) = runs.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
+    (notebook,) = artefacts.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
     names, said = parameters_cell(stage) | values, []
     with capture_output():
         for cell in nbformat.read(notebook, 4).cells:

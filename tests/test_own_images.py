@@ -12,9 +12,11 @@ import torch
 import yaml
 from PIL import Image
 
-from lib import machine, preflight, runs, wording
+from lib import machine, preflight
+from lib.base import artefacts
+from lib.base.text import escape
 
-DOCS = (runs.ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+DOCS = (artefacts.ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\w+\n# (params/\S+)\n(.*?)```", DOCS, re.S))
 
 
@@ -110,7 +112,7 @@ def test_a_study_of_224_px_runs_to_its_report(study):
         "are an extrapolation",
         "These classes have no superclasses",
     ):
-        assert wording.escape(said) in text or said in text, said
+        assert escape(said) in text or said in text, said
     assert "superclass (0%" not in text and "3×3 stem" not in text
     files = (folder / "tables" / "errors.csv").read_text(encoding="utf-8")
     assert "file" in files.splitlines()[0] and "test/" in files.splitlines()[1]

@@ -7,9 +7,9 @@ import re
 import nbformat
 import pytest
 
-from lib import params
-from lib.runs import ROOT
-from lib.yamls import ParameterError, parse_yaml, read_yaml
+from lib.base import config
+from lib.base.artefacts import ROOT
+from lib.base.config import ParameterError, parse_yaml, read_yaml
 
 TRAIN = {
     "study": "smoke",
@@ -70,7 +70,7 @@ STUDIES = sorted(path.parent.name for path in ROOT.glob("params/*/study.mk"))
 
 def mistakes(stage, origin=None, **changes):
     with pytest.raises(ParameterError) as caught:
-        params.check(stage, BASES[stage] | changes, origin)
+        config.check(stage, BASES[stage] | changes, origin)
     return str(caught.value).splitlines()
 
 
@@ -89,12 +89,12 @@ def parameters_cell(stage):
 
 @pytest.mark.parametrize("stage", BASES)
 def test_good_parameters_pass_unchanged(stage):
-    assert params.check(stage, BASES[stage]).model_dump() == BASES[stage]
+    assert config.check(stage, BASES[stage]).model_dump() == BASES[stage]
 
 
 def test_checked_parameters_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
-        params.check("train", TRAIN).epochs = 100
+        config.check("train", TRAIN).epochs = 100
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ FOLDER = {"data": "folder", "root": "photos", "image_size": 224, "width": 16}
     ],
 )
 def test_a_folder_has_a_place_a_size_and_a_width_that_can_be_trained(name, value, says):
-    assert params.check("train", TRAIN | FOLDER).root == "photos"
+    assert config.check("train", TRAIN | FOLDER).root == "photos"
     (line,) = mistakes("train", {name: "file.yaml"}, **FOLDER | {name: value})
     assert line.startswith(f"file.yaml: {name}: ") and says in line
 
@@ -255,7 +255,7 @@ def test_no_name_is_none(field, stage):
 
 @pytest.mark.parametrize("before, after", [("a", "b"), ("a", "a"), ("b", "")])
 def test_one_arm_stands_alone(before, after):
-    assert params.check("report", REPORT | {"arms": ["a"], "after": ""}).pair == ("a",)
+    assert config.check("report", REPORT | {"arms": ["a"], "after": ""}).pair == ("a",)
     assert (
         "with one arm (a) before must be that arm"
         in mistakes("report", arms=["a"], before=before, after=after)[0]
@@ -270,7 +270,7 @@ def test_names_in_a_list_are_checked_too():
 
 @pytest.mark.parametrize("good", ["a", "0", "cifar100-small", "no_augmentation", "a" * 64])
 def test_ordinary_names_pass(good):
-    assert params.check("train", TRAIN | {"study": good, "arm": good}).arm == good
+    assert config.check("train", TRAIN | {"study": good, "arm": good}).arm == good
 
 
 def test_a_misspelt_parameter_gets_a_suggestion():
@@ -286,18 +286,18 @@ def test_an_unknown_parameter_gets_the_list():
 @pytest.mark.parametrize("key", [1, True, None, 1.5, (1, 2)])
 def test_a_key_that_is_no_text_is_unknown_and_its_file_is_named(key):
     with pytest.raises(ParameterError, match=re.escape(f"train.yaml: {key}: unknown parameter")):
-        params.check("train", TRAIN | {key: 1}, {key: "train.yaml"})
+        config.check("train", TRAIN | {key: 1}, {key: "train.yaml"})
 
 
 @pytest.mark.parametrize("stage", BASES)
 def test_every_parameter_must_be_set(stage):
     with pytest.raises(ParameterError) as caught:
-        params.check(stage, {})
+        config.check(stage, {})
     assert str(caught.value).splitlines() == [
         f"parameters: {name}: missing, every parameter must be set"
-        for name in params.STAGES[stage].model_fields
+        for name in config.STAGES[stage].model_fields
     ]
-    assert set(params.STAGES[stage].model_fields) == set(BASES[stage])
+    assert set(config.STAGES[stage].model_fields) == set(BASES[stage])
 
 
 def test_all_mistakes_are_told_at_once_each_with_its_file():
@@ -322,9 +322,9 @@ def test_all_mistakes_are_told_at_once_each_with_its_file():
 
 def test_a_notebook_hands_over_its_parameters_and_nothing_else():
     names = TRAIN | {"__name__": "__main__", "np": object(), "lr": 3}
-    assert params.from_notebook("train", names).model_dump() == TRAIN
+    assert config.from_notebook("train", names).model_dump() == TRAIN
     with pytest.raises(ParameterError, match="epochs"):
-        params.from_notebook("train", names | {"epochs": "many"})
+        config.from_notebook("train", names | {"epochs": "many"})
 
 
 # --- YAML
@@ -485,7 +485,7 @@ def test_there_are_studies():
 
 @pytest.mark.parametrize("stage", BASES)
 def test_the_notebooks_own_defaults_are_good_and_complete(stage):
-    assert params.check(stage, parameters_cell(stage)).study == "smoke"
+    assert config.check(stage, parameters_cell(stage)).study == "smoke"
 
 
 @pytest.mark.parametrize(
@@ -493,7 +493,7 @@ def test_the_notebooks_own_defaults_are_good_and_complete(stage):
 )
 def test_a_study_sets_every_parameter_that_make_does_not(study, stage):
     given = read_yaml(ROOT / "params" / study / f"{stage}.yaml")
-    assert set(given) == set(params.STAGES[stage].model_fields) - PASSED_BY_MAKE
+    assert set(given) == set(config.STAGES[stage].model_fields) - PASSED_BY_MAKE
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -511,9 +511,9 @@ def test_a_study_has_good_values_for_every_arm_and_seed(study):
     passed = {"study": study, "outputs": "outputs"}
     for arm in arms:
         of_arm = read_yaml(folder / "arms" / f"{arm}.yaml")
-        assert set(of_arm) <= set(params.Train.model_fields) - PASSED_BY_MAKE
+        assert set(of_arm) <= set(config.Train.model_fields) - PASSED_BY_MAKE
         for seed in map(int, seeds):
-            params.check("train", layers["train"] | of_arm | passed | {"arm": arm, "seed": seed})
+            config.check("train", layers["train"] | of_arm | passed | {"arm": arm, "seed": seed})
     passed |= {"runs": f"outputs/{study}", "arms": arms, "seeds": list(map(int, seeds))}
     for stage in set(BASES) - {"train"}:
-        params.check(stage, layers[stage] | passed)
+        config.check(stage, layers[stage] | passed)

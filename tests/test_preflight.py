@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from project import copied, make, study
 
-from lib import preflight, runs
+from lib import preflight
+from lib.base import artefacts
 
 ALL = {
     "failures": "before: a\nafter: b\n",
@@ -174,7 +175,7 @@ def test_a_study_whose_own_names_are_odd_is_refused(project):
 
 
 def test_every_study_of_the_project_passes():
-    for folder in sorted(path.parent for path in runs.ROOT.glob("params/*/study.mk")):
+    for folder in sorted(path.parent for path in artefacts.ROOT.glob("params/*/study.mk")):
         words = {
             name: value.split()
             for name, value in (

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lib import references
-from lib.runs import ROOT
+from lib.base.artefacts import ROOT
 
 NOTHING = {
     "study": {

@@ -8,8 +8,9 @@ import pytest
 import torch
 from project import copied, make
 
-from lib import data, fullsize, predict, record, released, runs
-from lib.params import check
+from lib import data, fullsize, predict, record, released
+from lib.base import artefacts
+from lib.base.config import check
 
 VALUES = [
     ("train_size", "60"),
@@ -38,7 +39,7 @@ def kept(trained, tmp_path_factory):
     """The two runs as released, one with weights, in a project of their own."""
     root = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "ROOT", root)
+        patch.setattr(artefacts, "ROOT", root)
         released.release("smoke", str(trained), [], ["baseline/0"])
     return root
 
@@ -47,11 +48,11 @@ def kept(trained, tmp_path_factory):
 def project(kept, tmp_path, monkeypatch):
     shutil.copytree(kept, tmp_path / "project")
     shutil.copytree(
-        runs.ROOT / "lib",
+        artefacts.ROOT / "lib",
         tmp_path / "project" / "lib",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    monkeypatch.setattr(runs, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path / "project")
     return tmp_path / "project"
 
 
@@ -86,7 +87,7 @@ def test_half_precision_moves_no_first_guess():
 def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, kept):
     splits = data.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
     run = predict.load_run(kept / "released" / "smoke" / "baseline" / "seed-0")
-    weights = runs.read_weights(run.path / "model.safetensors")
+    weights = artefacts.read_weights(run.path / "model.safetensors")
     assert all(
         tensor.dtype == torch.float16 for tensor in weights.values() if tensor.is_floating_point()
     )
@@ -100,7 +101,7 @@ def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trai
         "logits": "float16",
         "weights": None,
     }
-    with pytest.raises(runs.ArtefactError, match="without its weights"):
+    with pytest.raises(artefacts.ArtefactError, match="without its weights"):
         predict.load_model(bare, 20)
 
 
@@ -143,7 +144,7 @@ def test_a_record_of_the_first_edition_that_names_devices_is_read_taken_over_and
 
 def test_the_full_size_runs_that_are_kept_still_spare_their_training(tmp_path):
     info = predict.read_record(
-        runs.ROOT / "released" / "cifar100" / "label_smoothing" / "seed-43" / "run.json"
+        artefacts.ROOT / "released" / "cifar100" / "label_smoothing" / "seed-43" / "run.json"
     )
     assert info["params"]["devices"] == 1
     params = check("train", predict.todays(info["params"]) | {"outputs": str(tmp_path)})
@@ -223,7 +224,7 @@ def test_a_damaged_released_run_is_named_and_nothing_is_taken_over(project, trai
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(runs.ArtefactError, match=name):
+    with pytest.raises(artefacts.ArtefactError, match=name):
         released.at_hand(wanted(trained), digest(trained), "none")
     assert not (record.folder(wanted(trained)) / "run.json").exists()
 

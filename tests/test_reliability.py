@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lib.runs import ROOT
+from lib.base.artefacts import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import mutants  # noqa: E402

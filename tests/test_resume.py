@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib import checkpoint, data, predict, record, runs, train
-from lib.params import Train
+from lib import checkpoint, data, predict, record, train
+from lib.base import artefacts
+from lib.base.config import Train
 
 SETTINGS = dict(
     study="test",
@@ -306,7 +307,7 @@ def test_a_published_run_is_read_back_whole(published, undisturbed, copy):
             getattr(run, split).labels, getattr(undisturbed.splits, split).labels.numpy()
         )
         assert run.info[f"{split}_accuracy"] == pytest.approx(getattr(run, split).correct.mean())
-    for name, tensor in runs.read_weights(copy / "model.safetensors").items():
+    for name, tensor in artefacts.read_weights(copy / "model.safetensors").items():
         assert torch.equal(tensor, undisturbed.model.state_dict()[name]), name
     assert run.info["mixed_batches"] == sum(row["mixed_batches"] for row in undisturbed.history) > 0
     assert 0 < run.info["mean_lambda"] < 1
@@ -401,10 +402,10 @@ def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_el
 
 def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path, monkeypatch):
     shutil.copytree(
-        runs.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__")
+        artefacts.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__")
     )
     base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     assert record.key(base, "d", {}) == real
     for name in (
         "train",

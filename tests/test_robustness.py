@@ -22,8 +22,8 @@ from lib import (
     predict,
     prose_robustness,
     robustness,
-    runs,
 )
+from lib.base import artefacts
 from lib.corruptions import CONSTANTS, NAMES, corrupt
 from lib.data import Split
 from lib.robustness import CONDITIONS
@@ -82,7 +82,7 @@ def test_accuracy_and_calibration_of_every_condition_are_those_of_torchmetrics(m
 
 def test_logits_are_those_of_the_network_on_the_corrupted_images(monkeypatch):
     monkeypatch.setattr(machine, "choose_precision", lambda *_: "fp32")
-    run = predict.load_run(runs.ROOT / "released" / "smoke" / "cutmix" / "seed-0")
+    run = predict.load_run(artefacts.ROOT / "released" / "smoke" / "cutmix" / "seed-0")
     splits = data.load_for(run.info["params"])
     chosen = robustness.subset(splits.test, 24)
     predicted = robustness.logits({"cutmix": run}, splits, chosen)["cutmix"]

@@ -17,9 +17,10 @@ import pytest
 import torch
 from safetensors.numpy import load as load_safetensors
 
-from lib import checkpoint, predict, results, runs
+from lib import checkpoint, predict, results
+from lib.base import artefacts
+from lib.base.artefacts import ArtefactError
 from lib.model import resnet18
-from lib.runs import ArtefactError
 
 OLD = b"the old content"
 
@@ -60,13 +61,13 @@ def only_old(path):
 
 
 def test_a_write_replaces_the_file_and_leaves_nothing_else(old):
-    runs.write_bytes(old, b"new")
+    artefacts.write_bytes(old, b"new")
     assert old.read_bytes() == b"new" and list(old.parent.iterdir()) == [old]
 
 
 def test_the_file_does_not_exist_before_the_block_ends(tmp_path):
     path = tmp_path / "deep" / "er" / "file"
-    with runs.atomic_write(path) as file:
+    with artefacts.atomic_write(path) as file:
         file.write(b"x")
         file.flush()
         assert not path.exists()
@@ -82,14 +83,14 @@ def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
             name,
             lambda *arguments, name=name, real=real: (order.append(name), real(*arguments)),
         )
-    runs.write_bytes(tmp_path / "file", b"x")
+    artefacts.write_bytes(tmp_path / "file", b"x")
     assert order == ["fsync", "replace"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("half-way"), KeyboardInterrupt(), SystemExit(1)])
 def test_a_block_that_raises_leaves_the_old_file(old, error):
     with pytest.raises(type(error)):
-        with runs.atomic_write(old) as file:
+        with artefacts.atomic_write(old) as file:
             file.write(b"half")
             raise error
     assert only_old(old)
@@ -99,10 +100,10 @@ def test_an_error_of_the_disk_is_one_message_with_its_reason(old):
     with pytest.raises(
         ArtefactError, match="file.bin: No space left on device; nothing was replaced"
     ):
-        with runs.atomic_write(old):
+        with artefacts.atomic_write(old):
             raise OSError(28, os.strerror(28))
     with pytest.raises(ArtefactError, match="file.bin: what the disk said; nothing"):
-        with runs.atomic_write(old):
+        with artefacts.atomic_write(old):
             raise OSError("what the disk said")
     assert only_old(old)
 
@@ -111,7 +112,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(old, capfd):
     def work():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-        runs.write_bytes(old, b"x" * 100_000)
+        artefacts.write_bytes(old, b"x" * 100_000)
 
     assert in_child(work) == 3
     assert f"{old}: File too large; nothing was replaced" in capfd.readouterr().out
@@ -123,7 +124,7 @@ def test_kill_9_inside_a_write_leaves_the_old_file(old, moment):
     def work():
         if moment != "write":
             setattr(os, moment, kill_self)
-        with runs.atomic_write(old) as file:
+        with artefacts.atomic_write(old) as file:
             file.write(b"half")
             file.flush()
             if moment == "write":
@@ -139,7 +140,7 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path):
     (tmp_path / "link").symlink_to("fifo")
     for name in ("fifo", "folder", "link"):
         with pytest.raises(ArtefactError, match=f"{name}: not a regular file"):
-            runs.write_bytes(tmp_path / name, b"x")
+            artefacts.write_bytes(tmp_path / name, b"x")
     assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode) and (tmp_path / "link").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "folder", "link"]
 
@@ -150,7 +151,7 @@ def test_what_is_no_regular_file_is_never_replaced(tmp_path):
 )
 def test_a_place_that_cannot_be_is_named(old, name, reason):
     with pytest.raises(ArtefactError, match=f"{name}: ({reason})"):
-        runs.write_bytes(old.parent / name, b"x")
+        artefacts.write_bytes(old.parent / name, b"x")
     assert only_old(old)
 
 
@@ -158,7 +159,7 @@ def test_a_place_that_cannot_be_is_named(old, name, reason):
 def test_files_get_the_users_usual_permissions(tmp_path, mask):
     before = os.umask(mask)
     try:
-        runs.write_bytes(tmp_path / "file", b"x")
+        artefacts.write_bytes(tmp_path / "file", b"x")
         assert os.umask(mask) == mask
     finally:
         os.umask(before)
@@ -167,18 +168,18 @@ def test_files_get_the_users_usual_permissions(tmp_path, mask):
 
 def test_json_is_strict_readable_and_in_order(tmp_path):
     content = {"b": 1, "a": ["ü", None, True, 0.1]}
-    runs.write_json(tmp_path / "x.json", content)
+    artefacts.write_json(tmp_path / "x.json", content)
     text = (tmp_path / "x.json").read_text(encoding="utf-8")
-    assert json.loads(text) == content == runs.read_json(tmp_path / "x.json")
+    assert json.loads(text) == content == artefacts.read_json(tmp_path / "x.json")
     assert text.index('"b"') < text.index('"a"') and "ü" in text and text.endswith("}\n")
     with pytest.raises(ValueError):
-        runs.write_json(tmp_path / "x.json", {"a": float("nan")})
+        artefacts.write_json(tmp_path / "x.json", {"a": float("nan")})
     assert (tmp_path / "x.json").read_text(encoding="utf-8") == text
 
 
 def test_tables_keep_every_digit(tmp_path):
     table = pd.DataFrame({"epoch": [1, 2], "loss": [1 / 3, 1e-300]})
-    runs.write_table(tmp_path / "t.csv", table)
+    artefacts.write_table(tmp_path / "t.csv", table)
     assert (tmp_path / "t.csv").read_bytes().startswith(b"epoch,loss\n1,0.333")
     rows = [
         line.split(",")
@@ -189,8 +190,8 @@ def test_tables_keep_every_digit(tmp_path):
 
 def test_arrays_and_weights_come_back_as_they_were(tmp_path):
     arrays = {"x": np.arange(12.0, dtype=np.float32).reshape(3, 4), "y": np.array([1, -2])}
-    runs.write_arrays(tmp_path / "a.npz", **arrays)
-    back = runs.read_arrays(tmp_path / "a.npz", runs.sha256_of(tmp_path / "a.npz"))
+    artefacts.write_arrays(tmp_path / "a.npz", **arrays)
+    back = artefacts.read_arrays(tmp_path / "a.npz", artefacts.sha256_of(tmp_path / "a.npz"))
     assert all(
         np.array_equal(back[name], array) and back[name].dtype == array.dtype
         for name, array in arrays.items()
@@ -198,9 +199,9 @@ def test_arrays_and_weights_come_back_as_they_were(tmp_path):
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(
         memory_format=torch.channels_last
     )
-    runs.write_weights(tmp_path / "m.safetensors", model)
+    artefacts.write_weights(tmp_path / "m.safetensors", model)
     path = tmp_path / "m.safetensors"
-    theirs, ours = load_safetensors(path.read_bytes()), runs.read_weights(path)
+    theirs, ours = load_safetensors(path.read_bytes()), artefacts.read_weights(path)
     for name, tensor in model.state_dict().items():
         assert np.array_equal(theirs[name], tensor.numpy()) and torch.equal(ours[name], tensor)
     assert set(theirs) == set(ours) == set(model.state_dict())
@@ -208,22 +209,22 @@ def test_arrays_and_weights_come_back_as_they_were(tmp_path):
 
 def test_digests_depend_on_content_alone():
     assert (
-        runs.digest({"a": 1, "b": [1.5]})
-        == runs.digest({"b": [1.5], "a": 1})
-        != runs.digest({"a": 1, "b": [1.25]})
+        artefacts.digest({"a": 1, "b": [1.5]})
+        == artefacts.digest({"b": [1.5], "a": 1})
+        != artefacts.digest({"a": 1, "b": [1.25]})
     )
-    assert runs.digest({}) == hashlib.sha256(b"{}").hexdigest()
+    assert artefacts.digest({}) == hashlib.sha256(b"{}").hexdigest()
 
 
 def test_sha256_is_that_of_the_file(old):
-    assert runs.sha256_of(old) == hashlib.sha256(OLD).hexdigest()
-    assert runs.read_bytes(old, hashlib.sha256(OLD).hexdigest()) == OLD
+    assert artefacts.sha256_of(old) == hashlib.sha256(OLD).hexdigest()
+    assert artefacts.read_bytes(old, hashlib.sha256(OLD).hexdigest()) == OLD
 
 
 def test_the_commit_is_named_with_its_changes_or_unknown(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert runs.commit() == "unknown"
+    assert artefacts.commit() == "unknown"
 
     def git(*arguments):
         command = [
@@ -243,9 +244,9 @@ def test_the_commit_is_named_with_its_changes_or_unknown(tmp_path, monkeypatch):
     git("add", "file")
     git("commit", "-q", "-m", "first")
     head = git("rev-parse", "HEAD").strip()
-    assert head.startswith(runs.commit()) and len(runs.commit()) == 12
+    assert head.startswith(artefacts.commit()) and len(artefacts.commit()) == 12
     (tmp_path / "file").write_text("2", encoding="utf-8")
-    assert runs.commit() == head[:12] + "+changes"
+    assert artefacts.commit() == head[:12] + "+changes"
 
 
 # --- damage: each reader of one file alone, without a recorded SHA-256
@@ -260,11 +261,14 @@ def damaged(content: bytes):
 
 
 WRITERS = {
-    "x.json": (lambda path: runs.write_json(path, {"a": 1, "b": [1.5, "ü"]}), runs.read_json),
-    "x.npz": (lambda path: runs.write_arrays(path, x=np.arange(4.0)), runs.read_arrays),
+    "x.json": (
+        lambda path: artefacts.write_json(path, {"a": 1, "b": [1.5, "ü"]}),
+        artefacts.read_json,
+    ),
+    "x.npz": (lambda path: artefacts.write_arrays(path, x=np.arange(4.0)), artefacts.read_arrays),
     "x.safetensors": (
-        lambda path: runs.write_weights(path, torch.nn.Linear(1, 2)),
-        runs.read_weights,
+        lambda path: artefacts.write_weights(path, torch.nn.Linear(1, 2)),
+        artefacts.read_weights,
     ),
 }
 
@@ -307,7 +311,7 @@ def test_truncated_empty_and_missing_files_are_refused_by_name(tmp_path, name):
 def test_json_that_is_no_record_is_refused(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(ArtefactError, match="run.json: "):
-        runs.read_json(tmp_path / "run.json")
+        artefacts.read_json(tmp_path / "run.json")
 
 
 class Evil:
@@ -324,13 +328,13 @@ def test_arrays_that_hold_objects_are_refused_unopened(tmp_path):
     for name, save in (("a.npz", np.savez), ("a.npy", np.save)):
         save(tmp_path / name, np.array([Evil(tmp_path / "ran")], dtype=object))
         with pytest.raises(ArtefactError, match=f"{name}: not a readable array file"):
-            runs.read_arrays(tmp_path / name)
+            artefacts.read_arrays(tmp_path / name)
     (tmp_path / "b.npz").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
     with pytest.raises(ArtefactError, match="b.npz"):
-        runs.read_arrays(tmp_path / "b.npz")
+        artefacts.read_arrays(tmp_path / "b.npz")
     np.save(tmp_path / "c.npy", np.arange(3))
     with pytest.raises(ArtefactError, match="c.npy"):
-        runs.read_arrays(tmp_path / "c.npy")
+        artefacts.read_arrays(tmp_path / "c.npy")
     assert not (tmp_path / "ran").exists()
 
 
@@ -350,11 +354,11 @@ def make_run(folder, logits=None):
             ("logits", logits),
         )
     }
-    runs.write_arrays(folder / "predictions.npz", **arrays)
-    runs.write_table(
+    artefacts.write_arrays(folder / "predictions.npz", **arrays)
+    artefacts.write_table(
         folder / "history.csv", pd.DataFrame({"epoch": [1, 2], "train_loss": [1.5, 0.5]})
     )
-    runs.write_weights(folder / "model.safetensors", resnet18(3, 1))
+    artefacts.write_weights(folder / "model.safetensors", resnet18(3, 1))
     sums = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in ("predictions.npz", "history.csv", "model.safetensors")
@@ -438,9 +442,9 @@ def test_logits_that_are_not_finite_are_refused(tmp_path, split, value):
     with np.load(tmp_path / "predictions.npz") as archive:
         arrays = dict(archive)
     arrays[f"{split}_logits"] = logits + np.array([value, 0, 0], np.float32)
-    runs.write_arrays(tmp_path / "predictions.npz", **arrays)
+    artefacts.write_arrays(tmp_path / "predictions.npz", **arrays)
     info = predict.read_record(tmp_path / "run.json")
-    info["sha256"]["predictions.npz"] = runs.sha256_of(tmp_path / "predictions.npz")
+    info["sha256"]["predictions.npz"] = artefacts.sha256_of(tmp_path / "predictions.npz")
     predict.write_record(tmp_path / "run.json", info)
     with pytest.raises(ArtefactError, match=f"predictions.npz: {split} logits that are not finite"):
         predict.load_run(tmp_path)
@@ -597,6 +601,7 @@ def test_a_stage_that_did_not_run_is_named_and_nothing_is_written(tmp_path):
 
 def test_a_study_lies_in_outputs_of_the_project_or_where_it_is_told(tmp_path):
     assert (
-        results.folder(SimpleNamespace(outputs="outputs", study="s")) == runs.ROOT / "outputs" / "s"
+        results.folder(SimpleNamespace(outputs="outputs", study="s"))
+        == artefacts.ROOT / "outputs" / "s"
     )
     assert results.folder(SimpleNamespace(outputs=str(tmp_path), study="s")) == tmp_path / "s"

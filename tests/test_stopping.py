@@ -11,7 +11,8 @@ import psutil
 import pytest
 from project import command, copied, environment, make, study
 
-from lib import execute, interrupt
+from lib import execute
+from lib.base import signals
 
 LONG = "train_size: 100\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
 CASES = [
@@ -232,14 +233,14 @@ def test_ctrl_c_while_the_modules_are_imported_is_no_traceback():
 
 
 def test_a_step_and_a_checkpoint_have_time_before_the_kernel_is_killed():
-    assert execute.KERNEL["shutdown_wait_time"] >= 60 and interrupt.LOOK_SECONDS <= 1
+    assert execute.KERNEL["shutdown_wait_time"] >= 60 and signals.LOOK_SECONDS <= 1
 
 
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_wish_that_nobody_was_told_of_is_not_lost(asks):
     """It came after the block's last look, and the block around it hears of it instead."""
-    with interrupt.deferred() as outer:
-        with interrupt.deferred() as inner:
+    with signals.deferred() as outer:
+        with signals.deferred() as inner:
             os.kill(os.getpid(), signal.SIGTERM)
             assert not asks or inner()
         assert outer() is not asks

@@ -11,8 +11,8 @@ import torch
 from test_resume import SETTINGS
 
 from lib import augment, data, inference, record, streams, train, walk
+from lib.base.config import Train
 from lib.cifar100 import DataError
-from lib.params import Train
 from lib.streams import Stream
 
 SIDE = 96  # the smallest with torchvision's stem

@@ -9,8 +9,9 @@ from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import v2
 
-from lib import augment, data, randomness, recipe, train
-from lib.params import Train
+from lib import augment, data, recipe, train
+from lib.base import random
+from lib.base.config import Train
 
 SETTINGS = dict(
     study="test",
@@ -84,7 +85,7 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
         row = train.train_epoch(state)
         train.finish_epoch(state, row)
         theirs.train()
-        order, total = randomness.permutation(randomness.key(3, epoch, 0), 24), 0.0
+        order, total = random.permutation(random.key(3, epoch, 0), 24), 0.0
         for batch in (order[:10], order[10:20], order[20:]):  # the last, smaller batch is kept
             loss = loss_of(theirs(images[batch]), splits.train.labels[batch])
             optimizer.zero_grad()
@@ -152,7 +153,7 @@ def test_stream_accuracy_counts_right_answers_by_their_share(splits, tmp_path):
         state.model.fc.bias.copy_(20 * nn.functional.one_hot(torch.tensor(4), 20))
     state.params = state.params.model_copy(update={"learning_rate": 1e-12})
     labels, step_shares = splits.train.labels, []
-    order = torch.from_numpy(randomness.permutation(randomness.key(3, 0, 0), 24))
+    order = torch.from_numpy(random.permutation(random.key(3, 0, 0), 24))
     for step, batch in enumerate(order.split(10)):
         _, own, partner, lam = recipe.mix(
             torch.zeros(len(batch), 3, 32, 32), labels[batch], state.params, step

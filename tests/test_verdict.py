@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lib import data, diagnosis, runs, verdict, yamls
+from lib import data, diagnosis, verdict
+from lib.base import artefacts, config
 
 CASES = 400
 
@@ -133,7 +134,7 @@ def test_the_written_rule_is_the_codes_and_was_fitted_elsewhere(rule):
         and set(fitted["by_cause"]) == set(verdict.CAUSES)
         and sum(fitted["by_cause"].values()) == fitted["errors"]
     )
-    scored = yamls.read_yaml(runs.ROOT / "params" / "phantom" / "gradcam.yaml")["scored"]
+    scored = config.read_yaml(artefacts.ROOT / "params" / "phantom" / "gradcam.yaml")["scored"]
     seeds = {int(place.rsplit("-", 1)[1]) for place in scored}
     assert seeds == {43, 44, 45, 46} and not set(fitted["phantoms"]) & (seeds | {42})
 
@@ -162,7 +163,7 @@ def test_the_documented_rule_is_the_rule(rule):
     def shown(*numbers, form="+.2f"):
         return " | ".join(format(number, form).replace("-", "−") for number in numbers)
 
-    documented = (runs.ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    documented = (artefacts.ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
     for place, statistic in enumerate(rule["statistics"]):
         weights, scaling = (
             shown(*rule["weights"][:, place]),

@@ -2,10 +2,10 @@
 
 import pytest
 
+from lib.base.text import differences, percent, points, shares, signed
 from lib.measures import change_text, written
 from lib.measures import with_interval as in_a_cell
 from lib.prose_failures import bounded
-from lib.wording import differences, percent, points, shares, signed
 
 
 def interval(estimate, low, high):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 import browser  # noqa: E402
 
-from lib import runs  # noqa: E402
+from lib.base import artefacts  # noqa: E402
 
 PICTURES = ("before-after",)
 CARD = 1214  # the test image whose card the explorer shows
@@ -39,7 +39,7 @@ def small_png(content: bytes, colours: int | None = None) -> bytes:
 
 def explorer(study: Path) -> bytes:
     """The explorer of a study as a PNG: the images of CARD's class that the first arm gets wrong, and its card with a verdict."""
-    notebook = nbformat.read(runs.ROOT / "notebooks" / "explore.ipynb", as_version=4)
+    notebook = nbformat.read(artefacts.ROOT / "notebooks" / "explore.ipynb", as_version=4)
     next(
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
     ).source = f"study, outputs = {study.name!r}, {str(study.parent)!r}"
@@ -63,14 +63,15 @@ def main(arguments: list[str]) -> int:
     study, docs = map(Path, arguments)
     try:
         made = {
-            name: small_png(runs.read_bytes(study / "figures" / f"{name}.png")) for name in PICTURES
+            name: small_png(artefacts.read_bytes(study / "figures" / f"{name}.png"))
+            for name in PICTURES
         }
         if browser.PROGRAM:
             made["explorer"] = small_png(explorer(study.resolve()), 256)
         for name, content in made.items():
-            runs.write_bytes(docs / f"{name}.png", content)
+            artefacts.write_bytes(docs / f"{name}.png", content)
             print(f"{docs / name}.png: {len(content) / 1e3:.0f} kB")
-    except runs.ArtefactError as error:
+    except artefacts.ArtefactError as error:
         print(f"{error}; `make report` of this study makes it", file=sys.stderr)
         return 1
     return 0

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import runs  # noqa: E402
+from lib.base import artefacts  # noqa: E402
 
 
 def refresh(path: Path) -> bool:
@@ -37,11 +37,11 @@ def refresh(path: Path) -> bool:
         "language_info": {"name": "python"},
     }
     content = (nbformat.writes(notebook) + "\n").encode()
-    runs.write_bytes(path, content)
+    artefacts.write_bytes(path, content)
     return content != before
 
 
 if __name__ == "__main__":
-    os.environ |= {"REPORT_HEADLESS": "1", "PYTHONPATH": str(runs.ROOT)}
+    os.environ |= {"REPORT_HEADLESS": "1", "PYTHONPATH": str(artefacts.ROOT)}
     for name in sys.argv[1:]:
         print("changed  " if refresh(Path(name)) else "unchanged", name, flush=True)

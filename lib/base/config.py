@@ -1,11 +1,16 @@
 """Parameters of every stage: declared once, checked before anything runs, and again inside the notebook."""
 
+import ast
 import difflib
+import json
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from lib.yamls import ParameterError
+from lib.base import artefacts
 
 # guard: plain-names
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -224,3 +229,177 @@ def _line(model, item: dict, origin: dict) -> str:
 def from_notebook(stage: str, names: dict) -> Stage:
     """The parameters that a notebook's `parameters` cell set, taken from its `globals()` and checked."""
     return check(stage, {name: names[name] for name in STAGES[stage].model_fields if name in names})
+
+
+# Parameters as they are given, before they are checked: a notebook's defaults, files, single values, a study's arms and seeds.
+
+
+def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]:
+    """The parameters of all files and values, and where each came from."""
+    layers = [(str(path), read_yaml(path)) for path in files]
+    layers += [(f"-p {name}", {name: parse_yaml(value, f"-p {name}")}) for name, value in values]
+    merged = {name: value for _, layer in layers for name, value in layer.items()}
+    return merged, {name: source for source, layer in layers for name in layer}
+
+
+def defaults(notebook) -> dict:
+    """The literals of a notebook's `parameters` cell."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    lines = [
+        line
+        for cell in cells
+        if "parameters" in cell["metadata"].get("tags", [])
+        for line in ast.parse("".join(cell["source"])).body
+    ]
+    return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
+
+
+def study(name: str) -> tuple[list[str], list[int]]:
+    """A study's arms and seeds, as its study.mk lists them. Raises ParameterError for a study that there is not."""
+    place = artefacts.ROOT / "params" / name / "study.mk"
+    try:
+        lists = dict(
+            re.findall(r"^(ARMS|SEEDS) *:= *(.*)$", place.read_text(encoding="utf-8"), re.M)
+        )
+    except OSError:
+        there = sorted(path.parent.name for path in place.parent.parent.glob("*/study.mk"))
+        raise ParameterError(f"there is no study {name!r}; there are: {', '.join(there)}") from None
+    return lists["ARMS"].split(), [int(seed) for seed in lists["SEEDS"].split()]
+
+
+# YAML files read strictly: a typing mistake is an error with a place, never a surprise.
+
+
+class ParameterError(ValueError):
+    """One line a mistake: where, what is wrong, what is allowed."""
+
+
+# guard: safe-yaml
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with decimal numbers only (1e-3 is one; 010, 1:30 and dates are text), which refuses a key given twice."""
+
+
+_KINDS = ("timestamp", "int", "float")
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0].rsplit(":")[-1] not in _KINDS]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9_]*)$"), list("-+0123456789")
+)
+# guard: decimal-numbers
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(inf|Inf|INF))$|^\.(nan|NaN|NAN)$"
+    ),
+    list("-+.0123456789"),
+)
+
+
+def _mapping(loader, node):
+    pairs = [
+        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
+        for key, value in node.value
+    ]
+    names = [key for key, _ in pairs]
+    twice = [
+        f"{name} (line {key.start_mark.line + 1})"
+        for i, (name, (key, _)) in enumerate(zip(names, node.value))
+        if name in names[:i]
+    ]
+    # guard: given-once
+    if twice:
+        raise ParameterError(f"{', '.join(twice)}: given twice")
+    return dict(pairs)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_yaml(text: str, source: str):
+    """Read YAML from `text`; raises ParameterError that names `source` and the line."""
+    try:
+        return yaml.load(text, _Loader)
+    except ParameterError as error:
+        raise ParameterError(f"{source}: {error}") from None
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # PyYAML's, of bad tags
+        raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def read_yaml(path) -> dict:
+    """Read a YAML mapping from a file (an empty file is an empty mapping); raises ParameterError."""
+    try:
+        # guard: utf-8
+        with open(path, encoding="utf-8") as file:
+            content = parse_yaml(file.read(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: cannot be read ({error.__class__.__name__})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ParameterError(
+            f"{path}: expected 'name: value' lines, found {type(content).__name__}"
+        )
+    return content
+
+
+# YAML files that hold lists of entries, checked against a model: every mistake is one line with file and entry.
+
+
+class Entry(BaseModel):
+    """What every entry is: strict, unchangeable, without unknown words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def read_entries(path: str, model: type[Entry], words: set[str]):
+    """The file at `path` (relative to the project or absolute) as a `model`; `words` are all words that its entries know.
+
+    Raises ParameterError with one line for every mistake.
+    """
+    content = read_yaml(artefacts.ROOT / path)
+    try:
+        return model.model_validate({str(key): value for key, value in content.items()})
+    except ValidationError as error:
+        raise ParameterError(
+            "\n".join(
+                _entry_line(path, content, item, words) for item in error.errors(include_url=False)
+            )
+        ) from None
+
+
+def entry_words(*models: type[Entry]) -> set[str]:
+    """All field names of some models, as they are written in a file."""
+    return {field.alias or name for model in models for name, field in model.model_fields.items()}
+
+
+def _entry_line(path, content, item: dict, known: set[str]) -> str:
+    where, message = _where(content, item["loc"]), item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(item["loc"][-1]), sorted(known), 1)
+        message = "unknown word" + (
+            f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
+        )
+    elif item["type"] == "missing":
+        message = "missing"
+    elif not isinstance(item["input"], (dict, list)):
+        message += f" (got {item['input']!r})"
+    return ": ".join([str(path), *where, message[0].lower() + message[1:]])
+
+
+def _where(content, loc) -> list[str]:
+    """The entry by its id, or by its number from 1, and the words inside it."""
+    if len(loc) < 2 or not isinstance(loc[1], int):
+        return [".".join(map(str, loc))] if loc else []
+    entry = content[loc[0]][loc[1]]
+    name = entry.get("id") or entry.get("what") if isinstance(entry, dict) else None
+    inside = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc[2:])
+    return [f"{loc[0]}, {name or f'entry {loc[1] + 1}'}"] + [inside] * bool(inside)

@@ -10,13 +10,15 @@ import struct
 import subprocess
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # bytes from which a stored array is mapped: below, reading it costs nothing
 LARGE = 2**26
 # cells of a table at a time: 8 MB a copy in float64, which stays in the cache
@@ -230,3 +232,24 @@ def commit() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("REPORT_COMMIT", "unknown")
+
+
+# One writer a folder: a lock that dies with its holder.
+
+
+@contextmanager
+def locked(path: Path):
+    """Hold `path` as a lock that dies with its holder; raises ArtefactError that names the holder."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # guard: one-writer
+        held = FileLock(path, fallback_to_soft=False).acquire(blocking=False)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip()
+        raise ArtefactError(f"{path.parent}: being written by another process ({holder})") from None
+    except OSError as error:
+        # guard: outputs-writable
+        raise ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
+    with held:
+        path.write_text(f"pid {os.getpid()} on {os.uname().nodename}", encoding="utf-8")
+        yield
