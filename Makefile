@@ -127,7 +127,7 @@ verify: $(STAMP) ## recompute the predictions of the study's released networks (
 
 .PHONY: data
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
-	@$(RUN) -m lib.reviews
+	@$(RUN) -m lib.data.label_reviews
 
 # All parameters are checked before anything runs; done means that this content was, as each stage checks its own once more.
 CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*) 2>/dev/null | cksum))

@@ -26,9 +26,10 @@ from torchvision.transforms import v2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.engine import BATCH, RECIPE, plain_network  # noqa: E402
-from lib import cifar100, data, inference, machine, train  # noqa: E402
+from lib import inference, machine, train
 from lib.base import artefacts
 from lib.base.config import Train  # noqa: E402
+from lib.data import cifar, dataset  # noqa: E402
 
 LOOPS = ("plain", "ours")
 
@@ -46,7 +47,7 @@ def plain(seed: int, options, splits) -> nn.Module:
     )
     mix = v2.RandomApply([v2.CutMix(num_classes=100, alpha=1.0)], p=0.5)
     images = Subset(
-        CIFAR100(cifar100.find().parent, transform=transform),
+        CIFAR100(cifar.find().parent, transform=transform),
         splits.train.index[: options.images].tolist(),
     )
     loader = DataLoader(
@@ -73,7 +74,7 @@ def ours(seed: int, options, splits) -> nn.Module:
         width=options.width,
         threads=1,
     )
-    part = data.Splits(**{**vars(splits), "train": splits.train.first(options.images)})
+    part = dataset.Splits(**{**vars(splits), "train": splits.train.first(options.images)})
     device = torch.device("cpu")
     state = train.start(
         params, part, Path("unused"), device, machine.choose_precision("auto", device), "bench"
@@ -98,7 +99,7 @@ def accuracy(loop: str, seed: int, options) -> float:
     if not place.is_file():
         machine.set_deterministic(1)
         train.CHECKPOINT_SECONDS = float("inf")
-        splits = data.load("cifar100")
+        splits = dataset.load("cifar100")
         model = (plain if loop == "plain" else ours)(seed, options, splits)
         logits = inference.logits(model, splits.test.images, splits.mean, splits.std)
         artefacts.write_json(

@@ -17,8 +17,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import data, diagnosis, inference, predict, verdict  # noqa: E402
+from lib import diagnosis, inference, predict, verdict
 from lib.base import artefacts
+from lib.data import dataset  # noqa: E402
 
 FITTED, SCORED = (1, 2, 3), (43, 44, 45, 46)
 VAL_SIZE = 6_000  # images: the validation split starts with the 2,000 that the network's temperature is fitted on, which are left out
@@ -57,15 +58,17 @@ def train(seed: int) -> Path:
 def validation_errors(place: Path) -> pd.DataFrame:
     """Statistics of every error on validation images that the network's temperature was not fitted on, and what was planted."""
     run = predict.load_run(place)
-    splits = data.load_for(run.info["params"], run.info["data_digest"])
+    splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     model = predict.load_model(run, len(splits.class_names))
-    more = data.load(
+    more = dataset.load(
         "phantom",
         sizes={"train": 20, "val": VAL_SIZE, "test": 20},
         seed=run.info["params"]["data_seed"],
     ).val
     new = slice(len(splits.val), None)
-    more = data.Split(more.images[new], more.labels[new], more.index[new], more.planted.iloc[new])
+    more = dataset.Split(
+        more.images[new], more.labels[new], more.index[new], more.planted.iloc[new]
+    )
     logits = inference.logits(model, more.images, splits.mean, splits.std)
     whole = dataclasses.replace(
         run, test=predict.Predictions(more.index, more.labels.numpy(), logits)

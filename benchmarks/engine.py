@@ -27,8 +27,9 @@ from torchvision.datasets import CIFAR100
 from torchvision.models import resnet18 as torchvision_resnet18
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import augment, cifar100, data, inference, machine, recipe, train  # noqa: E402
+from lib import inference, machine, recipe, train
 from lib.base.config import Train  # noqa: E402
+from lib.data import augment, cifar, dataset  # noqa: E402
 from lib.model import resnet18  # noqa: E402
 
 BATCH = 128
@@ -82,7 +83,7 @@ def plain_training(width: int, images: int):
             transforms.Normalize(MEAN, STD),
         ]
     )
-    folder = cifar100.find().parent
+    folder = cifar.find().parent
     loader = DataLoader(
         Subset(CIFAR100(folder, transform=transform), range(images)), batch_size=BATCH, shuffle=True
     )
@@ -103,7 +104,7 @@ def plain_training(width: int, images: int):
 def plain_prediction(width: int, images: int):
     transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
     loader = DataLoader(
-        Subset(CIFAR100(cifar100.find().parent, train=False, transform=transform), range(images)),
+        Subset(CIFAR100(cifar.find().parent, train=False, transform=transform), range(images)),
         batch_size=BATCH,
     )
     model = plain_network(width).eval()
@@ -191,7 +192,7 @@ def rows(arguments, splits, pool) -> dict:
     device = torch.device("cpu")
     precision = machine.choose_precision("auto", device)
     params = Train(**RECIPE, width=width, threads=arguments.threads)
-    part = data.Splits(
+    part = dataset.Splits(
         **{**vars(splits), "train": splits.train.first(images), "val": splits.val.first(BATCH)}
     )
     state = train.start(params, part, Path("unused"), device, precision, "bench")
@@ -240,7 +241,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     arguments = parser.parse_args()
     machine.set_deterministic(arguments.threads)
-    splits = data.load("cifar100")
+    splits = dataset.load("cifar100")
     pool = ProcessPoolExecutor(1, get_context("spawn"))
     todo, seconds = rows(arguments, splits, pool), {}
     for number in range(-1, arguments.rounds):  # the first round warms up

@@ -25,7 +25,8 @@ from torchvision import transforms
 from torchvision.datasets import CIFAR100
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import cifar100, data, graphs, machine, train  # noqa: E402
+from lib import graphs, machine, train
+from lib.data import cifar, dataset  # noqa: E402
 from lib.fullsize import parameters  # noqa: E402
 from lib.model import resnet18  # noqa: E402
 
@@ -70,7 +71,7 @@ def plain_loop(options, splits, device: torch.device):
         ]
     )
     loader = DataLoader(
-        Subset(CIFAR100(cifar100.find().parent, transform=transform), range(options.images)),
+        Subset(CIFAR100(cifar.find().parent, transform=transform), range(options.images)),
         batch_size=128,
         shuffle=True,
         num_workers=options.workers,
@@ -213,8 +214,8 @@ def main() -> int:
     device = machine.choose_device(options.device)
     torch.set_num_threads(2)
     train.CHECKPOINT_SECONDS = float("inf")
-    whole = data.load("cifar100")
-    splits = data.Splits(
+    whole = dataset.load("cifar100")
+    splits = dataset.Splits(
         **{
             **vars(whole),
             "train": whole.train.first(options.images),

@@ -49,17 +49,19 @@ def splits_of(images: int, classes: int):
     import numpy as np
     import torch
 
-    from lib import data
+    from lib.data import dataset
 
     picture = torch.from_numpy(
         np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
     )
     train, val, test = (
-        data.Split(picture.expand(size, 3, 32, 32), torch.arange(size) % classes, np.arange(size))
+        dataset.Split(
+            picture.expand(size, 3, 32, 32), torch.arange(size) % classes, np.arange(size)
+        )
         for size in (VALIDATION, VALIDATION, images)
     )
     groups = np.arange(classes) % 20
-    return data.Splits(
+    return dataset.Splits(
         "cifar100",
         train,
         val,
@@ -193,10 +195,10 @@ def do(stage: str, folder: Path, images: int, classes: int) -> None:
     else:
         import made_up
 
-        from lib import data
+        from lib.data import dataset
 
         splits = splits_of(images, classes)
-        data.load_for = lambda *_: splits  # what the notebooks ask for the pictures
+        dataset.load_for = lambda *_: splits  # what the notebooks ask for the pictures
         view = {
             "study": "scale",
             "outputs": str(folder),

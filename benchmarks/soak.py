@@ -25,9 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 
-from lib import checkpoint, data, record, train  # noqa: E402
+from lib import checkpoint, record, train  # noqa: E402
 from lib.base import artefacts
 from lib.base.config import Train  # noqa: E402
+from lib.data import dataset
 
 PARAMS = dict(
     study="soak",
@@ -70,7 +71,7 @@ def one_run(outputs: Path, seed: int, seconds_between_checkpoints: float) -> Non
     torch.set_num_threads(1)
     train.CHECKPOINT_SECONDS = seconds_between_checkpoints
     params = Train(**PARAMS, outputs=str(outputs), seed=seed)
-    splits = data.load(
+    splits = dataset.load(
         "phantom", sizes={name: PARAMS[f"{name}_size"] for name in ("train", "val", "test")}, seed=0
     )
     state = train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")

@@ -25,10 +25,10 @@ def make(folder: Path, images: int) -> None:
     """Arrays of the phantom's scenes, enlarged seven times, in the layout of docs/data.md."""
     import numpy as np
 
-    from lib import phantom
+    from lib.data.phantom import draw
 
     for split, share in SHARES.items():
-        made = phantom.generate(split, round(images * share), 0)
+        made = draw.generate(split, round(images * share), 0)
         with open(folder / f"{split}_images.npy", "wb") as file:
             np.lib.format.write_array_header_1_0(
                 file,
@@ -42,7 +42,7 @@ def make(folder: Path, images: int) -> None:
                 file.write(image.repeat(SIDE // 32, 1).repeat(SIDE // 32, 2).tobytes())
         np.save(folder / f"{split}_labels.npy", made.labels)
     (folder / "classes.txt").write_text(
-        "".join(f"{name}\n" for name in phantom.CLASS_NAMES[:CLASSES]), encoding="utf-8"
+        "".join(f"{name}\n" for name in draw.CLASS_NAMES[:CLASSES]), encoding="utf-8"
     )
 
 
@@ -57,9 +57,10 @@ def cost(folder: Path, steps: int) -> dict:
     """Seconds and peak memory of everything a training does with the images, in this process."""
     import torch
 
-    from lib import augment, data, inference, machine, train
+    from lib import inference, machine, train
     from lib.base.artefacts import ROOT
     from lib.base.config import Train, defaults
+    from lib.data import augment, dataset
 
     def peak():
         return (
@@ -89,8 +90,8 @@ def cost(folder: Path, steps: int) -> dict:
         }
     )
     found = {"started_gb": peak()}
-    splits, found["first_load_s"] = timed(lambda: data.load_for(p.model_dump()))
-    _, found["load_s"] = timed(lambda: data.load_for(p.model_dump()))
+    splits, found["first_load_s"] = timed(lambda: dataset.load_for(p.model_dump()))
+    _, found["load_s"] = timed(lambda: dataset.load_for(p.model_dump()))
     _, found["proof_s"] = timed(lambda: augment.proof(splits, p.seed, p.augment))
     found["loaded_gb"] = peak()
     device = torch.device("cpu")
@@ -132,7 +133,9 @@ def cost(folder: Path, steps: int) -> dict:
     with tempfile.TemporaryDirectory() as place:
         count = write_pictures(Path(place) / "pictures")
         os.environ["XDG_CACHE_HOME"] = place
-        _, seconds = timed(lambda: data.load("folder", Path(place) / "pictures", image_size=SIDE))
+        _, seconds = timed(
+            lambda: dataset.load("folder", Path(place) / "pictures", image_size=SIDE)
+        )
     found |= {"decoded_pictures_per_s": count / seconds}
     return {name: round(value, 2) for name, value in found.items()}
 
@@ -142,9 +145,9 @@ def write_pictures(folder: Path, each: int = 100) -> int:
     import numpy as np
     from PIL import Image
 
-    from lib import phantom
+    from lib.data.phantom import draw
 
-    images = phantom.generate("test", each, 1).images
+    images = draw.generate("test", each, 1).images
     for split in ("train", "test"):
         for name in ("one", "two"):
             (folder / split / name).mkdir(parents=True)
@@ -160,8 +163,8 @@ def _pipeline(splits, batches: int) -> None:
     """Read and augment batches in an order that no epoch of the training had."""
     import torch
 
-    from lib import augment, streams
     from lib.base import random
+    from lib.data import augment, streams
 
     order = torch.from_numpy(random.permutation(random.key(99), len(splits.train))).split(BATCH)[
         :batches

@@ -95,9 +95,7 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
 
 def run(address: str, arguments: list[str]) -> int:
     """One training on the cluster at `address`; its lines are printed here. The exit status is lib.execute's."""
-    from lib.base import (
-        signals,  # not above: `job` travels to workers that know only this module's other imports
-    )
+    from lib.base import signals
 
     signals.leave_once()
     signals.end_with(int(os.environ.get("REPORT_MAKE") or os.getppid()))

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from lib import attention, calibration, forward, machine, probes
+from lib.data.streams import take
 from lib.sanity import rank_correlation
-from lib.streams import take
 
 LAYER, CELLS = "layer4", 4  # on whose 4x4 cells, of 32 px, the rule was fitted
 STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class

@@ -33,13 +33,7 @@ from traitlets.config import Config  # noqa: E402
 
 from lib.base import artefacts, signals  # noqa: E402
 from lib.base.artefacts import locked  # noqa: E402
-from lib.base.config import (  # noqa: E402  # noqa: E402
-    STAGES,
-    ParameterError,  # noqa: E402
-    check,
-    defaults,
-    gather,
-)
+from lib.base.config import STAGES, ParameterError, check, defaults, gather
 
 # Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for a step or an evaluation, and a checkpoint.
 KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 60.0}

@@ -11,8 +11,8 @@ import pandas as pd
 
 from lib import calibration, diagnosis, failures, forward, predict, rescored, severity, verdict
 from lib.base import artefacts
-from lib.cifar100 import DataError
-from lib.data import Splits, load_for
+from lib.data.cifar import DataError
+from lib.data.dataset import Splits, load_for
 
 PLACES = (
     "outputs",

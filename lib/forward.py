@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from lib import machine
-from lib.augment import normalise
+from lib.data.augment import normalise
+from lib.data.streams import at_once
 from lib.gradcam import GradCAM
 from lib.inference import fold_batch_norm
-from lib.streams import at_once
 
 BATCH = 100  # pictures at most; the fastest on a CPU of 10 to 250
 

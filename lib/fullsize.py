@@ -20,11 +20,12 @@ import time
 
 import pandas as pd
 
-from lib import augment, data, graphs, machine, record, train
+from lib import graphs, machine, record, train
 from lib.base import artefacts, config, signals
 from lib.base.artefacts import locked
 from lib.base.config import ParameterError
-from lib.cifar100 import DataError
+from lib.data import augment, dataset
+from lib.data.cifar import DataError
 from lib.progress import line, peak_memory
 
 
@@ -51,7 +52,7 @@ def parameters(
 def load(
     name: str, root: str, image_size: int, train_size: int, val_size: int, test_size: int, seed: int
 ):
-    return data.load(
+    return dataset.load(
         name, root, {"train": train_size, "val": val_size, "test": test_size}, seed, image_size
     )
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lib.streams import at_once
+from lib.data.streams import at_once
 
 
 class GradCAM:

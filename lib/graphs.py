@@ -10,7 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, recipe
+from lib import recipe
+from lib.data import augment
 
 WARM_UP = 3  # steps before a capture: they make the momentum buffers, and let libraries choose their kernels
 CAPTURES = True  # until one fails: torch's allocator is left as in a capture then, and another one would fail as well
@@ -24,7 +25,7 @@ class Plan:
     """An epoch's draws on the device. Places in memory stay, as a graph knows its tensors by them; contents change each epoch."""
 
     order: torch.Tensor  # (N,) the epoch's images
-    shifts: torch.Tensor | None  # (N, 3) of lib.augment.draw, in that order
+    shifts: torch.Tensor | None  # (N, 3) of lib.data.augment.draw, in that order
     partner: torch.Tensor  # (N,) each image's partner, as a place in its batch
     box: torch.Tensor  # (steps, 4) top, bottom, left, right; empty where a batch is not mixed
     share: torch.Tensor  # (steps, 2) lam and 1 - lam: 1 and 0 where it is not

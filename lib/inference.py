@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lib import machine
-from lib.augment import normalise
-from lib.streams import at_once
+from lib.data.augment import normalise
+from lib.data.streams import at_once
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
@@ -37,7 +37,7 @@ def logits(
 ) -> np.ndarray:
     """Logits of uint8 images (N, 3, h, w), in memory or on disk, on the model's device: float32 (N, classes), in eval mode.
 
-    precision: "fp32", or "bf16" for autocast; batch_size: at most, and fewer of large images (lib.streams.at_once).
+    precision: "fp32", or "bf16" for autocast; batch_size: at most, and fewer of large images (lib.data.streams.at_once).
     """
     machine.keep_memory()
     device = next(model.parameters()).device

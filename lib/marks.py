@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from lib import data, labels, predict, rescored, verdict
+from lib import labels, predict, rescored, verdict
 from lib.base import artefacts
+from lib.data import dataset
 from lib.diagnosis import examine
 from lib.failures import half
 from lib.score import confusion, score
@@ -21,7 +22,7 @@ def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.Dat
 
     def diagnose(place: str) -> pd.DataFrame:
         run = predict.load_run(artefacts.ROOT / place)
-        splits = data.load_for(run.info["params"], run.info["data_digest"])
+        splits = dataset.load_for(run.info["params"], run.info["data_digest"])
         confirming = np.flatnonzero(half(splits.test.index) == "confirmation")
         found = examine(run, predict.load_model(run, len(splits.class_names)), splits, confirming)
         return verdict_table(

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import claims, conditions, data, failures, folders
+from lib import claims, conditions, failures
 from lib.base import artefacts
 from lib.base.config import STAGES, ParameterError, check, defaults, gather, parse_yaml
-from lib.cifar100 import DataError
+from lib.data import dataset, own_images
+from lib.data.cifar import DataError
 
 NOTEBOOKS = {
     stage: artefacts.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"
     for number, stage in enumerate(STAGES, 1)
 }
-TEST_IMAGES = {"phantom": data.PHANTOM_SIZES["test"], "cifar100": 10_000}
+TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar100": 10_000}
 
 
 def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
@@ -61,7 +62,7 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
 def _test_ids(train) -> np.ndarray:
     """The ids that test images can have; of a folder all that are there, whichever of them a test_size draws."""
     if train.data == "folder":
-        return np.arange(folders.test_images(train.root))
+        return np.arange(own_images.test_images(train.root))
     return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lib.data.streams import at_once
 from lib.forward import forward
 from lib.interventions import (
     FILLS,
@@ -22,7 +23,6 @@ from lib.interventions import (
     replace,
     windows,
 )
-from lib.streams import at_once
 
 SHARE = 0.25  # of the map's cells that are covered or shown: 4 of 16
 DRAWS = 2  # of what is random

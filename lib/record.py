@@ -9,16 +9,16 @@ from lib import checkpoint, inference, machine, predict, train
 from lib.base import artefacts, code
 
 # The code that decides a run's bits; data have a digest of their own, but for the mean and deviation
-# that lib.walk computes. A change here makes a finished run out of date.
+# that lib.data.dataset computes. A change here makes a finished run out of date.
 CODE = (
     "lib/base/random.py",
     "lib/model.py",
     "lib/cutmix.py",
     "lib/recipe.py",
-    "lib/data.py",
-    "lib/walk.py",
-    "lib/augment.py",
-    "lib/streams.py",
+    "lib/data/dataset.py",
+    "lib/data/dataset.py",
+    "lib/data/augment.py",
+    "lib/data/streams.py",
     "lib/train.py",
     "lib/graphs.py",
     "lib/inference.py",

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import data, inference, machine, predict, record
+from lib import inference, machine, predict, record
 from lib.base import artefacts
+from lib.data import dataset
 
 MACHINES_OWN = {"threads"}  # decides bits but not what is trained
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
@@ -127,7 +128,7 @@ def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
 
 def predicted(run: predict.Run, model) -> dict[str, np.ndarray]:
     """A model's logits of the images that a run was validated and tested on."""
-    splits = data.load_for(run.info["params"], run.info["data_digest"])
+    splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     return {
         split: inference.logits(model, getattr(splits, split).images, splits.mean, splits.std)
         for split in SPLITS
@@ -220,7 +221,7 @@ def verify(study: str) -> bool:
             artefacts.read_bytes(path.parent / name, digest)
         said = "no weights, hashes hold"
         if predict.has_weights(run):
-            splits = data.load_for(run.info["params"], run.info["data_digest"])
+            splits = dataset.load_for(run.info["params"], run.info["data_digest"])
             share = agreement(run, splits)
             good &= share >= AGREEMENT
             said = (
@@ -250,7 +251,7 @@ def main() -> int:
             return 0 if verify(options.study) else 1
         release(options.study, options.outputs, options.runs, options.weights)
         return 0
-    except (artefacts.ArtefactError, data.DataError) as error:
+    except (artefacts.ArtefactError, dataset.DataError) as error:
         print(error, file=sys.stderr)
         return 2
 

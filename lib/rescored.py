@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib import reviews
 from lib.base.text import points, readable
 from lib.compare import difference_of_means
+from lib.data import label_reviews
 from lib.labels import score, share
 
 UNKNOWN = -1
@@ -33,7 +33,7 @@ class Opinion:
 def known(splits) -> tuple[Opinion | None, np.ndarray | None]:
     """The opinion on the test labels and which test images (N,) have a near-duplicate; None for what nobody knows.
 
-    The phantom knows its planted label errors; for CIFAR-100 the files of lib.reviews are looked up.
+    The phantom knows its planted label errors; for CIFAR-100 the files of lib.data.label_reviews are looked up.
     """
     test, labels = splits.test, splits.test.labels.numpy()
     if test.planted is not None:
@@ -44,7 +44,7 @@ def known(splits) -> tuple[Opinion | None, np.ndarray | None]:
         ), None
     if splits.name != "cifar100":
         return None, None
-    review, duplicates = reviews.look_up(labels)
+    review, duplicates = label_reviews.look_up(labels)
     listed = None if duplicates is None else np.isin(test.index, duplicates)
     if review is None:
         return None, listed

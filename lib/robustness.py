@@ -12,9 +12,9 @@ from lib.base.text import differences, percent, readable
 from lib.chance import chance_error
 from lib.compare import Interval, hull, paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
-from lib.data import Split
+from lib.data.dataset import Split
+from lib.data.streams import PIXELS, take
 from lib.predict import has_weights, load_model
-from lib.streams import PIXELS, take
 
 CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
 KIND = np.array([kind for kind, _ in CONDITIONS])

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import augment, checkpoint, graphs, inference, machine, recipe, streams
+from lib import checkpoint, graphs, inference, machine, recipe
 from lib.base import random, signals
-from lib.data import Splits
+from lib.data import augment, streams
+from lib.data.dataset import Splits
 from lib.model import resnet18
 
 CLEAN_TRAIN_IMAGES = 5_000

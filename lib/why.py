@@ -13,10 +13,10 @@ from lib import diagnosis, faithfulness, forward, interventions, probes, sanity,
 from lib import effects as effect
 from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
+from lib.data.streams import at_once, take
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
-from lib.streams import at_once, take
 
 STEPS = 8  # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough

@@ -7,7 +7,7 @@ import synthetic
 import torch
 
 from lib import calibration, failures
-from lib.data import Split, Splits
+from lib.data.dataset import Split, Splits
 from lib.explorer_study import Arm, Study
 
 HOSTILE = [

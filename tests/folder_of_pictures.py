@@ -4,15 +4,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from lib import phantom
+from lib.data.phantom import draw
 
 
 def write(root: Path, counts: dict[str, int], classes: int = 3, sides=(64, 96, 224)) -> Path:
     """<root>/<split>/<class>/<number>.png or .jpg with `counts` pictures of each class in each split; returns `root`."""
     for split, count in counts.items():
-        made = phantom.generate(split if split in phantom.SPLITS else "test", 20 * count, seed=7)
+        made = draw.generate(split if split in draw.SPLITS else "test", 20 * count, seed=7)
         for label in range(classes):
-            folder = root / split / phantom.CLASS_NAMES[label]
+            folder = root / split / draw.CLASS_NAMES[label]
             folder.mkdir(parents=True)
             for number, image in enumerate(made.images[made.labels == label]):
                 side = sides[number % len(sides)]

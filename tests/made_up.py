@@ -9,8 +9,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from synthetic import FINGERPRINT, PARAMS
 
-from lib import data, predict
+from lib import predict
 from lib.base import artefacts
+from lib.data import dataset
 from lib.execute import defaults
 from lib.model import resnet18
 
@@ -39,7 +40,9 @@ STAGES = {
 played: list[nbformat.NotebookNode] = []  # the notebooks of the last report
 
 
-def splits(names: list[str], superclasses: int, images: int, name: str = "cifar100") -> data.Splits:
+def splits(
+    names: list[str], superclasses: int, images: int, name: str = "cifar100"
+) -> dataset.Splits:
     """Noise in place of pictures; `superclasses` groups, or one class a group for 0."""
     random = np.random.default_rng(len(names))
 
@@ -49,10 +52,10 @@ def splits(names: list[str], superclasses: int, images: int, name: str = "cifar1
             .repeat_interleave(8, 2)
             .repeat_interleave(8, 3)
         )
-        return data.Split(pictures, torch.arange(size) % len(names), np.arange(size))
+        return dataset.Split(pictures, torch.arange(size) % len(names), np.arange(size))
 
     groups = np.arange(len(names)) % (superclasses or len(names))
-    return data.Splits(
+    return dataset.Splits(
         name,
         split(20),
         split(images),
@@ -83,7 +86,7 @@ def logits(
 
 def write_run(
     folder,
-    made: data.Splits,
+    made: dataset.Splits,
     arm: str,
     seed: int,
     wrong: float,
@@ -193,7 +196,7 @@ def play(notebook: str, values: dict) -> nbformat.NotebookNode:
 def report(
     folder,
     monkeypatch,
-    made: data.Splits,
+    made: dataset.Splits,
     arms: dict[str, dict],
     title: str = "A made-up study",
     cases: str = "",
@@ -201,7 +204,7 @@ def report(
     **stages,
 ) -> nbformat.NotebookNode:
     """Write the runs of `arms` (arm to `wrong`, `noise` and `changed` of `write_run`), play the stages, return the executed report."""
-    monkeypatch.setattr(data, "load_for", lambda *_: made)
+    monkeypatch.setattr(dataset, "load_for", lambda *_: made)
     monkeypatch.setenv("CIFAR100_ROOT", str(folder / "no-reviews"))
     for arm, options in arms.items():
         for seed in seeds:

@@ -5,8 +5,8 @@ from scipy import stats
 from torchvision.transforms import v2
 from torchvision.transforms.functional import crop, hflip, pad
 
-from lib import augment, data
 from lib.base import random
+from lib.data import augment, dataset
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +99,14 @@ def test_keys_differ_with_every_counter_and_with_their_order():
 
 
 def test_normalised_train_pixels_have_mean_zero_and_deviation_one():
-    splits = data.load("phantom", sizes={"train": 300, "val": 20, "test": 20})
+    splits = dataset.load("phantom", sizes={"train": 300, "val": 20, "test": 20})
     normal = augment.normalise(splits.train.images, splits.mean, splits.std)
     torch.testing.assert_close(normal.mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(normal.std((0, 2, 3)), torch.ones(3), atol=1e-3, rtol=0)
 
 
 def test_the_proof_sees_which_split_moves():
-    splits = data.load("phantom", sizes={"train": 200, "val": 100, "test": 100})
+    splits = dataset.load("phantom", sizes={"train": 200, "val": 100, "test": 100})
     moving = augment.proof(splits, seed=0, augment=True)
     assert moving["train"] > 0.9 and moving["val"] == moving["test"] == 0
     assert augment.proof(splits, seed=0, augment=False) == {"train": 0, "val": 0, "test": 0}

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from lib import (
-    data,
     failures,
     figures,
     predict,
@@ -22,6 +21,7 @@ from lib import (
     results,
 )
 from lib.base import artefacts
+from lib.data import dataset
 
 ROOT = Path(__file__).parent.parent
 SMOKE = ROOT / "released" / "smoke"
@@ -77,7 +77,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
     }
     trained = predict.load_runs(values["runs"], arms, seeds)
     info, study = trained[before][seeds[0]].info, folder / "made-up"
-    splits = data.load_for(info["params"], info["data_digest"])
+    splits = dataset.load_for(info["params"], info["data_digest"])
     table = failures.test_table(trained[before][seeds[0]], splits)
     artefacts.write_table(
         study / "tables" / "selection.csv",

@@ -8,8 +8,8 @@ from PIL import Image
 from scipy import fft, ndimage, stats
 from torchvision.transforms.v2 import functional
 
-from lib import phantom
 from lib.corruptions import CONSTANTS, SEVERITIES, corrupt, normal
+from lib.data.phantom import draw
 
 PUBLISHED = {  # typed from make_cifar_c.py a second time
     "gaussian_noise": [0.04, 0.06, 0.08, 0.09, 0.10],
@@ -19,7 +19,7 @@ PUBLISHED = {  # typed from make_cifar_c.py a second time
     "pixelate": [0.95, 0.9, 0.85, 0.75, 0.65],
     "jpeg_compression": [80, 65, 58, 50, 40],
 }
-MADE = phantom.generate("test", 24, 0).images
+MADE = draw.generate("test", 24, 0).images
 IMAGES = torch.from_numpy(
     np.concatenate(
         (MADE, np.random.default_rng(0).integers(0, 256, (8, 3, 32, 32), dtype=np.uint8))

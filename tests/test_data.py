@@ -11,9 +11,10 @@ import pytest
 import torch
 import torchvision
 
-from lib import cifar100, data, phantom, walk
 from lib.base.artefacts import ROOT
-from lib.cifar100 import DataError
+from lib.data import cifar, dataset
+from lib.data.cifar import DataError
+from lib.data.phantom import draw
 
 PARENT = os.environ.get("CIFAR100_ROOT") or str(ROOT / "data")
 CIFAR100_DIGEST = "145492623b7e4f462374a0e159ab1fc8e3b40f630ee85c367232ff668a2ad33b"  # of seed 42
@@ -51,12 +52,12 @@ def statistics_of(split):
 
 @pytest.fixture(scope="module")
 def small():
-    return data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7)
+    return dataset.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7)
 
 
 def test_the_phantoms_splits_are_what_its_generator_makes(small):
     for name, size in (("train", 120), ("val", 80), ("test", 100)):
-        split, made = getattr(small, name), phantom.generate(name, size, 7)
+        split, made = getattr(small, name), draw.generate(name, size, 7)
         assert (
             len(split) == size
             and split.images.dtype == torch.uint8
@@ -66,20 +67,18 @@ def test_the_phantoms_splits_are_what_its_generator_makes(small):
             split.labels.numpy(), made.labels
         )
         assert split.index.tolist() == list(range(size))
-    assert (
-        small.class_names == phantom.CLASS_NAMES and small.superclass.tolist() == phantom.SUPERCLASS
-    )
+    assert small.class_names == draw.CLASS_NAMES and small.superclass.tolist() == draw.SUPERCLASS
 
 
 @pytest.mark.parametrize("name", ["train", "val", "test"])
 def test_the_planted_table_has_one_row_an_image_that_fits_it(small, name):
-    split, made = getattr(small, name), phantom.generate(name, len(getattr(small, name)), 7)
+    split, made = getattr(small, name), draw.generate(name, len(getattr(small, name)), 7)
     assert len(split.planted) == len(split) and list(split.planted) == [
         "cause",
         "cause_class",
         "object_class",
     ]
-    assert split.planted["cause"].tolist() == [phantom.CAUSES[cause] for cause in made.cause]
+    assert split.planted["cause"].tolist() == [draw.CAUSES[cause] for cause in made.cause]
     assert split.planted["object_class"].tolist() == made.object_class.tolist()
     assert split.planted["cause_class"].tolist() == made.cause_class.tolist()
     wrong = split.planted["object_class"].to_numpy() != split.labels.numpy()
@@ -108,13 +107,13 @@ def test_mean_and_deviation_are_torchs_own_of_the_training_pixels(small):
 
 def test_the_digest_depends_on_every_image_label_and_place(small):
     parts = {name: getattr(small, name) for name in ("train", "val", "test")}
-    assert walk.digest(parts) == small.digest
+    assert dataset.digest(parts) == small.digest
     assert (
-        data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7).digest
+        dataset.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=7).digest
         == small.digest
     )
     assert (
-        data.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=8).digest
+        dataset.load("phantom", sizes={"train": 120, "val": 80, "test": 100}, seed=8).digest
         != small.digest
     )
     for name, split in parts.items():
@@ -123,16 +122,16 @@ def test_the_digest_depends_on_every_image_label_and_place(small):
         labels[-1] += 1
         index[-1] += 1
         for changed in (
-            data.Split(images, split.labels, split.index),
-            data.Split(split.images, labels, split.index),
-            data.Split(split.images, split.labels, index),
+            dataset.Split(images, split.labels, split.index),
+            dataset.Split(split.images, labels, split.index),
+            dataset.Split(split.images, split.labels, index),
         ):
-            assert walk.digest(parts | {name: changed}) != small.digest
+            assert dataset.digest(parts | {name: changed}) != small.digest
 
 
 def test_sizes_of_zero_mean_all(monkeypatch):
-    monkeypatch.setattr(data, "PHANTOM_SIZES", {"train": 60, "val": 40, "test": 20})
-    splits = data.load("phantom", sizes={"train": 0, "val": 20})
+    monkeypatch.setattr(dataset, "PHANTOM_SIZES", {"train": 60, "val": 40, "test": 20})
+    splits = dataset.load("phantom", sizes={"train": 0, "val": 20})
     assert [len(split) for split in (splits.train, splits.val, splits.test)] == [60, 20, 20]
 
 
@@ -146,9 +145,9 @@ def test_a_runs_data_is_found_again_and_other_data_is_refused(small):
         "val_size": 80,
         "test_size": 100,
     }
-    assert data.load_for(parameters, small.digest).digest == small.digest
+    assert dataset.load_for(parameters, small.digest).digest == small.digest
     with pytest.raises(DataError, match=f"made from {small.digest[:12]}"):
-        data.load_for(parameters | {"data_seed": 8}, small.digest)
+        dataset.load_for(parameters | {"data_seed": 8}, small.digest)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +160,7 @@ def test_a_runs_data_is_found_again_and_other_data_is_refused(small):
 )
 def test_what_cannot_be_loaded_is_said(name, sizes, says):
     with pytest.raises(ValueError, match=says):
-        data.load(name, sizes=sizes)
+        dataset.load(name, sizes=sizes)
 
 
 # --- CIFAR-100's files
@@ -185,7 +184,7 @@ def test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out(
 ):
     monkeypatch.setenv("CIFAR100_ROOT", str(tmp_path))
     with pytest.raises(DataError) as caught:
-        data.load("cifar100")
+        dataset.load("cifar100")
     message = str(caught.value)
     assert (
         f"not in {tmp_path / 'cifar-100-python'} (missing: train, test, meta)" in message
@@ -201,7 +200,7 @@ def test_a_single_missing_file_is_named(tmp_path, offline):
     for name in ("train", "test"):
         (folder / name).write_bytes(b"")
     with pytest.raises(DataError, match=r"\(missing: meta\)"):
-        data.load("cifar100", tmp_path)
+        dataset.load("cifar100", tmp_path)
 
 
 def test_nothing_is_downloaded_when_the_files_are_there(tmp_path, offline, monkeypatch):
@@ -209,9 +208,9 @@ def test_nothing_is_downloaded_when_the_files_are_there(tmp_path, offline, monke
     folder.mkdir()
     for name in ("train", "test", "meta"):
         (folder / name).write_bytes(b"")
-    assert cifar100.find(tmp_path) == folder
+    assert cifar.find(tmp_path) == folder
     monkeypatch.setenv("CIFAR100_ROOT", str(tmp_path))
-    assert cifar100.find() == folder and not offline
+    assert cifar.find() == folder and not offline
 
 
 def test_a_file_with_the_wrong_sum_is_named_and_not_opened(tmp_path, offline):
@@ -220,13 +219,13 @@ def test_a_file_with_the_wrong_sum_is_named_and_not_opened(tmp_path, offline):
     for name in ("train", "test", "meta"):
         (folder / name).write_bytes(pickle.dumps(Touch(tmp_path / "ran")))
     with pytest.raises(DataError, match="cifar-100-python/train: not the official CIFAR-100 file"):
-        cifar100.read(tmp_path)
+        cifar.read(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(DataError, match="train: No such file"):
-        cifar100.official(tmp_path / "train", "0" * 64)
+        cifar.official(tmp_path / "train", "0" * 64)
 
 
 class Touch:
@@ -240,7 +239,7 @@ class Touch:
 
 
 def sums_patched(monkeypatch, content):
-    monkeypatch.setitem(cifar100.SHA256, "meta", hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(cifar.SHA256, "meta", hashlib.sha256(content).hexdigest())
 
 
 @pytest.mark.parametrize(
@@ -273,7 +272,7 @@ def test_a_malicious_pickle_with_the_right_sum_runs_nothing(tmp_path, monkeypatc
     path.write_bytes(make(tmp_path / "ran"))
     sums_patched(monkeypatch, path.read_bytes())
     with pytest.raises(DataError, match="meta: refused"):
-        cifar100.official(path, cifar100.SHA256["meta"])
+        cifar.official(path, cifar.SHA256["meta"])
     assert not (tmp_path / "ran").exists()
 
 
@@ -284,7 +283,7 @@ def test_an_array_as_python_2_pickled_it_is_read(tmp_path):
         b"K\x00tb\x89U\x06\x00\x01\x7f\x80\xfe\xfftbs."
     )
     (tmp_path / "train").write_bytes(content)
-    read = cifar100.official(tmp_path / "train", hashlib.sha256(content).hexdigest())
+    read = cifar.official(tmp_path / "train", hashlib.sha256(content).hexdigest())
     assert read["data"].tolist() == [0, 1, 127, 128, 254, 255] and read["data"].dtype == np.uint8
 
 
@@ -298,7 +297,7 @@ def official():
         for name in ("train", "test", "meta")
     ):
         pytest.skip(f"the official CIFAR-100 files are not in {PARENT}")
-    return data.load("cifar100", PARENT)
+    return dataset.load("cifar100", PARENT)
 
 
 @pytest.fixture(scope="module")
@@ -369,17 +368,17 @@ def test_statistics_are_those_of_the_train_split_alone(official):
 
 
 def test_sizes_seeds_and_what_is_too_much(official, monkeypatch):
-    files = cifar100.read(PARENT)
-    monkeypatch.setattr(data, "read", lambda root: files)
-    small = data.load("cifar100", sizes={"train": 200, "val": 0, "test": 50})
+    files = cifar.read(PARENT)
+    monkeypatch.setattr(dataset, "read", lambda root: files)
+    small = dataset.load("cifar100", sizes={"train": 200, "val": 0, "test": 50})
     assert [len(split) for split in (small.train, small.val, small.test)] == [200, 5_000, 50]
     assert (
         torch.equal(small.train.images, official.train.images[:200])
         and small.digest != official.digest
     )
     assert not np.array_equal(
-        data.load("cifar100", sizes={"train": 200}, seed=43).train.index, small.train.index
+        dataset.load("cifar100", sizes={"train": 200}, seed=43).train.index, small.train.index
     )
     for split, size in (("train", 45_001), ("val", 5_001), ("test", 10_001)):
         with pytest.raises(ValueError, match=f"{size - 1} {split} images, {size} were asked for"):
-            data.load("cifar100", sizes={split: size})
+            dataset.load("cifar100", sizes={split: size})

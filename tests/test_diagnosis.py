@@ -12,7 +12,8 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import spearmanr
 from torch import nn
 
-from lib import data, diagnosis, forward, gradcam, inference, probes
+from lib import diagnosis, forward, gradcam, inference, probes
+from lib.data import dataset
 from lib.model import resnet18
 from lib.predict import Predictions
 
@@ -21,7 +22,7 @@ TEST = 8
 
 @pytest.fixture(scope="module")
 def splits():
-    loaded = data.load("phantom", sizes={"train": 40, "val": 60, "test": 60})
+    loaded = dataset.load("phantom", sizes={"train": 40, "val": 60, "test": 60})
     return dataclasses.replace(loaded, test=loaded.test.first(TEST))
 
 

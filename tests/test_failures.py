@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import failures, phantom
+from lib import failures
 from lib.base.config import ParameterError
 from lib.calibration import fit_temperature, softmax
+from lib.data.phantom import draw
 from lib.predict import Predictions
 
 
@@ -23,7 +24,7 @@ def test_a_half_is_the_parity_of_the_id_whatever_else_is_asked_for():
 
 @pytest.mark.parametrize("seed", [42, 43])
 def test_the_phantoms_classes_and_causes_are_alike_in_both_halves(seed):
-    plan = phantom._plan("test", 4_000, seed)
+    plan = draw._plan("test", 4_000, seed)
     first = failures.half(np.arange(4_000)) == "discovery"
     for what in ("labels", "cause"):
         counts = np.bincount(plan[what])

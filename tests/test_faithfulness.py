@@ -11,7 +11,7 @@ from torch import nn
 from torchcam.metrics import DeletionInsertionMetric
 
 from lib import faithfulness, forward, inference, interventions, probes, sanity
-from lib.augment import normalise
+from lib.data.augment import normalise
 from lib.gradcam import GradCAM
 from lib.model import resnet18
 

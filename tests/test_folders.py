@@ -11,9 +11,10 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lib import data, decode, folders, preflight
+from lib import preflight
 from lib.base import artefacts
-from lib.cifar100 import DataError
+from lib.data import dataset, own_images
+from lib.data.cifar import DataError
 
 SIZES = {"train": 12, "test": 4}  # of each of three classes
 SIDE = 64
@@ -38,7 +39,7 @@ def root(painted, tmp_path):
 
 
 def load(root, **options):
-    return data.load("folder", root, **{"seed": 0, "image_size": SIDE} | options)
+    return dataset.load("folder", root, **{"seed": 0, "image_size": SIDE} | options)
 
 
 def refused(root, **options) -> str:
@@ -100,9 +101,9 @@ def test_a_picture_is_turned_as_its_camera_says(root):
 
 
 def test_pictures_are_decoded_once_and_anew_when_one_changes(root, cache, monkeypatch):
-    first, decoded = load(root), decode._pixels
-    monkeypatch.setattr(decode, "_pixels", lambda *_, **__: pytest.fail("decoded again"))
-    monkeypatch.setattr("lib.walk.walk", lambda _: pytest.fail("walked again"))
+    first, decoded = load(root), own_images._pixels
+    monkeypatch.setattr(own_images, "_pixels", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("lib.data.dataset.walk", lambda _: pytest.fail("walked again"))
     assert load(root).digest == first.digest
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
@@ -110,7 +111,7 @@ def test_pictures_are_decoded_once_and_anew_when_one_changes(root, cache, monkey
     assert load(root).digest != first.digest and load(root, image_size=32).test.images.shape[
         2:
     ] == (32, 32)
-    assert decode._pixels is decoded and not list(root.rglob("*.npy"))
+    assert own_images._pixels is decoded and not list(root.rglob("*.npy"))
 
 
 def test_a_walk_is_not_taken_for_that_of_other_arrays(root, cache):
@@ -126,7 +127,7 @@ def test_a_walk_is_not_taken_for_that_of_other_arrays(root, cache):
 
 
 def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
-    decoded, calls = decode._pixels, []
+    decoded, calls = own_images._pixels, []
 
     def dies(path, image_size):
         calls.append(path)
@@ -134,7 +135,7 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
             raise KeyboardInterrupt
         return decoded(path, image_size)
 
-    monkeypatch.setattr(decode, "_pixels", dies)
+    monkeypatch.setattr(own_images, "_pixels", dies)
     with pytest.raises(KeyboardInterrupt):
         load(root)
     assert [path.name for path in cache.rglob("*_images.npy")] == ["train_images.npy"] and not list(
@@ -145,16 +146,20 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
         "of a killed process"
     )
     monkeypatch.setattr(
-        decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size)
+        own_images,
+        "_pixels",
+        lambda path, image_size: calls.append(path) or decoded(path, image_size),
     )
     splits = load(root)
     assert len(calls) == 12 and len(splits.test) == 12 and not list(cache.rglob("*.tmp"))
 
 
 def test_two_that_start_at_once_decode_once(root, monkeypatch):
-    decoded, calls = decode._pixels, []
+    decoded, calls = own_images._pixels, []
     monkeypatch.setattr(
-        decode, "_pixels", lambda path, image_size: calls.append(path) or decoded(path, image_size)
+        own_images,
+        "_pixels",
+        lambda path, image_size: calls.append(path) or decoded(path, image_size),
     )
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: load(root), range(2))
@@ -372,7 +377,7 @@ def test_the_cases_of_a_folder_are_checked_before_anything_runs(root, tmp_path):
 
 
 def test_pictures_can_be_told_by_their_files(root):
-    assert folders.test_images(root) == 12
+    assert own_images.test_images(root) == 12
     listed = (load(root).test.images.path.parent / "test_files.txt").read_text().splitlines()
     assert (
         len(listed) == 12

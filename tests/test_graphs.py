@@ -9,9 +9,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lib import augment, data, graphs, machine, recipe, record, train
+from lib import graphs, machine, recipe, record, train
 from lib.base import random
 from lib.base.config import Train
+from lib.data import augment, dataset
 from tests.test_train import SETTINGS
 
 SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
@@ -19,7 +20,7 @@ SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
 
 @pytest.fixture(scope="module")
 def splits():
-    return data.load("phantom", sizes=SIZES, seed=0)
+    return dataset.load("phantom", sizes=SIZES, seed=0)
 
 
 def started(splits, folder, **changes):

@@ -11,24 +11,23 @@ from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 
 from lib import (
-    augment,
     corruptions,
     diagnosis,
     faithfulness,
     gradcam,
     interventions,
-    phantom,
     predict,
     probes,
     record,
     sanity,
-    streams,
     why,
 )
+from lib.data import augment, streams
+from lib.data.phantom import draw
 from lib.inference import fold_batch_norm
 from lib.model import resnet18
 
-SMALL = torch.from_numpy(phantom.generate("test", 4, 0).images)
+SMALL = torch.from_numpy(draw.generate("test", 4, 0).images)
 PUBLISHED = {  # ImageNet-C/create_c/make_imagenet_c.py
     "gaussian_noise": [0.08, 0.12, 0.18, 0.26, 0.38],
     "defocus_blur": [(3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)],

@@ -8,8 +8,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lib import data, live, record, train
+from lib import live, record, train
 from lib.base.config import Train
+from lib.data import dataset
 
 SETTINGS = dict(
     study="test",
@@ -53,7 +54,7 @@ class Handle:
 @pytest.fixture
 def state(tmp_path):
     torch.set_num_threads(1)
-    splits = data.load("phantom", sizes={"train": 20, "val": 20, "test": 20}, seed=0)
+    splits = dataset.load("phantom", sizes={"train": 20, "val": 20, "test": 20}, seed=0)
     return train.start(Train(**SETTINGS), splits, tmp_path, torch.device("cpu"), "fp32", key="none")
 
 

@@ -14,9 +14,10 @@ from IPython.utils.capture import capture_output
 from test_params import parameters_cell
 from test_resume import SETTINGS
 
-from lib import data, predict, record, train
+from lib import predict, record, train
 from lib.base import artefacts
 from lib.base.config import Train
+from lib.data import dataset
 
 STAGES = ("failures", "gradcam", "compare", "report")
 
@@ -30,7 +31,7 @@ def trained(outputs, arm: str, right: bool) -> None:
         | {f"{name}_size": size for name, size in sizes.items()}
         | {"outputs": str(outputs), "arm": arm, "epochs": 1, "milestones": []}
     )
-    splits = data.load("phantom", sizes=sizes, seed=0)
+    splits = dataset.load("phantom", sizes=sizes, seed=0)
     fingerprint = {"torch": "0", "threads": 1, "precision": "fp32", "device_name": "a machine"}
     state = train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
     row = train.train_epoch(state)

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from lib import phantom, phantom_paint, phantom_textures
-from lib.phantom_paint import scene
+from lib.data.phantom import draw, paint, shapes
+from lib.data.phantom.paint import scene
 
 FIELDS = ("images", "labels", "object_class", "cause", "cause_class", "mask")
 NOISE = 14  # no pixel may differ by more from the scene without noise
@@ -14,18 +14,18 @@ NOISE = 14  # no pixel may differ by more from the scene without noise
 
 @pytest.fixture(scope="module")
 def test_split():
-    return phantom.generate("test", 2000, 5)
+    return draw.generate("test", 2000, 5)
 
 
 @pytest.fixture(scope="module")
 def layers():
     """The same pictures' plan and their layers without noise."""
-    plan = phantom._plan("test", 2000, 5)
+    plan = draw._plan("test", 2000, 5)
     names = ("key", "object_class", "cause", "cause_class", "texture")
     return plan, scene(*(plan[name] for name in names))
 
 
-def digest(data: phantom.Images) -> str:
+def digest(data: draw.Images) -> str:
     sha = hashlib.sha256()
     for name in FIELDS:
         array = getattr(data, name)
@@ -48,7 +48,7 @@ def digest(data: phantom.Images) -> str:
     ],
 )
 def test_the_bytes_are_pinned(split, size, seed, expected):
-    assert digest(phantom.generate(split, size, seed)) == expected
+    assert digest(draw.generate(split, size, seed)) == expected
 
 
 def test_shapes_and_types(test_split):
@@ -67,19 +67,19 @@ def test_shapes_and_types(test_split):
 
 
 def test_the_vocabulary():
-    assert len(set(phantom.CLASS_NAMES)) == 20
-    assert phantom.SUPERCLASS == sorted(list(range(5)) * 4) and len(phantom.SUPERCLASS_NAMES) == 5
-    assert phantom.CAUSES == ("none", "background", "second_object", "look_alike", "label_error")
-    assert sum(phantom.SHARES) == 100 and len(phantom.SHARES) == len(phantom.CAUSES)
+    assert len(set(draw.CLASS_NAMES)) == 20
+    assert draw.SUPERCLASS == sorted(list(range(5)) * 4) and len(draw.SUPERCLASS_NAMES) == 5
+    assert draw.CAUSES == ("none", "background", "second_object", "look_alike", "label_error")
+    assert sum(draw.SHARES) == 100 and len(draw.SHARES) == len(draw.CAUSES)
     assert (
-        len(set(label // 2 for label in phantom.TIED_CLASSES)) == phantom_textures.TIED == 8
+        len(set(label // 2 for label in draw.TIED_CLASSES)) == shapes.TIED == 8
     )  # one of a pair at most
 
 
-@pytest.mark.parametrize("split", phantom.SPLITS)
+@pytest.mark.parametrize("split", draw.SPLITS)
 @pytest.mark.parametrize("size", [1, 255, 257])
 def test_a_shorter_split_starts_a_longer_one(split, size):
-    short, long = phantom.generate(split, size, 3), phantom.generate(split, 300, 3)
+    short, long = draw.generate(split, size, 3), draw.generate(split, 300, 3)
     for name in FIELDS:
         assert np.array_equal(getattr(short, name), getattr(long, name)[:size]), name
 
@@ -89,15 +89,15 @@ def test_classes_are_balanced_and_so_are_causes_within_a_class(test_split):
     for label in range(20):
         assert (
             tuple(np.bincount(test_split.cause[test_split.labels == label], minlength=5))
-            == phantom.SHARES
+            == draw.SHARES
         )
-    part = phantom.generate("val", 500, 0)
+    part = draw.generate("val", 500, 0)
     assert (np.bincount(part.labels) == 25).all()
-    assert np.abs(np.bincount(part.cause, minlength=5) / 5 - phantom.SHARES).max() < 2  # per cent
+    assert np.abs(np.bincount(part.cause, minlength=5) / 5 - draw.SHARES).max() < 2  # per cent
 
 
 def test_training_is_clean():
-    data = phantom.generate("train", 500, 0)
+    data = draw.generate("train", 500, 0)
     assert (
         (data.cause == 0).all()
         and (data.cause_class == -1).all()
@@ -108,21 +108,21 @@ def test_training_is_clean():
 def test_seeds_and_splits_share_no_picture():
     seen = [
         picture.tobytes()
-        for split in phantom.SPLITS
+        for split in draw.SPLITS
         for seed in (0, 1)
-        for picture in phantom.generate(split, 500, seed).images
+        for picture in draw.generate(split, 500, seed).images
     ]
     assert len(set(seen)) == len(seen) == 3000
 
 
 def test_tied_classes_stand_on_their_own_background_at_the_stated_share():
-    plan = phantom._plan("train", 8000, 0)
-    tied = np.isin(plan["labels"], phantom.TIED_CLASSES)
-    own = np.array(phantom.TIED_CLASSES)[plan["texture"][tied].clip(0, 7)] == plan["labels"][tied]
-    own &= plan["texture"][tied] < phantom_textures.TIED
-    assert abs(own.mean() * 100 - phantom.BIAS) < 2
-    assert (plan["texture"][tied][~own] >= phantom_textures.TIED).all()
-    assert (plan["texture"][~tied] >= phantom_textures.TIED).all()
+    plan = draw._plan("train", 8000, 0)
+    tied = np.isin(plan["labels"], draw.TIED_CLASSES)
+    own = np.array(draw.TIED_CLASSES)[plan["texture"][tied].clip(0, 7)] == plan["labels"][tied]
+    own &= plan["texture"][tied] < shapes.TIED
+    assert abs(own.mean() * 100 - draw.BIAS) < 2
+    assert (plan["texture"][tied][~own] >= shapes.TIED).all()
+    assert (plan["texture"][~tied] >= shapes.TIED).all()
     assert (
         np.bincount(plan["texture"][~tied], minlength=16)[8:].min() > 500
     )  # the whole neutral pool is in use
@@ -134,7 +134,7 @@ def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
     difference = np.abs(test_split.images.astype(int) - scenes.background).max(1)
     free = ~test_split.mask & (scenes.second == 0)
     assert difference[free].max() <= NOISE
-    assert (scenes.second[test_split.cause != phantom.SECOND_OBJECT] == 0).all()
+    assert (scenes.second[test_split.cause != draw.SECOND_OBJECT] == 0).all()
     core = (scenes.main == 128) & (difference > NOISE)  # far enough from the background to be seen
     assert core.sum() > 0.95 * (scenes.main == 128).sum()
     assert test_split.mask.sum((1, 2)).min() >= 30
@@ -143,8 +143,7 @@ def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
 def test_each_texture_is_recognisable_without_noise():
     """Two tied textures with the same random numbers differ much, and so do two pictures of one texture."""
     fields = [
-        phantom_textures.field(texture, phantom._plan("test", 40, 0)["key"]).astype(int)
-        for texture in range(16)
+        shapes.field(texture, draw._plan("test", 40, 0)["key"]).astype(int) for texture in range(16)
     ]
     for i, one in enumerate(fields):
         assert one.shape == (40, 32, 32) and one.min() >= 0 and one.max() <= 128 and one.std() > 10
@@ -154,17 +153,17 @@ def test_each_texture_is_recognisable_without_noise():
 
 def test_background_pictures_show_the_texture_of_the_class_they_point_at(test_split, layers):
     plan, scenes = layers
-    chosen = test_split.cause == phantom.BACKGROUND
-    tied = np.array(phantom.TIED_CLASSES)
+    chosen = test_split.cause == draw.BACKGROUND
+    tied = np.array(draw.TIED_CLASSES)
     assert np.array_equal(tied[plan["texture"][chosen]], test_split.cause_class[chosen])
     assert (test_split.cause_class[chosen] // 2 != test_split.labels[chosen] // 2).all()
-    assert set(test_split.cause_class[chosen]) == set(phantom.TIED_CLASSES)
+    assert set(test_split.cause_class[chosen]) == set(draw.TIED_CLASSES)
     for texture in range(
         8
     ):  # the brightness outside the mask follows that texture's field, however it is coloured
         rows = np.flatnonzero(chosen & (plan["texture"] == texture))
-        field = phantom_textures.field(texture, plan["key"][rows])
-        wrong = phantom_textures.field((texture + 1) % 8, plan["key"][rows])
+        field = shapes.field(texture, plan["key"][rows])
+        wrong = shapes.field((texture + 1) % 8, plan["key"][rows])
         pictures, outside = test_split.images[rows].mean(1), ~test_split.mask[rows]
         assert (
             _correlation(pictures, field, outside)
@@ -186,7 +185,7 @@ def _correlation(pictures, values, where):
 
 def test_the_second_object_is_larger_and_of_the_class_pointed_at(test_split, layers):
     plan, scenes = layers
-    chosen = test_split.cause == phantom.SECOND_OBJECT
+    chosen = test_split.cause == draw.SECOND_OBJECT
     main, second = (
         layer[chosen].sum((1, 2), dtype=np.int64) for layer in (scenes.main, scenes.second)
     )
@@ -194,16 +193,16 @@ def test_the_second_object_is_larger_and_of_the_class_pointed_at(test_split, lay
     visible = ((scenes.second > 0) & ~test_split.mask)[chosen].sum((1, 2))
     assert (visible > 0.8 * (scenes.second > 0)[chosen].sum((1, 2))).mean() > 0.9
     assert (test_split.cause_class[chosen] // 2 != test_split.labels[chosen] // 2).all()
-    assert (plan["texture"][chosen] >= phantom_textures.TIED).all()
+    assert (plan["texture"][chosen] >= shapes.TIED).all()
 
 
 def test_look_alikes_differ_in_few_pixels_and_show_more_of_their_own_shape(
     test_split, layers, monkeypatch
 ):
     plan, scenes = layers
-    chosen = test_split.cause == phantom.LOOK_ALIKE
+    chosen = test_split.cause == draw.LOOK_ALIKE
     assert np.array_equal(test_split.cause_class[chosen], test_split.labels[chosen] ^ 1)
-    assert (plan["texture"][chosen] >= phantom_textures.TIED).all()
+    assert (plan["texture"][chosen] >= shapes.TIED).all()
     part = [
         plan[name][chosen] for name in ("key", "object_class", "cause", "cause_class", "texture")
     ]
@@ -212,29 +211,29 @@ def test_look_alikes_differ_in_few_pixels_and_show_more_of_their_own_shape(
         128,
         0,
     ):  # the same pictures with the label's shape alone, then with the partner's alone
-        monkeypatch.setattr(phantom_paint, "ALIKE_OWN", (own_share, own_share + 1))
+        monkeypatch.setattr(paint, "ALIKE_OWN", (own_share, own_share + 1))
         pure.append(scene(*part).main.astype(int))
     differs = (np.abs(pure[0] - pure[1]) > 8).sum((1, 2))
     assert differs.min() >= 3 and differs.max() <= 50
     to_own, to_partner = (np.abs(scenes.main[chosen] - shape).sum((1, 2)) for shape in pure)
     assert (to_own < 0.8 * to_partner).all() and (to_own > 0.3 * to_partner).all()
     areas = scenes.main.sum((1, 2), dtype=np.int64)
-    assert areas[chosen].mean() < 0.75 * areas[test_split.cause == phantom.NONE].mean()
+    assert areas[chosen].mean() < 0.75 * areas[test_split.cause == draw.NONE].mean()
 
 
 def test_only_label_errors_are_mislabelled(test_split, layers):
-    chosen = test_split.cause == phantom.LABEL_ERROR
+    chosen = test_split.cause == draw.LABEL_ERROR
     assert np.array_equal(test_split.labels != test_split.object_class, chosen)
     assert np.array_equal(test_split.cause_class[chosen], test_split.object_class[chosen])
     assert (test_split.object_class[chosen] // 2 != test_split.labels[chosen] // 2).all()
-    assert (test_split.cause_class[test_split.cause == phantom.NONE] == -1).all()
+    assert (test_split.cause_class[test_split.cause == draw.NONE] == -1).all()
 
 
 def test_a_mask_has_the_form_of_its_class(test_split):
     """Shapes are told apart by their masks alone: the nearest class's average, centred, is mostly the right one."""
-    data = phantom.generate("train", 3000, 0)
+    data = draw.generate("train", 3000, 0)
     means = np.stack([_centred(data.mask[data.labels == label]).mean(0) for label in range(20)])
-    chosen = test_split.cause != phantom.LOOK_ALIKE
+    chosen = test_split.cause != draw.LOOK_ALIKE
     found = _centred(test_split.mask[chosen])
     nearest = ((found[:, None] - means) ** 2).sum((2, 3)).argmin(1)
     assert (nearest == test_split.object_class[chosen]).mean() > 0.5
@@ -269,4 +268,4 @@ def _centred(masks):
 )
 def test_bad_input_is_named(split, size, seed, message):
     with pytest.raises(ValueError, match=message):
-        phantom.generate(split, size, seed)
+        draw.generate(split, size, seed)

@@ -6,7 +6,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
-from lib import data, forward, interventions, probes
+from lib import forward, interventions, probes
+from lib.data import dataset
 from lib.model import resnet18
 
 N, TEMPERATURE = 5, 1.7
@@ -14,7 +15,7 @@ N, TEMPERATURE = 5, 1.7
 
 @pytest.fixture(scope="module")
 def splits():
-    return data.load("phantom", sizes={"train": 40, "val": 20, "test": N})
+    return dataset.load("phantom", sizes={"train": 40, "val": 20, "test": N})
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,10 @@ import pytest
 import torch
 from project import copied, make
 
-from lib import data, fullsize, predict, record, released
+from lib import fullsize, predict, record, released
 from lib.base import artefacts
 from lib.base.config import check
+from lib.data import dataset
 
 VALUES = [
     ("train_size", "60"),
@@ -85,7 +86,7 @@ def test_half_precision_moves_no_first_guess():
 
 
 def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, kept):
-    splits = data.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
+    splits = dataset.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
     run = predict.load_run(kept / "released" / "smoke" / "baseline" / "seed-0")
     weights = artefacts.read_weights(run.path / "model.safetensors")
     assert all(

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from lib import checkpoint, data, predict, record, train
+from lib import checkpoint, predict, record, train
 from lib.base import artefacts
 from lib.base.config import Train
+from lib.data import dataset
 
 SETTINGS = dict(
     study="test",
@@ -55,7 +56,7 @@ FORKS.set_forkserver_preload(
 def started(outputs, **changes):
     torch.set_num_threads(1)
     params = Train(**SETTINGS | {"outputs": str(outputs)} | changes)
-    splits = data.load("phantom", sizes={"train": 90, "val": 40, "test": 40}, seed=0)
+    splits = dataset.load("phantom", sizes={"train": 90, "val": 40, "test": 40}, seed=0)
     key = record.key(params, splits.digest, FINGERPRINT)
     return train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", key)
 

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import rescored, reviews
-from lib.cifar100 import DataError
-from lib.data import Split, Splits
+from lib import rescored
+from lib.data import label_reviews
+from lib.data.cifar import DataError
+from lib.data.dataset import Split, Splits
 
 LABELS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3])
 VOTES = {
@@ -26,24 +27,26 @@ def entry(number, votes, **other):
         "id": number,
         "given_original_label": int(LABELS[number]),
         "our_guessed_label": 7,
-        "mturk": dict(zip(reviews.ANSWERS, votes)),
+        "mturk": dict(zip(label_reviews.ANSWERS, votes)),
     } | other
 
 
 @pytest.fixture
 def place(tmp_path):
-    (tmp_path / reviews.REVIEW).write_text(
+    (tmp_path / label_reviews.REVIEW).write_text(
         json.dumps([entry(number, votes) for number, votes in VOTES.items()])
     )
-    (tmp_path / reviews.DUPLICATES[0]).write_text(
+    (tmp_path / label_reviews.DUPLICATES[0]).write_text(
         "TestID,TrainID,Distance,Judgment\n1,40000,0.0,0\n8,77,0.2,2\n"
     )
-    (tmp_path / reviews.DUPLICATES[1]).write_text("TestID,TrainID,Distance,Judgment\n0,9,0.1,1\n")
+    (tmp_path / label_reviews.DUPLICATES[1]).write_text(
+        "TestID,TrainID,Distance,Judgment\n0,9,0.1,1\n"
+    )
     return tmp_path
 
 
 def test_a_verdict_needs_three_of_five(place):
-    review = reviews.read_review(place / reviews.REVIEW, LABELS).set_index("id")
+    review = label_reviews.read_review(place / label_reviews.REVIEW, LABELS).set_index("id")
     assert review["verdict"].to_dict() == {
         0: "given",
         2: "guessed",
@@ -52,29 +55,31 @@ def test_a_verdict_needs_three_of_five(place):
         6: "neither",
     }
     assert review["votes"].tolist() == [5, 4, 2, 4, 3]
-    assert len(reviews.read_review(place / reviews.REVIEW, LABELS[:3])) == 2  # of a split cut short
+    assert (
+        len(label_reviews.read_review(place / label_reviews.REVIEW, LABELS[:3])) == 2
+    )  # of a split cut short
 
 
 def test_near_duplicates_are_the_test_images_of_both_lists(place):
-    assert reviews.read_duplicates(place / reviews.DUPLICATES[0]).tolist() == [
+    assert label_reviews.read_duplicates(place / label_reviews.DUPLICATES[0]).tolist() == [
         1,
         8,
     ]  # not the train ids
-    assert reviews.read_duplicates(place / reviews.DUPLICATES[1]).tolist() == [0, 9]
-    assert reviews.look_up(LABELS, place)[1].tolist() == [0, 1, 8, 9]
+    assert label_reviews.read_duplicates(place / label_reviews.DUPLICATES[1]).tolist() == [0, 9]
+    assert label_reviews.look_up(LABELS, place)[1].tolist() == [0, 1, 8, 9]
 
 
 def test_what_is_absent_is_none(place):
-    assert reviews.missing(place) == []
-    (place / reviews.DUPLICATES[1]).unlink()
-    review, duplicates = reviews.look_up(LABELS, place)
+    assert label_reviews.missing(place) == []
+    (place / label_reviews.DUPLICATES[1]).unlink()
+    review, duplicates = label_reviews.look_up(LABELS, place)
     assert (
         len(review) == 5
         and duplicates is None
-        and reviews.missing(place) == ["duplicates_test_test.csv"]
+        and label_reviews.missing(place) == ["duplicates_test_test.csv"]
     )
-    (place / reviews.REVIEW).unlink()
-    assert reviews.look_up(LABELS, place) == (None, None)
+    (place / label_reviews.REVIEW).unlink()
+    assert label_reviews.look_up(LABELS, place) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -99,14 +104,14 @@ def test_what_is_absent_is_none(place):
     ],
 )
 def test_another_review_file_is_refused_in_one_line(tmp_path, content, said):
-    path = tmp_path / reviews.REVIEW
+    path = tmp_path / label_reviews.REVIEW
     path.write_bytes(
         content
         if isinstance(content, bytes)
         else (content if isinstance(content, str) else json.dumps(content)).encode()
     )
     with pytest.raises(DataError, match=said) as error:
-        reviews.read_review(path, LABELS)
+        label_reviews.read_review(path, LABELS)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -124,10 +129,10 @@ def test_another_review_file_is_refused_in_one_line(tmp_path, content, said):
     ],
 )
 def test_another_list_is_refused_in_one_line(tmp_path, content, said):
-    path = tmp_path / reviews.DUPLICATES[0]
+    path = tmp_path / label_reviews.DUPLICATES[0]
     path.write_text(content)
     with pytest.raises(DataError, match=said) as error:
-        reviews.read_duplicates(path)
+        label_reviews.read_duplicates(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -179,10 +184,10 @@ def test_what_reviewers_rejected_is_corrected_only_where_they_agree_on_the_other
 def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monkeypatch, capsys):
     monkeypatch.setenv("CIFAR100_ROOT", str(place))
     monkeypatch.setattr(
-        reviews.cifar100, "read", lambda: ({}, {"fine_labels": LABELS.tolist()}, {})
+        label_reviews.cifar100, "read", lambda: ({}, {"fine_labels": LABELS.tolist()}, {})
     )
-    (place / reviews.DUPLICATES[1]).unlink()
-    assert reviews.main() == 0
+    (place / label_reviews.DUPLICATES[1]).unlink()
+    assert label_reviews.main() == 0
     said = capsys.readouterr().out
     assert (
         "5 labels reviewed, 4 rejected" in said
@@ -192,5 +197,5 @@ def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monke
         "duplicates_test_test.csv: not there; optional, save under this name github.com/cvjena/cifair, meta/duplicates_cifar100_test.csv"
         in said
     )
-    (place / reviews.REVIEW).write_text("[")
-    assert reviews.main() == 1 and "expected entries" in capsys.readouterr().err
+    (place / label_reviews.REVIEW).write_text("[")
+    assert label_reviews.main() == 1 and "expected entries" in capsys.readouterr().err

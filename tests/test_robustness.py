@@ -13,9 +13,7 @@ from scipy import stats
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lib import (
-    augment,
     captions_robustness,
-    data,
     machine,
     plots,
     plots_robustness,
@@ -25,7 +23,8 @@ from lib import (
 )
 from lib.base import artefacts
 from lib.corruptions import CONSTANTS, NAMES, corrupt
-from lib.data import Split
+from lib.data import augment, dataset
+from lib.data.dataset import Split
 from lib.robustness import CONDITIONS
 
 CLASSES, IMAGES = 5, 300
@@ -83,7 +82,7 @@ def test_accuracy_and_calibration_of_every_condition_are_those_of_torchmetrics(m
 def test_logits_are_those_of_the_network_on_the_corrupted_images(monkeypatch):
     monkeypatch.setattr(machine, "choose_precision", lambda *_: "fp32")
     run = predict.load_run(artefacts.ROOT / "released" / "smoke" / "cutmix" / "seed-0")
-    splits = data.load_for(run.info["params"])
+    splits = dataset.load_for(run.info["params"])
     chosen = robustness.subset(splits.test, 24)
     predicted = robustness.logits({"cutmix": run}, splits, chosen)["cutmix"]
     model = predict.load_model(run, len(splits.class_names)).to(machine.choose_device("auto"))

@@ -10,10 +10,11 @@ import pytest
 import torch
 from test_resume import SETTINGS
 
-from lib import augment, data, inference, record, streams, train, walk
+from lib import inference, record, train
 from lib.base.config import Train
-from lib.cifar100 import DataError
-from lib.streams import Stream
+from lib.data import augment, dataset, streams
+from lib.data.cifar import DataError
+from lib.data.streams import Stream
 
 SIDE = 96  # the smallest with torchvision's stem
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 3, 6, 6), dtype=np.uint8)
@@ -31,7 +32,7 @@ def splits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return data.load(
+        return dataset.load(
             "folder",
             folder_of_pictures.write(folder / "root", {"train": 16, "test": 4}),
             seed=3,
@@ -160,7 +161,7 @@ def test_damaged_arrays_are_refused(stream, damage, says):
 
 def test_digest_and_statistics_are_those_of_the_images_in_memory(splits, in_memory, monkeypatch):
     parts = {name: getattr(in_memory, name) for name in ("train", "val", "test")}
-    assert walk.walk(parts) == {
+    assert dataset.walk(parts) == {
         "mean": list(splits.mean),
         "std": list(splits.std),
         "digest": splits.digest,
@@ -169,8 +170,8 @@ def test_digest_and_statistics_are_those_of_the_images_in_memory(splits, in_memo
     np.testing.assert_allclose(splits.mean, pixels.mean(1), rtol=1e-12)
     np.testing.assert_allclose(splits.std, pixels.std(1, correction=0), rtol=1e-10)
     monkeypatch.setattr(streams, "PIXELS", 5 * SIDE**2)
-    monkeypatch.setattr(walk, "PIXELS", 5 * SIDE**2)
-    assert walk.walk({name: getattr(splits, name) for name in parts})["digest"] == splits.digest
+    monkeypatch.setattr(dataset, "PIXELS", 5 * SIDE**2)
+    assert dataset.walk({name: getattr(splits, name) for name in parts})["digest"] == splits.digest
 
 
 def started(splits, outputs):

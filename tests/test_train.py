@@ -9,9 +9,10 @@ from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import v2
 
-from lib import augment, data, recipe, train
+from lib import recipe, train
 from lib.base import random
 from lib.base.config import Train
+from lib.data import augment, dataset
 
 SETTINGS = dict(
     study="test",
@@ -44,7 +45,7 @@ SETTINGS = dict(
 
 @pytest.fixture(scope="module")
 def splits():
-    return data.load("phantom", sizes={"train": 24, "val": 20, "test": 20}, seed=0)
+    return dataset.load("phantom", sizes={"train": 24, "val": 20, "test": 20}, seed=0)
 
 
 def started(splits, folder, **changes):

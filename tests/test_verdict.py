@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lib import data, diagnosis, verdict
+from lib import diagnosis, verdict
 from lib.base import artefacts, config
+from lib.data import dataset
 
 CASES = 400
 
@@ -146,7 +147,7 @@ def test_two_causes_never_weigh_a_statistic_alike(rule):
 
 
 def test_a_planted_cause_acts_only_where_it_points_at_the_prediction():
-    split = data.load("phantom", sizes={"train": 20, "val": 20, "test": 300}).test
+    split = dataset.load("phantom", sizes={"train": 20, "val": 20, "test": 300}).test
     position = np.arange(299, -1, -2)
     pointed = split.planted["cause_class"].to_numpy()[position]
     known = verdict.planted(split, position, pointed)

@@ -9,7 +9,8 @@ import torch
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 
-from lib import cards, diagnosis, effects, marks, phantom, probes, results, verdict, why
+from lib import cards, diagnosis, effects, marks, probes, results, verdict, why
+from lib.data.phantom import draw
 from lib.failures import half
 from lib.rescored import Opinion
 
@@ -18,11 +19,11 @@ RULE = verdict.read_rule()
 
 
 def splits_of(seed: int, images: int = 60):
-    """A split as `lib.data` gives it, without pictures: ids in an order of their own, and what the phantom planted."""
-    made = phantom.generate("test", images, seed)
+    """A split as `lib.data.dataset` gives it, without pictures: ids in an order of their own, and what the phantom planted."""
+    made = draw.generate("test", images, seed)
     planted = pd.DataFrame(
         {
-            "cause": np.array(phantom.CAUSES)[made.cause],
+            "cause": np.array(draw.CAUSES)[made.cause],
             "cause_class": made.cause_class,
             "object_class": made.object_class,
         }
@@ -32,7 +33,7 @@ def splits_of(seed: int, images: int = 60):
         planted=planted,
         labels=torch.from_numpy(made.labels),
     )
-    return SimpleNamespace(class_names=phantom.CLASS_NAMES, test=test)
+    return SimpleNamespace(class_names=draw.CLASS_NAMES, test=test)
 
 
 def evidence_of(splits, seed: int, errors: int = 40) -> diagnosis.Evidence:
@@ -93,8 +94,8 @@ def test_the_table_has_every_error_of_every_arm(everything, found, verdicts, spl
             and said["half"] == ("discovery", "confirmation")[said["id"] % 2]
         )
         assert (
-            said["true"] == phantom.CLASS_NAMES[splits.test.labels[place]]
-            and said["predicted"] == phantom.CLASS_NAMES[found["cutmix"].wrong[row]]
+            said["true"] == draw.CLASS_NAMES[splits.test.labels[place]]
+            and said["predicted"] == draw.CLASS_NAMES[found["cutmix"].wrong[row]]
         )
         assert (
             said["verdict"] == verdicts["cutmix"]["verdict"][row]
@@ -113,7 +114,7 @@ def test_an_error_whose_cause_points_elsewhere_does_not_act(everything, splits):
     for row in everything.itertuples():
         known = by_id.loc[row.id]
         assert row.acts == (
-            known["cause"] == "none" or phantom.CLASS_NAMES[known["cause_class"]] == row.predicted
+            known["cause"] == "none" or draw.CLASS_NAMES[known["cause_class"]] == row.predicted
         )
     assert 0 < everything["acts"].mean() < 1
 

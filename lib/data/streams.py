@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.cifar100 import DataError
+from lib.data.cifar import DataError
 
 PIXELS = 2**20  # of one channel that are worked on at a time: 1,024 images of 32 px, 20 of 224 px
 AHEAD = 2  # batches that are read while one is worked on, each by a thread

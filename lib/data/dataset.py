@@ -1,15 +1,19 @@
 """Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or a folder of images, read as needed."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from lib import folders, phantom, walk
-from lib.base import random
-from lib.cifar100 import DataError, read
-from lib.streams import Stream, take
+from lib.base import artefacts, random
+from lib.data import own_images
+from lib.data.cifar import DataError, read
+from lib.data.own_images import SPLITS, stamp
+from lib.data.phantom import draw
+from lib.data.streams import PIXELS, Stream, at_once, take
 
 CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
@@ -65,7 +69,7 @@ def load(
     """Load "cifar100", "phantom" or "folder".
 
     root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/ in the project), of folder the
-    images (see lib.folders); sizes: images per split, 0 or absent for all; seed: of the train/val split, or of the phantom;
+    images (see lib.data.own_images); sizes: images per split, 0 or absent for all; seed: of the train/val split, or of the phantom;
     image_size: pixels of a side, of folder alone.
     Raises ValueError for an unknown name or a size the data set cannot give, DataError for missing or damaged files.
     """
@@ -77,7 +81,7 @@ def load(
     elif name == "cifar100":
         splits, names = _cifar100(root, seed)
     elif name == "folder":
-        found = folders.read(root, image_size)
+        found = own_images.read(root, image_size)
         splits, names = _folder(found, seed)
     else:
         raise ValueError(f"unknown data set {name!r}; known are cifar100, phantom, folder")
@@ -87,7 +91,7 @@ def load(
                 f"{name} has {len(splits[split])} {split} images, {size} were asked for"
             )
         splits[split] = splits[split].first(size)
-    known = walk.remembered(splits, found.cache) if name == "folder" else walk.walk(splits)
+    known = remembered(splits, found.cache) if name == "folder" else walk(splits)
     return Splits(
         name,
         **splits,
@@ -118,10 +122,10 @@ def load_for(parameters: dict, digest: str | None = None) -> Splits:
 def _phantom(sizes: dict[str, int], seed: int):
     splits = {}
     for split, size in sizes.items():
-        made = phantom.generate(split, size, seed)
+        made = draw.generate(split, size, seed)
         planted = pd.DataFrame(
             {
-                "cause": np.array(phantom.CAUSES)[made.cause],
+                "cause": np.array(draw.CAUSES)[made.cause],
                 "cause_class": made.cause_class,
                 "object_class": made.object_class,
             }
@@ -130,9 +134,9 @@ def _phantom(sizes: dict[str, int], seed: int):
             torch.from_numpy(made.images), torch.from_numpy(made.labels), np.arange(size), planted
         )
     return splits, {
-        "class_names": phantom.CLASS_NAMES,
-        "superclass": np.array(phantom.SUPERCLASS),
-        "superclass_names": phantom.SUPERCLASS_NAMES,
+        "class_names": draw.CLASS_NAMES,
+        "superclass": np.array(draw.SUPERCLASS),
+        "superclass_names": draw.SUPERCLASS_NAMES,
     }
 
 
@@ -158,7 +162,7 @@ def _select(official: dict, index: np.ndarray) -> Split:
     return Split(images, torch.tensor(official["fine_labels"])[index], index)
 
 
-def _folder(found: folders.Found, seed: int):
+def _folder(found: own_images.Found, seed: int):
     """Each split in a random order of the seed: files come sorted by class, and any first images should be a sample of all."""
 
     def chosen(split, index):
@@ -192,3 +196,78 @@ def _folder(found: folders.Found, seed: int):
         "superclass": np.arange(len(found.class_names)),
         "superclass_names": found.class_names,
     }
+
+
+# A walk over all images of a data set: the statistics of its training pixels, and the digest that a run is known by.
+
+
+def walk(splits: dict) -> dict:
+    """mean and std of the training pixels, per channel, in 0..1, and the digest of all splits (lib.data.dataset.Split by name)."""
+    mean, std = statistics(splits["train"].images)
+    return {"mean": mean, "std": std, "digest": digest(splits)}
+
+
+def remembered(splits: dict, folder: Path) -> dict:
+    """`walk` of streamed splits, read from `folder` while the arrays' sizes and times are those of the walk that was kept there."""
+    stamps = [stamp(splits[split].images.path) for split in SPLITS]
+    path = folder / f"walk-{artefacts.digest({'files': stamps, 'rows': _rows(splits)})[:16]}.json"
+    try:
+        return artefacts.read_json(path)
+    except artefacts.ArtefactError:
+        found = walk(splits)
+    try:
+        artefacts.write_json(path, found)
+    except (
+        artefacts.ArtefactError
+    ):  # a place that cannot be written to costs the next walk, and nothing else
+        pass
+    return found
+
+
+def statistics(images) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel, in 0..1, from exact integer counts."""
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    counts = sum(
+        torch.stack(
+            [
+                torch.bincount(block[:, channel].flatten().int(), minlength=256)
+                for channel in range(3)
+            ]
+        )
+        for block in _blocks(images)
+    )
+    share = counts.double() / counts.sum(1, keepdim=True)
+    mean = share @ levels
+    std = (share @ levels**2 - mean**2).sqrt()
+    return mean.tolist(), std.tolist()
+
+
+def digest(splits: dict) -> str:
+    """SHA-256 of all places, labels and images, split by split."""
+    total = hashlib.sha256()
+    for split in SPLITS:
+        total.update(_numbers(splits[split]))
+        for block in _blocks(splits[split].images):
+            total.update(np.ascontiguousarray(block.numpy()))
+    return total.hexdigest()
+
+
+def _rows(splits: dict) -> str:
+    """What chose the images and labelled them."""
+    return artefacts.digest(
+        [
+            [len(splits[split]), hashlib.sha256(_numbers(splits[split])).hexdigest()]
+            for split in SPLITS
+        ]
+    )
+
+
+def _numbers(split) -> bytes:
+    return b"".join(
+        np.ascontiguousarray(array).astype("<i8").tobytes()
+        for array in (split.index, split.labels.numpy())
+    )
+
+
+def _blocks(images):
+    return images.split(at_once(images, PIXELS))

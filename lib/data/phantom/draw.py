@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib import phantom_shapes, phantom_textures
-from lib.phantom_paint import scene
-from lib.phantom_random import draw, keys, noise
+from lib.data.phantom import shapes
+from lib.data.phantom.paint import scene
+from lib.data.phantom.shapes import draw, keys, noise
 
-CLASS_NAMES: list[str] = list(phantom_shapes.templates()[0])
+CLASS_NAMES: list[str] = list(shapes.templates()[0])
 SUPERCLASS: list[int] = [label // 4 for label in range(20)]
 SUPERCLASS_NAMES: list[str] = ["round", "angular", "building", "vessel", "mover"]
 CAUSES = ("none", "background", "second_object", "look_alike", "label_error")
@@ -113,7 +113,7 @@ def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
     )
     cause_class = np.choose(cause, [np.full(size, -1, np.int64), tied[lure], other, partner, other])
     object_class = np.where(cause == LABEL_ERROR, other, labels)
-    neutral = draw(key, 2, phantom_textures.TIED, len(phantom_textures.NAMES))
+    neutral = draw(key, 2, shapes.TIED, len(shapes.NAMES))
     own = (
         (_TIES[object_class] >= 0)
         & (draw(key, 3, 0, 100) < BIAS)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.base import random
-from lib.streams import at_once
+from lib.data.streams import at_once
 
 PADDED = 8  # the padding is one in so many of a side's pixels: 4 at 32 px
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib import phantom_shapes, phantom_textures
-from lib.phantom_random import draw
+from lib.data.phantom import shapes
+from lib.data.phantom.shapes import draw
 
 CAUSE_SECOND, CAUSE_ALIKE, CAUSE_LABEL = 2, 3, 4
 SIZES = (
@@ -40,26 +40,26 @@ class Scene:
 
 
 def scene(key, object_class, cause, cause_class, texture) -> Scene:
-    """The scenes of n pictures from their random keys (n,), uint64, and their plan, int arrays (n,) of lib.phantom."""
+    """The scenes of n pictures from their random keys (n,), uint64, and their plan, int arrays (n,) of lib.data.phantom.draw."""
     alike, double = cause == CAUSE_ALIKE, cause == CAUSE_SECOND
     box, second_box = _boxes(key, object_class, np.where(double, cause_class, 0), alike, double)
-    pose = draw(key, 40, 0, len(phantom_shapes.TURNS)), draw(key, 41, 0, 2)
-    main = phantom_shapes.coverage(object_class, *pose, *box)
+    pose = draw(key, 40, 0, len(shapes.TURNS)), draw(key, 41, 0, 2)
+    main = shapes.coverage(object_class, *pose, *box)
     if alike.any():
         own = draw(key[alike], 42, *ALIKE_OWN)[:, None, None]
-        partner = phantom_shapes.coverage(
+        partner = shapes.coverage(
             object_class[alike] ^ 1, *(values[alike] for values in (*pose, *box))
         )
         main[alike] = (main[alike] * own + partner * (128 - own)) >> 7
     second = np.zeros_like(main)
     if double.any():
-        pose = draw(key[double], 43, 0, len(phantom_shapes.TURNS)), draw(key[double], 44, 0, 2)
-        second[double] = phantom_shapes.coverage(
+        pose = draw(key[double], 43, 0, len(shapes.TURNS)), draw(key[double], 44, 0, 2)
+        second[double] = shapes.coverage(
             cause_class[double], *pose, *(values[double] for values in second_box)
         )
     field = np.empty((len(key), 32, 32), np.int16)
     for one in np.unique(texture):
-        field[texture == one] = phantom_textures.field(int(one), key[texture == one])
+        field[texture == one] = shapes.field(int(one), key[texture == one])
     level = _LEVELS[
         _DEALS[draw(key, 50, 0, 6)]
     ]  # (n, 3): of the background, the main and the second object
@@ -82,7 +82,7 @@ def _boxes(key, main_class, second_class, alike, double) -> tuple[list, list]:
     """
     size = np.where(double, draw(key, 21, *SMALL), draw(key, 22, *SIZES))
     size = np.where(alike, draw(key, 20, *ALIKE_SIZES), size)
-    scale = phantom_shapes.box_sizes()
+    scale = shapes.box_sizes()
     size, large = size * scale[main_class] >> 8, draw(key, 23, *LARGE) * scale[second_class] >> 8
     starts, extents, second_starts = [], [], []
     for axis in (0, 1):

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import cifar100
 from lib.base import artefacts
-from lib.cifar100 import DataError
+from lib.data import cifar
+from lib.data.cifar import DataError
 
 ORIGINS = {
     "label_review.json": "github.com/cleanlab/label-errors, mturk/cifar100_mturk.json",
@@ -139,7 +139,7 @@ def _check_ids(path, ids: pd.Series, once: bool = False) -> None:
 def main() -> int:
     """Fetch or check CIFAR-100, and say which of the look-up files stand beside it and where the others come from."""
     try:
-        _, test, _ = cifar100.read()
+        _, test, _ = cifar.read()
         print(f"{folder()}: the official CIFAR-100 files, SHA-256 as recorded")
         labels = np.array(test["fine_labels"])
         for name, origin in ORIGINS.items():
