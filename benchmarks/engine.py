@@ -27,7 +27,7 @@ from torchvision.datasets import CIFAR100
 from torchvision.models import resnet18 as torchvision_resnet18
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import inference, machine, recipe, train
+from lib import cutmix, inference, machine, train
 from lib.base.config import Train  # noqa: E402
 from lib.data import augment, cifar, dataset  # noqa: E402
 from lib.model import resnet18  # noqa: E402
@@ -211,7 +211,7 @@ def rows(arguments, splits, pool) -> dict:
         train.train_step(state, ready, labels, 0)
 
     def pipeline():
-        recipe.mix(augment.training_batch(batch, draws, splits.mean, splits.std), labels, params, 0)
+        cutmix.mix(augment.training_batch(batch, draws, splits.mean, splits.std), labels, params, 0)
 
     model, test = resnet18(100, width).eval(), splits.test.images[:images]
     return {

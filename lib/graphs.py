@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import recipe
+from lib import cutmix
 from lib.data import augment
 
 WARM_UP = 3  # steps before a capture: they make the momentum buffers, and let libraries choose their kernels
@@ -44,7 +44,7 @@ def plan(
     )
     for number, batch in enumerate(batches):
         drawn = (
-            recipe.draw(params, epoch * len(batches) + number, len(batch), *size)
+            cutmix.draw_for_step(params, epoch * len(batches) + number, len(batch), *size)
             if params.cutmix_probability
             else None
         )

@@ -14,7 +14,7 @@ CODE = (
     "lib/base/random.py",
     "lib/model.py",
     "lib/cutmix.py",
-    "lib/recipe.py",
+    "lib/cutmix.py",
     "lib/data/dataset.py",
     "lib/data/dataset.py",
     "lib/data/augment.py",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import checkpoint, graphs, inference, machine, recipe
+from lib import checkpoint, cutmix, graphs, inference, machine
 from lib.base import random, signals
 from lib.data import augment, streams
 from lib.data.dataset import Splits
@@ -90,12 +90,12 @@ def reset_totals(state: State) -> None:
 def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
     """One update on normalised images (N, 3, h, w); `step` counts from the start of the run."""
     params = state.params
-    images, labels, partner_labels, lam = recipe.mix(images, labels, params, step)
+    images, labels, partner_labels, lam = cutmix.mix(images, labels, params, step)
     count = len(labels)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
         outputs = state.model(images.contiguous(memory_format=torch.channels_last))
     outputs = outputs.float()
-    loss = recipe.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
+    loss = cutmix.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
     with torch.no_grad():
         guess = outputs.argmax(1)
         right = lam * (guess == labels).sum() + (1 - lam) * (guess == partner_labels).sum()
@@ -125,7 +125,7 @@ def train_epoch(state: State, progress=iter) -> dict:
     """
     params, split, began = state.params, state.splits.train, time.monotonic()
     for group in state.optimizer.param_groups:
-        group["lr"] = recipe.learning_rate(state.epoch, params.learning_rate, params.milestones)
+        group["lr"] = cutmix.learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
     order = on_host = torch.from_numpy(
         random.permutation(random.key(params.seed, state.epoch, 0), len(split))

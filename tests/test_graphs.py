@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lib import graphs, machine, recipe, record, train
+from lib import cutmix, graphs, machine, record, train
 from lib.base import random
 from lib.base.config import Train
 from lib.data import augment, dataset
@@ -106,7 +106,7 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
         images = augment.training_batch(
             state.images[chosen], draws[chosen], splits.mean, splits.std
         )
-        theirs = recipe.mix(images, state.labels[chosen], state.params, 3 * 4 + number)
+        theirs = cutmix.mix(images, state.labels[chosen], state.params, 3 * 4 + number)
         assert all(torch.equal(one, other) for one, other in zip(ours[:3], theirs))
         assert ours[3].item() == theirs[3] and ours[4].item() == 1 - theirs[3]
         seen.append(theirs[3])

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import v2
 
-from lib import recipe, train
+from lib import cutmix, train
 from lib.base import random
 from lib.base.config import Train
 from lib.data import augment, dataset
@@ -106,7 +106,7 @@ def test_learning_rate_is_that_of_multi_step_lr():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [25, 40])
     for epoch in range(50):
-        assert recipe.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(
+        assert cutmix.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(
             scheduler.get_last_lr()[0]
         ), epoch
         optimizer.step()
@@ -120,7 +120,7 @@ def test_mixed_loss_is_cross_entropy_with_torchvisions_soft_labels(lam):
     partner = labels.roll(1)
     soft = lam * nn.functional.one_hot(labels, 5) + (1 - lam) * nn.functional.one_hot(partner, 5)
     expected = nn.CrossEntropyLoss(label_smoothing=0.1)(outputs, soft)
-    assert recipe.mixed_loss(outputs, labels, partner, lam, 0.1).item() == pytest.approx(
+    assert cutmix.mixed_loss(outputs, labels, partner, lam, 0.1).item() == pytest.approx(
         expected.item(), rel=1e-5
     )
 
@@ -137,14 +137,14 @@ def test_mixed_labels_are_those_of_torchvisions_cutmix_for_the_same_box():
 def test_cutmix_happens_at_its_probability_and_depends_on_seed_and_step_alone():
     params = Train(**SETTINGS | {"cutmix_probability": 0.5})
     images, labels = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
-    lams = [recipe.mix(images, labels, params, step)[3] for step in range(600)]
+    lams = [cutmix.mix(images, labels, params, step)[3] for step in range(600)]
     mixed = np.mean([lam < 1 for lam in lams])  # a box can also be clipped to nothing, rarely
     assert mixed == pytest.approx(0.5, abs=0.07)
-    assert lams == [recipe.mix(images, labels, params, step)[3] for step in range(600)]
+    assert lams == [cutmix.mix(images, labels, params, step)[3] for step in range(600)]
     never = Train(**SETTINGS | {"cutmix_probability": 0.0})
     always = Train(**SETTINGS | {"cutmix_probability": 1.0})
-    assert all(recipe.mix(images, labels, never, step)[3] == 1 for step in range(50))
-    assert np.mean([recipe.mix(images, labels, always, step)[3] < 1 for step in range(50)]) > 0.9
+    assert all(cutmix.mix(images, labels, never, step)[3] == 1 for step in range(50))
+    assert np.mean([cutmix.mix(images, labels, always, step)[3] < 1 for step in range(50)]) > 0.9
 
 
 def test_stream_accuracy_counts_right_answers_by_their_share(splits, tmp_path):
@@ -156,7 +156,7 @@ def test_stream_accuracy_counts_right_answers_by_their_share(splits, tmp_path):
     labels, step_shares = splits.train.labels, []
     order = torch.from_numpy(random.permutation(random.key(3, 0, 0), 24))
     for step, batch in enumerate(order.split(10)):
-        _, own, partner, lam = recipe.mix(
+        _, own, partner, lam = cutmix.mix(
             torch.zeros(len(batch), 3, 32, 32), labels[batch], state.params, step
         )
         step_shares.append((lam * (own == 4) + (1 - lam) * (partner == 4)).sum().item())
