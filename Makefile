@@ -123,7 +123,7 @@ train: $(RUNS) ## only train the study's arms
 
 .PHONY: verify
 verify: $(STAMP) ## recompute the predictions of the study's released networks (a minute each at full size)
-	@$(RUN) -m lib.released verify $(STUDY)
+	@$(RUN) -m lib.training.released verify $(STUDY)
 
 .PHONY: data
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
@@ -146,7 +146,7 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard 
 	  -p arm $(call text,$(call arm_of,$*)) -p seed $(call seed_of,$*) < /dev/null
 
 # Runs that were taken over from released/ do not count when all are to be trained;
-# 0, no, false and nothing mean no, as in lib.released.
+# 0, no, false and nothing mean no, as in lib.training.released.
 ifneq (,$(filter-out 0 no No NO false False FALSE,$(RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 FORCE:

@@ -26,10 +26,11 @@ from torchvision.transforms import v2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.engine import BATCH, RECIPE, plain_network  # noqa: E402
-from lib import inference, machine, train
 from lib.base import artefacts
 from lib.base.config import Train  # noqa: E402
 from lib.data import cifar, dataset  # noqa: E402
+from lib.training import inference, machine
+from lib.training.loop import finish_epoch, start, train_epoch
 
 LOOPS = ("plain", "ours")
 
@@ -76,11 +77,11 @@ def ours(seed: int, options, splits) -> nn.Module:
     )
     part = dataset.Splits(**{**vars(splits), "train": splits.train.first(options.images)})
     device = torch.device("cpu")
-    state = train.start(
+    state = start(
         params, part, Path("unused"), device, machine.choose_precision("auto", device), "bench"
     )
     for _ in range(options.epochs):
-        train.finish_epoch(state, train.train_epoch(state))
+        finish_epoch(state, train_epoch(state))
     return state.model
 
 
@@ -98,7 +99,7 @@ def accuracy(loop: str, seed: int, options) -> float:
     )
     if not place.is_file():
         machine.set_deterministic(1)
-        train.CHECKPOINT_SECONDS = float("inf")
+        CHECKPOINT_SECONDS = float("inf")
         splits = dataset.load("cifar100")
         model = (plain if loop == "plain" else ours)(seed, options, splits)
         logits = inference.logits(model, splits.test.images, splits.mean, splits.std)

@@ -17,9 +17,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import diagnosis, inference, predict, verdict
+from lib import diagnosis, verdict
 from lib.base import artefacts
 from lib.data import dataset  # noqa: E402
+from lib.training import inference, record
 
 FITTED, SCORED = (1, 2, 3), (43, 44, 45, 46)
 VAL_SIZE = 6_000  # images: the validation split starts with the 2,000 that the network's temperature is fitted on, which are left out
@@ -57,9 +58,9 @@ def train(seed: int) -> Path:
 
 def validation_errors(place: Path) -> pd.DataFrame:
     """Statistics of every error on validation images that the network's temperature was not fitted on, and what was planted."""
-    run = predict.load_run(place)
+    run = record.load_run(place)
     splits = dataset.load_for(run.info["params"], run.info["data_digest"])
-    model = predict.load_model(run, len(splits.class_names))
+    model = record.load_model(run, len(splits.class_names))
     more = dataset.load(
         "phantom",
         sizes={"train": 20, "val": VAL_SIZE, "test": 20},
@@ -71,7 +72,7 @@ def validation_errors(place: Path) -> pd.DataFrame:
     )
     logits = inference.logits(model, more.images, splits.mean, splits.std)
     whole = dataclasses.replace(
-        run, test=predict.Predictions(more.index, more.labels.numpy(), logits)
+        run, test=record.Predictions(more.index, more.labels.numpy(), logits)
     )  # in the place of test
     found = diagnosis.examine(whole, model, dataclasses.replace(splits, test=more))
     return found.statistics.join(verdict.planted(more, found.position, found.wrong))

@@ -27,10 +27,11 @@ from torchvision.datasets import CIFAR100
 from torchvision.models import resnet18 as torchvision_resnet18
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import cutmix, inference, machine, train
+from lib import cutmix
 from lib.base.config import Train  # noqa: E402
 from lib.data import augment, cifar, dataset  # noqa: E402
 from lib.model import resnet18  # noqa: E402
+from lib.training import inference, loop, machine
 
 BATCH = 128
 MEAN, STD = (
@@ -195,12 +196,12 @@ def rows(arguments, splits, pool) -> dict:
     part = dataset.Splits(
         **{**vars(splits), "train": splits.train.first(images), "val": splits.val.first(BATCH)}
     )
-    state = train.start(params, part, Path("unused"), device, precision, "bench")
-    train.CHECKPOINT_SECONDS = float("inf")
+    state = loop.start(params, part, Path("unused"), device, precision, "bench")
+    loop.CHECKPOINT_SECONDS = float("inf")
 
     def epoch():
-        train.reset_totals(state)
-        train.train_epoch(state)
+        loop.reset_totals(state)
+        loop.train_epoch(state)
 
     batch, labels = part.train.images[:BATCH], part.train.labels[:BATCH]
     draws = augment.draw(0, 0, part.train.index[:BATCH], True)
@@ -208,7 +209,7 @@ def rows(arguments, splits, pool) -> dict:
 
     def step():
         state.model.train()
-        train.train_step(state, ready, labels, 0)
+        loop.train_step(state, ready, labels, 0)
 
     def pipeline():
         cutmix.mix(augment.training_batch(batch, draws, splits.mean, splits.std), labels, params, 0)

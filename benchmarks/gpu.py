@@ -25,10 +25,10 @@ from torchvision import transforms
 from torchvision.datasets import CIFAR100
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import graphs, machine, train
 from lib.data import cifar, dataset  # noqa: E402
 from lib.fullsize import parameters  # noqa: E402
 from lib.model import resnet18  # noqa: E402
+from lib.training import cuda_graph, loop, machine
 
 EPOCHS, TRAINING_IMAGES = 50, 45_000
 
@@ -122,8 +122,8 @@ def our_loop(
         ("device", device.type),
     ]
     params = parameters("cifar100", "cutmix", 42, "unused", values)
-    graphs.COMPILED = compiled
-    state = train.start(
+    cuda_graph.COMPILED = compiled
+    state = loop.start(
         params,
         splits,
         Path("unused"),
@@ -131,9 +131,9 @@ def our_loop(
         machine.choose_precision("auto", device),
         "benchmark",
     )
-    state.engine = graphs.Engine(state)
+    state.engine = cuda_graph.Engine(state)
     state.engine.usable = captured and device.type == "cuda"
-    graphs.COMPILED = False
+    cuda_graph.COMPILED = False
 
     def run():
         defaults(False)
@@ -144,8 +144,8 @@ def our_loop(
             any_algorithm,
             not any_algorithm,
         )
-        train.reset_totals(state)
-        train.train_epoch(state)
+        loop.reset_totals(state)
+        loop.train_epoch(state)
         if captured and not state.engine.graph and device.type == "cuda":
             raise SystemExit("the CUDA graph was not captured; its row would be another")
 
@@ -157,7 +157,7 @@ def rows(options, splits, device: torch.device) -> dict:
 
     def evaluation():
         defaults(False)
-        train.evaluate(state)
+        loop.evaluate(state)
 
     found = {
         "plain loop": plain_loop(options, splits, device),
@@ -213,7 +213,7 @@ def main() -> int:
     options = parser.parse_args()
     device = machine.choose_device(options.device)
     torch.set_num_threads(2)
-    train.CHECKPOINT_SECONDS = float("inf")
+    loop.CHECKPOINT_SECONDS = float("inf")
     whole = dataset.load("cifar100")
     splits = dataset.Splits(
         **{

@@ -130,9 +130,9 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
     import torch
     from synthetic import FINGERPRINT, PARAMS
 
-    from lib import predict
     from lib.base import artefacts
     from lib.model import resnet18
+    from lib.training import record
 
     splits = splits_of(images, classes)
     for number, (arm, wrong) in enumerate(ARMS.items()):
@@ -153,7 +153,7 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
                 }
             ),
         )
-        predict.write_record(
+        record.write_record(
             place / "run.json",
             {
                 "key": "made up",
@@ -171,7 +171,7 @@ def write_runs(folder: Path, images: int, classes: int) -> None:
                 "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0},
                 "versions": {"torch": torch.__version__},
                 "finished": "2020-01-01T00:00:00+00:00",
-                "sha256": {name: artefacts.sha256_of(place / name) for name in predict.FILES},
+                "sha256": {name: artefacts.sha256_of(place / name) for name in record.FILES},
             },
         )
 

@@ -67,7 +67,7 @@ cd "$project"
 cp -r params/smoke params/tiny
 printf 'ARMS := baseline cutmix\nSEEDS := 0 1 2\n' > params/tiny/study.mk
 printf 'train_size: 300\nval_size: 40\ntest_size: 40\nwidth: 4\nepochs: 8\nmilestones: [6]\n' > params/tiny/train.yaml
-sed -i 's/^CHECKPOINT_SECONDS = 60/CHECKPOINT_SECONDS = 0/' lib/train.py
+sed -i 's/^CHECKPOINT_SECONDS = 60/CHECKPOINT_SECONDS = 0/' lib/training/loop.py
 make --no-print-directory train STUDY=tiny VENV="$venv" OUTPUTS=undisturbed JOBS=1 > undisturbed.log || { tail undisturbed.log >&2; exit 1; }
 
 # --- the same on Slurm

@@ -25,10 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = str(ROOT)
 
-from lib import checkpoint, record, train  # noqa: E402
 from lib.base import artefacts
 from lib.base.config import Train  # noqa: E402
 from lib.data import dataset
+from lib.training import checkpoint, loop, record  # noqa: E402
 
 PARAMS = dict(
     study="soak",
@@ -69,18 +69,18 @@ FORKS = multiprocessing.get_context(
 def one_run(outputs: Path, seed: int, seconds_between_checkpoints: float) -> None:
     """Train and publish, or go on with it; what the notebook 01 does."""
     torch.set_num_threads(1)
-    train.CHECKPOINT_SECONDS = seconds_between_checkpoints
+    loop.CHECKPOINT_SECONDS = seconds_between_checkpoints
     params = Train(**PARAMS, outputs=str(outputs), seed=seed)
     splits = dataset.load(
         "phantom", sizes={name: PARAMS[f"{name}_size"] for name in ("train", "val", "test")}, seed=0
     )
-    state = train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
+    state = loop.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
     try:
         for _ in range(params.epochs - state.epoch):
-            row = train.train_epoch(state)
-            train.finish_epoch(state, row | train.evaluate(state))
+            row = loop.train_epoch(state)
+            loop.finish_epoch(state, row | loop.evaluate(state))
         record.publish(state, {}, {})
-    except (train.TrainingError, KeyboardInterrupt):  # asked to stop
+    except (loop.TrainingError, KeyboardInterrupt):  # asked to stop
         sys.exit(1)
 
 
@@ -205,7 +205,7 @@ def project_with_study(folder: Path) -> Path:
 
 def main(kills: int = 100, seed: int = 0) -> int:
     chance, began = random.Random(seed), time.monotonic()
-    FORKS.set_forkserver_preload(["lib.record", "torch._dynamo"])
+    FORKS.set_forkserver_preload(["lib.training.record", "torch._dynamo"])
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         (place / "project").mkdir()

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import machine  # noqa: E402
 from lib.base import artefacts
+from lib.training import machine  # noqa: E402
 
 STAGES = ("02_failures", "03_gradcam", "04_compare", "05_report")
 

@@ -57,10 +57,10 @@ def cost(folder: Path, steps: int) -> dict:
     """Seconds and peak memory of everything a training does with the images, in this process."""
     import torch
 
-    from lib import inference, machine, train
     from lib.base.artefacts import ROOT
     from lib.base.config import Train, defaults
     from lib.data import augment, dataset
+    from lib.training import inference, loop, machine
 
     def peak():
         return (
@@ -96,12 +96,12 @@ def cost(folder: Path, steps: int) -> dict:
     found["loaded_gb"] = peak()
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory() as place:
-        state = train.start(
+        state = loop.start(
             p, splits, place, device, machine.choose_precision(p.precision, device), "none"
         )
         state.step = -(-len(splits.train) // BATCH) - steps  # the last steps of an epoch
         forget(folder)
-        _, seconds = timed(lambda: train.train_epoch(state))
+        _, seconds = timed(lambda: loop.train_epoch(state))
     found |= {
         "trained_images": int(state.totals[2]),
         "loop_images_per_s": float(state.totals[2]) / seconds,
@@ -119,7 +119,7 @@ def cost(folder: Path, steps: int) -> dict:
     ready = augment.training_batch(batch, draws, splits.mean, splits.std)
     _, seconds = timed(
         lambda: [
-            train.train_step(state, ready, splits.train.labels[:BATCH], step) for step in range(20)
+            loop.train_step(state, ready, splits.train.labels[:BATCH], step) for step in range(20)
         ]
     )
     found["step_images_per_s"] = 20 * BATCH / seconds

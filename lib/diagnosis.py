@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import attention, calibration, forward, machine, probes
+from lib import attention, calibration, probes
 from lib.data.streams import take
 from lib.sanity import rank_correlation
+from lib.training import inference, machine
 
 LAYER, CELLS = "layer4", 4  # on whose 4x4 cells, of 32 px, the rule was fitted
 STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
@@ -69,7 +70,7 @@ class Typical(NamedTuple):
 
 def fast(run, model: nn.Module) -> nn.Module:
     """The network ready for probing, in bf16 where the run may use it and the device computes it."""
-    return forward.ready(
+    return inference.ready(
         model,
         machine.choose_precision(run.info["params"]["precision"], next(model.parameters()).device),
     )
@@ -95,12 +96,12 @@ def examine(
         torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels)
     )
     ready, images = (
-        forward.ready(model),
+        inference.ready(model),
         take(part.images, position),
     )  # probes need many passes, maps and features their digits
     maps = torch.stack(
         [
-            forward.maps(ready, LAYER, images, target, splits.mean, splits.std)
+            inference.maps(ready, LAYER, images, target, splits.mean, splits.std)
             for target in (wrong, true)
         ],
         1,
@@ -195,7 +196,9 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
 def typical(run, model: nn.Module, splits) -> Typical:
     """What the right validation predictions look like to the last layer; without any, nothing is known and every typicality is 0."""
     right, labels = run.val.correct, run.val.labels
-    known = forward.features(model, take(splits.val.images, right), splits.mean, splits.std).numpy()
+    known = inference.features(
+        model, take(splits.val.images, right), splits.mean, splits.std
+    ).numpy()
     mean, of_label = known.sum(0) / max(len(known), 1), labels[right]
     centres = np.stack(
         [
@@ -218,7 +221,7 @@ def typicality(
     """
     mean, centres, ordinary = known or typical(run, model, splits)
     cosine = _cosine(
-        forward.features(model, images, splits.mean, splits.std).numpy() - mean,
+        inference.features(model, images, splits.mean, splits.std).numpy() - mean,
         centres[classes.numpy()],
     )
     return np.searchsorted(ordinary, cosine) / max(len(ordinary), 1)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import cards, diagnosis, forward, probes, verdict
+from lib import cards, diagnosis, probes, verdict
 from lib.explorer_study import Arm
+from lib.training import inference
 
 TOP = 5
 
@@ -58,7 +59,7 @@ def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
     images = splits.test.images[[position] * len(classes)]
     return np.stack(
         [
-            forward.maps(
+            inference.maps(
                 arm.ready, diagnosis.LAYER, images, targets, splits.mean, splits.std
             ).numpy()
             for arm in arms
@@ -71,7 +72,7 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     """lib.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
-    hot = forward.maps(arm.ready, diagnosis.LAYER, images, pair[0], splits.mean, splits.std)
+    hot = inference.maps(arm.ready, diagnosis.LAYER, images, pair[0], splits.mean, splits.std)
     responses = probes.respond(
         arm.fast,
         images,

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import calibration, diagnosis, failures, forward, predict, rescored, severity, verdict
+from lib import calibration, diagnosis, failures, rescored, severity, verdict
 from lib.base import artefacts
 from lib.data.cifar import DataError
 from lib.data.dataset import Splits, load_for
+from lib.training import inference, record
 
 PLACES = (
     "outputs",
@@ -37,7 +38,7 @@ class Arm:
 
     name: str
     seed: int
-    run: predict.Run
+    run: record.Run
     splits: Splits
     table: pd.DataFrame
     temperature: float
@@ -46,12 +47,12 @@ class Arm:
 
     @cached_property
     def network(self):
-        return predict.load_model(self.run, len(self.splits.class_names))
+        return record.load_model(self.run, len(self.splits.class_names))
 
     @cached_property
     def ready(self):
         """For maps, in fp32."""
-        return forward.ready(self.network)
+        return inference.ready(self.network)
 
     @cached_property
     def fast(self):
@@ -110,7 +111,7 @@ def open_study(study: str, outputs: str) -> Study:
         )
     arm, *_ = seeds
     try:
-        info = predict.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
+        info = record.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
         splits = load_for(info["params"], info["data_digest"])
         opinion, _ = rescored.known(splits)
     except (artefacts.ArtefactError, DataError, OSError) as error:
@@ -158,7 +159,7 @@ def _declared(path: Path) -> list[str]:
 
 
 def _arm(study: Study, name: str, seed: int) -> Arm:
-    run = predict.load_run(study.folder / name / f"seed-{seed}")
+    run = record.load_run(study.folder / name / f"seed-{seed}")
     if run.info["data_digest"] != study.splits.digest:
         raise artefacts.ArtefactError(
             f"{run.path}: made from other data than the study's first run"

@@ -1,6 +1,6 @@
 """Does a map say what the network uses? Deletion and insertion in its order, and occlusion as a second opinion.
 
-Networks are from `lib.forward.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N, h, w) raw.
+Networks are from `lib.training.inference.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N, h, w) raw.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from scipy.stats import t
 from torch import nn
 
 from lib.compare import paired_bootstrap
-from lib.forward import forward
 from lib.interventions import pixels, random_ranks, ranks, replace, windows
+from lib.training.inference import forward
 
 
 class Curves(NamedTuple):

@@ -20,13 +20,13 @@ import time
 
 import pandas as pd
 
-from lib import graphs, machine, record, train
 from lib.base import artefacts, config, signals
 from lib.base.artefacts import locked
 from lib.base.config import ParameterError
 from lib.data import augment, dataset
 from lib.data.cifar import DataError
-from lib.progress import line, peak_memory
+from lib.training import cuda_graph, loop, machine, record
+from lib.training.loop import line, peak_memory
 
 
 def parameters(
@@ -84,18 +84,18 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
             return "left"
         proof, state = (
             augment.proof(splits, p.seed, p.augment),
-            train.start(p, splits, folder, device, precision, key),
+            loop.start(p, splits, folder, device, precision, key),
         )
         with signals.deferred() as asked_to_stop:
             while state.epoch < p.epochs:
-                row = train.train_epoch(state, progress=lambda steps: until(steps, deadline))
-                row |= train.evaluate(state)
-                train.finish_epoch(state, row)
+                row = loop.train_epoch(state, progress=lambda steps: until(steps, deadline))
+                row |= loop.evaluate(state)
+                loop.finish_epoch(state, row)
                 artefacts.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
                 print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
                 if asked_to_stop():
-                    train.save(state)
-                    raise train.TrainingError(
+                    loop.save(state)
+                    raise loop.TrainingError(
                         f"stopped on request after epoch {state.epoch}; saved: the same command goes on there"
                     )
         run = record.publish(state, fingerprint, proof)
@@ -115,7 +115,7 @@ def attempt(p: config.Train, deadline: float, longest: float) -> str:
             raise
         print(f"{p.arm}/{p.seed}: {error}", flush=True)
         return "locked"
-    except train.TrainingError as error:
+    except loop.TrainingError as error:
         print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
         return "stopped" if "stopped on request" in str(error) else "left"
     except RuntimeError as error:  # of torch: memory that an evaluation lacks, a compilation, a device; the next run may do without
@@ -179,7 +179,7 @@ def main() -> int:
     if parent:  # one of its --jobs
         signals.end_with(int(parent))
     deadline = time.monotonic() + 60 * options.minutes
-    graphs.COMPILED = options.compile
+    cuda_graph.COMPILED = options.compile
     try:
         arms, seeds = config.study(options.study)
         chosen = [

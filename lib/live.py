@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
 
-from lib import plots, record
+from lib import plots
 from lib.base import artefacts
-from lib.progress import line, peak_memory
-from lib.train import State
+from lib.training import record
+from lib.training.loop import State, line, peak_memory
 
 
 def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[[dict], None]:

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from lib import labels, predict, rescored, verdict
+from lib import labels, rescored, verdict
 from lib.base import artefacts
 from lib.data import dataset
 from lib.diagnosis import examine
 from lib.failures import half
 from lib.score import confusion, score
+from lib.training import record
 from lib.verdict import sentence
 from lib.why import side_by_side, verdict_table
 
@@ -21,10 +22,10 @@ def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.Dat
     """
 
     def diagnose(place: str) -> pd.DataFrame:
-        run = predict.load_run(artefacts.ROOT / place)
+        run = record.load_run(artefacts.ROOT / place)
         splits = dataset.load_for(run.info["params"], run.info["data_digest"])
         confirming = np.flatnonzero(half(splits.test.index) == "confirmation")
-        found = examine(run, predict.load_model(run, len(splits.class_names)), splits, confirming)
+        found = examine(run, record.load_model(run, len(splits.class_names)), splits, confirming)
         return verdict_table(
             {"": found}, {"": verdict.decide(found.statistics, rule)}, splits
         ).assign(phantom=place)

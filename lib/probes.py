@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from lib.data.streams import at_once
-from lib.forward import forward
 from lib.interventions import (
     FILLS,
     coldest,
@@ -23,6 +22,7 @@ from lib.interventions import (
     replace,
     windows,
 )
+from lib.training.inference import forward
 
 SHARE = 0.25  # of the map's cells that are covered or shown: 4 of 16
 DRAWS = 2  # of what is random
@@ -140,7 +140,7 @@ def respond(
     keys,
     names=LABELS,
 ) -> dict[str, Response]:
-    """The network's responses to the probes of these names; `model` is from lib.forward.ready, wrong and true are classes (N,)."""
+    """The network's responses to the probes of these names; `model` is from lib.training.inference.ready, wrong and true are classes (N,)."""
     step = at_once(images, CHUNK)
     parts = [
         _respond(

@@ -5,8 +5,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from lib import released
 from lib.base.text import listed
+from lib.training import released
 
 RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
 NAMES = (

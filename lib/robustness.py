@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib import calibration as cal
-from lib import columns, inference, machine
+from lib import columns
 from lib.base import random
 from lib.base.text import differences, percent, readable
 from lib.chance import chance_error
@@ -14,7 +14,8 @@ from lib.compare import Interval, hull, paired_bootstrap
 from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data.dataset import Split
 from lib.data.streams import PIXELS, take
-from lib.predict import has_weights, load_model
+from lib.training import inference, machine
+from lib.training.record import has_weights, load_model
 
 CONDITIONS = [("none", 0), *product(CONSTANTS, SEVERITIES)]  # none: the same images, clean
 KIND = np.array([kind for kind, _ in CONDITIONS])

@@ -11,9 +11,9 @@ from torch import nn
 
 from lib.compare import paired_bootstrap
 from lib.faithfulness import t_half_width
-from lib.forward import maps as class_maps
-from lib.forward import ready
 from lib.model import resnet18
+from lib.training.inference import maps as class_maps
+from lib.training.inference import ready
 
 STAGES = (
     ("fc", ("fc",)),

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lib import attention as spread_of
-from lib import diagnosis, faithfulness, forward, interventions, probes, sanity, verdict
+from lib import diagnosis, faithfulness, interventions, probes, sanity, verdict
 from lib import effects as effect
 from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
@@ -17,6 +17,7 @@ from lib.data.streams import at_once, take
 from lib.diagnosis import LAYER, Evidence, examine
 from lib.failures import half
 from lib.selective import clopper_pearson
+from lib.training import inference
 
 STEPS = 8  # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
@@ -171,7 +172,7 @@ def attention(after: nn.Module, found: Evidence, splits) -> dict:
     images = take(splits.test.images, found.position)
     return spread_of.compare(
         found.maps[:, 0],
-        forward.maps(forward.ready(after), LAYER, images, found.wrong, splits.mean, splits.std),
+        inference.maps(inference.ready(after), LAYER, images, found.wrong, splits.mean, splits.std),
     )
 
 

@@ -9,11 +9,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from synthetic import FINGERPRINT, PARAMS
 
-from lib import predict
 from lib.base import artefacts
 from lib.data import dataset
 from lib.execute import defaults
 from lib.model import resnet18
+from lib.training import record
 
 NOTEBOOKS = artefacts.ROOT / "notebooks"
 SIZES = {
@@ -137,7 +137,7 @@ def write_run(
         | {"study": "made-up", "arm": arm, "seed": seed, "width": 2, "epochs": 3}
         | (changed or {})
     )
-    predict.write_record(
+    record.write_record(
         place / "run.json",
         {
             "key": "made up",

@@ -1,11 +1,11 @@
-"""Made-up runs for tests: what lib.predict.load_run returns, without training."""
+"""Made-up runs for tests: what lib.training.record.load_run returns, without training."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.predict import Predictions, Run
+from lib.training.record import Predictions, Run
 
 PARAMS = {
     "study": "s",

@@ -10,10 +10,10 @@ from lib import bootstrap
 from lib import calibration as cal
 from lib.chance import chance_error
 from lib.compare import difference_of_means, paired_bootstrap
-from lib.predict import Predictions
 from lib.scores import SCORES
 from lib.selective import augrc, aurc, excess_aurc
 from lib.summary import arm_numbers
+from lib.training.record import Predictions
 
 
 def sampled_of(trained, draws=200):

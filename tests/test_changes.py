@@ -8,8 +8,8 @@ from synthetic import run
 from lib import changes, compare, galleries
 from lib.bootstrap import resample
 from lib.failures import test_table as table_of
-from lib.predict import Predictions
 from lib.summary import arm_numbers, arms_table, confidence_of, errors_by_level
+from lib.training.record import Predictions
 
 PAIR = ("base", "cutmix")
 

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from synthetic import predictions, run
 
-from lib import bootstrap, changes, columns, failures, labels, predict, rejection, summary
+from lib import bootstrap, changes, columns, failures, labels, rejection, summary
 from lib import calibration as cal
 from lib.base import artefacts
 from lib.scores import SCORES
+from lib.training import record
 
 SPLITS = SimpleNamespace(
     class_names=[f"class {number}" for number in range(400)],
@@ -31,7 +32,7 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
     own = np.arange(500)
     for cells in (2**20, 7 * 90):
         monkeypatch.setattr(artefacts, "CELLS", cells)
-        again = predict.Predictions(part.index, part.labels, part.logits)
+        again = record.Predictions(part.index, part.labels, part.logits)
         found = columns.columns(again, temperature)
         for values, expected in (
             (found.likeliest, order[:, 0]),

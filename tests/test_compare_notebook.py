@@ -10,18 +10,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from lib import (
-    failures,
-    figures,
-    predict,
-    prose,
-    prose_compare,
-    prose_confidence,
-    provenance,
-    results,
-)
+from lib import failures, figures, prose, prose_compare, prose_confidence, provenance, results
 from lib.base import artefacts
 from lib.data import dataset
+from lib.training import record
 
 ROOT = Path(__file__).parent.parent
 SMOKE = ROOT / "released" / "smoke"
@@ -55,12 +47,12 @@ def write(folder, source, change=None, **params):
                 arrays[f"{split}_logits"].astype(np.float32), arrays[f"{split}_labels"]
             )
     artefacts.write_arrays(folder / "predictions.npz", **arrays)
-    info = predict.read_record(folder / "run.json")
+    info = record.read_record(folder / "run.json")
     info["params"] |= params
     info["sha256"]["predictions.npz"] = hashlib.sha256(
         (folder / "predictions.npz").read_bytes()
     ).hexdigest()
-    predict.write_record(folder / "run.json", info)
+    record.write_record(folder / "run.json", info)
 
 
 def compare(folder, arms, seeds, before="baseline", after="cutmix"):
@@ -75,7 +67,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
         "after": after,
         "bootstrap_draws": 100,
     }
-    trained = predict.load_runs(values["runs"], arms, seeds)
+    trained = record.load_runs(values["runs"], arms, seeds)
     info, study = trained[before][seeds[0]].info, folder / "made-up"
     splits = dataset.load_for(info["params"], info["data_digest"])
     table = failures.test_table(trained[before][seeds[0]], splits)
@@ -164,7 +156,7 @@ def test_three_seeds_of_three_arms_are_means_with_an_ablation(tmp_path):
     study, numbers = compare(tmp_path, list(arms), [0, 1, 2])
     compared, text = numbers["compare"], told(numbers)
     each = [
-        predict.load_run(tmp_path / "runs" / "baseline" / f"seed-{seed}").test.correct.mean()
+        record.load_run(tmp_path / "runs" / "baseline" / f"seed-{seed}").test.correct.mean()
         for seed in range(3)
     ]
     entry = compared["arms"]["baseline"]["test_accuracy"]

@@ -12,10 +12,11 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import spearmanr
 from torch import nn
 
-from lib import diagnosis, forward, gradcam, inference, probes
+from lib import diagnosis, gradcam, probes
 from lib.data import dataset
 from lib.model import resnet18
-from lib.predict import Predictions
+from lib.training import inference
+from lib.training.record import Predictions
 
 TEST = 8
 
@@ -32,7 +33,7 @@ def model(splits):
     network = resnet18(20, 4)
     with torch.no_grad():  # BatchNorm learns the pictures' statistics, so that answers differ
         for _ in range(10):
-            network(forward.inputs(splits.train.images, splits.mean, splits.std))
+            network(inference.inputs(splits.train.images, splits.mean, splits.std))
         network.fc.weight.mul_(20)
     return network.eval()
 
@@ -93,7 +94,7 @@ def test_probabilities_are_those_after_the_temperature_of_val(found, run, temper
 
 
 def test_maps_are_those_of_the_unfolded_network(found, model, splits):
-    inputs = forward.inputs(splits.test.images[found.position], splits.mean, splits.std)
+    inputs = inference.inputs(splits.test.images[found.position], splits.mean, splits.std)
     np.testing.assert_allclose(
         found.maps, gradcam.pair_maps(model, "layer4", inputs, found.wrong, found.true), atol=1e-3
     )
@@ -224,7 +225,7 @@ def test_typicality_against_a_loop_over_the_network_without_its_last_layer(
 
     def features(images):
         with torch.no_grad():
-            return headless(forward.inputs(images, splits.mean, splits.std)).double().numpy()
+            return headless(inference.inputs(images, splits.mean, splits.std)).double().numpy()
 
     right = [
         place for place in range(60) if run.val.logits[place].argmax() == run.val.labels[place]
@@ -253,7 +254,7 @@ def test_typicality_against_a_loop_over_the_network_without_its_last_layer(
 def test_a_class_without_a_right_validation_image_has_nothing_typical(run, model, splits):
     missing = next(label for label in range(20) if label not in run.val.labels[run.val.correct])
     said = diagnosis.typicality(
-        run, forward.ready(model), splits, splits.test.images, torch.full((TEST,), missing)
+        run, inference.ready(model), splits, splits.test.images, torch.full((TEST,), missing)
     )
     assert said.tolist() == [0.0] * TEST
 

@@ -10,7 +10,7 @@ from lib import failures
 from lib.base.config import ParameterError
 from lib.calibration import fit_temperature, softmax
 from lib.data.phantom import draw
-from lib.predict import Predictions
+from lib.training.record import Predictions
 
 
 def test_a_half_is_the_parity_of_the_id_whatever_else_is_asked_for():

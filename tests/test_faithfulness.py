@@ -10,10 +10,11 @@ from scipy.stats import spearmanr
 from torch import nn
 from torchcam.metrics import DeletionInsertionMetric
 
-from lib import faithfulness, forward, inference, interventions, probes, sanity
+from lib import faithfulness, interventions, probes, sanity
 from lib.data.augment import normalise
 from lib.gradcam import GradCAM
 from lib.model import resnet18
+from lib.training import inference
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 TARGETS = torch.tensor([0, 1, 2, 3, 2, 4])
@@ -70,7 +71,7 @@ def test_deletion_and_insertion_are_those_of_torchcam(model, images, maps, kind,
     """Its steps are pixels; with a step of whole cells, and cells of different values, the two definitions agree."""
     filling = interventions.fill(images, kind, MEAN, np.arange(6))
     found = faithfulness.curves(
-        forward.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps
+        inference.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps
     )
     theirs = []
     for i in range(6):
@@ -91,10 +92,12 @@ def test_deletion_and_insertion_are_those_of_torchcam(model, images, maps, kind,
 
 
 def test_the_curves_end_where_they_must_and_cost_what_is_said(model, images, maps, monkeypatch):
-    ready, filling = forward.ready(model), interventions.fill(images, "noise", MEAN, np.arange(6))
+    ready, filling = inference.ready(model), interventions.fill(images, "noise", MEAN, np.arange(6))
     passes = []
     monkeypatch.setattr(
-        faithfulness, "forward", lambda *arguments: passes.append(1) or forward.forward(*arguments)
+        faithfulness,
+        "forward",
+        lambda *arguments: passes.append(1) or inference.forward(*arguments),
     )
     found = faithfulness.curves(
         ready, images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4, draws=2
@@ -102,7 +105,7 @@ def test_the_curves_end_where_they_must_and_cost_what_is_said(model, images, map
     assert len(passes) == 3 * (2 + 2) + 2
     rows = torch.arange(6)
     whole, empty = (
-        forward.forward(ready, x, MEAN, STD).softmax(1)[rows, TARGETS].numpy()
+        inference.forward(ready, x, MEAN, STD).softmax(1)[rows, TARGETS].numpy()
         for x in (images, filling)
     )
     for curve, first, last in (
@@ -176,7 +179,7 @@ def test_a_random_map_is_no_better_than_random_order():
 def test_the_table_has_the_means_and_turns_random_order_round(model, images, maps):
     filling = interventions.fill(images, "mean", MEAN, np.arange(6))
     found = faithfulness.curves(
-        forward.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4
+        inference.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4
     )
     table = faithfulness.table({"one": found, "two": found})
     assert len(table) == 2 * 2 * 2 * 5 and (table["low"] <= table["probability"]).all()
@@ -192,7 +195,7 @@ def test_the_table_has_the_means_and_turns_random_order_round(model, images, map
 def test_no_images_are_no_numbers(model):
     empty = torch.zeros(0, 3, 32, 32, dtype=torch.uint8)
     found = faithfulness.curves(
-        forward.ready(model),
+        inference.ready(model),
         empty,
         torch.zeros(0, 4, 4),
         torch.zeros(0, dtype=torch.int64),
@@ -212,7 +215,7 @@ def test_no_images_are_no_numbers(model):
 def test_steps_that_do_not_fit_are_refused(model, images, maps):
     with pytest.raises(ValueError, match="got 5; allowed: divisors of 16"):
         faithfulness.curves(
-            forward.ready(model), images, maps, TARGETS, images, MEAN, STD, np.arange(6), steps=5
+            inference.ready(model), images, maps, TARGETS, images, MEAN, STD, np.arange(6), steps=5
         )
 
 
@@ -241,20 +244,21 @@ def test_occlusion_of_a_linear_network_is_known(images):
 def test_forward_is_the_prediction_of_the_pipeline(model, images):
     expected = inference.logits(model, images, MEAN, STD)
     np.testing.assert_allclose(
-        forward.forward(forward.ready(model), images, MEAN, STD), expected, atol=1e-5
+        inference.forward(inference.ready(model), images, MEAN, STD), expected, atol=1e-5
     )
     assert torch.equal(
-        forward.forward(forward.ready(model), images.float(), MEAN, STD), torch.from_numpy(expected)
+        inference.forward(inference.ready(model), images.float(), MEAN, STD),
+        torch.from_numpy(expected),
     )
 
 
 @pytest.mark.parametrize("layer", ["layer3", "layer4"])
 def test_batched_maps_are_those_of_the_network_as_it_is(model, images, layer, monkeypatch):
-    monkeypatch.setattr(forward, "BATCH", 4)
+    monkeypatch.setattr(inference, "BATCH", 4)
     with GradCAM(model, getattr(model, layer)) as cam:
         expected = cam.maps(normalise(images, MEAN, STD), TARGETS)
     torch.testing.assert_close(
-        forward.maps(forward.ready(model), layer, images, TARGETS, MEAN, STD),
+        inference.maps(inference.ready(model), layer, images, TARGETS, MEAN, STD),
         expected,
         rtol=1e-3,
         atol=1e-5,

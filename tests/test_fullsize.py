@@ -11,9 +11,10 @@ import psutil
 import pytest
 import torch
 
-from lib import fullsize, graphs, predict, record, train
+from lib import fullsize
 from lib.base import artefacts
 from lib.base.config import ParameterError
+from lib.training import cuda_graph, loop, record
 
 VALUES = [
     ("train_size", "60"),
@@ -33,7 +34,7 @@ def run_of(outputs, arm="cutmix", seed=0):
 
 
 def weights(params):
-    return predict.load_run(record.folder(params)).info["sha256"]["model.safetensors"]
+    return record.load_run(record.folder(params)).info["sha256"]["model.safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_a_run_folder_is_that_of_a_training_but_for_the_notebook_and_is_not_trai
         "model.safetensors",
         "predictions.npz",
     }
-    monkeypatch.setattr(train, "start", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "start", lambda *_: pytest.fail("trained again"))
     assert fullsize.train_run(undisturbed) == "finished"
     assert "finished before" in capsys.readouterr().out
 
@@ -86,8 +87,8 @@ def test_cut_off_by_the_clock_it_goes_on_and_ends_with_the_same_bits(
     monkeypatch.setattr(
         fullsize.time, "monotonic", lambda: clock() + (1e6 if len(taken) >= steps else 0)
     )
-    real = train.train_step
-    monkeypatch.setattr(train, "train_step", lambda *arguments: (real(*arguments), taken.append(1)))
+    real = loop.train_step
+    monkeypatch.setattr(loop, "train_step", lambda *arguments: (real(*arguments), taken.append(1)))
     assert fullsize.train_all([params], clock() + 1000) == ["cutmix/0"]
     assert (
         "stopped on request" in capsys.readouterr().err
@@ -118,7 +119,7 @@ def test_no_run_is_begun_that_would_not_end_in_time(tmp_path, monkeypatch):
     ]
     assert began == [0, 1]
     monkeypatch.undo()
-    monkeypatch.setattr(train, "start", lambda *_: pytest.fail("begun"))
+    monkeypatch.setattr(loop, "start", lambda *_: pytest.fail("begun"))
     assert fullsize.train_run(run_of(tmp_path), time.monotonic() + 10, longest=60.0) == "left"
 
 
@@ -150,7 +151,7 @@ def test_memory_that_runs_out_anywhere_leaves_that_run_and_the_next_is_trained(
         monkeypatch.undo()
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20.00 MiB")
 
-    monkeypatch.setattr(train, place, no_memory)
+    monkeypatch.setattr(loop, place, no_memory)
     assert fullsize.train_all([run_of(tmp_path, "baseline"), run_of(tmp_path)], float("inf")) == [
         "baseline/0"
     ]
@@ -236,7 +237,7 @@ def test_two_processes_share_the_work_and_the_exit_status_says_whether_all_is_do
     ],
 )
 def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
-    monkeypatch.setattr(graphs, "COMPILED", False)
+    monkeypatch.setattr(cuda_graph, "COMPILED", False)
     monkeypatch.setattr(sys, "argv", ["fullsize", *arguments])
     assert fullsize.main() == 2
     told = capsys.readouterr().err
@@ -255,14 +256,14 @@ def test_neither_training_nor_releasing_needs_notebooks_or_plots():
         "traitlets",
         "tqdm",
     )
-    code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.fullsize, lib.released"
+    code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.fullsize, lib.training.released"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=artefacts.ROOT)
 
 
 def test_compiling_is_asked_for_and_recorded(monkeypatch):
-    monkeypatch.setattr(graphs, "COMPILED", False)
+    monkeypatch.setattr(cuda_graph, "COMPILED", False)
     monkeypatch.setattr(
         sys, "argv", ["fullsize", "smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"]
     )
     monkeypatch.setattr(fullsize, "train_all", lambda *_: [])
-    assert fullsize.main() == 0 and "compiled" in graphs.kind()
+    assert fullsize.main() == 0 and "compiled" in cuda_graph.kind()

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from test_params import BASES
 from test_runs import content, make_run, with_its_sum
 
-from lib import checkpoint, claims, conditions, failures, predict
+from lib import claims, conditions, failures
 from lib.base import artefacts, config
 from lib.base.config import ParameterError, parse_yaml, read_yaml
+from lib.training import checkpoint, record
 
 EXAMPLES = int(os.environ.get("FUZZ", 300))
 PER_ARTEFACT = max(EXAMPLES // 10, 30)
@@ -270,7 +271,7 @@ def run(tmp_path_factory):
     return (
         folder,
         {path.name: path.read_bytes() for path in folder.iterdir()},
-        predict.load_run(folder),
+        record.load_run(folder),
     )
 
 
@@ -297,8 +298,8 @@ def test_a_damaged_file_of_a_run_is_refused_or_the_run_is_the_same(run, file):
     def check(content):
         (folder / file).write_bytes(content)
         try:
-            read = predict.load_run(folder)
-            predict.load_model(read, classes=3)
+            read = record.load_run(folder)
+            record.load_model(read, classes=3)
             assert same_run(read, whole_run)
         except artefacts.ArtefactError as error:
             assert str(folder / file) in str(error)
@@ -315,7 +316,7 @@ def test_a_damaged_file_of_a_run_is_refused_or_the_run_is_the_same(run, file):
 def test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run(run, tmp_path, file):
     """As by a hand that knows how sums are made."""
     folder = shutil.copytree(run[0], tmp_path / "run")
-    info = predict.read_record(folder / "run.json")
+    info = record.read_record(folder / "run.json")
 
     @settings(max_examples=PER_ARTEFACT, **quiet)
     @given(damage(json.dumps(info).encode() if file == "run.json" else run[1][file]))
@@ -335,8 +336,8 @@ def test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run(ru
             json.dumps(changed | {"record": artefacts.digest(changed)}), encoding="utf-8"
         )
         try:
-            read = predict.load_run(folder)
-            predict.load_model(read, classes=3)
+            read = record.load_run(folder)
+            record.load_model(read, classes=3)
         except artefacts.ArtefactError as error:
             assert str(folder) in str(error)
         else:
@@ -411,9 +412,9 @@ def test_a_history_that_is_none_is_refused(run, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "run")
     for damaged in (b"", b"\xff\xfe", b'"a', b"a,b\n1\n1,2,3\n"):
         artefacts.write_bytes(folder / "history.csv", damaged)
-        info = predict.read_record(folder / "run.json")
+        info = record.read_record(folder / "run.json")
         info["sha256"]["history.csv"] = artefacts.sha256_of(folder / "history.csv")
-        predict.write_record(folder / "run.json", info)
+        record.write_record(folder / "run.json", info)
         with pytest.raises(artefacts.ArtefactError, match="history.csv: not a readable table"):
-            predict.load_run(folder)
-    assert isinstance(predict.load_run(run[0]).history, pd.DataFrame)
+            record.load_run(folder)
+    assert isinstance(record.load_run(run[0]).history, pd.DataFrame)

@@ -9,10 +9,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lib import cutmix, graphs, machine, record, train
+from lib import cutmix
 from lib.base import random
 from lib.base.config import Train
 from lib.data import augment, dataset
+from lib.training import cuda_graph, loop, machine, record
 from tests.test_train import SETTINGS
 
 SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
@@ -37,13 +38,13 @@ def started(splits, folder, **changes):
         }
         | changes
     )
-    return train.start(
+    return loop.start(
         Train(**settings), splits, folder, torch.device("cpu"), settings["precision"], key="none"
     )
 
 
 def epoch_of(state):
-    """What lib.train.train_epoch gives the engine on a GPU."""
+    """What lib.training.loop.train_epoch gives the engine on a GPU."""
     order = torch.from_numpy(
         random.permutation(random.key(state.params.seed, state.epoch, 0), len(state.splits.train))
     )
@@ -54,15 +55,15 @@ def epoch_of(state):
 
 def with_engine(state):
     """Train as on a GPU, but for the graph."""
-    state.engine = graphs.Engine(state)
+    state.engine = cuda_graph.Engine(state)
     for _ in range(state.params.epochs - state.epoch):
-        train.finish_epoch(state, train.train_epoch(state))
+        loop.finish_epoch(state, loop.train_epoch(state))
     return state
 
 
 def plainly(state):
     for _ in range(state.params.epochs):
-        train.finish_epoch(state, train.train_epoch(state))
+        loop.finish_epoch(state, loop.train_epoch(state))
     return state
 
 
@@ -96,11 +97,11 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
 ):
     state = started(splits, tmp_path)
     order, draws = epoch_of(state)
-    laid_out, seen = graphs.plan(state.params, 3, order, draws, (32, 32)), []
+    laid_out, seen = cuda_graph.plan(state.params, 3, order, draws, (32, 32)), []
     mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
     for number, chosen in enumerate(order.split(16)):
         laid_out.step.fill_(number)
-        ours = graphs.batch(
+        ours = cuda_graph.batch(
             state.images, state.labels, laid_out, mean, std, 16, len(chosen), mixing=True
         )
         images = augment.training_batch(
@@ -111,7 +112,7 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
         assert ours[3].item() == theirs[3] and ours[4].item() == 1 - theirs[3]
         seen.append(theirs[3])
     assert min(seen) < 1 == max(seen)
-    state.step, state.engine = 2, graphs.Engine(state)
+    state.step, state.engine = 2, cuda_graph.Engine(state)
     state.engine.begin(order, draws)
     assert state.engine.plan.step.item() == 2
 
@@ -120,12 +121,12 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
 def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, backend, mixing):
     """fullgraph refuses whatever needs a value on the host: .item(), a branch on a tensor, an index read back."""
     state = started(splits, tmp_path, cutmix_probability=1.0)
-    laid_out = graphs.plan(state.params, 0, *epoch_of(state), (32, 32))
+    laid_out = cuda_graph.plan(state.params, 0, *epoch_of(state), (32, 32))
     mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
 
     def whole():
-        given = graphs.batch(state.images, state.labels, laid_out, mean, std, 16, 16, mixing)
-        return graphs.forward(state.model, *given, 0.1, mixing, "fp32")
+        given = cuda_graph.batch(state.images, state.labels, laid_out, mean, std, 16, 16, mixing)
+        return cuda_graph.forward(state.model, *given, 0.1, mixing, "fp32")
 
     torch._dynamo.reset()
     results = []
@@ -167,7 +168,7 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
 ):
     """A capture refuses a copy from the host. Tensors without contents stand for those of a GPU; torch takes no backward pass on them."""
     host = started(splits, tmp_path, cutmix_probability=1.0, label_smoothing=0.1)
-    drawn = graphs.plan(host.params, 0, *epoch_of(host), (32, 32))
+    drawn = cuda_graph.plan(host.params, 0, *epoch_of(host), (32, 32))
 
     def network(*arguments):
         with torch.device("cuda"):
@@ -179,17 +180,19 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
         for weight in state.model.parameters():
             weight.grad = torch.zeros_like(weight)
 
-    monkeypatch.setattr(train, "resnet18", network)
+    monkeypatch.setattr(loop, "resnet18", network)
     monkeypatch.setattr(torch.Tensor, "backward", backward)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        state = train.start(host.params, splits, tmp_path, torch.device("cuda"), "fp32", key="none")
-        monkeypatch.setattr(graphs, "CAPTURES", False)
-        assert not graphs.Engine(state).usable
-        monkeypatch.setattr(graphs, "CAPTURES", True)
-        engine = graphs.Engine(state)
+        state = loop.start(host.params, splits, tmp_path, torch.device("cuda"), "fp32", key="none")
+        monkeypatch.setattr(cuda_graph, "CAPTURES", False)
+        assert not cuda_graph.Engine(state).usable
+        monkeypatch.setattr(cuda_graph, "CAPTURES", True)
+        engine = cuda_graph.Engine(state)
         assert engine.usable
-        engine.plan = graphs.Plan(**{name: value.to("cuda") for name, value in vars(drawn).items()})
+        engine.plan = cuda_graph.Plan(
+            **{name: value.to("cuda") for name, value in vars(drawn).items()}
+        )
         if keep_on_the_host:
             engine.mean = splits.mean
         engine.step(16)  # makes the momentum
@@ -230,7 +233,7 @@ def gpu(monkeypatch, engine, fails=None):
         stand_in()
 
     def stand_in():
-        monkeypatch.setattr(graphs, "CAPTURES", True)
+        monkeypatch.setattr(cuda_graph, "CAPTURES", True)
         monkeypatch.setattr(torch.cuda, "current_stream", lambda: "here")
         monkeypatch.setattr(torch.cuda, "set_stream", restored.append)
         monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: Graph(engine))
@@ -246,10 +249,10 @@ def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learnin
 ):
     state, plain = (started(splits, tmp_path, epochs=4, milestones=[3]) for _ in range(2))
     plainly(plain)
-    state.engine = graphs.Engine(state)
+    state.engine = cuda_graph.Engine(state)
     captured, _ = gpu(monkeypatch, state.engine)
     for _ in range(4):
-        train.finish_epoch(state, train.train_epoch(state))
+        loop.finish_epoch(state, loop.train_epoch(state))
     # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one rate, one at another
     assert [graph.replays for graph in captured] == [6, 3]
     for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
@@ -260,21 +263,21 @@ def test_where_a_capture_fails_training_goes_on_step_by_step_and_says_so_once(
     splits, tmp_path, monkeypatch, capsys
 ):
     state, plain = started(splits, tmp_path), plainly(started(splits, tmp_path))
-    state.engine = graphs.Engine(state)
+    state.engine = cuda_graph.Engine(state)
     _, restored = gpu(
         monkeypatch,
         state.engine,
         RuntimeError("operation not permitted when stream is capturing\nmore"),
     )
     for _ in range(2):
-        train.finish_epoch(state, train.train_epoch(state))
+        loop.finish_epoch(state, loop.train_epoch(state))
     said = capsys.readouterr().out
     assert (
         said.count("\n") == 1
         and "not permitted when stream is capturing" in said
         and "step by step" in said
     )
-    assert restored == ["here"] and not graphs.CAPTURES, "nothing tries again in this process"
+    assert restored == ["here"] and not cuda_graph.CAPTURES, "nothing tries again in this process"
     published = record.publish(state, machine.fingerprint(state.device, "fp32"), {})
     assert published.info["steps"] == "one by one"
     for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
@@ -283,24 +286,24 @@ def test_where_a_capture_fails_training_goes_on_step_by_step_and_says_so_once(
 
 def test_out_of_memory_in_a_capture_is_no_reason_to_go_on(splits, tmp_path, monkeypatch):
     state = started(splits, tmp_path)
-    state.engine = graphs.Engine(state)
+    state.engine = cuda_graph.Engine(state)
     gpu(monkeypatch, state.engine, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(train.TrainingError, match="out of memory at batch_size 16"):
+    with pytest.raises(loop.TrainingError, match="out of memory at batch_size 16"):
         for _ in range(2):
-            train.finish_epoch(state, train.train_epoch(state))
+            loop.finish_epoch(state, loop.train_epoch(state))
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_at_the_end_of_the_epoch(splits, tmp_path):
     state = started(splits, tmp_path, learning_rate=1e30)
-    state.engine = graphs.Engine(state)
-    with pytest.raises(train.TrainingError, match="not finite in epoch 1"):
-        train.train_epoch(state)
+    state.engine = cuda_graph.Engine(state)
+    with pytest.raises(loop.TrainingError, match="not finite in epoch 1"):
+        loop.train_epoch(state)
 
 
 def test_the_kind_of_step_is_in_the_fingerprint_of_a_gpu_alone(monkeypatch):
     assert "step" not in machine.fingerprint(torch.device("cpu"), "fp32")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    monkeypatch.setattr(graphs, "COMPILED", True)
+    monkeypatch.setattr(cuda_graph, "COMPILED", True)
     found = machine.fingerprint(SimpleNamespace(type="cuda"), "bf16")
     assert "compiled" in found["step"] and found["algorithms"] == "deterministic"
     assert (

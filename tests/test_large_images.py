@@ -10,22 +10,12 @@ from test_model import with_statistics
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 
-from lib import (
-    corruptions,
-    diagnosis,
-    faithfulness,
-    gradcam,
-    interventions,
-    predict,
-    probes,
-    record,
-    sanity,
-    why,
-)
+from lib import corruptions, diagnosis, faithfulness, gradcam, interventions, probes, sanity, why
 from lib.data import augment, streams
 from lib.data.phantom import draw
-from lib.inference import fold_batch_norm
 from lib.model import resnet18
+from lib.training import record
+from lib.training.inference import fold_batch_norm
 
 SMALL = torch.from_numpy(draw.generate("test", 4, 0).images)
 PUBLISHED = {  # ImageNet-C/create_c/make_imagenet_c.py
@@ -79,12 +69,12 @@ def test_maps_are_the_same_however_many_are_made_at_a_time(monkeypatch):
 
 
 def test_a_network_is_read_back_with_the_stem_that_it_was_trained_with(tmp_path):
-    info = {"params": {"width": 16, "image_size": 224}, "sha256": {predict.WEIGHTS: None}}
+    info = {"params": {"width": 16, "image_size": 224}, "sha256": {record.WEIGHTS: None}}
     from lib.base import artefacts
 
-    artefacts.write_weights(tmp_path / predict.WEIGHTS, resnet18(3, 16, 224))
-    info["sha256"][predict.WEIGHTS] = artefacts.sha256_of(tmp_path / predict.WEIGHTS)
-    assert predict.load_model(SimpleNamespace(info=info, path=tmp_path), 3).conv1.kernel_size == (
+    artefacts.write_weights(tmp_path / record.WEIGHTS, resnet18(3, 16, 224))
+    info["sha256"][record.WEIGHTS] = artefacts.sha256_of(tmp_path / record.WEIGHTS)
+    assert record.load_model(SimpleNamespace(info=info, path=tmp_path), 3).conv1.kernel_size == (
         7,
         7,
     )

@@ -8,9 +8,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lib import live, record, train
+from lib import live
 from lib.base.config import Train
 from lib.data import dataset
+from lib.training import loop, record
 
 SETTINGS = dict(
     study="test",
@@ -55,14 +56,14 @@ class Handle:
 def state(tmp_path):
     torch.set_num_threads(1)
     splits = dataset.load("phantom", sizes={"train": 20, "val": 20, "test": 20}, seed=0)
-    return train.start(Train(**SETTINGS), splits, tmp_path, torch.device("cpu"), "fp32", key="none")
+    return loop.start(Train(**SETTINGS), splits, tmp_path, torch.device("cpu"), "fp32", key="none")
 
 
 def trained(state, **options):
     show = live.follow(state, **options)
     for _ in range(2):
-        row = train.train_epoch(state) | train.evaluate(state)
-        train.finish_epoch(state, row)
+        row = loop.train_epoch(state) | loop.evaluate(state)
+        loop.finish_epoch(state, row)
         show(row)
     return state
 

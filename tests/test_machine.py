@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_resume import started
 
-from lib import machine, train
+from lib.training import loop, machine
 
 
 @pytest.fixture
@@ -71,10 +71,10 @@ def test_out_of_memory_is_one_line_with_the_batch_size_to_try(tmp_path, monkeypa
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
     state = started(tmp_path)
-    monkeypatch.setattr(train, "train_step", no_memory)
+    monkeypatch.setattr(loop, "train_step", no_memory)
     with pytest.raises(
-        train.TrainingError,
+        loop.TrainingError,
         match="^cpu is out of memory at batch_size 20, width 2; try batch_size: 10$",
     ):
-        train.train_epoch(state)
+        loop.train_epoch(state)
     assert not list(tmp_path.rglob("run.json"))

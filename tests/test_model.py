@@ -3,8 +3,8 @@ import torch
 from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from lib.inference import fold_batch_norm, logits
 from lib.model import resnet18
+from lib.training.inference import fold_batch_norm, logits
 
 
 def reference(num_classes: int) -> nn.Module:

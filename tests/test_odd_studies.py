@@ -14,10 +14,10 @@ from IPython.utils.capture import capture_output
 from test_params import parameters_cell
 from test_resume import SETTINGS
 
-from lib import predict, record, train
 from lib.base import artefacts
 from lib.base.config import Train
 from lib.data import dataset
+from lib.training import loop, record
 
 STAGES = ("failures", "gradcam", "compare", "report")
 
@@ -33,9 +33,9 @@ def trained(outputs, arm: str, right: bool) -> None:
     )
     splits = dataset.load("phantom", sizes=sizes, seed=0)
     fingerprint = {"torch": "0", "threads": 1, "precision": "fp32", "device_name": "a machine"}
-    state = train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
-    row = train.train_epoch(state)
-    train.finish_epoch(state, row | train.evaluate(state))
+    state = loop.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
+    row = loop.train_epoch(state)
+    loop.finish_epoch(state, row | loop.evaluate(state))
     run = record.publish(state, fingerprint, {"train": 1.0, "val": 0.0, "test": 0.0})
     if right:
         make_right(run)
@@ -48,9 +48,9 @@ def make_right(run) -> None:
             np.arange(len(arrays[f"{split}_labels"])), arrays[f"{split}_labels"]
         ] += 50
     artefacts.write_arrays(run.path / "predictions.npz", **arrays)
-    info = predict.read_record(run.path / "run.json")
+    info = record.read_record(run.path / "run.json")
     info["sha256"]["predictions.npz"] = artefacts.sha256_of(run.path / "predictions.npz")
-    predict.write_record(run.path / "run.json", info | {"val_accuracy": 1.0, "test_accuracy": 1.0})
+    record.write_record(run.path / "run.json", info | {"val_accuracy": 1.0, "test_accuracy": 1.0})
 
 
 def shown(stage: str, **values) -> str:

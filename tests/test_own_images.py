@@ -12,9 +12,10 @@ import torch
 import yaml
 from PIL import Image
 
-from lib import machine, preflight
+from lib import preflight
 from lib.base import artefacts
 from lib.base.text import escape
+from lib.training import machine
 
 DOCS = (artefacts.ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```\w+\n# (params/\S+)\n(.*?)```", DOCS, re.S))

@@ -85,7 +85,7 @@ def test_a_second_make_does_nothing(finished, project):
     [
         ("lib/plots.py", "04_compare", "01_train"),
         ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
-        ("lib/train.py", "01_train", None),
+        ("lib/training/loop.py", "01_train", None),
         ("lib/rule.json", "03_gradcam", "01_train"),
         ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),
         ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"),

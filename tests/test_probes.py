@@ -6,9 +6,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
-from lib import forward, interventions, probes
+from lib import interventions, probes
 from lib.data import dataset
 from lib.model import resnet18
+from lib.training import inference
 
 N, TEMPERATURE = 5, 1.7
 
@@ -24,7 +25,7 @@ def model(splits):
     network = resnet18(20, 4)
     with torch.no_grad():  # BatchNorm learns the pictures' statistics, so that answers differ
         for _ in range(10):
-            network(forward.inputs(splits.train.images, splits.mean, splits.std))
+            network(inference.inputs(splits.train.images, splits.mean, splits.std))
         network.fc.weight.mul_(20)
     return network.eval()
 
@@ -39,7 +40,9 @@ def given(splits, model):
 
 def respond(model, splits, given, keys=None):
     keys = splits.test.index if keys is None else keys
-    return probes.respond(forward.ready(model), *given, splits.mean, splits.std, TEMPERATURE, keys)
+    return probes.respond(
+        inference.ready(model), *given, splits.mean, splits.std, TEMPERATURE, keys
+    )
 
 
 @pytest.fixture(scope="module")

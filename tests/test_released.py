@@ -8,10 +8,11 @@ import pytest
 import torch
 from project import copied, make
 
-from lib import fullsize, predict, record, released
+from lib import fullsize
 from lib.base import artefacts
 from lib.base.config import check
 from lib.data import dataset
+from lib.training import record, released
 
 VALUES = [
     ("train_size", "60"),
@@ -58,14 +59,12 @@ def project(kept, tmp_path, monkeypatch):
 
 
 def wanted(trained, arm="baseline", **changes):
-    values = predict.read_record(trained / "smoke" / arm / "seed-0" / "run.json")["params"]
+    values = record.read_record(trained / "smoke" / arm / "seed-0" / "run.json")["params"]
     return check("train", values | {"outputs": "outputs"} | changes)
 
 
 def digest(trained):
-    return predict.read_record(trained / "smoke" / "baseline" / "seed-0" / "run.json")[
-        "data_digest"
-    ]
+    return record.read_record(trained / "smoke" / "baseline" / "seed-0" / "run.json")["data_digest"]
 
 
 # --- halving
@@ -87,23 +86,23 @@ def test_half_precision_moves_no_first_guess():
 
 def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, kept):
     splits = dataset.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
-    run = predict.load_run(kept / "released" / "smoke" / "baseline" / "seed-0")
+    run = record.load_run(kept / "released" / "smoke" / "baseline" / "seed-0")
     weights = artefacts.read_weights(run.path / "model.safetensors")
     assert all(
         tensor.dtype == torch.float16 for tensor in weights.values() if tensor.is_floating_point()
     )
-    assert all(weight.dtype == torch.float32 for weight in predict.load_model(run, 20).parameters())
+    assert all(weight.dtype == torch.float32 for weight in record.load_model(run, 20).parameters())
     assert released.agreement(run, splits) == released.agreement(run, splits, "val") == 1
-    bare = predict.load_run(kept / "released" / "smoke" / "cutmix" / "seed-0")
-    own = predict.load_run(trained / "smoke" / "cutmix" / "seed-0")
-    assert not predict.has_weights(bare) and (bare.test.predicted == own.test.predicted).all()
+    bare = record.load_run(kept / "released" / "smoke" / "cutmix" / "seed-0")
+    own = record.load_run(trained / "smoke" / "cutmix" / "seed-0")
+    assert not record.has_weights(bare) and (bare.test.predicted == own.test.predicted).all()
     np.testing.assert_allclose(bare.test.logits, own.test.logits, rtol=2e-3, atol=2e-3)
     assert bare.info["key"] == own.info["key"] and bare.info["stored"] == {
         "logits": "float16",
         "weights": None,
     }
     with pytest.raises(artefacts.ArtefactError, match="without its weights"):
-        predict.load_model(bare, 20)
+        record.load_model(bare, 20)
 
 
 # --- taking over
@@ -135,20 +134,20 @@ def test_a_record_of_the_first_edition_that_names_devices_is_read_taken_over_and
 ):
     params = wanted(trained)
     path = released.place(params) / "run.json"
-    info = predict.read_record(path)
-    predict.write_record(path, info | {"params": info["params"] | {"devices": devices}})
+    info = record.read_record(path)
+    record.write_record(path, info | {"params": info["params"] | {"devices": devices}})
     run = released.adopt(params, digest(trained))
-    assert run.info["params"] == predict.load_run(path.parent).info["params"] == info["params"]
+    assert run.info["params"] == record.load_run(path.parent).info["params"] == info["params"]
     assert (run.path / "run.json").read_bytes() == path.read_bytes()
     assert released.verify("smoke")
 
 
 def test_the_full_size_runs_that_are_kept_still_spare_their_training(tmp_path):
-    info = predict.read_record(
+    info = record.read_record(
         artefacts.ROOT / "released" / "cifar100" / "label_smoothing" / "seed-43" / "run.json"
     )
     assert info["params"]["devices"] == 1
-    params = check("train", predict.todays(info["params"]) | {"outputs": str(tmp_path)})
+    params = check("train", record.todays(info["params"]) | {"outputs": str(tmp_path)})
     assert released.is_released(released.adopt(params, info["data_digest"]))
 
 
@@ -212,7 +211,7 @@ def test_a_run_finished_here_comes_before_a_released_one(project, trained):
     params = wanted(trained)
     shutil.copytree(trained / "smoke" / "baseline" / "seed-0", record.folder(params))
     run = released.at_hand(
-        params, digest(trained), predict.read_record(record.folder(params) / "run.json")["key"]
+        params, digest(trained), record.read_record(record.folder(params) / "run.json")["key"]
     )
     assert not released.is_released(run)
 
@@ -239,7 +238,7 @@ def test_verify_recomputes_and_fails_where_the_weights_are_others(
         len(said) == 2 and "100.00% of 50 test predictions" in said[0] and "no weights" in said[1]
     )
     monkeypatch.setattr(
-        predict, "load_model", lambda run, classes: predict.resnet18(classes, 2).eval()
+        record, "load_model", lambda run, classes: record.resnet18(classes, 2).eval()
     )
     assert not released.verify("smoke")
     assert "TOO FEW" in capsys.readouterr().out
@@ -256,7 +255,7 @@ def command(monkeypatch, *arguments) -> int:
 def test_the_readme_says_what_lies_there_and_keeps_what_an_author_wrote(project):
     place = project / "released" / "smoke"
     text = (place / "README.md").read_text(encoding="utf-8")
-    info = predict.load_run(place / "baseline" / "seed-0").info
+    info = record.load_run(place / "baseline" / "seed-0").info
     assert all(
         word in text
         for word in (
@@ -274,7 +273,7 @@ def test_the_readme_says_what_lies_there_and_keeps_what_an_author_wrote(project)
 def test_a_run_released_anew_without_its_weights_leaves_none(project, trained, monkeypatch):
     place = project / "released" / "smoke"
     assert command(monkeypatch, "release", "smoke", "baseline/0", "--outputs", trained) == 0
-    assert not predict.has_weights(predict.load_run(place / "baseline" / "seed-0"))
+    assert not record.has_weights(record.load_run(place / "baseline" / "seed-0"))
     assert {path.name for path in (place / "baseline" / "seed-0").iterdir()} == {
         "history.csv",
         "predictions.npz",

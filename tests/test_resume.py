@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from lib import checkpoint, predict, record, train
 from lib.base import artefacts
 from lib.base.config import Train
 from lib.data import dataset
+from lib.training import checkpoint, loop, record
 
 SETTINGS = dict(
     study="test",
@@ -49,7 +49,7 @@ FORKS = multiprocessing.get_context(
     "forkserver"
 )  # torch is imported once, in a process that starts no threads
 FORKS.set_forkserver_preload(
-    ["lib.record", "pytest", "torch._dynamo"]
+    ["lib.training.record", "pytest", "torch._dynamo"]
 )  # the last is what an optimizer imports
 
 
@@ -58,14 +58,14 @@ def started(outputs, **changes):
     params = Train(**SETTINGS | {"outputs": str(outputs)} | changes)
     splits = dataset.load("phantom", sizes={"train": 90, "val": 40, "test": 40}, seed=0)
     key = record.key(params, splits.digest, FINGERPRINT)
-    return train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", key)
+    return loop.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", key)
 
 
 def finish(state, steps_of=lambda state, steps: steps, after_epoch=lambda state: None):
     """What the notebook does with a started run."""
     for _ in range(state.params.epochs - state.epoch):
-        row = train.train_epoch(state, progress=lambda steps: steps_of(state, steps))
-        train.finish_epoch(state, row | train.evaluate(state))
+        row = loop.train_epoch(state, progress=lambda steps: steps_of(state, steps))
+        loop.finish_epoch(state, row | loop.evaluate(state))
         after_epoch(state)
     return state
 
@@ -90,7 +90,7 @@ def kill_self(*_):
 
 def killed_run(outputs, moment, epoch, step):
     """Train with a checkpoint after every step, until the process kills itself; runs in a process of its own."""
-    train.CHECKPOINT_SECONDS = 0
+    loop.CHECKPOINT_SECONDS = 0
     state = started(outputs)
     here = lambda: (state.epoch, state.step) == (epoch, step)  # noqa: E731
     real = {"fsync": os.fsync, "replace": os.replace}
@@ -207,9 +207,7 @@ def test_a_checkpoint_of_other_parameters_is_not_used(tmp_path):
 
 
 def test_one_seed_is_one_result_and_another_seed_another(tmp_path, undisturbed, monkeypatch):
-    monkeypatch.setattr(
-        train, "CHECKPOINT_SECONDS", 0
-    )  # writing checkpoints changes nothing either
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)  # writing checkpoints changes nothing either
     torch.rand(7)  # nor does what others draw
     assert same_bits(finish(started(tmp_path / "again")), undisturbed)
     other = finish(started(tmp_path / "other", seed=6))
@@ -233,9 +231,9 @@ def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(
         checkpoint, "write", lambda folder, content: written.append(content["step"])
     )
     clock = iter(range(0, 10_000, 25))  # every look at the clock finds it 25 s on
-    monkeypatch.setattr(train.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
     state.saved = next(clock)
-    train.train_epoch(state)
+    loop.train_epoch(state)
     assert written == [
         2,
         5,
@@ -255,8 +253,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path):
             )
             yield batch
 
-    with pytest.raises(train.TrainingError) as caught:
-        train.train_epoch(state, progress=steps_of)
+    with pytest.raises(loop.TrainingError) as caught:
+        loop.train_epoch(state, progress=steps_of)
     assert len(seen) == state.step + 1 == 2
     message = str(caught.value)
     assert "in epoch 1, step 2, at learning rate 1e+38" in message and (
@@ -272,8 +270,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path):
 def test_an_epochs_row_is_never_made_of_a_loss_that_is_not_finite(tmp_path, loss):
     state = started(tmp_path)
     state.totals[:3] = torch.tensor([loss, 1, 10])
-    with pytest.raises(train.TrainingError, match="not finite in epoch 1"):
-        train._row(state, state.totals.tolist(), 1.0)
+    with pytest.raises(loop.TrainingError, match="not finite in epoch 1"):
+        loop._row(state, state.totals.tolist(), 1.0)
 
 
 # --- the record
@@ -337,10 +335,10 @@ def test_a_run_of_another_key_is_not_finished(copy, undisturbed):
 
 
 def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undisturbed, monkeypatch):
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     state = finish(started(tmp_path))
     with monkeypatch.context() as patch:
-        patch.setattr(predict, "write_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(record, "write_record", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             record.publish(state, FINGERPRINT, {})
     assert record.finished(state.folder, state.key) is None
@@ -443,7 +441,7 @@ def test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_sam
             yield batch
 
     with pytest.raises(
-        train.TrainingError, match="stopped on request in epoch 2, after step 3; saved"
+        loop.TrainingError, match="stopped on request in epoch 2, after step 3; saved"
     ):
         finish(started(tmp_path), steps_of=asked)
     assert signal.getsignal(number) is handler

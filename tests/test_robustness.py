@@ -12,20 +12,13 @@ from PIL import Image
 from scipy import stats
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from lib import (
-    captions_robustness,
-    machine,
-    plots,
-    plots_robustness,
-    predict,
-    prose_robustness,
-    robustness,
-)
+from lib import captions_robustness, plots, plots_robustness, prose_robustness, robustness
 from lib.base import artefacts
 from lib.corruptions import CONSTANTS, NAMES, corrupt
 from lib.data import augment, dataset
 from lib.data.dataset import Split
 from lib.robustness import CONDITIONS
+from lib.training import machine, record
 
 CLASSES, IMAGES = 5, 300
 LABELS = np.random.default_rng(0).integers(CLASSES, size=IMAGES)
@@ -81,11 +74,11 @@ def test_accuracy_and_calibration_of_every_condition_are_those_of_torchmetrics(m
 
 def test_logits_are_those_of_the_network_on_the_corrupted_images(monkeypatch):
     monkeypatch.setattr(machine, "choose_precision", lambda *_: "fp32")
-    run = predict.load_run(artefacts.ROOT / "released" / "smoke" / "cutmix" / "seed-0")
+    run = record.load_run(artefacts.ROOT / "released" / "smoke" / "cutmix" / "seed-0")
     splits = dataset.load_for(run.info["params"])
     chosen = robustness.subset(splits.test, 24)
     predicted = robustness.logits({"cutmix": run}, splits, chosen)["cutmix"]
-    model = predict.load_model(run, len(splits.class_names)).to(machine.choose_device("auto"))
+    model = record.load_model(run, len(splits.class_names)).to(machine.choose_device("auto"))
     for (kind, severity), own in zip(CONDITIONS, predicted):
         images = (
             chosen.images

@@ -17,10 +17,11 @@ import pytest
 import torch
 from safetensors.numpy import load as load_safetensors
 
-from lib import checkpoint, predict, results
+from lib import results
 from lib.base import artefacts
 from lib.base.artefacts import ArtefactError
 from lib.model import resnet18
+from lib.training import checkpoint, record
 
 OLD = b"the old content"
 
@@ -363,7 +364,7 @@ def make_run(folder, logits=None):
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
         for name in ("predictions.npz", "history.csv", "model.safetensors")
     }
-    predict.write_record(
+    record.write_record(
         folder / "run.json",
         {"params": {"width": 1}, "data_digest": "d", "key": "k", "sha256": sums},
     )
@@ -376,11 +377,11 @@ def run_folder(tmp_path):
 
 
 def test_a_run_is_read_back(run_folder):
-    run = predict.load_run(str(run_folder))
+    run = record.load_run(str(run_folder))
     assert list(run.history["train_loss"]) == [1.5, 0.5] and run.info["key"] == "k"
     assert run.test.labels.tolist() == [0, 1, 2] * 2 and run.val.logits.dtype == np.float32
     assert (run.test.correct == (run.test.logits.argmax(1) == run.test.labels)).all()
-    assert not predict.load_model(run, classes=3).training
+    assert not record.load_model(run, classes=3).training
 
 
 def spoil(path, how):
@@ -402,10 +403,10 @@ def spoil(path, how):
 @pytest.mark.parametrize("how", ["missing", "empty", "truncated", "flipped", "longer"])
 @pytest.mark.parametrize("name", ["predictions.npz", "history.csv", "model.safetensors"])
 def test_a_spoilt_file_of_a_run_is_refused_by_name(run_folder, name, how):
-    whole = predict.load_run(run_folder)
+    whole = record.load_run(run_folder)
     spoil(run_folder / name, how)
     with pytest.raises(ArtefactError, match=name):
-        predict.load_model(whole, classes=3) if name == "model.safetensors" else predict.load_run(
+        record.load_model(whole, classes=3) if name == "model.safetensors" else record.load_run(
             run_folder
         )
 
@@ -415,13 +416,13 @@ def test_a_run_without_its_whole_record_is_no_run(run_folder, how):
     (run_folder / "run.json").write_bytes((run_folder / "run.json").read_bytes().rstrip())
     spoil(run_folder / "run.json", how)
     with pytest.raises(ArtefactError, match="run.json"):
-        predict.load_run(run_folder)
+        record.load_run(run_folder)
 
 
 def test_no_flipped_bit_of_a_record_goes_unnoticed(run_folder):
     path = run_folder / "run.json"
     content = path.read_bytes()
-    whole = predict.read_record(path)
+    whole = record.read_record(path)
     for bit in range(8 * len(content)):
         path.write_bytes(
             content[: bit // 8]
@@ -429,7 +430,7 @@ def test_no_flipped_bit_of_a_record_goes_unnoticed(run_folder):
             + content[bit // 8 + 1 :]
         )
         try:
-            assert predict.read_record(path) == whole, bit  # white space: the record is the same
+            assert record.read_record(path) == whole, bit  # white space: the record is the same
         except ArtefactError:
             pass
 
@@ -443,21 +444,21 @@ def test_logits_that_are_not_finite_are_refused(tmp_path, split, value):
         arrays = dict(archive)
     arrays[f"{split}_logits"] = logits + np.array([value, 0, 0], np.float32)
     artefacts.write_arrays(tmp_path / "predictions.npz", **arrays)
-    info = predict.read_record(tmp_path / "run.json")
+    info = record.read_record(tmp_path / "run.json")
     info["sha256"]["predictions.npz"] = artefacts.sha256_of(tmp_path / "predictions.npz")
-    predict.write_record(tmp_path / "run.json", info)
+    record.write_record(tmp_path / "run.json", info)
     with pytest.raises(ArtefactError, match=f"predictions.npz: {split} logits that are not finite"):
-        predict.load_run(tmp_path)
+        record.load_run(tmp_path)
 
 
 def test_runs_of_other_data_are_not_compared(tmp_path):
     for arm in ("a", "b"):
         make_run(tmp_path / arm / "seed-0")
-    assert set(predict.load_runs(tmp_path, ["a", "b"], [0])) == {"a", "b"}
-    info = predict.read_record(tmp_path / "b" / "seed-0" / "run.json")
-    predict.write_record(tmp_path / "b" / "seed-0" / "run.json", info | {"data_digest": "another"})
+    assert set(record.load_runs(tmp_path, ["a", "b"], [0])) == {"a", "b"}
+    info = record.read_record(tmp_path / "b" / "seed-0" / "run.json")
+    record.write_record(tmp_path / "b" / "seed-0" / "run.json", info | {"data_digest": "another"})
     with pytest.raises(ArtefactError, match="b/seed-0: made from other data than .*a/seed-0"):
-        predict.load_runs(tmp_path, ["a", "b"], [0])
+        record.load_runs(tmp_path, ["a", "b"], [0])
 
 
 # --- checkpoints

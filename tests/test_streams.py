@@ -10,11 +10,11 @@ import pytest
 import torch
 from test_resume import SETTINGS
 
-from lib import inference, record, train
 from lib.base.config import Train
 from lib.data import augment, dataset, streams
 from lib.data.cifar import DataError
 from lib.data.streams import Stream
+from lib.training import inference, loop, record
 
 SIDE = 96  # the smallest with torchvision's stem
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 3, 6, 6), dtype=np.uint8)
@@ -189,13 +189,13 @@ def started(splits, outputs):
             "milestones": [1],
         }
     )
-    return train.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
+    return loop.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", "key")
 
 
 def finished(state, steps=lambda state, steps: steps):
     while state.epoch < state.params.epochs:
-        row = train.train_epoch(state, progress=lambda batches: steps(state, batches))
-        train.finish_epoch(state, row | train.evaluate(state))
+        row = loop.train_epoch(state, progress=lambda batches: steps(state, batches))
+        loop.finish_epoch(state, row | loop.evaluate(state))
     return state
 
 
@@ -245,8 +245,8 @@ def test_what_is_read_is_known_without_asking_the_device(splits, tmp_path, monke
 
     state = started(splits, tmp_path)
     state.device, state.labels = torch.device("meta"), state.labels.to("meta")
-    monkeypatch.setattr(train, "train_step", take)
-    assert train.train_epoch(state)["stream_loss"] == 0 and state.totals[2] == len(splits.train)
+    monkeypatch.setattr(loop, "train_step", take)
+    assert loop.train_epoch(state)["stream_loss"] == 0 and state.totals[2] == len(splits.train)
 
 
 @pytest.mark.parametrize("epoch, step", [(0, 1), (0, 3), (1, 2)])
@@ -254,7 +254,7 @@ def test_a_training_that_stops_in_mid_epoch_goes_on_with_the_same_bits(
     splits, undisturbed, tmp_path, monkeypatch, epoch, step
 ):
     monkeypatch.setattr(
-        train, "CHECKPOINT_SECONDS", 0
+        loop, "CHECKPOINT_SECONDS", 0
     )  # one after every step, while later batches are being read
 
     def stop(state, batches):
@@ -283,4 +283,4 @@ def test_a_training_whose_images_vanish_says_so(splits, tmp_path):
     with open(copied, "r+b") as file:
         file.truncate(100_000)
     with pytest.raises(DataError, match="images.npy: ends within image"):
-        train.train_epoch(state)
+        loop.train_epoch(state)

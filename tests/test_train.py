@@ -9,10 +9,11 @@ from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import v2
 
-from lib import cutmix, train
+from lib import cutmix
 from lib.base import random
 from lib.base.config import Train
 from lib.data import augment, dataset
+from lib.training import loop
 
 SETTINGS = dict(
     study="test",
@@ -50,7 +51,7 @@ def splits():
 
 def started(splits, folder, **changes):
     torch.set_num_threads(1)
-    return train.start(
+    return loop.start(
         Train(**SETTINGS | changes), splits, folder, torch.device("cpu"), "fp32", key="none"
     )
 
@@ -83,8 +84,8 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
     ).view(3, 1, 1)
     images = images.double()
     for epoch in range(2):
-        row = train.train_epoch(state)
-        train.finish_epoch(state, row)
+        row = loop.train_epoch(state)
+        loop.finish_epoch(state, row)
         theirs.train()
         order, total = random.permutation(random.key(3, epoch, 0), 24), 0.0
         for batch in (order[:10], order[10:20], order[20:]):  # the last, smaller batch is kept
@@ -160,15 +161,15 @@ def test_stream_accuracy_counts_right_answers_by_their_share(splits, tmp_path):
             torch.zeros(len(batch), 3, 32, 32), labels[batch], state.params, step
         )
         step_shares.append((lam * (own == 4) + (1 - lam) * (partner == 4)).sum().item())
-    row = train.train_epoch(state)
+    row = loop.train_epoch(state)
     assert row["stream_accuracy"] == pytest.approx(sum(step_shares) / 24, abs=1e-6)
     assert row["mixed_batches"] == 3
 
 
 def test_evaluation_uses_clean_images_in_eval_mode(splits, tmp_path):
     state = started(splits, tmp_path, width=2, augment=True)
-    train.finish_epoch(state, train.train_epoch(state))
-    row = train.evaluate(state)
+    loop.finish_epoch(state, loop.train_epoch(state))
+    row = loop.evaluate(state)
     model = state.model.eval()
     for name, split in (("train", splits.train), ("val", splits.val)):
         images = (split.images / 255.0 - torch.tensor(splits.mean).view(3, 1, 1)) / torch.tensor(

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from lib import graphs
+from lib.training import cuda_graph
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 PACKAGES = (
@@ -109,7 +109,7 @@ def fingerprint(device: torch.device, precision: str, data: str = "") -> dict:
         found |= {
             "cudnn": torch.backends.cudnn.version(),
             "algorithms": "deterministic",
-            "step": "plain" if data == "folder" else graphs.kind(),
+            "step": "plain" if data == "folder" else cuda_graph.kind(),
         }
     return found
 

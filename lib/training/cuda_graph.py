@@ -1,6 +1,6 @@
 """The training step for a GPU: what an epoch draws is on the device before it begins, and the whole step is one CUDA graph.
 
-The same recipe as lib.train's plain step, in tensor operations alone: no value travels to the host within an epoch, so that a batch may
+The same recipe as lib.training.loop's plain step, in tensor operations alone: no value travels to the host within an epoch, so that a batch may
 be launched while the one before it is computed. On a CPU the formulation gives the plain step's bits (tests/test_graphs.py).
 """
 
@@ -102,7 +102,7 @@ def forward(
     mixing: bool,
     precision: str,
 ):
-    """Loss, and what the epoch counts (5,): see lib.train.reset_totals."""
+    """Loss, and what the epoch counts (5,): see lib.training.loop.reset_totals."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
         outputs = network(images.contiguous(memory_format=torch.channels_last))
     outputs = outputs.float()

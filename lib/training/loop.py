@@ -1,5 +1,7 @@
 """Training: the recipe, one epoch at a time. The sample stream is a function of (seed, epoch, step) alone."""
 
+import resource
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,11 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lib import checkpoint, cutmix, graphs, inference, machine
+from lib import cutmix
 from lib.base import random, signals
 from lib.data import augment, streams
 from lib.data.dataset import Splits
 from lib.model import resnet18
+from lib.training import checkpoint, cuda_graph, inference, machine
 
 CLEAN_TRAIN_IMAGES = 5_000
 CHECKPOINT_SECONDS = 60
@@ -42,7 +45,7 @@ class State:
     history: list[dict] = field(default_factory=list)
     seconds: float = 0.0  # of the current epoch, before the last interruption
     saved: float = field(default_factory=time.monotonic)
-    engine: graphs.Engine = None  # takes the steps on a GPU
+    engine: cuda_graph.Engine = None  # takes the steps on a GPU
 
 
 def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
@@ -136,7 +139,7 @@ def train_epoch(state: State, progress=iter) -> dict:
         and state.engine is None
         and isinstance(state.images, torch.Tensor)
     ):
-        state.engine = graphs.Engine(state)
+        state.engine = cuda_graph.Engine(state)
     if state.engine:
         state.engine.begin(order, draws)
     else:
@@ -250,3 +253,25 @@ def save(state: State) -> None:
         },
     )
     state.saved = time.monotonic()
+
+
+# Where a training stands, in one line, and how much memory it took.
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that this process has held, on a GPU if it trains there, else in main memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+def line(row: dict, epochs: int, memory: int) -> str:
+    """One line for a log: where the run stands."""
+    left = (epochs - row["epoch"]) * row["seconds"]
+    return (
+        f"epoch {row['epoch']}/{epochs}  stream loss {row['stream_loss']:.3f}  train {row['train_accuracy']:.1%}  "
+        f"val {row['val_accuracy']:.1%}  lr {row['learning_rate']:g}  {row['images_per_second']:.0f} images/s  "
+        f"{memory / 1e9:.1f} GB  {row['seconds']:.0f} s, about {left / 60:.0f} min left"
+    )

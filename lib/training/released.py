@@ -1,7 +1,7 @@
 """Released runs: trained elsewhere, kept in released/<study>/<arm>/seed-<n>, and used where a study would train the same.
 
-    python -m lib.released verify STUDY
-    python -m lib.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...] [--outputs DIR]
+    python -m lib.training.released verify STUDY
+    python -m lib.training.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...] [--outputs DIR]
 
 `verify` recomputes the predictions of every released network, in fp32 on this machine. `release`
 copies the finished runs of outputs/<study>, or those named, and writes the README of what is there.
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import inference, machine, predict, record
 from lib.base import artefacts
 from lib.data import dataset
+from lib.training import inference, machine, record
 
 MACHINES_OWN = {"threads"}  # decides bits but not what is trained
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
@@ -38,7 +38,7 @@ def asked_to_retrain() -> bool:
     return os.environ.get("REPORT_RETRAIN", "").strip().lower() not in ("", "0", "no", "false")
 
 
-def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> predict.Run | None:
+def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> record.Run | None:
     """The run that spares training: one that was finished here under the same key, else the released one of the same parameters and
     data. With `retrain` released runs do not count, nor what was taken over from them."""
     folder = record.folder(params)
@@ -47,7 +47,7 @@ def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> predic
     return record.finished(folder, key) or adopt(params, data_digest)
 
 
-def adopt(params, data_digest: str) -> predict.Run | None:
+def adopt(params, data_digest: str) -> record.Run | None:
     """Take the released run over into the run's folder; None where there is none of the same parameters and data, and why is printed.
 
     Raises ArtefactError for one that is damaged.
@@ -55,7 +55,7 @@ def adopt(params, data_digest: str) -> predict.Run | None:
     source, folder = place(params), record.folder(params)
     if not (source / "run.json").is_file():
         return None
-    info = predict.read_record(source / "run.json")
+    info = record.read_record(source / "run.json")
     theirs, ours = (record.content(values) for values in (info["params"], params.model_dump()))
     other = [
         f"{name} {theirs.get(name)}, here {ours.get(name)}"
@@ -77,7 +77,7 @@ def adopt(params, data_digest: str) -> predict.Run | None:
     print(
         f"taken over from {source.relative_to(artefacts.ROOT)}: RETRAIN=1 would train", flush=True
     )
-    return predict.load_run(folder)
+    return record.load_run(folder)
 
 
 def fill(folder: Path, files: dict[str, bytes]) -> None:
@@ -88,7 +88,7 @@ def fill(folder: Path, files: dict[str, bytes]) -> None:
         artefacts.write_bytes(folder / name, content)
 
 
-def is_released(run: predict.Run) -> bool:
+def is_released(run: record.Run) -> bool:
     """Whether a run was trained elsewhere: taken over, or read where it was released."""
     return (run.path / record.TAKEN_OVER).is_file() or (
         artefacts.ROOT / "released"
@@ -103,12 +103,12 @@ def half(logits: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
+def halved(run: record.Run, weights: bool) -> dict[str, bytes]:
     """The files of a run as it is released, by name; run.json last."""
     info, files = dict(run.info), {"history.csv": artefacts.read_bytes(run.path / "history.csv")}
     own, logits = {split: getattr(run, split) for split in SPLITS}, {}
     if weights:
-        model = predict.load_model(run, info["classes"]).half()
+        model = record.load_model(run, info["classes"]).half()
         files["model.safetensors"] = artefacts.weights_bytes(model)
         logits = predicted(run, model.float().to(machine.choose_device("auto")))
     arrays = {}
@@ -123,10 +123,10 @@ def halved(run: predict.Run, weights: bool) -> dict[str, bytes]:
     files["predictions.npz"] = artefacts.arrays_bytes(**arrays)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     stored = {"logits": "float16", "weights": "float16" if weights else None}
-    return files | {"run.json": predict.record_bytes(info | {"stored": stored, "sha256": sums})}
+    return files | {"run.json": record.record_bytes(info | {"stored": stored, "sha256": sums})}
 
 
-def predicted(run: predict.Run, model) -> dict[str, np.ndarray]:
+def predicted(run: record.Run, model) -> dict[str, np.ndarray]:
     """A model's logits of the images that a run was validated and tested on."""
     splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     return {
@@ -153,7 +153,7 @@ def release(study: str, outputs: str, chosen: list[str], with_weights: list[str]
         )
     for name in wanted:
         folder, weights = kept / there[name].relative_to(root), name in with_weights
-        fill(folder, halved(predict.load_run(there[name]), weights))
+        fill(folder, halved(record.load_run(there[name]), weights))
         print(folder.relative_to(artefacts.ROOT), "with weights" if weights else "", flush=True)
     artefacts.write_bytes(kept / "README.md", readme(kept).encode())
 
@@ -164,7 +164,7 @@ def readme(study: Path) -> str:
     rows, hashes, old = [], [], study / "README.md"
     blocks = old.read_text(encoding="utf-8").split("\n\n") if old.is_file() else []
     for path in sorted(study.glob("*/seed-*/run.json")):
-        info, place = predict.read_record(path), path.parent
+        info, place = record.read_record(path), path.parent
         print_of, stored = info["fingerprint"], info.get("stored", {})
         step = info.get("steps", print_of.get("step", "plain"))
         cells = (
@@ -193,7 +193,7 @@ def readme(study: Path) -> str:
             "parameters and data are the study's, and says so; `RETRAIN=1` trains. Logits are float16;\n"
             "predictions were made from exactly the weights that are stored.\n"
             f"`make verify STUDY={study.name}` recomputes them.\n"
-            "Written by `python -m lib.released release`; paragraphs between this one and the table stay.",
+            "Written by `python -m lib.training.released release`; paragraphs between this one and the table stay.",
             *notes,
             "| arm | seed | test accuracy | clean train | training, s | device | precision | step | "
             "commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
@@ -203,9 +203,9 @@ def readme(study: Path) -> str:
     )
 
 
-def agreement(run: predict.Run, splits, split: str = "test") -> float:
+def agreement(run: record.Run, splits, split: str = "test") -> float:
     """Share of a split's images whose first guess, from the stored weights in fp32 on this machine, is the stored one."""
-    model, part = predict.load_model(run, len(splits.class_names)), getattr(splits, split)
+    model, part = record.load_model(run, len(splits.class_names)), getattr(splits, split)
     again = inference.logits(model, part.images, splits.mean, splits.std)
     return float((again.argmax(1) == getattr(run, split).predicted).mean())
 
@@ -216,11 +216,11 @@ def verify(study: str) -> bool:
     if not root.is_dir():
         raise artefacts.ArtefactError(f"released/{study}: there is nothing released of this study")
     for path in sorted(root.glob("*/run.json")) + sorted(root.glob("*/*/run.json")):
-        run = predict.load_run(path.parent)
+        run = record.load_run(path.parent)
         for name, digest in run.info["sha256"].items():
             artefacts.read_bytes(path.parent / name, digest)
         said = "no weights, hashes hold"
-        if predict.has_weights(run):
+        if record.has_weights(run):
             splits = dataset.load_for(run.info["params"], run.info["data_digest"])
             share = agreement(run, splits)
             good &= share >= AGREEMENT
