@@ -30,7 +30,7 @@ from lib.base import artefacts
 from lib.base.config import Train  # noqa: E402
 from lib.data import cifar, dataset  # noqa: E402
 from lib.training import inference, machine
-from lib.training.loop import finish_epoch, start, train_epoch
+from lib.training import loop as training
 
 LOOPS = ("plain", "ours")
 
@@ -77,11 +77,11 @@ def ours(seed: int, options, splits) -> nn.Module:
     )
     part = dataset.Splits(**{**vars(splits), "train": splits.train.first(options.images)})
     device = torch.device("cpu")
-    state = start(
+    state = training.start(
         params, part, Path("unused"), device, machine.choose_precision("auto", device), "bench"
     )
     for _ in range(options.epochs):
-        finish_epoch(state, train_epoch(state))
+        training.finish_epoch(state, training.train_epoch(state))
     return state.model
 
 
@@ -99,7 +99,7 @@ def accuracy(loop: str, seed: int, options) -> float:
     )
     if not place.is_file():
         machine.set_deterministic(1)
-        CHECKPOINT_SECONDS = float("inf")
+        training.CHECKPOINT_SECONDS = float("inf")
         splits = dataset.load("cifar100")
         model = (plain if loop == "plain" else ours)(seed, options, splits)
         logits = inference.logits(model, splits.test.images, splits.mean, splits.std)

@@ -61,14 +61,6 @@ def cutmix(images: torch.Tensor, labels: torch.Tensor, alpha: float, generator: 
     return paste(images, labels, *draw(len(images), *images.shape[2:], alpha, generator))
 
 
-# The recipe in three functions of nothing but their arguments: learning rate, mixing, loss.
-
-
-def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
-    """The learning rate of epoch 0, 1, ...: divided by 10 once `milestone` epochs are finished."""
-    return initial * 0.1 ** sum(epoch >= milestone for milestone in milestones)
-
-
 def mixed_loss(
     outputs: torch.Tensor,
     labels: torch.Tensor,
@@ -87,11 +79,11 @@ def mixed_loss(
 
 
 def draw_for_step(params, step: int, count: int, height: int, width: int):
-    """The CutMix of a step's batch, with the arm's probability (see lib.cutmix.draw), or None: a function of (seed, step)."""
+    """The CutMix of a step's batch, with the arm's probability (see `draw`), or None: a function of (seed, step)."""
     generator = torch.Generator().manual_seed(random.key(params.seed, step, 2) >> 1)
     if torch.rand((), generator=generator).item() >= params.cutmix_probability:
         return None
-    return draw_for_step(count, height, width, params.cutmix_alpha, generator)
+    return draw(count, height, width, params.cutmix_alpha, generator)
 
 
 def mix(images, labels, params, step: int):

@@ -136,12 +136,12 @@ def made(outputs: str) -> list[tuple[str, str]]:
 def finished(folder: Path) -> dict[str, list[int]]:
     """The finished seeds of each arm of a study's folder, arms in the order of params/<study>/study.mk, others after them by name."""
     found = {}
-    for record in sorted(folder.glob("*/seed-*/run.json")):
-        seed = record.parent.name.removeprefix("seed-")
+    for path in sorted(folder.glob("*/seed-*/run.json")):
+        seed = path.parent.name.removeprefix("seed-")
         if seed.isdecimal() and all(
-            (record.parent / name).is_file() for name in ("predictions.npz", "model.safetensors")
+            (path.parent / name).is_file() for name in ("predictions.npz", "model.safetensors")
         ):
-            found.setdefault(record.parent.parent.name, []).append(int(seed))
+            found.setdefault(path.parent.parent.name, []).append(int(seed))
     order = _declared(artefacts.ROOT / "params" / folder.name / "study.mk")
     return {
         arm: sorted(found[arm])

@@ -107,7 +107,7 @@ def test_learning_rate_is_that_of_multi_step_lr():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [25, 40])
     for epoch in range(50):
-        assert cutmix.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(
+        assert loop.learning_rate(epoch, 0.1, [25, 40]) == pytest.approx(
             scheduler.get_last_lr()[0]
         ), epoch
         optimizer.step()

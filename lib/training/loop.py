@@ -48,6 +48,11 @@ class State:
     engine: cuda_graph.Engine = None  # takes the steps on a GPU
 
 
+def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
+    """The learning rate of epoch 0, 1, ...: divided by 10 once `milestone` epochs are finished."""
+    return initial * 0.1 ** sum(epoch >= milestone for milestone in milestones)
+
+
 def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
     """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes from params.seed.
 
@@ -128,7 +133,7 @@ def train_epoch(state: State, progress=iter) -> dict:
     """
     params, split, began = state.params, state.splits.train, time.monotonic()
     for group in state.optimizer.param_groups:
-        group["lr"] = cutmix.learning_rate(state.epoch, params.learning_rate, params.milestones)
+        group["lr"] = learning_rate(state.epoch, params.learning_rate, params.milestones)
     state.model.train()
     order = on_host = torch.from_numpy(
         random.permutation(random.key(params.seed, state.epoch, 0), len(split))
