@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from lib.compare import paired_bootstrap
+from lib.evaluation.paired import paired_bootstrap
 
 MEASURES = ("entropy", "normalised_entropy", "hottest_share")
 

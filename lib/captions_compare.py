@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from lib.ablation import arms_text
 from lib.base.text import interval, level, name, percent, plural, points, readable, signed, start
 from lib.captions import CLASS_FORMATS
-from lib.measures import missing
+from lib.evaluation.ablation import arms_text
+from lib.evaluation.summary import missing
 
 INTERVALS = "Intervals: 95%, bootstrap over test images, drawn alike in all arms"
 RULE = {

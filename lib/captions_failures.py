@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import count, level, listed, name, percent, plural, readable, shorten
-from lib.labels import RULE
-from lib.severity import chances
+from lib.evaluation.labels import RULE
+from lib.evaluation.severity import chances
 
 PAIR_FORMATS = {"class": readable, "other": readable, "share": "{:.1%}"}
 SUSPECT_FORMATS = {
@@ -81,7 +81,7 @@ def suspected_titles(shown: pd.DataFrame) -> list[str]:
 
 
 def rescored(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
-    """Caption of the headline metrics on every set of test images; opinion: lib.rescored.Opinion or None."""
+    """Caption of the headline metrics on every set of test images; opinion: lib.evaluation.labels.Opinion or None."""
     change = (
         f" and {name(pair[1])} minus {name(pair[0])}, paired bootstrap over images"
         if len(pair) == 2

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lib.base.text import listed, name, percent, plural, readable
-from lib.corruptions import NAMES, SMALL
+from lib.evaluation.corruptions import NAMES, SMALL
 from lib.plots_robustness import SHOWN_SEVERITY
 
 SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"

@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import attention, calibration, probes
+from lib import attention, probes
 from lib.data.streams import take
+from lib.evaluation import calibration
 from lib.sanity import rank_correlation
 from lib.training import inference, machine
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from lib.compare import Interval, paired_bootstrap
+from lib.evaluation.paired import Interval, paired_bootstrap
 from lib.probes import Response
 
 MEASURES = ("drop", "flip", "to_true")

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import calibration, diagnosis, failures, rescored, severity, verdict
+from lib import diagnosis, verdict
 from lib.base import artefacts
 from lib.data.cifar import DataError
 from lib.data.dataset import Splits, load_for
+from lib.evaluation import calibration, failures, labels, severity
 from lib.training import inference, record
 
 PLACES = (
@@ -31,7 +32,7 @@ class NotMade(artefacts.ArtefactError):
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One arm and seed: lib.failures.test_table, the temperature fitted on val, probabilities (N, K) after it.
+    """One arm and seed: lib.evaluation.failures.test_table, the temperature fitted on val, probabilities (N, K) after it.
 
     verdicts: what 03_gradcam said of its errors, by position in the test split; None where it has said nothing of this run.
     """
@@ -113,7 +114,7 @@ def open_study(study: str, outputs: str) -> Study:
     try:
         info = record.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
         splits = load_for(info["params"], info["data_digest"])
-        opinion, _ = rescored.known(splits)
+        opinion, _ = labels.known(splits)
     except (artefacts.ArtefactError, DataError, OSError) as error:
         raise NotMade(f"{outputs}/{study}: {error}") from None
     return Study(

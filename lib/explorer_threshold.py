@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lib.base.text import percent, readable
+from lib.evaluation.rejection import CURVE
+from lib.evaluation.selective import counts_at_matched_coverage, rejection_table
 from lib.explorer_html import mark, text
 from lib.explorer_study import Arm
 from lib.plots import label_ends
-from lib.rejection import CURVE
-from lib.selective import counts_at_matched_coverage, rejection_table
 
 # of the plot, in pixels, of which a figure has 72 an inch
 SIZE = np.array((420, 200))
@@ -37,12 +37,12 @@ def scores(arm: Arm, scaled: bool) -> np.ndarray:
 
 
 def operating_point(arm: Arm, threshold: float, scaled: bool) -> pd.Series:
-    """The row of lib.selective.rejection_table of one threshold."""
+    """The row of lib.evaluation.selective.rejection_table of one threshold."""
     return rejection_table(scores(arm, scaled), arm.run.test.correct, [threshold]).iloc[0]
 
 
 def curve(arm: Arm, scaled: bool) -> pd.DataFrame:
-    """Risk at each coverage of lib.rejection.CURVE: coverage, risk."""
+    """Risk at each coverage of lib.evaluation.rejection.CURVE: coverage, risk."""
     counts = counts_at_matched_coverage(scores(arm, scaled), arm.run.test.correct, CURVE)
     counts = counts[counts["accepted"] > 0]
     return pd.DataFrame(

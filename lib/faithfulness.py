@@ -11,7 +11,7 @@ import torch
 from scipy.stats import t
 from torch import nn
 
-from lib.compare import paired_bootstrap
+from lib.evaluation.paired import paired_bootstrap
 from lib.interventions import pixels, random_ranks, ranks, replace, windows
 from lib.training.inference import forward
 

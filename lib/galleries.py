@@ -10,7 +10,7 @@ KINDS = ("corrected", "regressed", "both wrong")
 
 
 def draw(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{kind: the SHOWN most confident}, from two test tables (lib.failures.test_table) in the same order.
+    """{kind: the SHOWN most confident}, from two test tables (lib.evaluation.failures.test_table) in the same order.
 
     The confidence is that of the wrong prediction, of images wrong in both the lower one of the two; equal ones by id.
     """

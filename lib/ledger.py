@@ -4,7 +4,7 @@ import pandas as pd
 
 from lib.base.text import listed, readable, signed
 from lib.claims import Bound, Claim, Claims, Scope, Test
-from lib.compare import Interval
+from lib.evaluation.paired import Interval
 from lib.lookup import Missing, difference, find, images, measure
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = (

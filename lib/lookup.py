@@ -5,8 +5,8 @@ import re
 
 from scipy.stats import t
 
-from lib.compare import Interval
-from lib.selective import clopper_pearson
+from lib.evaluation.paired import Interval
+from lib.evaluation.selective import clopper_pearson
 
 _KEY = r"[^=,\[\]]+=[^,\[\]]+"
 _STEP = rf"([^.*\[\]]+)(?:\[({_KEY}(?:,{_KEY})*)\])?"

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from lib import labels, rescored, verdict
+from lib import verdict
 from lib.base import artefacts
 from lib.data import dataset
 from lib.diagnosis import examine
-from lib.failures import half
+from lib.evaluation import labels
+from lib.evaluation.failures import half
 from lib.score import confusion, score
 from lib.training import record
 from lib.verdict import sentence
@@ -41,7 +42,7 @@ def reviewed(errors: pd.DataFrame, splits) -> dict | None:
 
     errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares with 95% Clopper-Pearson intervals.
     """
-    opinion, _ = rescored.known(splits)
+    opinion, _ = labels.known(splits)
     if opinion is None or opinion.source != "reviewers":
         return None
     looked_at = errors[opinion.reviewed[errors["position"]]]

@@ -158,7 +158,7 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
 
 
 def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
-    """Change of accuracy of every class with its interval, largest gain first; `change` is lib.compare's table, in points."""
+    """Change of accuracy of every class with its interval, largest gain first; `change` is lib.evaluation.paired's table, in points."""
     ranked = change.sort_values("change", ascending=False)
     if len(ranked) > SHOWN_CLASSES:
         ranked = pd.concat([ranked.head(SHOWN_CLASSES // 2), ranked.tail(SHOWN_CLASSES // 2)])

@@ -9,7 +9,7 @@ from lib.plots import WIDTH, colours, label_ends
 
 
 def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
-    """Share of errors among the accepted against the share accepted; curves: arm to lib.rejection.curve, drawn with its band."""
+    """Share of errors among the accepted against the share accepted; curves: arm to lib.evaluation.rejection.curve, drawn with its band."""
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1] if ax is None else ax
     for arm, colour in colours(curves).items():
         curve = curves[arm]
@@ -39,7 +39,7 @@ def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
 def reliability(tables: dict[str, pd.DataFrame], columns: int = 3):
     """Accuracy against confidence in bins, one panel an arm, a line a seed; the bars below count the images of each bin.
 
-    tables: arm to lib.calibration_tables.reliability. Returns the axes (2 rows of panels, panels a row).
+    tables: arm to lib.evaluation.summary.reliability. Returns the axes (2 rows of panels, panels a row).
     """
     columns = min(columns, len(tables))
     rows = -(-len(tables) // columns)

@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import level, readable, shorten
+from lib.evaluation.severity import chances
 from lib.plots import WIDTH, colours
-from lib.severity import chances
 
 WRITTEN = 40  # names that fit beside one matrix
 
@@ -19,7 +19,7 @@ def within_superclass(tables: dict[str, pd.DataFrame], ax=None):
 
     Dashed: chance in each arm.
 
-    tables: arm to lib.severity.within_by_confidence.
+    tables: arm to lib.evaluation.severity.within_by_confidence.
     """
     ax = plt.subplots(figsize=(WIDTH, 2.4), layout="constrained")[1] if ax is None else ax
     first = next(iter(tables.values()))

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import readable
-from lib.corruptions import CONSTANTS, NAMES, SEVERITIES, corrupt
+from lib.evaluation.corruptions import CONSTANTS, NAMES, SEVERITIES, corrupt
 from lib.pictures import grid, picture
 from lib.plots import WIDTH, colours
 
@@ -13,7 +13,7 @@ SHOWN_SEVERITY = 3
 
 
 def accuracy(measured: pd.DataFrame, axes=None):
-    """Accuracy against severity, a panel a corruption, a line an arm; `measured` is lib.robustness's table."""
+    """Accuracy against severity, a panel a corruption, a line an arm; `measured` is lib.evaluation.robustness's table."""
     if axes is None:
         axes = plt.subplots(
             2, 3, figsize=(WIDTH, 3.9), layout="constrained", sharex=True, sharey=True

@@ -17,7 +17,7 @@ from lib.base.text import (
     unsigned,
     verdict,
 )
-from lib.measures import change_text
+from lib.evaluation.summary import change_text
 
 
 def number_of_seeds(compare: dict) -> int:

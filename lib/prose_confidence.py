@@ -12,8 +12,8 @@ from lib.base.text import (
     verdict,
     with_interval,
 )
-from lib.calibration import at_bound
-from lib.measures import MEASURES, change_text, missing
+from lib.evaluation.calibration import at_bound
+from lib.evaluation.summary import MEASURES, change_text, missing
 from lib.prose_compare import number_of_seeds
 
 CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")

@@ -16,8 +16,8 @@ from lib.base.text import (
     verdict,
     with_interval,
 )
-from lib.calibration import at_bound
-from lib.labels import RULE
+from lib.evaluation.calibration import at_bound
+from lib.evaluation.labels import RULE
 
 
 def bounded(share: dict, digits: int = 0) -> str:

@@ -13,7 +13,7 @@ from lib.base.text import (
     with_interval,
 )
 from lib.captions_robustness import left_out
-from lib.corruptions import NAMES
+from lib.evaluation.corruptions import NAMES
 
 
 def robustness(results: dict) -> str:

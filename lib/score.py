@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import readable
-from lib.compare import Interval
+from lib.evaluation.paired import Interval
 from lib.verdict import CAUSES
 
 DRAWS = 2000

@@ -15,8 +15,8 @@ from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
 from lib.data.streams import at_once, take
 from lib.diagnosis import LAYER, Evidence, examine
-from lib.failures import half
-from lib.selective import clopper_pearson
+from lib.evaluation.failures import half
+from lib.evaluation.selective import clopper_pearson
 from lib.training import inference
 
 STEPS = 8  # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49

@@ -6,8 +6,8 @@ import numpy as np
 import synthetic
 import torch
 
-from lib import calibration, failures
 from lib.data.dataset import Split, Splits
+from lib.evaluation import calibration, failures
 from lib.explorer_study import Arm, Study
 
 HOSTILE = [

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from synthetic import PARAMS, run
 
-from lib import ablation, plots_ablation
-from lib.bootstrap import resample
-from lib.summary import arm_numbers
+from lib import plots_ablation
+from lib.evaluation import ablation
+from lib.evaluation.bootstrap import resample
+from lib.evaluation.summary import arm_numbers
 
 ARMS = {
     "na": {"augment": False},

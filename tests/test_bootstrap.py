@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from synthetic import run
 
-from lib import bootstrap
-from lib import calibration as cal
-from lib.chance import chance_error
-from lib.compare import difference_of_means, paired_bootstrap
-from lib.scores import SCORES
-from lib.selective import augrc, aurc, excess_aurc
-from lib.summary import arm_numbers
+from lib.evaluation import bootstrap
+from lib.evaluation import calibration as cal
+from lib.evaluation.paired import difference_of_means, paired_bootstrap
+from lib.evaluation.per_image import SCORES
+from lib.evaluation.selective import augrc, aurc, excess_aurc
+from lib.evaluation.significance import chance_error
+from lib.evaluation.summary import arm_numbers
 from lib.training.record import Predictions
 
 

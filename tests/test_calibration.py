@@ -7,7 +7,7 @@ from scipy.optimize import approx_fprime
 from sklearn.metrics import brier_score_loss, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from lib.calibration import (
+from lib.evaluation.calibration import (
     TEMPERATURE_BOUNDS,
     brier_score,
     calibration_error,

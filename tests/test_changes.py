@@ -5,10 +5,11 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from synthetic import run
 
-from lib import changes, compare, galleries
-from lib.bootstrap import resample
-from lib.failures import test_table as table_of
-from lib.summary import arm_numbers, arms_table, confidence_of, errors_by_level
+from lib import galleries
+from lib.evaluation import changes, paired
+from lib.evaluation.bootstrap import resample
+from lib.evaluation.failures import test_table as table_of
+from lib.evaluation.summary import arm_numbers, arms_table, confidence_of, errors_by_level
 from lib.training.record import Predictions
 
 PAIR = ("base", "cutmix")
@@ -55,9 +56,7 @@ def test_confident_errors_of_one_seed_are_tested_on_the_images_that_differ():
 def test_with_three_seeds_counts_are_means_and_churn_of_one_arm_stands_beside():
     trained = study(3)
     base, cutmix = trained.values()
-    each = [
-        compare.mcnemar(base[seed].test.correct, cutmix[seed].test.correct) for seed in range(3)
-    ]
+    each = [paired.mcnemar(base[seed].test.correct, cutmix[seed].test.correct) for seed in range(3)]
     result, moved = changes.mcnemar(base, cutmix), changes.migration(base, cutmix)
     assert (
         result["corrected"]
@@ -142,7 +141,7 @@ def test_classes_of_one_seed_are_those_of_three_equal_ones():
     trained = study(1)
     a, b = (trained[arm][0].test for arm in PAIR)
     single = changes.class_table(trained["base"], trained["cutmix"], list("vwxyz"))
-    triple = compare.per_class_change(
+    triple = paired.per_class_change(
         a.labels, np.stack([a.correct] * 3), np.stack([b.correct] * 3), 5
     )
     np.testing.assert_allclose(single.to_numpy(), triple.to_numpy())
@@ -150,7 +149,7 @@ def test_classes_of_one_seed_are_those_of_three_equal_ones():
     assert changes.class_change(single)["w"]["estimate"] == pytest.approx(
         b.correct[b.labels == 1].mean() - a.correct[a.labels == 1].mean()
     )
-    counts = compare.classes_moved(single)
+    counts = paired.classes_moved(single)
     assert counts["better"] + counts["worse"] + counts["equal"] == counts["tested"] == 5
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from synthetic import predictions, run
 
-from lib import bootstrap, changes, columns, failures, labels, rejection, summary
-from lib import calibration as cal
 from lib.base import artefacts
-from lib.scores import SCORES
+from lib.evaluation import bootstrap, changes, failures, labels, per_image, rejection, summary
+from lib.evaluation import calibration as cal
+from lib.evaluation.per_image import SCORES
 from lib.training import record
 
 SPLITS = SimpleNamespace(
@@ -33,7 +33,7 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
     for cells in (2**20, 7 * 90):
         monkeypatch.setattr(artefacts, "CELLS", cells)
         again = record.Predictions(part.index, part.labels, part.logits)
-        found = columns.columns(again, temperature)
+        found = per_image.columns(again, temperature)
         for values, expected in (
             (found.likeliest, order[:, 0]),
             (found.runner_up, order[:, 1]),
@@ -51,8 +51,8 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
         ]
         assert found.classwise == pytest.approx(np.mean(by_class), abs=1e-14)
         for name, score in SCORES.items():
-            np.testing.assert_array_equal(columns.scores(again)[name], score(part.logits))
-        assert columns.columns(again, temperature) is found, "a second walk"
+            np.testing.assert_array_equal(per_image.scores(again)[name], score(part.logits))
+        assert per_image.columns(again, temperature) is found, "a second walk"
 
 
 def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeypatch):
@@ -60,7 +60,7 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
     fitted = cal.fit_temperature(one.val.logits, one.val.labels)
     whole = labels.opinion(one.test.labels, cal.softmax(one.test.logits, fitted))
     monkeypatch.setattr(artefacts, "CELLS", 6 * 70)
-    assert fitted == columns.temperature(one) != 1
+    assert fitted == per_image.temperature(one) != 1
     pd.testing.assert_frame_equal(labels.opinion_of(one, "test"), whole, check_exact=True)
     assert (whole["named"] >= 0).any()
 

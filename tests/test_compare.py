@@ -8,8 +8,7 @@ from scipy.stats import multinomial, norm
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_reference
 from statsmodels.stats.multitest import multipletests
 
-from lib.chance import benjamini_hochberg, grouped, sign_flip
-from lib.compare import (
+from lib.evaluation.paired import (
     churn,
     classes_moved,
     difference_of_means,
@@ -18,6 +17,7 @@ from lib.compare import (
     paired_bootstrap,
     per_class_change,
 )
+from lib.evaluation.significance import benjamini_hochberg, grouped, sign_flip
 
 
 def pair(corrected, regressed, both_right=5, both_wrong=3):

@@ -10,9 +10,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from lib import failures, figures, prose, prose_compare, prose_confidence, provenance, results
+from lib import figures, prose, prose_compare, prose_confidence, provenance
 from lib.base import artefacts
 from lib.data import dataset
+from lib.evaluation import failures, summary
 from lib.training import record
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +84,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
     plt.close("all")
     return study, {
         "compare": json.loads((study / "results" / "compare.json").read_text(encoding="utf-8")),
-        "study": results.plain(provenance.study_numbers(trained, splits)),
+        "study": summary.plain(provenance.study_numbers(trained, splits)),
     }
 
 

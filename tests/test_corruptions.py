@@ -8,8 +8,8 @@ from PIL import Image
 from scipy import fft, ndimage, stats
 from torchvision.transforms.v2 import functional
 
-from lib.corruptions import CONSTANTS, SEVERITIES, corrupt, normal
 from lib.data.phantom import draw
+from lib.evaluation.corruptions import CONSTANTS, SEVERITIES, corrupt, normal
 
 PUBLISHED = {  # typed from make_cifar_c.py a second time
     "gaussian_noise": [0.04, 0.06, 0.08, 0.09, 0.10],

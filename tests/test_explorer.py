@@ -10,8 +10,9 @@ from explorers import study as made_up
 from IPython.core.interactiveshell import InteractiveShell
 from scipy.stats import binomtest
 
-from lib import explorer, explorer_study, explorer_threshold, galleries, rejection
+from lib import explorer, explorer_study, explorer_threshold, galleries
 from lib.base import artefacts
+from lib.evaluation import rejection
 
 BOTH = made_up(["baseline", "cutmix"], superclass=[0, 0, 1, 1, 2])
 A, B = (BOTH.arm(name, 0) for name in ("baseline", "cutmix"))

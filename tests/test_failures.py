@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import failures
 from lib.base.config import ParameterError
-from lib.calibration import fit_temperature, softmax
 from lib.data.phantom import draw
+from lib.evaluation import failures
+from lib.evaluation.calibration import fit_temperature, softmax
 from lib.training.record import Predictions
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
 
-from lib import labels as suspects
-from lib.calibration import softmax
+from lib.evaluation import labels as suspects
+from lib.evaluation.calibration import softmax
 
 RANKINGS = {
     "self_confidence": suspects.self_confidence,

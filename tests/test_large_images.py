@@ -10,9 +10,10 @@ from test_model import with_statistics
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 
-from lib import corruptions, diagnosis, faithfulness, gradcam, interventions, probes, sanity, why
+from lib import diagnosis, faithfulness, gradcam, interventions, probes, sanity, why
 from lib.data import augment, streams
 from lib.data.phantom import draw
+from lib.evaluation import corruptions
 from lib.model import resnet18
 from lib.training import record
 from lib.training.inference import fold_batch_norm

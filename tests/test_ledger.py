@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from lib import claims, ledger, lookup, prose_ledger
 from lib.base.artefacts import ROOT
 from lib.base.config import ParameterError, read_yaml
-from lib.compare import Interval
+from lib.evaluation.paired import Interval
 from lib.lookup import Missing
 
 FILE = "params/cifar100-small/claims.yaml"

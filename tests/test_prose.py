@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from lib import prose, prose_compare, prose_confidence, prose_why
-from lib.changes import CHANGES
+from lib.evaluation.changes import CHANGES
 
 
 def entry(mean, sd=None, n=1):

@@ -9,7 +9,7 @@ import pytest
 
 from lib import captions_failures as captions
 from lib import prose_failures as prose
-from lib.rescored import Opinion
+from lib.evaluation.labels import Opinion
 
 
 def share(estimate, width=0.02):

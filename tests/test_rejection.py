@@ -5,10 +5,11 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 from synthetic import run
 
-from lib import calibration_tables, plots_confidence, rejection
-from lib.bootstrap import resample
-from lib.selective import rejection_table
-from lib.summary import arm_numbers, confidence_of
+from lib import plots_confidence
+from lib.evaluation import rejection, summary
+from lib.evaluation.bootstrap import resample
+from lib.evaluation.selective import rejection_table
+from lib.evaluation.summary import arm_numbers, confidence_of
 
 
 def study(seeds):
@@ -109,7 +110,7 @@ def test_a_curve_has_the_exact_interval_of_one_seed_and_the_ends_of_several():
 
 
 def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():
-    tables = {f"arm{place}": calibration_tables.reliability(study(2)["a"]) for place in range(5)}
+    tables = {f"arm{place}": summary.reliability(study(2)["a"]) for place in range(5)}
     axes = plots_confidence.reliability(tables)
     assert axes.shape == (4, 3)
     assert [axis.get_title(loc="left") or axis.get_title() for axis in axes[[0, 2]].flat] == [
@@ -124,7 +125,7 @@ def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():
 
 
 def test_confident_errors_stand_beside_the_ceiling():
-    table = calibration_tables.confident_errors(
+    table = summary.confident_errors(
         {"a": {0: run(0)}, "s": {0: run(1, params={"label_smoothing": 0.1})}}
     )
     assert np.isnan(table["ceiling"].astype(float)[0]) and table["ceiling"][1] == pytest.approx(
@@ -132,13 +133,13 @@ def test_confident_errors_stand_beside_the_ceiling():
     )
     order = np.argsort(-confidence_of(run(0)), kind="stable")[:60]
     assert table["top 20%"][0] == (~run(0).test.correct[order]).sum()
-    assert calibration_tables.ceiling(0.1, 100) == pytest.approx(0.901)
-    assert calibration_tables.confident_errors_view(table)["smoothing's ceiling"][1] == "0.920"
+    assert summary.ceiling(0.1, 100) == pytest.approx(0.901)
+    assert summary.confident_errors_view(table)["smoothing's ceiling"][1] == "0.920"
 
 
 def test_the_calibration_table_has_all_arms_before_and_after():
     numbers = {arm: arm_numbers(of_seeds) for arm, of_seeds in study(3).items()}
-    view = calibration_tables.calibration_view(numbers)
+    view = summary.calibration_view(numbers)
     assert (
         view["arm"].tolist() == ["a", "a", "b", "b"] and view["temperature"].tolist()[0] == "none"
     )
@@ -146,4 +147,4 @@ def test_the_calibration_table_has_all_arms_before_and_after():
         view["Brier score"][1]
         == f"{numbers['a']['brier_scaled']['mean']:.3f} ± {numbers['a']['brier_scaled']['sd']:.3f}"
     )
-    assert len(calibration_tables.calibration(numbers)) == 20
+    assert len(summary.calibration(numbers)) == 20

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import rescored
-from lib.compare import difference_of_means
+from lib.evaluation import labels
+from lib.evaluation.paired import difference_of_means
 
 LABELS = np.array([0, 0, 1, 1, 2, 2])
 PAIR = ("baseline", "cutmix")
@@ -28,7 +28,7 @@ def runs():
 @pytest.fixture
 def opinion():
     rejected = np.array([False, True, False, False, False, True])
-    return rescored.Opinion(
+    return labels.Opinion(
         np.ones(6, bool),
         rejected,
         np.array([0, 1, 1, 1, 2, -1]),
@@ -39,7 +39,7 @@ def opinion():
 
 def test_three_label_sets_with_and_without_near_duplicates(runs, opinion):
     duplicates = np.array([True, False, False, False, False, False])
-    table = rescored.rescored(runs, PAIR, opinion, duplicates)
+    table = labels.rescored(runs, PAIR, opinion, duplicates)
     assert table[["labels", "duplicates", "images"]].to_numpy().tolist() == [
         ["as recorded", "kept", 6],
         ["rejected removed", "kept", 4],
@@ -54,22 +54,22 @@ def test_three_label_sets_with_and_without_near_duplicates(runs, opinion):
 
 
 def test_the_interval_is_that_of_the_comparison(runs):
-    table = rescored.rescored(runs, PAIR, None, np.array([True] + 5 * [False]))
+    table = labels.rescored(runs, PAIR, None, np.array([True] + 5 * [False]))
     expected = difference_of_means(*(of_arm.test.predicted == LABELS for of_arm in runs.values()))
     assert table.loc[0, ["change", "low", "high"]].tolist() == list(expected)
     assert table["labels"].tolist() == ["as recorded", "as recorded"]
 
 
 def test_nothing_known_is_no_table_and_an_empty_set_no_row(runs, opinion):
-    assert rescored.rescored(runs, PAIR, None, None).empty
-    assert rescored.rescored(runs, PAIR, opinion, np.ones(6, bool))["duplicates"].tolist() == 3 * [
+    assert labels.rescored(runs, PAIR, None, None).empty
+    assert labels.rescored(runs, PAIR, opinion, np.ones(6, bool))["duplicates"].tolist() == 3 * [
         "kept"
     ]
 
 
 def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion):
-    table = rescored.rescored(runs, PAIR, opinion, None)
-    view = rescored.view(table, ["baseline", "cutmix"])
+    table = labels.rescored(runs, PAIR, opinion, None)
+    view = labels.view(table, ["baseline", "cutmix"])
     assert list(view) == [
         "labels",
         "images",
@@ -77,14 +77,14 @@ def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion)
         "CutMix",
         "change, points (95%)",
     ] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
-    assert "near-duplicates" in rescored.view(
-        rescored.rescored(runs, PAIR, opinion, LABELS == 0), ["baseline"]
+    assert "near-duplicates" in labels.view(
+        labels.rescored(runs, PAIR, opinion, LABELS == 0), ["baseline"]
     )
 
 
 def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     looked = np.array([True, True, True, False, True, True])
-    opinion = rescored.Opinion(
+    opinion = labels.Opinion(
         looked, opinion.rejected, opinion.corrected, opinion.words, "reviewers"
     )
     suspects = pd.DataFrame(
@@ -98,7 +98,7 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     cases = pd.DataFrame(
         {"id": [11, 13, 12], "position": [1, 3, 2], "why": ["named", "named", "mined"]}
     )
-    known = rescored.numbers(
+    known = labels.rescored_numbers(
         pd.DataFrame(), opinion, None, errors, suspects, [], [], cases, ["none", "one", "two"]
     )["opinion"]
     assert known["named"] == [
@@ -117,7 +117,7 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     assert known["rejected_among_errors"]["estimate"] == pytest.approx(2 / 3)
     assert known["sure_errors"] == 2 and known["rejected_among_sure_errors"]["estimate"] == 0.5
     assert (
-        rescored.numbers(
+        labels.rescored_numbers(
             pd.DataFrame(),
             None,
             None,

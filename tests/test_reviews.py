@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import rescored
 from lib.data import label_reviews
 from lib.data.cifar import DataError
 from lib.data.dataset import Split, Splits
+from lib.evaluation import labels
 
 LABELS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3])
 VOTES = {
@@ -156,7 +156,7 @@ def test_what_reviewers_rejected_is_corrected_only_where_they_agree_on_the_other
     place, monkeypatch
 ):
     monkeypatch.setenv("CIFAR100_ROOT", str(place))
-    opinion, duplicates = rescored.known(of_cifar100())
+    opinion, duplicates = labels.known(of_cifar100())
     assert np.flatnonzero(opinion.rejected).tolist() == [2, 3, 5, 6] and np.flatnonzero(
         opinion.reviewed
     ).tolist() == [0, 2, 3, 5, 6]
@@ -175,10 +175,10 @@ def test_what_reviewers_rejected_is_corrected_only_where_they_agree_on_the_other
         "",
     ]
     suspects = pd.DataFrame({"split": ["val", "test", "test"], "position": [2, 2, 9]})
-    assert rescored.annotate(suspects, opinion)["reviewers"].tolist() == ["", "h (4 of 5)", ""]
-    assert rescored.annotate(suspects, None) is suspects
+    assert labels.annotate(suspects, opinion)["reviewers"].tolist() == ["", "h (4 of 5)", ""]
+    assert labels.annotate(suspects, None) is suspects
     monkeypatch.setenv("CIFAR100_ROOT", str(place / "nowhere"))
-    assert rescored.known(of_cifar100()) == (None, None)
+    assert labels.known(of_cifar100()) == (None, None)
 
 
 def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monkeypatch, capsys):

@@ -12,12 +12,13 @@ from PIL import Image
 from scipy import stats
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from lib import captions_robustness, plots, plots_robustness, prose_robustness, robustness
+from lib import captions_robustness, plots, plots_robustness, prose_robustness
 from lib.base import artefacts
-from lib.corruptions import CONSTANTS, NAMES, corrupt
 from lib.data import augment, dataset
 from lib.data.dataset import Split
-from lib.robustness import CONDITIONS
+from lib.evaluation import robustness
+from lib.evaluation.corruptions import CONSTANTS, NAMES, corrupt
+from lib.evaluation.robustness import CONDITIONS
 from lib.training import machine, record
 
 CLASSES, IMAGES = 5, 300

@@ -17,9 +17,9 @@ import pytest
 import torch
 from safetensors.numpy import load as load_safetensors
 
-from lib import results
 from lib.base import artefacts
 from lib.base.artefacts import ArtefactError
+from lib.evaluation import summary
 from lib.model import resnet18
 from lib.training import checkpoint, record
 
@@ -567,7 +567,7 @@ def test_numbers_become_plain_json():
         "text": np.str_("a"),
         "deep": [{"x": np.nan}],
     }
-    assert results.plain(value) == {
+    assert summary.plain(value) == {
         "1": 0.5,
         "nan": None,
         "inf": None,
@@ -579,13 +579,13 @@ def test_numbers_become_plain_json():
         "text": "a",
         "deep": [{"x": None}],
     }
-    json.dumps(results.plain(value), allow_nan=False)
+    json.dumps(summary.plain(value), allow_nan=False)
 
 
 def test_the_stages_numbers_are_joined_by_name(tmp_path):
     for stage in ("failures", "gradcam", "compare"):
-        results.write(tmp_path, stage, {"value": np.float64(len(stage)), "none": np.nan})
-    everything = results.collect(tmp_path, {"study": {"seeds": np.array([0, 1])}})
+        summary.write(tmp_path, stage, {"value": np.float64(len(stage)), "none": np.nan})
+    everything = summary.collect(tmp_path, {"study": {"seeds": np.array([0, 1])}})
     assert everything == json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert everything["compare"] == {"value": 7.0, "none": None} and everything["study"] == {
         "seeds": [0, 1]
@@ -593,16 +593,16 @@ def test_the_stages_numbers_are_joined_by_name(tmp_path):
 
 
 def test_a_stage_that_did_not_run_is_named_and_nothing_is_written(tmp_path):
-    results.write(tmp_path, "failures", {})
-    results.write(tmp_path, "compare", {})
+    summary.write(tmp_path, "failures", {})
+    summary.write(tmp_path, "compare", {})
     with pytest.raises(ArtefactError, match="gradcam.json: No such file"):
-        results.collect(tmp_path, {})
+        summary.collect(tmp_path, {})
     assert not (tmp_path / "results.json").exists()
 
 
 def test_a_study_lies_in_outputs_of_the_project_or_where_it_is_told(tmp_path):
     assert (
-        results.folder(SimpleNamespace(outputs="outputs", study="s"))
+        summary.folder(SimpleNamespace(outputs="outputs", study="s"))
         == artefacts.ROOT / "outputs" / "s"
     )
-    assert results.folder(SimpleNamespace(outputs=str(tmp_path), study="s")) == tmp_path / "s"
+    assert summary.folder(SimpleNamespace(outputs=str(tmp_path), study="s")) == tmp_path / "s"

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from lib.scores import margin_score, normalised_logit_score
-from lib.selective import (
+from lib.evaluation.per_image import margin_score, normalised_logit_score
+from lib.evaluation.selective import (
     augrc,
     aurc,
     clopper_pearson,

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from lib import plots_failures, severity
+from lib import plots_failures
 from lib.captions_failures import confusion as caption
 from lib.captions_failures import within_superclass as within_caption
-from lib.failures import chance_within_superclass
+from lib.evaluation import severity
+from lib.evaluation.failures import chance_within_superclass
 
 matplotlib.use("agg")
 SUPERCLASS = np.array([1, 0, 1, 0])

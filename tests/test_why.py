@@ -9,10 +9,11 @@ import torch
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 
-from lib import cards, diagnosis, effects, marks, probes, results, verdict, why
+from lib import cards, diagnosis, effects, marks, probes, verdict, why
 from lib.data.phantom import draw
-from lib.failures import half
-from lib.rescored import Opinion
+from lib.evaluation import summary
+from lib.evaluation.failures import half
+from lib.evaluation.labels import Opinion
 
 ARMS = ["baseline", "cutmix"]
 RULE = verdict.read_rule()
@@ -247,7 +248,7 @@ def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path)
         numbers[1]["verdict"] == verdicts["baseline"]["verdict"][2]
         and numbers[1]["turns"] == verdicts["baseline"]["turns"][2]
     )
-    results.write(tmp_path, "gradcam", {"cases": numbers})  # nothing that JSON could not hold
+    summary.write(tmp_path, "gradcam", {"cases": numbers})  # nothing that JSON could not hold
     assert why.case_numbers(chosen.head(0), None, None) == []
 
 
@@ -414,7 +415,7 @@ def test_no_mistake_and_no_error_and_no_planted_cause(marked, tmp_path):
     assert perfect["worst"]["errors"] == 0 and perfect["worst"]["id"] is None
     nothing = marks.score_numbers(marked.head(0))
     assert nothing["errors"] == nothing["worst"]["errors"] == 0
-    results.write(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
+    summary.write(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
     assert marks.score_numbers(None) is None
 
 

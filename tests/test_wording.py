@@ -3,8 +3,8 @@
 import pytest
 
 from lib.base.text import differences, percent, points, shares, signed
-from lib.measures import change_text, written
-from lib.measures import with_interval as in_a_cell
+from lib.evaluation.summary import change_text, written
+from lib.evaluation.summary import with_interval as in_a_cell
 from lib.prose_failures import bounded
 
 

@@ -23,7 +23,7 @@ FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its reco
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """index, labels: int64 (N,); logits: float32 (N, classes), large ones mapped: lib.columns walks them, some rows at a time."""
+    """index, labels: int64 (N,); logits: float32 (N, classes), large ones mapped: lib.evaluation.per_image walks them, some rows at a time."""
 
     index: np.ndarray
     labels: np.ndarray

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import binomtest, t
 
 from lib.base.checks import flags, same_length
-from lib.chance import benjamini_hochberg, bonett_price, grouped, sign_flip
+from lib.evaluation.significance import benjamini_hochberg, bonett_price, grouped, sign_flip
 
 
 class McNemar(NamedTuple):
@@ -126,7 +126,7 @@ def per_class_change(
     """One row a class: images, accuracy_a and accuracy_b (0 to 1), change, low and high (points), and the tests.
 
     labels (N,); correct_a, correct_b (N,) of one seed or (seeds, N). An image's change is its mean over the seeds. The
-    interval is Bonett and Price's, p_value lib.chance.sign_flip, with one seed the exact McNemar test, p_adjusted its
+    interval is Bonett and Price's, p_value lib.evaluation.significance.sign_flip, with one seed the exact McNemar test, p_adjusted its
     Benjamini-Hochberg value over the classes; NaN where a class has no image. corrected, regressed: means over the seeds.
     Images are the only chance that counts here: seeds are those that were trained.
     """

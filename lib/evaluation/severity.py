@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from lib.compare import paired_bootstrap
-from lib.failures import chance_within_superclass
-from lib.labels import share
-from lib.selective import clopper_pearson
+from lib.evaluation.failures import chance_within_superclass
+from lib.evaluation.labels import share
+from lib.evaluation.paired import paired_bootstrap
+from lib.evaluation.selective import clopper_pearson
 
 BANDS = (
     0.0,
@@ -28,7 +28,7 @@ def has_superclasses(superclass: np.ndarray) -> bool:
 def within_by_confidence(errors: pd.DataFrame, chance: float) -> pd.DataFrame:
     """Share of errors inside the true superclass by band of confidence, with 95 % Clopper-Pearson limits.
 
-    errors: lib.failures.errors; chance: the share of errors at random. Columns: low, high (of the band), errors, within,
+    errors: lib.evaluation.failures.errors; chance: the share of errors at random. Columns: low, high (of the band), errors, within,
     share (NaN without errors), share_low, share_high, chance.
     """
     band = np.clip(

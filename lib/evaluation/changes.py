@@ -5,11 +5,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from lib import bootstrap, compare
 from lib.base.text import readable
-from lib.chance import sign_flip
-from lib.measures import MEASURES, with_interval, with_spread
-from lib.summary import confidence_of, confidences
+from lib.evaluation import bootstrap, paired
+from lib.evaluation.significance import sign_flip
+from lib.evaluation.summary import MEASURES, confidence_of, confidences, with_interval, with_spread
 
 CHANGES = (
     "test_accuracy",
@@ -96,7 +95,7 @@ def mcnemar(before: dict, after: dict) -> dict:
 
 
 def sure_tests(before: dict, after: dict) -> dict:
-    """The same test of the errors at each of lib.bootstrap.LEVELS: of one seed, of the images that are one in one arm alone."""
+    """The same test of the errors at each of lib.evaluation.bootstrap.LEVELS: of one seed, of the images that are one in one arm alone."""
 
     def sure(of_seeds, level):
         confidence, right = confidences(of_seeds)
@@ -112,10 +111,10 @@ def sure_tests(before: dict, after: dict) -> dict:
 
 
 def migration(before: dict, after: dict) -> dict:
-    """lib.compare.migration, its counts as means over the seeds; the share is that of all seeds together."""
+    """lib.evaluation.paired.migration, its counts as means over the seeds; the share is that of all seeds together."""
     each = pd.DataFrame(
         [
-            compare.migration(
+            paired.migration(
                 a.test.labels,
                 a.test.predicted,
                 b.test.predicted,
@@ -147,7 +146,7 @@ def churn(before: dict, after: dict, pair: tuple[str, str]) -> dict:
 
     def mean(runs):
         return {
-            "class": np.mean([compare.churn(a.test.predicted, b.test.predicted) for a, b in runs]),
+            "class": np.mean([paired.churn(a.test.predicted, b.test.predicted) for a, b in runs]),
             "right": np.mean([np.mean(a.test.correct != b.test.correct) for a, b in runs]),
         }
 
@@ -180,8 +179,8 @@ def class_change(table: pd.DataFrame) -> dict[str, dict]:
 
 
 def class_table(before: dict, after: dict, names: list[str]) -> pd.DataFrame:
-    """lib.compare.per_class_change with the classes' names."""
+    """lib.evaluation.paired.per_class_change with the classes' names."""
     labels = next(iter(before.values())).test.labels
-    return compare.per_class_change(labels, _right(before), _right(after), len(names)).set_axis(
+    return paired.per_class_change(labels, _right(before), _right(after), len(names)).set_axis(
         pd.Index(names, name="class")
     )

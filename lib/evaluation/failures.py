@@ -8,7 +8,7 @@ import torch
 
 from lib.base import artefacts
 from lib.base.config import ParameterError, read_yaml
-from lib.columns import columns, temperature
+from lib.evaluation.per_image import columns, temperature
 
 
 def test_table(run, splits) -> pd.DataFrame:

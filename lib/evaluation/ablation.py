@@ -8,8 +8,8 @@ from itertools import combinations, permutations
 
 import pandas as pd
 
-from lib import bootstrap
-from lib.measures import MEASURES, with_interval
+from lib.evaluation import bootstrap
+from lib.evaluation.summary import MEASURES, with_interval
 
 FACTORS = {
     "crop and flip": ("augment",),

@@ -5,15 +5,15 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from lib import calibration as cal
-from lib import columns
 from lib.base import random
 from lib.base.text import differences, percent, readable
-from lib.chance import chance_error
-from lib.compare import Interval, hull, paired_bootstrap
-from lib.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
 from lib.data.dataset import Split
 from lib.data.streams import PIXELS, take
+from lib.evaluation import calibration as cal
+from lib.evaluation import per_image
+from lib.evaluation.corruptions import CONSTANTS, NAMES, SEED, SEVERITIES, corrupt
+from lib.evaluation.paired import Interval, hull, paired_bootstrap
+from lib.evaluation.significance import chance_error
 from lib.training import inference, machine
 from lib.training.record import has_weights, load_model
 
@@ -60,7 +60,7 @@ def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
 
 def temperatures(trained: dict) -> dict[str, float]:
     """Each arm's temperature, fitted on clean validation images."""
-    return {arm: columns.temperature(run) for arm, run in trained.items()}
+    return {arm: per_image.temperature(run) for arm, run in trained.items()}
 
 
 def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def calibration_change(
 ) -> dict:
     """Expected calibration error after scaling, mean of all corruptions and severities, after minus before, with its
     paired 95% interval; below 0 is better. scaling: the two temperatures. The interval is widened by what two calibrated
-    networks would show by chance, as in lib.bootstrap.interval."""
+    networks would show by chance, as in lib.evaluation.bootstrap.interval."""
 
     def difference(gap_a, cell_a, gap_b, cell_b):
         return _mean_error(gap_b, cell_b) - _mean_error(gap_a, cell_a)
@@ -124,7 +124,7 @@ def _binned(scores: np.ndarray, temperature: float, labels):
 
 
 def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
-    """The mean over conditions of lib.calibration's error, in one pass."""
+    """The mean over conditions of lib.evaluation.calibration's error, in one pass."""
     return float(np.abs(np.bincount(cell.ravel(), gap.ravel())).sum() / gap.size)
 
 

@@ -3,18 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from lib import bootstrap
 from lib.base.text import level, readable, with_limits
-from lib.columns import columns
-from lib.measures import with_spread
-from lib.scores import SCORES
-from lib.selective import (
+from lib.evaluation import bootstrap
+from lib.evaluation.per_image import SCORES, columns
+from lib.evaluation.selective import (
     clopper_pearson,
     counts_at_matched_coverage,
     rejection_table,
     threshold_for_risk,
 )
-from lib.summary import confidence_of
+from lib.evaluation.summary import confidence_of, with_spread
 
 CURVE = np.arange(1, 201) / 200  # coverages at which curves are drawn
 

@@ -13,9 +13,9 @@ networks the less confident one has the larger error. See `interval` for how a d
 
 import numpy as np
 
-from lib.chance import chance_error
-from lib.columns import columns, scores
-from lib.compare import Interval, hull, percentiles, student
+from lib.evaluation.paired import Interval, hull, percentiles, student
+from lib.evaluation.per_image import columns, scores
+from lib.evaluation.significance import chance_error
 
 PIECE, CELLS = 250, 2**22  # draws at a time, and draws times images: 16 MB a copy
 ROWS = 2**14  # images over which float32 adds up; beyond, a sum would outgrow what is added to it
