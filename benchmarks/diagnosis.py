@@ -17,9 +17,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib import diagnosis, verdict
 from lib.base import artefacts
 from lib.data import dataset  # noqa: E402
+from lib.diagnosis import evidence, verdict
 from lib.training import inference, record
 
 FITTED, SCORED = (1, 2, 3), (43, 44, 45, 46)
@@ -74,7 +74,7 @@ def validation_errors(place: Path) -> pd.DataFrame:
     whole = dataclasses.replace(
         run, test=record.Predictions(more.index, more.labels.numpy(), logits)
     )  # in the place of test
-    found = diagnosis.examine(whole, model, dataclasses.replace(splits, test=more))
+    found = evidence.examine(whole, model, dataclasses.replace(splits, test=more))
     return found.statistics.join(verdict.planted(more, found.position, found.wrong))
 
 
@@ -82,7 +82,7 @@ def fit() -> None:
     torch.set_num_threads(1)
     errors = pd.concat([validation_errors(train(seed)) for seed in FITTED], ignore_index=True)
     errors = errors[errors["acts"]]
-    values = errors[list(diagnosis.STATISTICS)].to_numpy()
+    values = errors[list(evidence.STATISTICS)].to_numpy()
     centre, scale = np.nanmean(values, 0), np.nanstd(values, 0)
     model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=5000, tol=1e-8)
     model.fit(np.nan_to_num((values - centre) / scale), errors["planted"])
@@ -98,7 +98,7 @@ def fit() -> None:
                 "by_cause": errors["planted"].value_counts().to_dict(),
             },
             "causes": list(verdict.CAUSES),
-            "statistics": list(diagnosis.STATISTICS),
+            "statistics": list(evidence.STATISTICS),
             "centre": np.round(centre, 4).tolist(),
             "scale": np.round(scale, 4).tolist(),
             "weights": np.round(model.coef_[order], 3).tolist(),

@@ -12,7 +12,7 @@ FILLINGS = {
 
 
 def deletion_insertion(numbers: dict[str, dict], filling: str) -> dict[str, str]:
-    """numbers: lib.faithfulness.summary by arm; filling: the kind of filling of deleted cells."""
+    """numbers: lib.diagnosis.faithfulness.summary by arm; filling: the kind of filling of deleted cells."""
     images = listed([f"{of_arm['images']:,} of {name(arm)}" for arm, of_arm in numbers.items()])
     said = "; ".join(
         f"{readable(arm)} "
@@ -33,7 +33,7 @@ def deletion_insertion(numbers: dict[str, dict], filling: str) -> dict[str, str]
 
 
 def randomisation(table: pd.DataFrame) -> dict[str, str]:
-    """table: from lib.sanity.table."""
+    """table: from lib.diagnosis.randomisation.table."""
     said = "; ".join(
         f"{readable(arm)}: "
         + ", ".join(f"{row.stage} {signed(row.correlation, 2)}" for row in rows.itertuples())
@@ -54,7 +54,7 @@ def randomisation(table: pd.DataFrame) -> dict[str, str]:
 
 
 def probe_effects(table: pd.DataFrame) -> dict[str, str]:
-    """table: from lib.effects.table."""
+    """table: from lib.diagnosis.probes.table."""
     said = "; ".join(
         f"{readable(arm)}: "
         + ", ".join(

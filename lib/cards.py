@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import name, readable, shorten
-from lib.diagnosis import STATISTICS, Evidence
+from lib.diagnosis.evidence import STATISTICS, Evidence
+from lib.diagnosis.probes import FILLS, LABELS
+from lib.diagnosis.verdict import number, refuted, sentence
 from lib.pictures import overlay, picture
 from lib.plots import WIDTH
-from lib.probes import FILLS, LABELS
-from lib.verdict import number, refuted, sentence
 
 WRONG, TRUE = "#333333", "#b3b3b3"  # no arm's colours
 BARS = {

@@ -6,7 +6,7 @@ import numpy as np
 from lib import cards, explorer_cards
 from lib import explorer_html as shown
 from lib.base.text import readable
-from lib.diagnosis import LAYER
+from lib.diagnosis.evidence import LAYER
 from lib.explorer_study import Arm, Study
 
 EMPTY = '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the probes did.</p>'

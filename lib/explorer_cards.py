@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import cards, diagnosis, probes, verdict
+from lib import cards
+from lib.diagnosis import evidence, probes, verdict
 from lib.explorer_study import Arm
 from lib.training import inference
 
@@ -54,13 +55,13 @@ def top(arm: Arm, position: int, count: int = TOP) -> pd.DataFrame:
 
 
 def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
-    """Grad-CAM maps at lib.diagnosis.LAYER, raw, in logits: (arms, classes, h, w)."""
+    """Grad-CAM maps at lib.diagnosis.evidence.LAYER, raw, in logits: (arms, classes, h, w)."""
     splits, targets = arms[0].splits, torch.tensor(classes)
     images = splits.test.images[[position] * len(classes)]
     return np.stack(
         [
             inference.maps(
-                arm.ready, diagnosis.LAYER, images, targets, splits.mean, splits.std
+                arm.ready, evidence.LAYER, images, targets, splits.mean, splits.std
             ).numpy()
             for arm in arms
         ]
@@ -72,7 +73,7 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     """lib.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
-    hot = inference.maps(arm.ready, diagnosis.LAYER, images, pair[0], splits.mean, splits.std)
+    hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)
     responses = probes.respond(
         arm.fast,
         images,
@@ -86,7 +87,7 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     )
     whole = arm.probability[position, [wrong, true]][None]
     return cards.bars(
-        diagnosis.Evidence(
+        evidence.Evidence(
             np.array([position]), *pair, whole, hot[:, None], responses, pd.DataFrame()
         ),
         0,
@@ -99,5 +100,5 @@ def verdict_of(arm: Arm, position: int) -> pd.Series | None:
         return None
     if arm.verdicts is not None:
         return arm.verdicts.loc[position]
-    found = diagnosis.examine(arm.run, arm.network, arm.splits, np.array([position]), arm.typical)
+    found = evidence.examine(arm.run, arm.network, arm.splits, np.array([position]), arm.typical)
     return verdict.decide(found.statistics, verdict.read_rule()).iloc[0]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import diagnosis, verdict
 from lib.base import artefacts
 from lib.data.cifar import DataError
 from lib.data.dataset import Splits, load_for
+from lib.diagnosis import evidence, verdict
 from lib.evaluation import calibration, failures, labels, severity
 from lib.training import inference, record
 
@@ -20,7 +20,7 @@ PLACES = (
     "outputs",
     "released",
 )  # where studies are looked for besides the folder that was asked for
-NUMBERS = ("probability", "value", "turns", *diagnosis.STATISTICS)
+NUMBERS = ("probability", "value", "turns", *evidence.STATISTICS)
 
 
 class NotMade(artefacts.ArtefactError):
@@ -58,12 +58,12 @@ class Arm:
     @cached_property
     def fast(self):
         """For probes."""
-        return diagnosis.fast(self.run, self.network)
+        return evidence.fast(self.run, self.network)
 
     @cached_property
     def typical(self):
         """What the right validation predictions look like; seconds on a large split, hence once."""
-        return diagnosis.typical(self.run, self.ready, self.splits)
+        return evidence.typical(self.run, self.ready, self.splits)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ STEP = 0.22  # between the arms of a row, in rows
 def deletion_insertion(table: pd.DataFrame, axes=None):
     """Mean probability while cells are deleted and inserted, in the map's order (line) and at random (dashes), with bands.
 
-    table: from lib.faithfulness.table.
+    table: from lib.diagnosis.faithfulness.table.
     """
     axes = (
         plt.subplots(1, 2, figsize=(WIDTH, 2.6), layout="constrained", sharey=True)[1]
@@ -50,7 +50,7 @@ def deletion_insertion(table: pd.DataFrame, axes=None):
 def randomisation(table: pd.DataFrame, chance: float, ax=None):
     """Rank correlation with the trained network's map after each stage got random weights: mean with interval, mean absolute.
 
-    table: from lib.sanity.table; chance: the mean absolute correlation of cells in random order.
+    table: from lib.diagnosis.randomisation.table; chance: the mean absolute correlation of cells in random order.
     """
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.5), layout="constrained")[1] if ax is None else ax
     stages = list(table["stage"].unique())
@@ -91,7 +91,7 @@ def randomisation(table: pd.DataFrame, chance: float, ax=None):
 def probe_effects(table: pd.DataFrame, axes=None):
     """How often each probe changes a wrong answer, and changes it to the true class: a row a probe, a colour an arm, intervals.
 
-    table: from lib.effects.table.
+    table: from lib.diagnosis.probes.table.
     """
     probes, palette = list(table["probe"].unique()), colours(table["arm"].unique())
     if axes is None:

@@ -4,7 +4,7 @@ from lib.base.text import interval, listed, name, p_value, percent, plural, sign
 
 
 def faithfulness(numbers: dict[str, dict]) -> str:
-    """By arm, from lib.faithfulness.summary: is the map's order better than random order?"""
+    """By arm, from lib.diagnosis.faithfulness.summary: is the map's order better than random order?"""
     return " ".join(_faithful(arm, of_arm) for arm, of_arm in numbers.items())
 
 
@@ -37,7 +37,7 @@ def _than_random(curve: dict, verb: str, better: int) -> str:
 
 
 def randomisation(rows: list[dict], chance: float) -> str:
-    """The rows of lib.sanity.table: what is left of the maps once the first stage, and once all stages, have random weights."""
+    """The rows of lib.diagnosis.randomisation.table: what is left of the maps once the first stage, and once all stages, have random weights."""
     sentences = []
     for arm in dict.fromkeys(row["arm"] for row in rows):
         first, *_, last = [row for row in rows if row["arm"] == arm]
@@ -61,7 +61,7 @@ def _correlation(row: dict) -> str:
 
 
 def occlusion(numbers: dict[str, dict]) -> str:
-    """By arm, from lib.sanity.agreement of maps and occlusion: does the second opinion order the cells alike?"""
+    """By arm, from lib.diagnosis.randomisation.agreement of maps and occlusion: does the second opinion order the cells alike?"""
     sentences = []
     for arm, found in numbers.items():
         correlation = found["correlation"]
@@ -81,7 +81,7 @@ def occlusion(numbers: dict[str, dict]) -> str:
 
 
 def attention(found: dict, before: str, after: str) -> str:
-    """From lib.attention.compare: does the second arm spread its positive evidence over more cells?
+    """From lib.diagnosis.faithfulness.compare: does the second arm spread its positive evidence over more cells?
 
     It is said only where the interval of the mean and Wilcoxon's test of ranks agree.
     """
@@ -115,7 +115,7 @@ def attention(found: dict, before: str, after: str) -> str:
 
 
 def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
-    """By arm, from lib.effects.contrast of flips: does a probe change more answers than its control of equal area?"""
+    """By arm, from lib.diagnosis.probes.contrast of flips: does a probe change more answers than its control of equal area?"""
     said = []
     for arm, change in contrasts.items():
         ends = interval(f"{signed(100 * change['low'])}", f"{signed(100 * change['high'])}")

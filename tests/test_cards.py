@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import cards, diagnosis, figures, plots, probes, verdict
+from lib import cards, figures, plots
+from lib.diagnosis import evidence, probes, verdict
 
 ERRORS = 6
 HOSTILE = ["<script>alert(1)</script>", r"$\frac{1}{0}$ a_b^c", "x" * 300]
@@ -34,7 +35,7 @@ def found():
         for name in probes.LABELS
     }
     maps = torch.from_numpy(generator.normal(size=(ERRORS, 2, 4, 4))).float()
-    return diagnosis.Evidence(
+    return evidence.Evidence(
         np.arange(ERRORS), None, None, generator.random((ERRORS, 2)), maps, responses, None
     )
 
@@ -142,9 +143,9 @@ def test_the_table_says_the_same_in_columns(cases, verdicts):
             said.verdict == expected["verdict"].replace("_", " ")
             and said.probability == expected["probability"]
         )
-        assert said.evidence == f"{diagnosis.STATISTICS[expected['led']]}: {value}"
+        assert said.evidence == f"{evidence.STATISTICS[expected['led']]}: {value}"
         side = "below" if expected["turns"] < expected["value"] else "above"
-        low, high = diagnosis.RANGES.get(expected["led"], (-np.inf, np.inf))
+        low, high = evidence.RANGES.get(expected["led"], (-np.inf, np.inf))
         assert said[6] == (
             f"{side} {turns}, all else equal, it would be {expected['instead'].replace('_', ' ')}"
             if low <= expected["turns"] <= high
@@ -222,7 +223,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
         [
             one(cause, -10.25, -12.25, second=second, instead=second, led=led, probability=1.0)
             for cause, second in pairs
-            for led in diagnosis.STATISTICS
+            for led in evidence.STATISTICS
         ]
     )
     lines = [

@@ -12,8 +12,9 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import spearmanr
 from torch import nn
 
-from lib import diagnosis, gradcam, probes
+from lib import gradcam
 from lib.data import dataset
+from lib.diagnosis import evidence, probes
 from lib.model import resnet18
 from lib.training import inference
 from lib.training.record import Predictions
@@ -57,7 +58,7 @@ def run(splits, model):
 
 @pytest.fixture(scope="module")
 def found(run, model, splits):
-    return diagnosis.examine(run, model, splits)
+    return evidence.examine(run, model, splits)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_maps_are_those_of_the_unfolded_network(found, model, splits):
 
 
 def test_every_statistic_is_there_and_finite(found):
-    assert list(found.statistics) == list(diagnosis.STATISTICS) and len(found.statistics) == len(
+    assert list(found.statistics) == list(evidence.STATISTICS) and len(found.statistics) == len(
         found.position
     )
     values = found.statistics.drop(columns=["hottest", "maps"])
@@ -178,13 +179,13 @@ def test_statistics_of_the_responses_against_loops(found):
 def test_a_map_without_a_positive_cell_or_without_any_order_is_undefined(found, temperature):
     flat = found.maps.clone()
     flat[0, 0], flat[1, 1] = -1 - torch.arange(16.0).view(4, 4), 0.0
-    said = diagnosis._statistics(found._replace(maps=flat), temperature)
+    said = evidence._statistics(found._replace(maps=flat), temperature)
     assert np.isnan(said["hottest"][0]) and np.isnan(said["maps"][1]) and said["maps"].notna()[0]
     assert np.isfinite(said.drop(columns=["hottest", "maps"])).all(axis=None)
 
 
 def test_classes_that_validation_confuses_against_a_loop(run, temperature):
-    rank = diagnosis.confusion_rank(run, temperature)
+    rank = evidence.confusion_rank(run, temperature)
     probability = softmax(run.val.logits.astype(float) / temperature, axis=1)
 
     def says(label, other):
@@ -205,12 +206,12 @@ def test_confusion_by_hand():
             [[0.4, 0.3, 0.2, 0.1], [0.1, 0.7, 0.1, 0.1], [0.3, 0.1, 0.5, 0.1], [0.1, 0.1, 0.1, 0.7]]
         ),
     )
-    rank = diagnosis.confusion_rank(dataclasses.replace(synthetic.run(), val=val), 1.0)
+    rank = evidence.confusion_rank(dataclasses.replace(synthetic.run(), val=val), 1.0)
     assert rank[0, [1, 2, 3]].tolist() == [0.5, 0.0, 1.0]  # both ways 0.4, 0.5, 0.2
 
 
 def test_the_statistics_of_classes_are_looked_up_from_the_true_class(found, run, temperature):
-    rank = diagnosis.confusion_rank(run, temperature)
+    rank = evidence.confusion_rank(run, temperature)
     np.testing.assert_allclose(
         found.statistics["confused"],
         [rank[true, wrong] for true, wrong in zip(found.true, found.wrong)],
@@ -253,7 +254,7 @@ def test_typicality_against_a_loop_over_the_network_without_its_last_layer(
 
 def test_a_class_without_a_right_validation_image_has_nothing_typical(run, model, splits):
     missing = next(label for label in range(20) if label not in run.val.labels[run.val.correct])
-    said = diagnosis.typicality(
+    said = evidence.typicality(
         run, inference.ready(model), splits, splits.test.images, torch.full((TEST,), missing)
     )
     assert said.tolist() == [0.0] * TEST
@@ -266,7 +267,7 @@ def test_without_errors_there_is_nothing_to_examine(run, model, splits):
         ValueError,
         match="^examine: the network makes no error on these images; there is nothing to probe$",
     ):
-        diagnosis.examine(perfect, model, splits)
+        evidence.examine(perfect, model, splits)
 
 
 def test_the_network_is_left_as_it_was(model, found):

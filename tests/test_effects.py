@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from lib import effects
-from lib.probes import Response
+from lib.diagnosis import probes
+from lib.diagnosis.probes import Response
 
 WRONG, TRUE = np.array([0, 1, 2]), np.array([1, 2, 0])
 WHOLE = np.array([[3.0, 1, 0], [0, 2, 1], [0, 1, 5]])
@@ -29,7 +29,7 @@ def response(*logits):
 
 
 def measured(*logits):
-    return effects.measure(response(*logits), WRONG[: len(logits[0])], TRUE[: len(logits[0])])
+    return probes.measure(response(*logits), WRONG[: len(logits[0])], TRUE[: len(logits[0])])
 
 
 def test_an_effect_is_read_off_the_logits():
@@ -50,14 +50,14 @@ def test_nothing_changed_is_no_effect():
 
 @pytest.mark.parametrize("successes, images", [(0, 40), (7, 40), (40, 40), (300, 4000)])
 def test_the_interval_is_that_of_statsmodels(successes, images):
-    assert effects.wilson(successes / images, images) == pytest.approx(
+    assert probes.wilson(successes / images, images) == pytest.approx(
         proportion_confint(successes, images, method="wilson"), abs=1e-12
     )
 
 
 def test_the_table_has_a_row_for_each_arm_and_probe():
     found = measured(WHOLE[:, ::-1])
-    table = effects.table({"one": {"hot": found, "cold": found}, "two": {"hot": found}})
+    table = probes.table({"one": {"hot": found, "cold": found}, "two": {"hot": found}})
     assert table[["arm", "probe"]].to_numpy().tolist() == [
         ["one", "hot"],
         ["one", "cold"],
@@ -66,9 +66,9 @@ def test_the_table_has_a_row_for_each_arm_and_probe():
     assert (table["images"] == 3).all() and table["flip"].tolist() == pytest.approx(
         [found["flip"].mean()] * 3
     )
-    low, high = effects.wilson(found["to_true"].mean(), 3)
+    low, high = probes.wilson(found["to_true"].mean(), 3)
     assert (table["to_true_low"] == low).all() and (table["to_true_high"] == high).all()
-    nothing = effects.table({"one": {"hot": measured(WHOLE[:0])}})
+    nothing = probes.table({"one": {"hot": measured(WHOLE[:0])}})
     assert nothing["images"].tolist() == [0] and nothing[
         ["flip", "flip_low", "to_true_high"]
     ].isna().all(axis=None)
@@ -78,7 +78,7 @@ def test_a_contrast_is_paired():
     """Whatever the images differ in drops out: a constant difference has no width."""
     base = np.random.default_rng(0).normal(size=200)
     probe, control = ({"drop": base + shift} for shift in (0.5, 0.0))
-    low, high = effects.contrast(probe_table(probe), probe_table(control), "drop")[1:]
+    low, high = probes.contrast(probe_table(probe), probe_table(control), "drop")[1:]
     assert low == pytest.approx(0.5) and high == pytest.approx(0.5)
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from explorers import study as made_up
 
-from lib import cards, diagnosis, explorer_cards, explorer_study, probes, verdict
+from lib import cards, explorer_cards, explorer_study
+from lib.diagnosis import evidence, probes, verdict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +41,7 @@ def test_maps_of_any_class_sum_to_its_logit(arms):
 
 def test_bars_are_those_of_the_reports_card(arms, wrong):
     arm = arms[0]
-    found = diagnosis.examine(arm.run, arm.network, arm.splits, wrong)
+    found = evidence.examine(arm.run, arm.network, arm.splits, wrong)
     for row, position in enumerate(wrong):
         bars = explorer_cards.bars(arm, position, *explorer_cards.contested(arms, position))
         whole = cards.bars(found, row)
@@ -70,7 +71,7 @@ def test_only_the_probes_of_the_bars_are_run(arms, wrong, monkeypatch):
 def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):
     arm = arms[0]
     expected = verdict.decide(
-        diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics, verdict.read_rule()
+        evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics, verdict.read_rule()
     )
     for row, position in enumerate(wrong):
         found = explorer_cards.verdict_of(arm, position)
@@ -81,16 +82,16 @@ def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):
 
 def test_typical_features_at_hand_change_nothing(arms, wrong):
     arm = arms[0]
-    anew = diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics
+    anew = evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics
     np.testing.assert_array_equal(
-        anew, diagnosis.examine(arm.run, arm.network, arm.splits, wrong, arm.typical).statistics
+        anew, evidence.examine(arm.run, arm.network, arm.splits, wrong, arm.typical).statistics
     )
 
 
 def test_one_error_alone_can_be_examined(arms, wrong):
     arm = arms[0]
-    alone = diagnosis.examine(arm.run, arm.network, arm.splits, wrong[:1]).statistics
-    among = diagnosis.examine(arm.run, arm.network, arm.splits, wrong).statistics
+    alone = evidence.examine(arm.run, arm.network, arm.splits, wrong[:1]).statistics
+    among = evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics
     np.testing.assert_allclose(alone.iloc[0], among.iloc[0], atol=0.02)
     assert (
         alone["typical"].iloc[0] == among["typical"].iloc[0]

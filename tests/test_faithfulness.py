@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 from torch import nn
 from torchcam.metrics import DeletionInsertionMetric
 
-from lib import faithfulness, interventions, probes, sanity
 from lib.data.augment import normalise
+from lib.diagnosis import faithfulness, interventions, probes, randomisation
 from lib.gradcam import GradCAM
 from lib.model import resnet18
 from lib.training import inference
@@ -271,23 +271,23 @@ def test_rank_correlation_is_that_of_scipy():
     one, other = (
         torch.randint(6, (50, 4, 4), generator=generator) for _ in range(2)
     )  # with many ties
-    found = sanity.rank_correlation(one, other)
+    found = randomisation.rank_correlation(one, other)
     expected = [
         spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(one.numpy(), other.numpy())
     ]
     np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert np.isnan(sanity.rank_correlation(torch.zeros(1, 4, 4), other[:1])).all()
+    assert np.isnan(randomisation.rank_correlation(torch.zeros(1, 4, 4), other[:1])).all()
 
 
 def test_agreement_is_a_mean_with_its_interval_and_counts_what_has_none():
     one = torch.rand(40, 4, 4, generator=torch.Generator().manual_seed(6))
     other = torch.where(torch.arange(40).view(-1, 1, 1) < 30, one, -one)
     one[39] = 0
-    found = sanity.agreement(one, other)
+    found = randomisation.agreement(one, other)
     assert (found["images"], found["undefined"]) == (39, 1)
     assert found["correlation"]["estimate"] == pytest.approx((30 - 9) / 39)
     assert found["correlation"]["low"] < (30 - 9) / 39 < found["correlation"]["high"]
-    assert sanity.agreement(one[:0], other[:0]) == {
+    assert randomisation.agreement(one[:0], other[:0]) == {
         "images": 0,
         "undefined": 0,
         "correlation": None,
@@ -296,17 +296,17 @@ def test_agreement_is_a_mean_with_its_interval_and_counts_what_has_none():
 
 def test_unrelated_maps_correlate_as_chance_says():
     generator = np.random.default_rng(5)
-    found = sanity.rank_correlation(
+    found = randomisation.rank_correlation(
         generator.normal(size=(20_000, 4, 4)), generator.normal(size=(20_000, 4, 4))
     )
-    assert np.abs(found).mean() == pytest.approx(sanity.chance(16), rel=0.02)
+    assert np.abs(found).mean() == pytest.approx(randomisation.chance(16), rel=0.02)
 
 
 def test_the_cascade_changes_the_maps_from_the_top_down(images):
     model = trained(7)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.random.get_rng_state()
-    found = sanity.cascade(model, "layer4", images, TARGETS, MEAN, STD, seed=1)
+    found = randomisation.cascade(model, "layer4", images, TARGETS, MEAN, STD, seed=1)
     assert list(found) == ["fc", "layer4", "layer3", "layer2", "layer1", "stem"]
     assert all(values.shape == (6,) and np.abs(values).mean() < 0.7 for values in found.values())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
@@ -316,15 +316,17 @@ def test_the_cascade_changes_the_maps_from_the_top_down(images):
 def test_weights_that_are_random_already_stay_what_they_are(images):
     """The fresh weights are those of a network before training: making such a network random again changes no map."""
     torch.manual_seed(1)
-    found = sanity.cascade(resnet18(5, 4).eval(), "layer4", images, TARGETS, MEAN, STD, seed=1)
+    found = randomisation.cascade(
+        resnet18(5, 4).eval(), "layer4", images, TARGETS, MEAN, STD, seed=1
+    )
     assert all((values == 1).all() or np.allclose(values, 1) for values in found.values())
 
 
 def test_each_stage_keeps_what_is_below_it(model):
     names, fresh = set(), None
-    *_, (_, fresh) = sanity._randomised(model, 1)
-    for stage, network in sanity._randomised(model, 1):
-        names |= set(dict(sanity.STAGES)[stage])
+    *_, (_, fresh) = randomisation._randomised(model, 1)
+    for stage, network in randomisation._randomised(model, 1):
+        names |= set(dict(randomisation.STAGES)[stage])
         for name, value in network.state_dict().items():
             source = fresh if name.split(".")[0] in names else model
             assert torch.equal(value, source.state_dict()[name])
@@ -332,7 +334,7 @@ def test_each_stage_keeps_what_is_below_it(model):
 
 
 def test_the_table_of_the_cascade_leaves_out_what_has_no_correlation():
-    table = sanity.table(
+    table = randomisation.table(
         {"one": {"fc": np.array([0.5, -0.5, np.nan]), "layer4": np.array([np.nan])}}
     )
     assert table["images"].tolist() == [2, 0]

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from PIL import Image
 from scipy.stats import chisquare, kstest
 
-from lib import interventions
+from lib.diagnosis import interventions
 
 MEAN = (0.5, 0.4, 0.3)
 KEYS = np.arange(100, 140)

@@ -10,9 +10,10 @@ from test_model import with_statistics
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 
-from lib import diagnosis, faithfulness, gradcam, interventions, probes, sanity, why
+from lib import gradcam
 from lib.data import augment, streams
 from lib.data.phantom import draw
+from lib.diagnosis import evidence, faithfulness, interventions, probes, randomisation, stage
 from lib.evaluation import corruptions
 from lib.model import resnet18
 from lib.training import record
@@ -54,7 +55,7 @@ def test_the_stem_fits_the_picture_and_maps_are_complete(image_size, cells):
     maps = gradcam.pair_maps(model, "layer4", images, wrong, true)
     assert maps.shape == (3, 2, cells, cells)
     assert gradcam.completeness(model, "layer4", maps, images, wrong, true) < 1e-5
-    assert [stage for stage, _ in sanity._randomised(model, 0)][
+    assert [stage for stage, _ in randomisation._randomised(model, 0)][
         -1
     ] == "stem"  # fresh weights fit the trained network's shapes
 
@@ -141,24 +142,24 @@ def test_a_blur_has_the_same_part_of_any_side():
 def test_the_rule_reads_finer_maps_summed_up_in_its_own_cells():
     maps = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(4))
     torch.testing.assert_close(
-        diagnosis.as_fitted(maps), maps.view(2, 2, 4, 2, 4, 2).sum((3, 5)), rtol=1e-5, atol=1e-6
+        evidence.as_fitted(maps), maps.view(2, 2, 4, 2, 4, 2).sum((3, 5)), rtol=1e-5, atol=1e-6
     )
     seven = torch.randn(2, 2, 7, 7, generator=torch.Generator().manual_seed(5))
-    found = diagnosis.as_fitted(seven)
+    found = evidence.as_fitted(seven)
     torch.testing.assert_close(found.sum((2, 3)), seven.sum((2, 3)), rtol=1e-4, atol=1e-5)
     corner = (
         seven[..., 0, 0] + 0.75 * (seven[..., 0, 1] + seven[..., 1, 0]) + 0.75**2 * seven[..., 1, 1]
     )  # 1.75 cells each way
     torch.testing.assert_close(found[..., 0, 0], corner, rtol=1e-4, atol=1e-5)
     four = maps[..., :4, :4]
-    assert diagnosis.as_fitted(four) is four
+    assert evidence.as_fitted(four) is four
 
 
 @pytest.mark.parametrize(
     "cells, steps", [(16, 8), (64, 8), (49, 7), (9, 9), (25, 5), (36, 9), (121, 11), (1, 1)]
 )
 def test_deletion_takes_steps_that_divide_the_map(cells, steps):
-    assert why.steps_of(cells) == steps and cells % steps == 0
+    assert stage.steps_of(cells) == steps and cells % steps == 0
 
 
 def test_occlusion_by_cell_is_the_mean_over_each_cells_pixels_at_the_pictures_own_side():
@@ -172,11 +173,11 @@ def test_occlusion_by_cell_is_the_mean_over_each_cells_pixels_at_the_pictures_ow
         covered[place] += 1
     expected = (total / covered).reshape(3, 7, 32, 7, 32).mean((2, 4))
     maps = torch.from_numpy(random.normal(size=(3, 1, 7, 7)).astype(np.float32))
-    found = why.occlusion_agreement(
+    found = stage.occlusion_agreement(
         SimpleNamespace(maps=maps, responses={"square": SimpleNamespace(drop=drops)})
     )
     assert found["correlation"]["estimate"] == pytest.approx(
-        sanity.agreement(maps[:, 0], expected)["correlation"]["estimate"], abs=1e-9
+        randomisation.agreement(maps[:, 0], expected)["correlation"]["estimate"], abs=1e-9
     )
     assert faithfulness.by_cell(torch.from_numpy(expected), 7, 7).shape == (3, 7, 7)
 

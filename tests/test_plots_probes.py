@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import captions_probes, effects, faithfulness, plots_probes, prose_probes, sanity
+from lib import captions_probes, plots_probes, prose_probes
+from lib.diagnosis import faithfulness, randomisation
+from lib.diagnosis.probes import table
 from lib.plots import COLOURS
 
 ARMS = ("baseline", "cutmix_only")
@@ -28,9 +30,9 @@ def found():
 @pytest.fixture(scope="module")
 def cascade():
     generator = np.random.default_rng(1)
-    return sanity.table(
+    return randomisation.table(
         {
-            arm: {stage: generator.uniform(-0.2, 0.4, 50) for stage, _ in sanity.STAGES}
+            arm: {stage: generator.uniform(-0.2, 0.4, 50) for stage, _ in randomisation.STAGES}
             for arm in ARMS
         }
     )
@@ -39,7 +41,7 @@ def cascade():
 @pytest.fixture(scope="module")
 def probes():
     generator = np.random.default_rng(2)
-    return effects.table(
+    return table(
         {
             arm: {
                 f"probe_{i}": pd.DataFrame(
@@ -85,7 +87,7 @@ def test_curves_are_drawn_as_given(found):
 
 
 def test_correlations_are_drawn_by_stage(cascade):
-    ax = plots_probes.randomisation(cascade, sanity.chance(16))
+    ax = plots_probes.randomisation(cascade, randomisation.chance(16))
     assert [label.get_text() for label in ax.get_xticklabels()] == [
         "fc",
         "+ layer4",
@@ -98,7 +100,7 @@ def test_correlations_are_drawn_by_stage(cascade):
     rows = cascade[cascade["arm"] == "cutmix_only"]
     np.testing.assert_allclose(lines["CutMix only"], rows["correlation"])
     np.testing.assert_allclose(lines["CutMix only, without sign"], rows["absolute"])
-    assert lines["cells in random order, without sign"][0] == sanity.chance(16)
+    assert lines["cells in random order, without sign"][0] == randomisation.chance(16)
 
 
 def test_effects_are_drawn_probe_by_probe(probes):
@@ -280,4 +282,4 @@ def test_the_tables_of_a_single_image_have_no_interval():
     one = faithfulness.table({"baseline": faithfulness.Curves(*np.ones((3, 1, 5)))})
     assert one["low"].isna().all() and (one["probability"] == 1).all()
     plots_probes.deletion_insertion(one)[0].figure.canvas.draw()
-    assert pd.isna(sanity.table({"baseline": {"fc": np.array([0.5])}})["low"]).all()
+    assert pd.isna(randomisation.table({"baseline": {"fc": np.array([0.5])}})["low"]).all()

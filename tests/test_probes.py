@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
-from lib import interventions, probes
 from lib.data import dataset
+from lib.diagnosis import interventions, probes
 from lib.model import resnet18
 from lib.training import inference
 

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from lib import prose_why
-from lib.score import CAUSES
+from lib.diagnosis.score import CAUSES
 
 SPREAD = {
     "before": 0.7,

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
-from lib import score
-from lib.verdict import CAUSES
+from lib.diagnosis import score
+from lib.diagnosis.verdict import CAUSES
 
 FOUR = CAUSES[:4]
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lib import diagnosis, verdict
 from lib.base import artefacts, config
 from lib.data import dataset
+from lib.diagnosis import evidence, verdict
 
 CASES = 400
 
@@ -120,9 +120,9 @@ def test_an_undefined_statistic_never_leads_even_where_all_others_speak_against_
 
 def test_the_written_rule_is_the_codes_and_was_fitted_elsewhere(rule):
     assert tuple(rule["causes"]) == verdict.CAUSES and rule["statistics"] == list(
-        diagnosis.STATISTICS
+        evidence.STATISTICS
     )
-    assert rule["weights"].shape == (len(verdict.CAUSES), len(diagnosis.STATISTICS)) and rule[
+    assert rule["weights"].shape == (len(verdict.CAUSES), len(evidence.STATISTICS)) and rule[
         "intercept"
     ].shape == (len(verdict.CAUSES),)
     assert (
@@ -170,5 +170,5 @@ def test_the_documented_rule_is_the_rule(rule):
             shown(*rule["weights"][:, place]),
             shown(rule["centre"][place], rule["scale"][place], form=".2f"),
         )
-        assert f"| {diagnosis.STATISTICS[statistic]} | {weights} | {scaling} |\n" in documented
+        assert f"| {evidence.STATISTICS[statistic]} | {weights} | {scaling} |\n" in documented
     assert f"| constant | {shown(*rule['intercept'])} | | |\n" in documented

@@ -9,8 +9,9 @@ import torch
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 
-from lib import cards, diagnosis, effects, marks, probes, verdict, why
+from lib import cards
 from lib.data.phantom import draw
+from lib.diagnosis import evidence, probes, score, stage, verdict
 from lib.evaluation import summary
 from lib.evaluation.failures import half
 from lib.evaluation.labels import Opinion
@@ -37,7 +38,7 @@ def splits_of(seed: int, images: int = 60):
     return SimpleNamespace(class_names=draw.CLASS_NAMES, test=test)
 
 
-def evidence_of(splits, seed: int, errors: int = 40) -> diagnosis.Evidence:
+def evidence_of(splits, seed: int, errors: int = 40) -> evidence.Evidence:
     """Evidence with random numbers; wrong is the class that the cause points at for about half of the errors."""
     generator = np.random.default_rng(seed)
     position = np.sort(generator.choice(len(splits.test.index), errors, replace=False))
@@ -61,7 +62,7 @@ def evidence_of(splits, seed: int, errors: int = 40) -> diagnosis.Evidence:
         columns=RULE["statistics"],
     )
     maps = torch.from_numpy(generator.normal(size=(errors, 2, 4, 4))).float()
-    return diagnosis.Evidence(
+    return evidence.Evidence(
         position, wrong, true, generator.random((errors, 2)), maps, responses, statistics
     )
 
@@ -83,7 +84,7 @@ def verdicts(found):
 
 @pytest.fixture(scope="module")
 def everything(found, verdicts, splits):
-    return why.verdict_table(found, verdicts, splits)
+    return stage.verdict_table(found, verdicts, splits)
 
 
 def test_the_table_has_every_error_of_every_arm(everything, found, verdicts, splits):
@@ -107,7 +108,7 @@ def test_the_table_has_every_error_of_every_arm(everything, found, verdicts, spl
     bare = SimpleNamespace(
         class_names=splits.class_names, test=SimpleNamespace(index=splits.test.index, planted=None)
     )
-    assert "planted" not in why.verdict_table(found, verdicts, bare)
+    assert "planted" not in stage.verdict_table(found, verdicts, bare)
 
 
 def test_an_error_whose_cause_points_elsewhere_does_not_act(everything, splits):
@@ -121,7 +122,7 @@ def test_an_error_whose_cause_points_elsewhere_does_not_act(everything, splits):
 
 
 def test_counts_are_of_the_confirmation_half_alone(everything):
-    counted, halves = why.counts(everything, ARMS), why.halves(everything, ARMS)
+    counted, halves = stage.counts(everything, ARMS), stage.halves(everything, ARMS)
     for arm in ARMS:
         of_arm = [row for row in everything.itertuples() if row.arm == arm]
         assert counted[arm] == {
@@ -136,7 +137,7 @@ def test_counts_are_of_the_confirmation_half_alone(everything):
 
 
 def test_shares_have_the_intervals_of_statsmodels(everything):
-    table, counted = why.shares(everything, ARMS), why.counts(everything, ARMS)
+    table, counted = stage.shares(everything, ARMS), stage.counts(everything, ARMS)
     assert table["verdict"].tolist() == list(verdict.CAUSES) * 2
     for row in table.itertuples():
         total = sum(counted[row.arm].values())
@@ -149,8 +150,8 @@ def test_shares_have_the_intervals_of_statsmodels(everything):
 
 
 def test_the_printed_shares_stand_under_their_arm(everything):
-    table = why.shares(everything, ARMS)
-    view = why.shares_view(table)
+    table = stage.shares(everything, ARMS)
+    view = stage.shares_view(table)
     assert view.columns.tolist() == [
         "verdict",
         "baseline errors",
@@ -174,18 +175,18 @@ def test_the_printed_shares_stand_under_their_arm(everything):
 
 
 def test_an_arm_without_errors_has_no_share(everything):
-    table = why.shares(everything[everything["arm"] == "baseline"], ARMS)
+    table = stage.shares(everything[everything["arm"] == "baseline"], ARMS)
     assert (
         table.loc[table["arm"] == "cutmix", "share"].isna().all()
         and (table.loc[table["arm"] == "cutmix", "errors"] == 0).all()
     )
-    assert why.shares_view(table)["CutMix share (95%)"].isna().all()
+    assert stage.shares_view(table)["CutMix share (95%)"].isna().all()
 
 
 def test_no_errors_at_all_leave_empty_tables(splits):
-    nothing = why.verdict_table({}, {}, splits)
-    assert why.counts(nothing, ARMS) == {arm: dict.fromkeys(verdict.CAUSES, 0) for arm in ARMS}
-    assert why.shares(nothing, ARMS)["errors"].eq(0).all() and why.halves(nothing, ARMS)[
+    nothing = stage.verdict_table({}, {}, splits)
+    assert stage.counts(nothing, ARMS) == {arm: dict.fromkeys(verdict.CAUSES, 0) for arm in ARMS}
+    assert stage.shares(nothing, ARMS)["errors"].eq(0).all() and stage.halves(nothing, ARMS)[
         "cutmix"
     ] == {"discovery": 0, "confirmation": 0}
 
@@ -212,30 +213,30 @@ def selection(found, splits):
 
 
 def test_cases_are_the_wrong_ones_in_the_order_of_the_selection(selection, found):
-    chosen = why.cases(selection, found["baseline"], 10)
+    chosen = stage.cases(selection, found["baseline"], 10)
     assert chosen["position"].tolist() == selection["position"].tolist()[::2] and chosen[
         "row"
     ].tolist() == [30, 2, 11]
-    assert why.cases(selection, found["baseline"], 2)["row"].tolist() == [30, 2]
-    assert not len(why.cases(selection, found["baseline"], 0)) and not len(
-        why.cases(selection[selection["correct"]], None, 5)
+    assert stage.cases(selection, found["baseline"], 2)["row"].tolist() == [30, 2]
+    assert not len(stage.cases(selection, found["baseline"], 0)) and not len(
+        stage.cases(selection[selection["correct"]], None, 5)
     )
 
 
 def test_pages_hold_every_case_once(selection):
-    pages = why.pages(selection, 2)
+    pages = stage.pages(selection, 2)
     assert [len(page) for page in pages] == [2, 2, 1] and all(
         page.index.tolist() == list(range(len(page))) for page in pages
     )
     assert (
         pd.concat(pages)["id"].tolist() == selection["id"].tolist()
-        and why.pages(selection.head(0), 2) == []
+        and stage.pages(selection.head(0), 2) == []
     )
 
 
 def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path):
-    chosen = why.cases(selection, found["baseline"], 10)
-    numbers = why.case_numbers(chosen, found["baseline"], verdicts["baseline"])
+    chosen = stage.cases(selection, found["baseline"], 10)
+    numbers = stage.case_numbers(chosen, found["baseline"], verdicts["baseline"])
     positive = found["baseline"].maps[2, 0].clip(0).flatten().numpy().astype(float)
     shares = positive[positive > 0] / positive.sum()
     assert numbers[1]["normalised_entropy"] == pytest.approx(
@@ -249,21 +250,21 @@ def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path)
         and numbers[1]["turns"] == verdicts["baseline"]["turns"][2]
     )
     summary.write(tmp_path, "gradcam", {"cases": numbers})  # nothing that JSON could not hold
-    assert why.case_numbers(chosen.head(0), None, None) == []
+    assert stage.case_numbers(chosen.head(0), None, None) == []
 
 
 def test_effects_and_controls_go_by_the_probes_own_names(found):
-    measured = why.effects(found["baseline"])
+    measured = stage.effects(found["baseline"])
     assert list(measured) == list(probes.LABELS.values())
     hot, random = (
-        effects.measure(
+        probes.measure(
             found["baseline"].responses[f"{part}:mean"],
             found["baseline"].wrong,
             found["baseline"].true,
         )["flip"]
         for part in ("hot", "random")
     )
-    contrast = why.controls({"baseline": measured})["baseline"]
+    contrast = stage.controls({"baseline": measured})["baseline"]
     assert (
         contrast["estimate"] == pytest.approx(hot.mean() - random.mean())
         and contrast["low"] <= contrast["estimate"] <= contrast["high"]
@@ -280,7 +281,7 @@ def test_occlusion_agrees_with_a_map_made_of_it(found):
     maps = torch.zeros(3, 2, 4, 4)
     maps[0, 0, 0, 0], maps[1, 0, 1:3, 1:3], maps[2, 0, 3, 3] = 1, 1, 1
     response = found["baseline"].responses["square"]._replace(drop=squares)
-    agreed = why.occlusion_agreement(
+    agreed = stage.occlusion_agreement(
         found["baseline"]._replace(maps=maps, responses={"square": response})
     )
     assert agreed["images"] == 3 and agreed["correlation"]["estimate"] > 0.7
@@ -302,18 +303,18 @@ def marked(everything, monkeypatch):
         assert digest == f"digest of {params['name']}"
         return others[params["name"]]
 
-    monkeypatch.setattr(marks.predict, "load_run", load_run)
-    monkeypatch.setattr(marks.predict, "load_model", lambda run, classes: (run.name, classes))
-    monkeypatch.setattr(marks.data, "load_for", load_for)
+    monkeypatch.setattr(score.predict, "load_run", load_run)
+    monkeypatch.setattr(score.predict, "load_model", lambda run, classes: (run.name, classes))
+    monkeypatch.setattr(score.data, "load_for", load_for)
     monkeypatch.setattr(
-        marks,
+        score,
         "examine",
         lambda run, model, splits, among: {(run.name, 20): evidence_of(splits, seeds[run.name])}[
             model
         ],
     )
     own = everything[everything["arm"] == "baseline"]
-    return marks.mark(own, list(others), RULE, "phantom")
+    return score.mark(own, list(others), RULE, "phantom")
 
 
 def test_marks_are_of_the_confirmation_halves_of_all_phantoms(marked, everything):
@@ -343,16 +344,16 @@ def test_marks_are_of_the_confirmation_halves_of_all_phantoms(marked, everything
 
 
 def test_the_caption_says_how_many_phantoms_and_how_many_are_left_out(marked):
-    caption = marks.score_caption(marked)
+    caption = score.score_caption(marked)
     assert (
         "of 3 phantoms whose" in caption
         and f"{(~marked['acts']).sum()} others are left out here" in caption
     )
-    assert "of 1 phantom whose" in marks.score_caption(marked[marked["phantom"] == "phantom"])
+    assert "of 1 phantom whose" in score.score_caption(marked[marked["phantom"] == "phantom"])
 
 
 def test_the_worst_mistake_is_the_largest_entry_off_the_diagonal(marked):
-    numbers = marks.score_numbers(marked)
+    numbers = score.score_numbers(marked)
     acting = marked[marked["acts"]]
     matrix = confusion_matrix(acting["planted"], acting["verdict"], labels=verdict.CAUSES)
     off = {
@@ -381,7 +382,7 @@ def test_its_example_is_a_case_of_it_from_this_study(marked):
         planted="background",
         verdict=np.where(own & (np.arange(len(marked)) % 2 == 0), "look_alike", "background"),
     )
-    worst = marks.score_numbers(planned)["worst"]
+    worst = score.score_numbers(planned)["worst"]
     of_kind = planned[planned["verdict"] == "look_alike"]
     assert (worst["planted"], worst["diagnosed"], worst["errors"]) == (
         "background",
@@ -402,7 +403,7 @@ def test_a_mistake_of_other_phantoms_alone_has_no_example_in_this_study(marked, 
     elsewhere = marked[marked["phantom"] == kept].assign(
         acts=True, planted="background", verdict="look_alike"
     )
-    assert marks.score_numbers(elsewhere)["worst"] == {
+    assert score.score_numbers(elsewhere)["worst"] == {
         "planted": "background",
         "diagnosed": "look_alike",
         "errors": len(elsewhere),
@@ -411,12 +412,12 @@ def test_a_mistake_of_other_phantoms_alone_has_no_example_in_this_study(marked, 
 
 
 def test_no_mistake_and_no_error_and_no_planted_cause(marked, tmp_path):
-    perfect = marks.score_numbers(marked.assign(verdict=marked["planted"]))
+    perfect = score.score_numbers(marked.assign(verdict=marked["planted"]))
     assert perfect["worst"]["errors"] == 0 and perfect["worst"]["id"] is None
-    nothing = marks.score_numbers(marked.head(0))
+    nothing = score.score_numbers(marked.head(0))
     assert nothing["errors"] == nothing["worst"]["errors"] == 0
     summary.write(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
-    assert marks.score_numbers(None) is None
+    assert score.score_numbers(None) is None
 
 
 @pytest.fixture
@@ -424,13 +425,13 @@ def opinion(monkeypatch):
     """Reviewers looked at two test images of three and rejected one of four."""
     places = np.arange(60)
     given = Opinion(places % 3 > 0, places % 4 == 1, places, places.astype(str), "reviewers")
-    monkeypatch.setattr(marks.rescored, "known", lambda splits: (given, None))
+    monkeypatch.setattr(score.rescored, "known", lambda splits: (given, None))
     return given
 
 
 def test_reviewers_are_counted_where_they_looked(everything, splits, opinion):
     errors = everything[everything["arm"] == "cutmix"]
-    found = marks.reviewed(errors, splits)
+    found = score.reviewed(errors, splits)
     for name, wanted in (("called", True), ("others", False)):
         looked_at = [
             row.position
@@ -451,20 +452,20 @@ def test_reviewers_are_counted_where_they_looked(everything, splits, opinion):
 def test_without_errors_or_reviewers_there_is_nothing_to_review(
     everything, splits, opinion, monkeypatch
 ):
-    nothing = marks.reviewed(why.verdict_table({}, {}, splits), splits)
+    nothing = score.reviewed(stage.verdict_table({}, {}, splits), splits)
     assert (
         nothing["called"]
         == nothing["others"]
         == {"errors": 0, "estimate": None, "low": 0.0, "high": 1.0}
     )
     for known in (None, Opinion(*[np.ones(60, bool)] * 4, "planted")):
-        monkeypatch.setattr(marks.rescored, "known", lambda splits, known=known: (known, None))
-        assert marks.reviewed(everything, splits) is None
+        monkeypatch.setattr(score.rescored, "known", lambda splits, known=known: (known, None))
+        assert score.reviewed(everything, splits) is None
 
 
 def test_the_rule_is_counted(found):
-    assert why.rule_numbers(RULE) == {
-        "statistics": len(diagnosis.STATISTICS),
+    assert stage.rule_numbers(RULE) == {
+        "statistics": len(evidence.STATISTICS),
         "errors": sum(RULE["fitted"]["by_cause"].values()),
         "phantoms": 3,
     }
@@ -485,11 +486,13 @@ def test_arms_are_examined_each_with_its_own_network(monkeypatch):
             ("cutmix", [False, False]),
         )
     }
-    probed = {arm: why.sample(run, 0) for arm, run in pair.items()}
+    probed = {arm: stage.sample(run, 0) for arm, run in pair.items()}
     monkeypatch.setattr(
-        why, "examine", lambda run, model, splits, among: (run, model, splits, among.tolist())
+        stage, "examine", lambda run, model, splits, among: (run, model, splits, among.tolist())
     )
-    examined = why.examine_arms(pair, {arm: f"network of {arm}" for arm in pair}, "splits", probed)
+    examined = stage.examine_arms(
+        pair, {arm: f"network of {arm}" for arm in pair}, "splits", probed
+    )
     assert examined == {
         arm: (pair[arm], f"network of {arm}", "splits", places)
         for arm, places in (("baseline", [1]), ("cutmix", [0, 1]))
@@ -500,21 +503,21 @@ def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
     right = np.zeros(400, bool)
     right[::4] = True
     run, few = wrong_in(right), wrong_in([True] * 380 + [False] * 20)
-    drawn = why.sample(run, 100, cases=[1, 4, 5])  # image 4 is right
+    drawn = stage.sample(run, 100, cases=[1, 4, 5])  # image 4 is right
     assert (
         set(drawn) >= {1, 5}
         and 100 <= len(drawn) <= 102
         and not right[drawn].any()
         and (np.diff(drawn) > 0).all()
     )
-    assert np.array_equal(drawn, why.sample(run, 100, cases=[1, 4, 5]))
+    assert np.array_equal(drawn, stage.sample(run, 100, cases=[1, 4, 5]))
     assert abs(np.mean(drawn) - 200) < 40  # of 100 of them: four standard errors
-    assert why.sample(run, 100).dtype == drawn.dtype == np.int64
-    assert len(why.sample(run, 0)) == len(why.sample(run, 300)) == 300
+    assert stage.sample(run, 100).dtype == drawn.dtype == np.int64
+    assert len(stage.sample(run, 0)) == len(stage.sample(run, 300)) == 300
     pair = {"baseline": run, "cutmix": few}
-    probed = {arm: why.sample(one, 100) for arm, one in pair.items()}
-    assert why.sampled(probed, pair) == {"baseline": 300}
-    assert why.caption(probed, pair).endswith(
+    probed = {arm: stage.sample(one, 100) for arm, one in pair.items()}
+    assert stage.sampled(probed, pair) == {"baseline": 300}
+    assert stage.caption(probed, pair).endswith(
         "Probed were 100 of 300 errors of baseline, drawn at random, besides the cases."
     )
-    assert why.caption({"cutmix": probed["cutmix"]}, {"cutmix": few}) == why.CAPTION
+    assert stage.caption({"cutmix": probed["cutmix"]}, {"cutmix": few}) == stage.CAPTION

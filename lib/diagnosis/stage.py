@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import attention as spread_of
-from lib import diagnosis, faithfulness, interventions, probes, sanity, verdict
-from lib import effects as effect
 from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
 from lib.data.streams import at_once, take
-from lib.diagnosis import LAYER, Evidence, examine
+from lib.diagnosis import faithfulness, interventions, probes, randomisation, verdict
+from lib.diagnosis import faithfulness as spread_of
+from lib.diagnosis import probes as effect
+from lib.diagnosis.evidence import LAYER, Evidence, examine, fast
 from lib.evaluation.failures import half
 from lib.evaluation.selective import clopper_pearson
 from lib.training import inference
@@ -72,7 +72,7 @@ def side_by_side(work, names) -> dict:
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
-    """Every probe's effect on every error (lib.effects.measure), by the probe's name in words."""
+    """Every probe's effect on every error (lib.diagnosis.probes.measure), by the probe's name in words."""
     return {
         probes.LABELS[key]: effect.measure(response, found.wrong, found.true)
         for key, response in found.responses.items()
@@ -95,7 +95,7 @@ def curves(
     """Deletion and insertion of the wrong class of every error, the arms side by side."""
 
     def of_arm(arm: str) -> faithfulness.Curves:
-        evidence, network = found[arm], diagnosis.fast(pair[arm], models[arm])
+        evidence, network = found[arm], fast(pair[arm], models[arm])
         images, keys = (
             take(splits.test.images, evidence.position),
             splits.test.index[evidence.position],
@@ -136,7 +136,7 @@ def steps_of(cells: int) -> int:
 def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
     """Rank correlation of the maps of the first errors with those of randomised networks."""
     few = slice(0, RANDOMISED)
-    return sanity.cascade(
+    return randomisation.cascade(
         model,
         LAYER,
         take(splits.test.images, found.position[few]),
@@ -162,8 +162,8 @@ def occlusion_agreement(found: Evidence) -> dict:
         for start in range(0, drops.shape[1], probes.CHUNK)
     ]
     cells = torch.cat(cells)
-    return sanity.agreement(found.maps[:, 0], cells) | {
-        "another": sanity.agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
+    return randomisation.agreement(found.maps[:, 0], cells) | {
+        "another": randomisation.agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
     }
 
 

@@ -1,14 +1,16 @@
 """The written rule: from the statistics of an error to a verdict, what led to it, and what would have refuted it."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from lib.base import artefacts
 from lib.base.text import percent, readable
-from lib.diagnosis import RANGES, STATISTICS
+from lib.diagnosis.evidence import RANGES, STATISTICS
 
 CAUSES = ("background", "second_object", "look_alike", "label_error", "unexplained")
-RULE = artefacts.ROOT / "lib" / "rule.json"
+RULE = Path(__file__).with_name("rule.json")
 
 
 def read_rule() -> dict:

@@ -9,8 +9,8 @@ import torch
 from scipy.stats import rankdata
 from torch import nn
 
+from lib.diagnosis.faithfulness import t_half_width
 from lib.evaluation.paired import paired_bootstrap
-from lib.faithfulness import t_half_width
 from lib.model import resnet18
 from lib.training.inference import maps as class_maps
 from lib.training.inference import ready

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy.stats import norm
 from torch import nn
 
 from lib.data.streams import at_once
-from lib.interventions import (
+from lib.diagnosis.interventions import (
     FILLS,
     coldest,
     fill,
@@ -22,6 +24,7 @@ from lib.interventions import (
     replace,
     windows,
 )
+from lib.evaluation.paired import Interval, paired_bootstrap
 from lib.training.inference import forward
 
 SHARE = 0.25  # of the map's cells that are covered or shown: 4 of 16
@@ -77,7 +80,7 @@ def variants(
     """Every probe's name in LABELS and its changed pictures, one batch (N, 3, h, w) a draw or place.
 
     images: uint8 (N, 3, h, w), square, of a multiple of 32 pixels; maps: (N, h, w) of the wrong class; mean: of the training pixels; keys (N,): see
-    lib.interventions.
+    lib.diagnosis.interventions.
     """
     side = images.shape[-1]
     scale, whole = side // SIDE, torch.ones_like(maps, dtype=torch.bool)
@@ -188,3 +191,62 @@ def _respond(
             )
         responses[name] = Response(*(torch.stack(values).numpy() for values in zip(*draws)))
     return responses
+
+
+# What an intervention did to wrong predictions: how far the wrong logit fell, how often the answer changed, and to what.
+
+
+MEASURES = ("drop", "flip", "to_true")
+
+
+def measure(response: Response, wrong, true) -> pd.DataFrame:
+    """One row an error: drop of the logit of the wrong class, flip (another class wins), to_true (the true class wins).
+
+    wrong, true: classes (N,). The draws of a random intervention, or its places, are averaged: flips are shares of them.
+    """
+    return pd.DataFrame(
+        {
+            "drop": response.drop.mean(0),
+            "flip": (response.answer != np.asarray(wrong)).mean(0),
+            "to_true": (response.answer == np.asarray(true)).mean(0),
+        }
+    )
+
+
+def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
+    """One row for each arm and probe of found[arm][probe], a table from `measure`: arm, probe, images, the three means, and of
+    flip and to_true a 95% Wilson interval (Wilson 1927,
+    https://doi.org/10.1080/01621459.1927.10502953), which is wider than need be where draws were averaged.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "arm": arm,
+                "probe": probe,
+                "images": len(errors),
+                **errors[list(MEASURES)].mean(),
+                **{
+                    f"{name}_{end}": bound
+                    for name in ("flip", "to_true")
+                    for end, bound in zip(("low", "high"), wilson(errors[name].mean(), len(errors)))
+                },
+            }
+            for arm, of_arm in found.items()
+            for probe, errors in of_arm.items()
+        ]
+    )
+
+
+def contrast(probe: pd.DataFrame, control: pd.DataFrame, name: str, seed: int = 0) -> Interval:
+    """Mean of one of MEASURES under a probe minus that under its control, on the same errors, with a bootstrap interval."""
+    return paired_bootstrap(np.mean, (probe[name] - control[name]).to_numpy(), seed=seed)
+
+
+def wilson(share: float, images: int, level: float = 0.95) -> tuple[float, float]:
+    """The score interval of a share of so many images; NaN for no images."""
+    if not images:
+        return np.nan, np.nan
+    z = norm.isf((1 - level) / 2)
+    centre = (share + z**2 / (2 * images)) / (1 + z**2 / images)
+    half = z * np.sqrt(share * (1 - share) / images + z**2 / (4 * images**2)) / (1 + z**2 / images)
+    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))

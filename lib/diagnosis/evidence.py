@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import attention, probes
 from lib.data.streams import take
+from lib.diagnosis import faithfulness, probes
+from lib.diagnosis.randomisation import rank_correlation
 from lib.evaluation import calibration
-from lib.sanity import rank_correlation
 from lib.training import inference, machine
 
 LAYER, CELLS = "layer4", 4  # on whose 4x4 cells, of 32 px, the rule was fitted
@@ -140,7 +140,7 @@ def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "confidence": found.whole[:, 0],
-            "hottest": attention.spread(wrong_map)["hottest_share"].to_numpy(),
+            "hottest": faithfulness.spread(wrong_map)["hottest_share"].to_numpy(),
             "maps": rank_correlation(wrong_map, true_map),
             "opposed": ((true_map - wrong_map) / temperature).max((1, 2)),
             "hot": np.mean([one.gap.mean(0) for one in hot], axis=0),
