@@ -116,7 +116,7 @@ endif
 
 .PHONY: check
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
-	@$(RUN) -m lib.conditions '$(OUT)/results.json' $(wildcard $(P)/conditions.yaml)
+	@$(RUN) -m lib.report.conditions '$(OUT)/results.json' $(wildcard $(P)/conditions.yaml)
 
 .PHONY: train
 train: $(RUNS) ## only train the study's arms

@@ -317,15 +317,15 @@ def table(rows: list[dict]) -> str:
 def draw(rows: list[dict]) -> None:
     import matplotlib.pyplot as plt
 
-    from lib import plots
+    from lib.report import style
 
-    plots.style()
+    style.style()
     figure, axes = plt.subplots(
         2, len(STAGES), figsize=(11, 4.4), layout="constrained", sharex=True, sharey="row"
     )
     many = sorted({row["classes"] for row in rows})
     for column, stage in enumerate(STAGES):
-        for colour, classes in zip(plots.COLOURS, many):
+        for colour, classes in zip(style.COLOURS, many):
             own = sorted(
                 (row["images"], row["seconds"], row["peak_gb"])
                 for row in rows
@@ -345,10 +345,10 @@ def draw(rows: list[dict]) -> None:
             ends,
             [5 * one * math.log(one) / (ends[0] * math.log(ends[0])) for one in ends],
             ":",
-            color=plots.GREY,
+            color=style.GREY,
             label="n log n",
         )
-        axes[1, column].axhline(LIMIT, color=plots.GREY, linestyle=":", label=f"{LIMIT:.0f} GB")
+        axes[1, column].axhline(LIMIT, color=style.GREY, linestyle=":", label=f"{LIMIT:.0f} GB")
         axes[0, column].set_title(stage)
         axes[1, column].set_xlabel("test images")
     axes[0, 0].set_ylabel("CPU seconds")

@@ -3,11 +3,12 @@
 import ipywidgets as widgets
 import numpy as np
 
-from lib import cards, explorer_cards
+from lib import explorer_cards
 from lib import explorer_html as shown
 from lib.base.text import readable
 from lib.diagnosis.evidence import LAYER
 from lib.explorer_study import Arm, Study
+from lib.report import cards
 
 EMPTY = '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the probes did.</p>'
 WAIT = "Being made; the first verdict of an arm takes seconds, since validation is read for it."

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib import cards
 from lib.diagnosis import evidence, probes, verdict
 from lib.explorer_study import Arm
+from lib.report import cards
 from lib.training import inference
 
 TOP = 5
@@ -70,7 +70,7 @@ def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
 
 @lru_cache(maxsize=100)
 def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
-    """lib.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
+    """lib.report.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
     hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)

@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from lib.base.text import percent, readable, signed
-from lib.pictures import SMALL, overlay
+from lib.report.pictures import SMALL, overlay
 
 SIDES = {"tile": 96, "map": 96, "large": 160}  # pixels on the page, whole multiples of 32
 
@@ -115,7 +115,7 @@ def maps(
 
 
 def probed(tables: dict[str, pd.DataFrame], wrong: str, true: str, colours: dict[str, str]) -> str:
-    """Probabilities of the contested classes under the probes, arms side by side; tables: arm to lib.cards.bars."""
+    """Probabilities of the contested classes under the probes, arms side by side; tables: arm to lib.report.cards.bars."""
     first = next(iter(tables.values()))
     heads = "".join(f'<th scope="col" colspan="3">{mark(arm, colours[arm])}</th>' for arm in tables)
     rows = ""
@@ -134,7 +134,7 @@ def probed(tables: dict[str, pd.DataFrame], wrong: str, true: str, colours: dict
 
 
 def verdicts(sentences: dict[str, str], colours: dict[str, str]) -> str:
-    """What the rule says of each arm's answer; sentences: arm to lib.cards.sentence or another line."""
+    """What the rule says of each arm's answer; sentences: arm to lib.report.cards.sentence or another line."""
     lines = "".join(
         f"<p>{mark(arm, colours[arm])} {html.escape(sentence)}</p>"
         for arm, sentence in sentences.items()

@@ -8,9 +8,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 
-from lib import explorer, figures, galleries, pictures
+from lib import explorer
 from lib.base.text import percent, plural, readable
 from lib.explorer_study import Arm, Study
+from lib.report import exhibits, pictures
 
 SHOWN = 12
 
@@ -62,8 +63,8 @@ def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
         )
         width = round(96 * figure.get_size_inches()[0])
         png = base64.b64encode(
-            figures.rendered(
-                figure, "png", dpi=figures.PIXELS_PER_INCH, metadata={"Software": None}
+            exhibits.rendered(
+                figure, "png", dpi=exhibits.PIXELS_PER_INCH, metadata={"Software": None}
             )
         ).decode()
         plt.close(figure)
@@ -84,8 +85,8 @@ def titles(drawn) -> list[str]:
         }
     )
     if "after" in renamed:
-        return galleries.titles(renamed)
+        return pictures.titles(renamed)
     return [
         title.rpartition("\n")[0]
-        for title in galleries.titles(renamed.assign(after="", after_confidence=np.nan))
+        for title in pictures.titles(renamed.assign(after="", after_confidence=np.nan))
     ]

@@ -18,7 +18,7 @@ from lib.evaluation.rejection import CURVE
 from lib.evaluation.selective import counts_at_matched_coverage, rejection_table
 from lib.explorer_html import mark, text
 from lib.explorer_study import Arm
-from lib.plots import label_ends
+from lib.report.style import label_ends
 
 # of the plot, in pixels, of which a figure has 72 an inch
 SIZE = np.array((420, 200))

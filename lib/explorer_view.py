@@ -4,13 +4,14 @@ from contextlib import contextmanager
 
 import ipywidgets as widgets
 
-from lib import explorer, plots
+from lib import explorer
 from lib.base import artefacts
 from lib.base.text import readable
 from lib.explorer_card_view import Card
 from lib.explorer_grid_view import Grid
 from lib.explorer_study import Study
 from lib.explorer_threshold import Threshold
+from lib.report import style
 
 STYLE = artefacts.ROOT / "lib" / "explorer.css"
 FILTERS = {
@@ -28,7 +29,7 @@ class Explorer:
 
     def __init__(self, study: Study):
         self.study, self._busy = study, False
-        self.colours = plots.colours(study.seeds)
+        self.colours = style.colours(study.seeds)
         for arm, seeds in study.seeds.items():
             study.arm(arm, seeds[0])
         arms = [(readable(arm), arm) for arm in study.seeds]

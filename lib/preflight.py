@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import claims, conditions
 from lib.base import artefacts
 from lib.base.config import STAGES, ParameterError, check, defaults, gather, parse_yaml
 from lib.data import dataset, own_images
 from lib.data.cifar import DataError
 from lib.evaluation import failures
+from lib.report import claims, conditions
 
 NOTEBOOKS = {
     stage: artefacts.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"

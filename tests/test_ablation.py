@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from synthetic import PARAMS, run
 
-from lib import plots_ablation
 from lib.evaluation import ablation
 from lib.evaluation.bootstrap import resample
 from lib.evaluation.summary import arm_numbers
+from lib.report import comparison
 
 ARMS = {
     "na": {"augment": False},
@@ -130,7 +130,7 @@ def test_the_table_and_the_plot_hold_what_was_measured(measured):
     assert view["Test accuracy, points"][0].startswith(
         f"{100 * found[0]['test_accuracy']['estimate']:+.1f}".replace("-", "−")
     )
-    axes = plots_ablation.effects(found)
+    axes = comparison.effects_figure(found)
     drawn = axes[0].collections[1].get_offsets()
     np.testing.assert_allclose(
         drawn[:, 0], [100 * effect["test_accuracy"]["estimate"] for effect in found]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import cards, figures, plots
 from lib.diagnosis import evidence, probes, verdict
+from lib.report import cards, exhibits, style
 
 ERRORS = 6
 HOSTILE = ["<script>alert(1)</script>", r"$\frac{1}{0}$ a_b^c", "x" * 300]
@@ -18,7 +18,7 @@ HOSTILE = ["<script>alert(1)</script>", r"$\frac{1}{0}$ a_b^c", "x" * 300]
 
 @pytest.fixture(autouse=True)
 def closed():
-    plots.style()
+    style.style()
     yield
     plt.close("all")
 
@@ -197,9 +197,9 @@ def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
     images = np.random.default_rng(3).integers(0, 256, (number, 3, 32, 32), dtype=np.uint8)
     figure = cards.draw(few, images, found, verdicts)
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=figures.PIXELS_PER_INCH)
+    figure.savefig(buffer, dpi=exhibits.PIXELS_PER_INCH)
     drawn = np.round(255 * plt.imread(io.BytesIO(buffer.getvalue()))[..., :3]).astype(int)
-    scale = figures.PIXELS_PER_INCH / figure.dpi
+    scale = exhibits.PIXELS_PER_INCH / figure.dpi
     for axis in (axis for axis in figure.axes if axis.images):
         left, bottom, width, height = np.asarray(axis.get_window_extent().bounds) * scale
         assert (
@@ -256,7 +256,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
 
 def test_hostile_names_are_drawn_and_told_as_text(cases, found, verdicts, tmp_path):
     figure = cards.draw(cases, IMAGES, found, verdicts)
-    figures.show_figure(
+    exhibits.show_figure(
         figure,
         "cards",
         cards.caption(HOSTILE[0]),

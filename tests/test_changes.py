@@ -5,11 +5,11 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from synthetic import run
 
-from lib import galleries
 from lib.evaluation import changes, paired
 from lib.evaluation.bootstrap import resample
 from lib.evaluation.failures import test_table as table_of
 from lib.evaluation.summary import arm_numbers, arms_table, confidence_of, errors_by_level
+from lib.report import pictures
 from lib.training.record import Predictions
 
 PAIR = ("base", "cutmix")
@@ -160,24 +160,24 @@ class Names:
 
 def test_galleries_hold_the_most_confident_by_the_rule():
     before, after = (table_of(run(seed), Names) for seed in (1, 2))
-    drawn = galleries.draw(before, after)
+    drawn = pictures.draw(before, after)
     kind = drawn["corrected"]
     pool = before[~before["correct"] & after["correct"]]
     assert (
         kind["id"].tolist()
         == pool.sort_values("confidence", ascending=False)["id"].head(6).tolist()
     )
-    assert galleries.total(before, after, "corrected") == len(pool)
+    assert pictures.total(before, after, "corrected") == len(pool)
     both = drawn["both wrong"]
     lower = np.minimum(before["confidence"], after["confidence"])[
         ~before["correct"] & ~after["correct"]
     ]
     np.testing.assert_allclose(both["sure"], np.sort(lower)[::-1][:6])
     assert (
-        galleries.titles(kind)[0].split("\n")[1]
+        pictures.titles(kind)[0].split("\n")[1]
         == f"→ {kind['before'][0]} {kind['before_confidence'][0]:.0%}"
     )
-    nothing = galleries.draw(before, before)
+    nothing = pictures.draw(before, before)
     assert (
         not len(nothing["corrected"])
         and not len(nothing["regressed"])

@@ -10,32 +10,32 @@ import nbformat
 import numpy as np
 import pytest
 
-from lib import figures, prose, prose_compare, prose_confidence, provenance
 from lib.base import artefacts
 from lib.data import dataset
 from lib.evaluation import failures, summary
+from lib.report import comparison, confidence, exhibits, provenance, training
 from lib.training import record
 
 ROOT = Path(__file__).parent.parent
 SMOKE = ROOT / "released" / "smoke"
 STORY = (
-    prose.finding,
-    prose.training,
-    prose_compare.side_by_side,
-    prose_confidence.confidence,
-    prose_confidence.calibration,
-    prose_compare.moved,
-    prose_compare.ablation,
-    prose_confidence.rejecting,
-    prose.limits,
+    training.finding,
+    training.training,
+    comparison.side_by_side,
+    confidence.confidence,
+    confidence.calibration,
+    comparison.moved,
+    comparison.ablation,
+    confidence.rejecting,
+    training.limits,
 )
 
 
 @pytest.fixture(autouse=True)
 def unseen(monkeypatch):
     """Figures are made and kept, but neither rendered nor displayed: that takes most of the time."""
-    monkeypatch.setattr(figures, "rendered", lambda figure, kind, **options: b"")
-    monkeypatch.setattr(figures, "display", lambda *arguments, **options: None)
+    monkeypatch.setattr(exhibits, "rendered", lambda figure, kind, **options: b"")
+    monkeypatch.setattr(exhibits, "display", lambda *arguments, **options: None)
 
 
 def write(folder, source, change=None, **params):

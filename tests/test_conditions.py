@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lib import conditions, prose_ledger
 from lib.base.artefacts import ROOT
 from lib.base.config import ParameterError, read_yaml
+from lib.report import conditions, ledger
 
 STUDIES = sorted(path.parent.name for path in ROOT.glob("params/*/study.mk"))
 RESULTS = {
@@ -195,7 +195,7 @@ def test_make_check_makes_the_report_first(tmp_path):
     plan = make("-n", "STUDY=smoke", f"OUTPUTS={tmp_path}").stdout.splitlines()
     assert (
         any("--pdf" in line for line in plan[:-1])
-        and "lib.conditions" in plan[-1]
+        and "lib.report.conditions" in plan[-1]
         and plan[-1].rstrip().endswith("results.json'")
     )
 
@@ -217,12 +217,12 @@ def test_the_report_counts_conditions_and_names_those_that_fail(tmp_path):
         rows = conditions.check(conditions.read(str(written(tmp_path, *entries))), RESULTS).to_dict(
             "records"
         )
-        return prose_ledger.conditions({"conditions": rows})
+        return ledger.conditions({"conditions": rows})
 
     assert "states 1 condition beforehand: all hold (" in told(GOOD)
     assert "2 conditions beforehand: 1 holds; **1 fails: more** (" in told(GOOD, BAD)
     assert "2 conditions beforehand: 1 holds; 1 could not be measured (" in told(
         GOOD, "what: gone, path: a.b, at_most: 1"
     )
-    assert prose_ledger.conditions({"conditions": []}) == "" and conditions.read("") == []
+    assert ledger.conditions({"conditions": []}) == "" and conditions.read("") == []
     assert conditions.check([], RESULTS).empty

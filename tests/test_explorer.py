@@ -10,9 +10,10 @@ from explorers import study as made_up
 from IPython.core.interactiveshell import InteractiveShell
 from scipy.stats import binomtest
 
-from lib import explorer, explorer_study, explorer_threshold, galleries
+from lib import explorer, explorer_study, explorer_threshold
 from lib.base import artefacts
 from lib.evaluation import rejection
+from lib.report import pictures
 
 BOTH = made_up(["baseline", "cutmix"], superclass=[0, 0, 1, 1, 2])
 A, B = (BOTH.arm(name, 0) for name in ("baseline", "cutmix"))
@@ -73,8 +74,8 @@ def test_predicted_class_and_confidence_are_those_of_the_first_arm_after_scaling
 
 
 def test_outcomes_are_counted_as_the_galleries_of_the_report_count_them():
-    for kind in galleries.KINDS:
-        assert len(explorer.choose(TABLE, kind)) == galleries.total(A.table, B.table, kind) > 0
+    for kind in pictures.KINDS:
+        assert len(explorer.choose(TABLE, kind)) == pictures.total(A.table, B.table, kind) > 0
 
 
 def test_nothing_passes():

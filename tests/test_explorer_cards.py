@@ -5,8 +5,9 @@ import pytest
 import torch
 from explorers import study as made_up
 
-from lib import cards, explorer_cards, explorer_study
+from lib import explorer_cards, explorer_study
 from lib.diagnosis import evidence, probes, verdict
+from lib.report import cards
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

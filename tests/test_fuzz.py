@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from test_params import BASES
 from test_runs import content, make_run, with_its_sum
 
-from lib import claims, conditions
 from lib.base import artefacts, config
 from lib.base.config import ParameterError, parse_yaml, read_yaml
 from lib.evaluation import failures
+from lib.report import claims, conditions
 from lib.training import checkpoint, record
 
 EXAMPLES = int(os.environ.get("FUZZ", 300))

@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import binomtest, ttest_1samp
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from lib import claims, ledger, lookup, prose_ledger
 from lib.base.artefacts import ROOT
 from lib.base.config import ParameterError, read_yaml
 from lib.evaluation.paired import Interval
-from lib.lookup import Missing
+from lib.report import claims, ledger
+from lib.report.claims import Missing
 
 FILE = "params/cifar100-small/claims.yaml"
 
@@ -149,10 +149,10 @@ def one(tmp_path, results, test, claimed="claimed: 60, unit: percent, ", more=""
 
 
 def test_a_path_leads_through_names_and_records(results):
-    assert lookup.find(results, "compare.cases[id=1214].baseline predicts") == "crab"
-    assert lookup.find(results, "study.milestones") == [25, 40]
+    assert claims.find(results, "compare.cases[id=1214].baseline predicts") == "crab"
+    assert claims.find(results, "study.milestones") == [25, 40]
     assert (
-        lookup.find(
+        claims.find(
             results, "compare.ablation[effect=CutMix,given=crop and flip].test_accuracy.estimate"
         )
         == 0.14
@@ -165,7 +165,7 @@ def test_a_path_leads_through_names_and_records(results):
         "study.data.x",
     ):
         with pytest.raises(Missing, match="."):
-            lookup.find(results, wrong)
+            claims.find(results, wrong)
 
 
 @pytest.mark.parametrize(
@@ -181,21 +181,21 @@ def test_a_path_leads_through_names_and_records(results):
 )
 def test_what_is_no_number_is_missing(value):
     with pytest.raises(Missing):
-        lookup.measure({"a": value}, "a")
+        claims.measure({"a": value}, "a")
 
 
 def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
     low, high = proportion_confint(3931, 10000, method="beta")
-    count = lookup.measure(results, "compare.arms.baseline.errors", count_of="failures.test_images")
-    share = lookup.measure(
+    count = claims.measure(results, "compare.arms.baseline.errors", count_of="failures.test_images")
+    share = claims.measure(
         results, "compare.arms.baseline.test_accuracy", share_of="failures.test_images"
     )
-    assert lookup.measure(
+    assert claims.measure(
         results,
         "compare.arms.baseline.errors",
         count_of="compare.reject_below * failures.test_images",
     )[1:] == pytest.approx(proportion_confint(3931, 7000, method="beta"))
-    verdicts = lookup.measure(
+    verdicts = claims.measure(
         results, "gradcam.verdicts.baseline.background", count_of="gradcam.verdicts.baseline"
     )
     assert verdicts == pytest.approx((0.75, *proportion_confint(60, 80, method="beta")))
@@ -207,17 +207,17 @@ def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
 def test_several_seeds_give_students_interval_of_their_mean():
     each = np.array([0.70, 0.72, 0.75])
     expected = ttest_1samp(each, 0).confidence_interval(0.95)
-    measured = lookup.measure({"a": seeds(each.mean(), each.std(ddof=1), 3)}, "a")
+    measured = claims.measure({"a": seeds(each.mean(), each.std(ddof=1), 3)}, "a")
     assert measured == pytest.approx((each.mean(), expected.low, expected.high))
 
 
 def test_the_interval_of_a_share_is_the_wider_of_seeds_and_images():
     wide = {"a": seeds(0.5, 0.2, 3), "n": 10**6}
-    assert lookup.measure(wide, "a", share_of="n").low == pytest.approx(
+    assert claims.measure(wide, "a", share_of="n").low == pytest.approx(
         0.5 - 4.3026527 * 0.2 / 3**0.5, abs=1e-6
     )
     narrow = {"a": seeds(0.5, 1e-6, 3), "n": 20}
-    assert lookup.measure(narrow, "a", share_of="n").low == pytest.approx(
+    assert claims.measure(narrow, "a", share_of="n").low == pytest.approx(
         binomtest(10, 20).proportion_ci().low
     )
 
@@ -225,17 +225,17 @@ def test_the_interval_of_a_share_is_the_wider_of_seeds_and_images():
 @pytest.mark.parametrize("count, total", [(5, 0), (5, 4), (-1, 4)])
 def test_a_share_that_is_none_is_missing(count, total):
     with pytest.raises(Missing):
-        lookup.measure({"a": count, "n": total}, "a", count_of="n")
+        claims.measure({"a": count, "n": total}, "a", count_of="n")
 
 
 def test_a_difference_of_intervals_is_newcombes():
     intervals = [
         Interval(k / n, *proportion_confint(k, n, method="wilson")) for k, n in ((56, 70), (48, 80))
     ]
-    assert lookup.difference(*intervals)[1:] == pytest.approx(
+    assert claims.difference(*intervals)[1:] == pytest.approx(
         confint_proportions_2indep(56, 70, 48, 80, method="newcomb")
     )
-    assert lookup.difference(*intervals)[1:] == pytest.approx(
+    assert claims.difference(*intervals)[1:] == pytest.approx(
         (0.0524, 0.3339), abs=5e-5
     )  # Newcombe 1998, table II, case (a)
 
@@ -609,7 +609,7 @@ def test_judging_changes_nothing_and_its_numbers_are_json(results):
 def told(results, stated=None):
     stated = stated or claims.read(FILE)
     told = {"ledger": ledger.numbers(ledger.judge(stated, results), stated, results)}
-    return f"{prose_ledger.ledger(told)} {prose_ledger.scope(told)}"
+    return f"{ledger.ledger(told)} {ledger.scope(told)}"
 
 
 def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
@@ -634,7 +634,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
 
 def test_without_claims_there_is_nothing_to_say():
     assert claims.read("") is None and len(ledger.judge(None, {})) == 0
-    assert prose_ledger.ledger({"ledger": ledger.numbers(ledger.judge(None, {}), None, {})}) == ""
+    assert ledger.ledger({"ledger": ledger.numbers(ledger.judge(None, {}), None, {})}) == ""
 
 
 def test_a_hostile_statement_becomes_text(tmp_path, results):

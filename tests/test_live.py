@@ -8,9 +8,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lib import live
 from lib.base.config import Train
 from lib.data import dataset
+from lib.report import training
 from lib.training import loop, record
 
 SETTINGS = dict(
@@ -60,7 +60,7 @@ def state(tmp_path):
 
 
 def trained(state, **options):
-    show = live.follow(state, **options)
+    show = training.follow(state, **options)
     for _ in range(2):
         row = loop.train_epoch(state) | loop.evaluate(state)
         loop.finish_epoch(state, row)
@@ -93,7 +93,7 @@ def test_a_finished_run_keeps_its_history_while_another_trains_in_its_place(stat
 
 def test_curves_redraw_after_each_epoch_in_a_notebook(state, monkeypatch):
     handle = Handle()
-    monkeypatch.setattr(live, "display", lambda display_id: handle)
+    monkeypatch.setattr(training, "display", lambda display_id: handle)
     trained(state, headless=False)
     assert handle.lines == [[1, 1], [2, 2]]
 
@@ -121,7 +121,7 @@ def test_tensorboard_without_its_package_is_one_line(state, monkeypatch):
         ModuleNotFoundError,
         match="^TENSORBOARD was asked for and its package is not installed: pip install tensorboard$",
     ):
-        live.follow(state, headless=True, tensorboard=True)
+        training.follow(state, headless=True, tensorboard=True)
 
 
 def _refuse(name, real, *rest):
@@ -134,4 +134,4 @@ def _refuse(name, real, *rest):
 def test_peak_memory_is_what_the_kernel_has_counted():
     with open("/proc/self/status", encoding="utf-8") as file:
         counted = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
-    assert live.peak_memory(torch.device("cpu")) == pytest.approx(counted, rel=0.01)
+    assert training.peak_memory(torch.device("cpu")) == pytest.approx(counted, rel=0.01)

@@ -122,7 +122,7 @@ def test_a_study_of_224_px_runs_to_its_report(study):
 def test_a_map_lies_over_its_picture_cell_by_cell(study):
     """The figure of maps, read back: the cells of the drawn map are 32 px of 224."""
     folder, _ = study
-    from lib.pictures import overlay
+    from lib.report.pictures import overlay
 
     maps = np.load(folder / "maps.npz")["baseline"][0, 0]
     drawn = overlay(np.zeros((3, 224, 224), np.uint8), maps, float(np.abs(maps).max()))

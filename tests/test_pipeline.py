@@ -83,7 +83,7 @@ def test_a_second_make_does_nothing(finished, project):
 @pytest.mark.parametrize(
     "changed, reruns, spares",
     [
-        ("lib/plots.py", "04_compare", "01_train"),
+        ("lib/report/style.py", "04_compare", "01_train"),
         ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
         ("lib/training/loop.py", "01_train", None),
         ("lib/rule.json", "03_gradcam", "01_train"),

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from synthetic import run
 
-from lib import captions, plots
+from lib.report import style
 
 
 @pytest.fixture(autouse=True)
@@ -17,14 +17,14 @@ def closed():
 
 def test_training_curves_of_one_seed_are_lines_and_of_several_means_with_bands():
     one, other = run().history, run().history * [1, 2, 2, 2, 2, 2, 2]
-    axes = plots.training_curves(one, [1])
+    axes = style.training_curves(one, [1])
     assert len(axes[0].lines) == 4 and not axes[0].collections
-    axes = plots.training_curves(pd.concat([one, other]), [1])
+    axes = style.training_curves(pd.concat([one, other]), [1])
     np.testing.assert_allclose(axes[0].lines[0].get_ydata(), [1.5, 0.75])
     band = axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert len(axes[0].collections) == 3 and band.min() == 0.5 and band.max() == 2
-    assert "Mean of 2 seeds" in captions.training("a", pd.concat([one, other]), [1])["caption"]
-    assert "seeds" not in captions.training("a", one, [1])["caption"]
+    assert "Mean of 2 seeds" in style.training("a", pd.concat([one, other]), [1])["caption"]
+    assert "seeds" not in style.training("a", one, [1])["caption"]
 
 
 def test_histograms_count_images_and_average_over_seeds():
@@ -32,7 +32,7 @@ def test_histograms_count_images_and_average_over_seeds():
         np.array([[0.12, 0.14, 0.9], [0.12, 0.5, 0.9]]),
         np.array([[0, 0, 1], [0, 0, 1]], dtype=bool),
     )
-    axes = plots.confidence_histograms({"cutmix": (confidence, correct)})
+    axes = style.confidence_histograms({"cutmix": (confidence, correct)})
     wrong, right = (axis.patches[0].get_data().values for axis in axes)
     assert wrong[2] == 1.5 and wrong.sum() == 2 and right.sum() == 1
     assert axes[1].get_legend().get_texts()[0].get_text() == "CutMix"
@@ -43,8 +43,8 @@ def test_bars_of_errors_have_their_counts_and_several_seeds_whiskers():
         {"a": [30.0, 4.0], "b": [20.0, 3.0]},
         index=pd.Index([0.5, 0.995], name="confidence at least"),
     )
-    ax = plots.errors_by_threshold(counts, counts * np.nan)
+    ax = style.errors_by_threshold(counts, counts * np.nan)
     assert [bar.get_height() for bars in ax.containers for bar in bars] == [30, 4, 20, 3]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["≥ 50%", "≥ 99.5%"]
     assert [text.get_text() for text in ax.texts] == ["30", "4", "20", "3"] and not ax.collections
-    assert len(plots.errors_by_threshold(counts, counts * 0.1).collections) == 2
+    assert len(style.errors_by_threshold(counts, counts * 0.1).collections) == 2

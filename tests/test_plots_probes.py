@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import captions_probes, plots_probes, prose_probes
 from lib.diagnosis import faithfulness, randomisation
 from lib.diagnosis.probes import table
-from lib.plots import COLOURS
+from lib.report import causes
+from lib.report.style import COLOURS
 
 ARMS = ("baseline", "cutmix_only")
 
@@ -60,7 +60,7 @@ def probes():
 
 def test_curves_are_drawn_as_given(found):
     table = faithfulness.table(found)
-    left, right = plots_probes.deletion_insertion(table)
+    left, right = causes.deletion_insertion_figure(table)
     assert [axis.get_title(loc="left") or axis.get_title() for axis in (left, right)] == [
         "deletion",
         "insertion",
@@ -87,7 +87,7 @@ def test_curves_are_drawn_as_given(found):
 
 
 def test_correlations_are_drawn_by_stage(cascade):
-    ax = plots_probes.randomisation(cascade, randomisation.chance(16))
+    ax = causes.randomisation_figure(cascade, randomisation.chance(16))
     assert [label.get_text() for label in ax.get_xticklabels()] == [
         "fc",
         "+ layer4",
@@ -104,7 +104,7 @@ def test_correlations_are_drawn_by_stage(cascade):
 
 
 def test_effects_are_drawn_probe_by_probe(probes):
-    axes = plots_probes.probe_effects(probes)
+    axes = causes.probe_effects_figure(probes)
     assert [label.get_text() for label in axes[0].get_yticklabels()] == [
         "probe 1",
         "probe 2",
@@ -130,19 +130,19 @@ def test_effects_are_drawn_probe_by_probe(probes):
 
 def test_captions_and_alts_carry_the_numbers(found, cascade, probes):
     numbers = {arm: faithfulness.summary(curves) for arm, curves in found.items()}
-    said = captions_probes.deletion_insertion(numbers, "blur")
+    said = causes.deletion_insertion_caption(numbers, "blur")
     assert (
         "30 of baseline and 30 of CutMix only" in said["caption"]
         and "a blurred copy of the picture" in said["caption"]
     )
     areas = numbers["cutmix_only"]["deletion"]
     assert f"CutMix only deletion {areas['map']:.3f} against {areas['random']:.3f}," in said["alt"]
-    said = captions_probes.randomisation(cascade)
+    said = causes.randomisation_caption(cascade)
     assert (
         "50 images" in said["caption"]
         and f"stem {cascade['correlation'].iloc[5]:+.2f}".replace("-", "−") in said["alt"]
     )
-    said = captions_probes.probe_effects(probes)
+    said = causes.probe_effects_caption(probes)
     assert "40 errors of baseline and 40 errors of CutMix only" in said["caption"]
     assert f"probe 1 {probes['flip'][0]:.0%} ({probes['to_true'][0]:.0%})" in said["alt"]
 
@@ -164,20 +164,20 @@ FAITHFUL = {
 
 
 def test_faithfulness_says_which_way_and_when_nothing_was_found():
-    text = prose_probes.faithfulness({"baseline": FAITHFUL})
+    text = causes.faithfulness({"baseline": FAITHFUL})
     assert text.count("faster than random order") == 2 and "3,742 errors" in text
     assert "(area 0.300 against 0.400, −0.100, 95% interval −0.110 to −0.090)" in text
     worse = copy.deepcopy(FAITHFUL)
     worse["deletion"]["difference"] = {"estimate": 0.1, "low": 0.09, "high": 0.11}
     worse["insertion"]["difference"] = {"estimate": 0.01, "low": -0.01, "high": 0.03}
-    text = prose_probes.faithfulness({"baseline": worse})
+    text = causes.faithfulness({"baseline": worse})
     assert (
         "lowers the probability of the wrong class more slowly" in text
         and "neither faster nor slower" in text
     )
     nothing = {"images": 0, "steps": 16, "deletion": None, "insertion": None}
     assert (
-        prose_probes.faithfulness({"baseline": nothing})
+        causes.faithfulness({"baseline": nothing})
         == "Baseline makes no error, so its maps could not be tested."
     )
 
@@ -195,14 +195,14 @@ def test_randomisation_gives_the_first_and_the_last_stage():
         }
         for stage, value in (("fc", 0.02), ("layer4", 0.3), ("stem", -0.1))
     ]
-    text = prose_probes.randomisation(rows, 0.206)
+    text = causes.randomisation_text(rows, 0.206)
     assert (
         "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 to +0.07; 0.25 without sign)"
         in text
     )
     assert "everywhere at −0.10" in text and "at 0.21 without sign" in text
     rows[-1] |= {"correlation": None, "low": None, "high": None, "absolute": None}
-    assert "everywhere at no value" in prose_probes.randomisation(rows, 0.206)
+    assert "everywhere at no value" in causes.randomisation_text(rows, 0.206)
 
 
 def test_occlusion_gives_each_arm_its_correlation():
@@ -212,7 +212,7 @@ def test_occlusion_gives_each_arm_its_correlation():
         "correlation": {"estimate": 0.65, "low": 0.63, "high": 0.67},
         "another": {"estimate": 0.21},
     }
-    text = prose_probes.occlusion(
+    text = causes.occlusion(
         {"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}}
     )
     assert text.endswith(
@@ -244,16 +244,16 @@ def spread(low, high, p_value):
 
 
 def test_attention_says_wider_narrower_or_no_difference():
-    wider = prose_probes.attention(spread(0.01, 0.03, 0.04), "baseline", "cutmix")
+    wider = causes.attention(spread(0.01, 0.03, 0.04), "baseline", "cutmix")
     assert wider.startswith(
         "CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without"
     )
     assert wider.endswith("The hottest cell has 30.0% and 20.0% of the positive part.")
-    assert "fewer cells" in prose_probes.attention(spread(-0.03, -0.01, 0.04), "baseline", "cutmix")
-    none = prose_probes.attention(spread(-0.01, 0.03, 0.4), "baseline", "cutmix")
+    assert "fewer cells" in causes.attention(spread(-0.03, -0.01, 0.04), "baseline", "cutmix")
+    none = causes.attention(spread(-0.01, 0.03, 0.4), "baseline", "cutmix")
     assert none.startswith("No difference") and "spreads" not in none
     for open_case in (spread(0.01, 0.03, 0.4), spread(-0.01, 0.03, 0.04)):
-        assert "is open: the mean and the ranks disagree (over" in prose_probes.attention(
+        assert "is open: the mean and the ranks disagree (over" in causes.attention(
             open_case, "baseline", "cutmix"
         )
     empty = {
@@ -263,7 +263,7 @@ def test_attention_says_wider_narrower_or_no_difference():
         "normalised_entropy": None,
         "hottest_share": None,
     }
-    assert "could not be compared" in prose_probes.attention(empty, "baseline", "cutmix")
+    assert "could not be compared" in causes.attention(empty, "baseline", "cutmix")
 
 
 def test_controls_say_more_only_beyond_chance():
@@ -271,7 +271,7 @@ def test_controls_say_more_only_beyond_chance():
         "baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12},
         "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03},
     }
-    text = prose_probes.controls(contrasts, "the hot cells", "random cells")
+    text = causes.controls(contrasts, "the hot cells", "random cells")
     assert (
         "more often in baseline (+10.0 points, 95% interval +8.0 to +12.0)" in text
         and "neither more nor less often" in text
@@ -281,5 +281,5 @@ def test_controls_say_more_only_beyond_chance():
 def test_the_tables_of_a_single_image_have_no_interval():
     one = faithfulness.table({"baseline": faithfulness.Curves(*np.ones((3, 1, 5)))})
     assert one["low"].isna().all() and (one["probability"] == 1).all()
-    plots_probes.deletion_insertion(one)[0].figure.canvas.draw()
+    causes.deletion_insertion_figure(one)[0].figure.canvas.draw()
     assert pd.isna(randomisation.table({"baseline": {"fc": np.array([0.5])}})["low"]).all()

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from lib import prose, prose_compare, prose_confidence, prose_why
 from lib.evaluation.changes import CHANGES
+from lib.report import cards, comparison, confidence, training
 
 
 def entry(mean, sd=None, n=1):
@@ -150,19 +150,19 @@ def results():
 
 
 ALL = (
-    prose.finding,
-    prose.done,
-    prose.training,
-    prose.failing,
-    prose.planted,
-    prose_why.maps,
-    prose_compare.side_by_side,
-    prose_confidence.confidence,
-    prose_confidence.calibration,
-    prose_compare.moved,
-    prose_compare.ablation,
-    prose_confidence.rejecting,
-    prose.limits,
+    training.finding,
+    training.done,
+    training.training,
+    training.failing,
+    training.planted,
+    cards.maps,
+    comparison.side_by_side,
+    confidence.confidence,
+    confidence.calibration,
+    comparison.moved,
+    comparison.ablation,
+    confidence.rejecting,
+    training.limits,
 )
 
 
@@ -198,7 +198,7 @@ def same(results):
 
 
 def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
-    text = prose.finding(results)
+    text = training.finding(results)
     assert (
         "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0"
         in text
@@ -217,7 +217,7 @@ def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
 def test_a_worse_arm_lowers_it(results):
     results["compare"]["accuracy_change"] = {"estimate": -0.05, "low": -0.07, "high": -0.03}
     results["compare"]["aurc_change"] = {"estimate": 0.05, "low": 0.03, "high": 0.07}
-    text = prose.finding(results)
+    text = training.finding(results)
     assert "CutMix lowers" in text and "−5.0 points" in text and "fewer errors in baseline" in text
 
 
@@ -226,7 +226,7 @@ def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
     results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
     results["compare"]["mcnemar"]["p_value"] = 0.06
     results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
-    text = prose.finding(results)
+    text = training.finding(results)
     assert (
         "No difference in test accuracy between baseline and CutMix was found" in text
         and "was not found to leave fewer errors in either" in text
@@ -265,7 +265,7 @@ def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(
     compare["accuracy_change"] = {"estimate": 0.02, "low": low, "high": 0.04}
     compare["changes"]["errors_ge_90"] = {"estimate": 20, "low": 1000 * low, "high": 40}
     compare["mcnemar"]["p_value"] = compare["sure_tests"]["errors_ge_90"]["p_value"] = p
-    text = prose.finding(results)
+    text = training.finding(results)
     assert (
         accuracy in text
         and sure in text
@@ -274,7 +274,7 @@ def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(
     compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = (
         3  # the test cannot speak for seeds
     )
-    text = prose.finding(results)
+    text = training.finding(results)
     assert "open" not in text and ("raises" in text) == ("they are more" in text) == (low > 0)
 
 
@@ -302,17 +302,17 @@ def test_two_copies_of_one_run_changed_nothing(results):
 
 
 def test_a_transform_on_the_wrong_split_is_said_aloud(results):
-    assert "no validation or test image did" in prose.done(results)
+    assert "no validation or test image did" in training.done(results)
     results["study"]["proof"]["cutmix"]["val"] = 0.4
-    assert "**so did validation or test images" in prose.done(results)
+    assert "**so did validation or test images" in training.done(results)
 
 
 def test_the_label_smoothing_ceiling_is_that_of_the_arm_and_of_the_classes(results):
-    assert "0.901 in CutMix, with smoothing 0.1" in prose_confidence.confidence(results)
+    assert "0.901 in CutMix, with smoothing 0.1" in confidence.confidence(results)
     results["study"]["classes"] = 10
-    assert "0.910" in prose_confidence.confidence(results)
+    assert "0.910" in confidence.confidence(results)
     results["study"]["label_smoothing"]["cutmix"] = 0
-    assert "smoothing" not in prose_confidence.confidence(results)
+    assert "smoothing" not in confidence.confidence(results)
 
 
 def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
@@ -341,19 +341,21 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
 
 
 def test_named_cases_that_are_right_here_are_called_that(results):
-    assert "5 named cases are looked at besides; it gets none of them right." in prose.failing(
+    assert "5 named cases are looked at besides; it gets none of them right." in training.failing(
         results
     )
     results["failures"]["named_right"] = 2
-    assert "it gets 2 of them right, which is no failure of this network" in prose.failing(results)
+    assert "it gets 2 of them right, which is no failure of this network" in training.failing(
+        results
+    )
 
 
 def test_seeds_are_counted(results):
-    assert "trained once, with one seed" in prose.limits(results)
+    assert "trained once, with one seed" in training.limits(results)
     results["study"]["seeds"] = [42, 43, 44]
-    text = prose.limits(results)
+    text = training.limits(results)
     assert "3 seeds" in text and "one seed" not in text and "known only roughly" in text
-    assert "Baseline with seed 42 gets" in prose.failing(results)
+    assert "Baseline with seed 42 gets" in training.failing(results)
 
 
 def test_numbers_of_several_seeds_are_called_means(results):
@@ -404,16 +406,16 @@ def effect(name, given, low, high):
 
 
 def test_an_ablation_says_what_each_factor_did_and_no_more(results):
-    assert prose_compare.ablation(
+    assert comparison.ablation(
         results
-    ) == "" and "differ in more than one thing" in prose.limits(results)
+    ) == "" and "differ in more than one thing" in training.limits(results)
     results["compare"]["ablation"] = [
         effect("crop and flip", "nothing else", 0.1, 0.14),
         effect("CutMix", "crop and flip", -0.01, 0.02),
         effect("label smoothing", "CutMix", -0.03, -0.01),
         effect("CutMix × label smoothing", "crop and flip", -0.01, 0.01),
     ]
-    text = prose_compare.ablation(results)
+    text = comparison.ablation(results)
     assert "Crop and flip: test accuracy rises (+12.0 points, 95% interval +10.0 to +14.0)." in text
     assert "CutMix given crop and flip: no effect on test accuracy was found (+0.5 points" in text
     assert "Label smoothing given CutMix: test accuracy falls" in text
@@ -421,7 +423,7 @@ def test_an_ablation_says_what_each_factor_did_and_no_more(results):
         "CutMix and label smoothing given crop and flip: together they were not found to give more or less"
         in text
     )
-    assert "differ in more than one thing" not in prose.limits(results)
+    assert "differ in more than one thing" not in training.limits(results)
 
 
 def test_arms_of_several_widths_and_schedules_are_not_told_from_the_first_alone(results):
@@ -430,10 +432,10 @@ def test_arms_of_several_widths_and_schedules_are_not_told_from_the_first_alone(
         "widths": [16, 64],
         "epochs_of_arms": [24, 50],
     }
-    assert "(width and epochs not the same in every arm, see below)" in prose.done(results)
+    assert "(width and epochs not the same in every arm, see below)" in training.done(results)
     assert (
         "(16 and 64 channels, where ResNet-18 has 64) and was trained for 24 and 50 epochs"
-        in prose.limits(results)
+        in training.limits(results)
     )
 
 
@@ -441,7 +443,7 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
     scores = results["compare"]["scores"]
     scores["cutmix"]["margin"] = {"estimate": 0.01, "low": -0.001, "high": 0.02}
     scores["cutmix"]["normalised"] = {"estimate": 0.01, "low": 0.001, "high": 0.02}
-    text = prose_confidence.scores(results["compare"])
+    text = confidence.scores(results["compare"])
     assert (
         "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 to −0.005)"
         in text
@@ -453,29 +455,27 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
 
 
 def test_a_temperature_at_a_bound_is_not_called_fitted(results):
-    assert "A temperature of 1.70, fitted on validation, takes" in prose_confidence.calibration(
-        results
-    )
+    assert "A temperature of 1.70, fitted on validation, takes" in confidence.calibration(results)
     temperature = results["compare"]["arms"]["cutmix"]["temperature"]
     temperature |= {"mean": 0.01, "each": [0.01]}
     assert (
         "A temperature of 0.01, a bound of the search, for validation has no best one, takes"
-        in prose_confidence.calibration(results)
+        in confidence.calibration(results)
     )
     temperature |= {"mean": 33.97, "n": 3, "each": [0.9, 100.0, 1.0]}
     assert (
         "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 seeds, takes"
-        in prose_confidence.calibration(results)
+        in confidence.calibration(results)
     )
 
 
 def test_planted_causes_appear_only_where_there_are_any(results):
-    assert prose.planted(results) == ""
+    assert training.planted(results) == ""
     results["failures"]["causes"] = [
         {"planted cause": "none", "baseline accuracy": 0.98},
         {"planted cause": "second_object", "baseline accuracy": 0.28},
     ]
-    assert "98.0% where nothing was planted; 28.0% with second object" in prose.planted(results)
+    assert "98.0% where nothing was planted; 28.0% with second object" in training.planted(results)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_hostile_arm_names_become_text(results, hostile):
         results["study"]["label_smoothing"],
     ):
         place[hostile] = place.pop("cutmix")
-    text = prose.finding(results)
+    text = training.finding(results)
     assert "<script" not in text
     assert all(
         text[place - 1] == "\\" for place, letter in enumerate(text) if letter in "*`$#" and place

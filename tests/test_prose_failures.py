@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import captions_failures as captions
-from lib import prose_failures as prose
 from lib.evaluation.labels import Opinion
+from lib.report import failures as captions
+from lib.report import failures as prose
 
 
 def share(estimate, width=0.02):
@@ -118,7 +118,7 @@ def results():
     }
 
 
-ALL = (prose.mining, prose.suspicious, prose.rescored, prose.severity)
+ALL = (prose.mining, prose.suspicious, prose.rescored_text, prose.severity)
 
 
 def everything(results) -> str:
@@ -207,7 +207,7 @@ def test_no_review_and_no_lists_is_one_sentence(results):
         "duplicates": None,
         "opinion": None,
     }
-    said = prose.rescored(results)
+    said = prose.rescored_text(results)
     assert (
         said.count(". ") == 0
         and "`label_review.json`" in said
@@ -215,7 +215,7 @@ def test_no_review_and_no_lists_is_one_sentence(results):
     )
     assert "`make data`" in said and "Reviewers" not in everything(results)
     known["missing"] = []  # not CIFAR-100: no file would help
-    assert prose.rescored(results).startswith("Nothing is known") and everything(results)
+    assert prose.rescored_text(results).startswith("Nothing is known") and everything(results)
 
 
 def test_one_list_short_asks_for_that_list_alone(results):
@@ -328,7 +328,7 @@ def test_captions_count_what_is_shown():
         np.full(5, ""),
         "reviewers",
     )
-    said = captions.rescored(
+    said = captions.rescored_caption(
         opinion, np.array([True, False, False, False, False]), ("baseline", "cutmix"), 42
     )
     assert (
@@ -336,7 +336,9 @@ def test_captions_count_what_is_shown():
         in said
         and "1 test image that" in said
     )
-    assert "near" not in captions.rescored(opinion, None, ("baseline", "cutmix"), 42).lower()
+    assert (
+        "near" not in captions.rescored_caption(opinion, None, ("baseline", "cutmix"), 42).lower()
+    )
     shown = pd.DataFrame({"id": [1214], "true": ["lobster"], "suggested": ["crab"]})
     assert captions.suspected_pictures(shown)["alt"].endswith(
         "image 1214, labelled lobster, rather crab."

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from lib import prose_why
 from lib.diagnosis.score import CAUSES
+from lib.report import cards
 
 SPREAD = {
     "before": 0.7,
@@ -158,12 +158,12 @@ def no_errors(one_arm_without_errors):
 
 
 ALL = (
-    prose_why.probing,
-    prose_why.verdicts,
-    prose_why.cases,
-    prose_why.maps,
-    prose_why.first_page,
-    prose_why.instrument,
+    cards.probing,
+    cards.verdicts,
+    cards.cases,
+    cards.maps,
+    cards.first_page,
+    cards.instrument,
 )
 
 
@@ -180,7 +180,7 @@ def test_every_study_reads_without_gaps(request):
 
 
 def test_probing_counts_all_errors_and_holds_them_against_random_cells(cifar):
-    text = prose_why.probing(cifar)
+    text = cards.probing(cifar)
     assert (
         "all 3,900 errors of baseline and 2,450 errors of CutMix" in text
         and "it proves no cause" in text
@@ -192,7 +192,7 @@ def test_probing_counts_all_errors_and_holds_them_against_random_cells(cifar):
 
 
 def test_verdicts_are_ranked_and_shared_out_over_the_confirmation_half(cifar):
-    text = prose_why.verdicts(cifar)
+    text = cards.verdicts(cifar)
     assert (
         "Of 2,000 errors of baseline on the confirmation half it calls look alike 50%, background 25%, second object 15% and label error 10%."
         in text
@@ -204,48 +204,48 @@ def test_verdicts_are_ranked_and_shared_out_over_the_confirmation_half(cifar):
 
 
 def test_an_arm_without_errors_is_said_to_have_none(one_arm_without_errors):
-    assert "CutMix makes no error on the confirmation half." in prose_why.verdicts(
+    assert "CutMix makes no error on the confirmation half." in cards.verdicts(
         one_arm_without_errors
     )
-    text = prose_why.probing(one_arm_without_errors)
+    text = cards.probing(one_arm_without_errors)
     assert "3,900 errors of baseline" in text and "CutMix" not in text
 
 
 def test_no_errors_leave_nothing_to_probe(no_errors):
-    assert prose_why.probing(no_errors) == "No error is made: there is nothing to probe."
-    assert prose_why.cases(no_errors) == "No error was selected, so there is no card."
-    text = prose_why.maps(no_errors)
+    assert cards.probing(no_errors) == "No error is made: there is nothing to probe."
+    assert cards.cases(no_errors) == "No error was selected, so there is no card."
+    text = cards.maps(no_errors)
     assert text.endswith("the largest deviation is 3 × 10⁻⁶ logits.") and "random" not in text
 
 
 def test_cases_tell_of_the_named_ones_only(cifar):
-    text = prose_why.cases(cifar)
+    text = cards.cases(cifar)
     assert (
         "each verdict is a hypothesis. Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error. "
         in text
     )
     assert "(9)" not in text and "it is no frequency" in text
     cifar["gradcam"]["cases"] = cifar["gradcam"]["cases"][1:]
-    assert "hypothesis. [](#tab-cards) says of each case" in prose_why.cases(cifar)
+    assert "hypothesis. [](#tab-cards) says of each case" in cards.cases(cifar)
 
 
 def test_a_probability_is_told_where_the_rule_has_a_score_and_a_label_that_reviewers_reject_always(
     phantom, cifar
 ):
-    assert prose_why.cases(phantom).startswith(
+    assert cards.cases(phantom).startswith(
         "Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error with "
         "probability 83%. "
     )
-    assert "Most reviewers" not in prose_why.cases(cifar)
+    assert "Most reviewers" not in cards.cases(cifar)
     cifar["failures"]["known"]["opinion"]["named"][0]["corrected"] = "lamp"
     assert (
         "Most reviewers call 7 (lamp, labelled oak tree) what the network calls it: there the label is in doubt"
-        in prose_why.cases(cifar)
+        in cards.cases(cifar)
     )
 
 
 def test_the_second_arm_has_a_score_of_its_own(phantom):
-    assert "no surer" not in prose_why.instrument(phantom)
+    assert "no surer" not in cards.instrument(phantom)
     phantom["gradcam"]["score_after"] = {
         "arm": "cutmix",
         "before": "baseline",
@@ -254,25 +254,25 @@ def test_the_second_arm_has_a_score_of_its_own(phantom):
     }
     assert (
         "On 300 such errors of CutMix it finds 60% (95% interval 54% to 66%) of the causes"
-        in prose_why.instrument(phantom)
+        in cards.instrument(phantom)
     )
 
 
 def test_maps_without_the_identity_or_the_second_arms_spread(cifar):
-    text = prose_why.maps(cifar)
+    text = cards.maps(cifar)
     assert (
         "4×4 cells at layer4. With average pooling" in text
         and "gathers its attention in fewer cells" in text
         and text.count("\n\n") == 3
     )
     cifar["gradcam"] |= {"completeness_error": None, "attention": None}
-    text = prose_why.maps(cifar)
+    text = cards.maps(cifar)
     assert "average pooling" not in text and "attention" not in text and text.count("\n\n") == 2
 
 
 def test_only_the_phantom_has_a_score(cifar):
-    assert prose_why.first_page(cifar) == ""
-    text = prose_why.instrument(cifar)
+    assert cards.first_page(cifar) == ""
+    text = cards.instrument(cifar)
     assert (
         "on 17 statistics of the probes, fitted on 2,302 errors on the validation splits of 3 phantoms"
         in text
@@ -294,22 +294,22 @@ def test_reviewers_are_said_to_agree_only_beyond_the_intervals(cifar, called, ot
         "called": {"errors": 120} | dict(zip(ends, called)),
         "others": {"errors": 1900} | dict(zip(ends, others)),
     }
-    text = prose_why.instrument(cifar)
+    text = cards.instrument(cifar)
     assert (
         f"Of 120 reviewed errors that it calls label errors, most reviewers did not confirm {called[0]:.0%} (95% interval"
         in text
     )
     assert text.endswith(f"of the 1,900 others 20% (95% interval 15% to 25%): {said}.")
     cifar["gradcam"]["reviewed"]["called"] |= {"errors": 0, "estimate": None}
-    assert everything(cifar) and prose_why.instrument(cifar).endswith("no proof.")
+    assert everything(cifar) and cards.instrument(cifar).endswith("no proof.")
 
 
 def test_the_score_is_told_with_its_intervals_and_its_worst_mistake(phantom):
     assert (
         "it finds 93% (95% interval 90% to 96%) of those that point at the predicted class, on average over four causes and 5 phantoms"
-        in prose_why.first_page(phantom)
+        in cards.first_page(phantom)
     )
-    text = prose_why.instrument(phantom)
+    text = cards.instrument(phantom)
     assert "of 5 phantoms, each with a network of its own, on 800 errors" in text
     assert (
         "the mean of background 50% (95% interval 40% to 95%), second object 60%" in text
@@ -345,7 +345,7 @@ def test_aims_are_reached_or_missed_one_by_one(phantom, recall, called, said):
     marks["macro recall"], marks["called"] = (
         {"estimate": one, "low": one, "high": one} for one in (recall, called)
     )
-    assert f"the aim of at least 90% {said}." in prose_why.instrument(phantom)
+    assert f"the aim of at least 90% {said}." in cards.instrument(phantom)
 
 
 @pytest.mark.parametrize("which, low, high", [("macro recall", 0.8, 0.95), ("called", 0.01, 0.06)])
@@ -354,9 +354,9 @@ def test_an_aim_inside_an_interval_is_not_settled(phantom, which, low, high):
     marks["macro recall"], marks["called"] = (
         {"estimate": one, "low": one, "high": one} for one in (0.93, 0.04)
     )
-    assert "settles" not in prose_why.aims(marks)
+    assert "settles" not in cards.aims(marks)
     marks[which] |= {"low": low, "high": high}
-    assert "by the estimates; not every interval settles it." in prose_why.aims(marks)
+    assert "by the estimates; not every interval settles it." in cards.aims(marks)
 
 
 def test_what_could_not_be_marked_is_unknown_and_reaches_no_aim(phantom):
@@ -364,7 +364,7 @@ def test_what_could_not_be_marked_is_unknown_and_reaches_no_aim(phantom):
     score["acting"] = dict.fromkeys(score["acting"], NO_MARK)
     score |= {"strict": score["acting"], "errors": 0}
     text = everything(phantom)
-    assert "an unknown share" in text and "aim" not in prose_why.instrument(phantom)
+    assert "an unknown share" in text and "aim" not in cards.instrument(phantom)
 
 
 def test_no_mistake_no_example_and_none_left_out(phantom):
@@ -373,13 +373,13 @@ def test_no_mistake_no_example_and_none_left_out(phantom):
         0,
         {"planted": "background", "diagnosed": "look_alike", "errors": 1, "id": None},
     )
-    text = prose_why.instrument(phantom)
+    text = cards.instrument(phantom)
     assert (
         text.endswith("Its most frequent mistake, made 1 time, is to call background look alike.")
         and "more error" not in text
     )
     score["worst"]["errors"] = 0
-    assert prose_why.instrument(phantom).endswith("It makes no mistake among these.")
+    assert cards.instrument(phantom).endswith("It makes no mistake among these.")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from synthetic import FINGERPRINT, run
 
-from lib import provenance
+from lib.report import provenance
 
 
 def with_fingerprint(one, **changes):

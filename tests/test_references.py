@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from lib import references
 from lib.base.artefacts import ROOT
+from lib.report import provenance
 
 NOTHING = {
     "study": {
@@ -23,7 +23,7 @@ NOTHING = {
 def named(**changed) -> set[str]:
     return {
         what
-        for what, _ in references.methods(
+        for what, _ in provenance.methods(
             {part: of_part | changed.get(part, {}) for part, of_part in NOTHING.items()}
         )
     }
@@ -96,7 +96,7 @@ def test_the_list_and_the_code_cite_the_same_papers():
         "failures": {"severity": {"a": 1}, "known": {"opinion": {"a": 1}, "duplicates": 1}},
     }
     one_seed = everything | {"study": everything["study"] | {"seeds": [1]}}
-    listed = references.sources(everything) + references.sources(one_seed)
+    listed = provenance.sources(everything) + provenance.sources(one_seed)
     code = "\n".join(
         path.read_text() for path in (ROOT / "lib").glob("*.py") if path.name != "references.py"
     )

@@ -5,11 +5,11 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 from synthetic import run
 
-from lib import plots_confidence
 from lib.evaluation import rejection, summary
 from lib.evaluation.bootstrap import resample
 from lib.evaluation.selective import rejection_table
 from lib.evaluation.summary import arm_numbers, confidence_of
+from lib.report import confidence
 
 
 def study(seeds):
@@ -102,7 +102,7 @@ def test_a_curve_has_the_exact_interval_of_one_seed_and_the_ends_of_several():
     assert several.iloc[-1][["low", "risk", "high"]].tolist() == pytest.approx(
         [min(ends), np.mean(ends), max(ends)]
     )
-    ax = plots_confidence.risk_coverage({"a": one, "cutmix_only": several})
+    ax = confidence.risk_coverage({"a": one, "cutmix_only": several})
     assert {text.get_text(): text.get_color() for text in ax.texts} == {
         "a": "#0072B2",
         "CutMix only": "#D55E00",
@@ -111,7 +111,7 @@ def test_a_curve_has_the_exact_interval_of_one_seed_and_the_ends_of_several():
 
 def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():
     tables = {f"arm{place}": summary.reliability(study(2)["a"]) for place in range(5)}
-    axes = plots_confidence.reliability(tables)
+    axes = confidence.reliability(tables)
     assert axes.shape == (4, 3)
     assert [axis.get_title(loc="left") or axis.get_title() for axis in axes[[0, 2]].flat] == [
         "arm0",

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from lib import plots_failures
-from lib.captions_failures import confusion as caption
-from lib.captions_failures import within_superclass as within_caption
 from lib.evaluation import severity
 from lib.evaluation.failures import chance_within_superclass
+from lib.report import failures
+from lib.report.failures import confusion_caption as caption
+from lib.report.failures import within_superclass_caption as within_caption
 
 matplotlib.use("agg")
 SUPERCLASS = np.array([1, 0, 1, 0])
@@ -146,7 +146,7 @@ def test_confusion_is_that_of_scikit_learn_in_the_order_of_the_superclasses():
 )
 def test_the_matrix_names_what_fits_and_outlines_its_blocks(classes, groups, blocks, shown):
     matrices, names, outlined = severity.confusions(runs(classes), splits(classes, groups))
-    axes = plots_failures.confusion(matrices, names, outlined)
+    axes = failures.confusion_figure(matrices, names, outlined)
     labels = [text.get_text() for text in axes[0].get_yticklabels()]
     assert (
         len(axes) == 2 and len(axes[0].patches) == blocks == len(outlined) and len(labels) == shown
@@ -168,7 +168,7 @@ def test_the_matrix_names_what_fits_and_outlines_its_blocks(classes, groups, blo
 
 def test_no_errors_are_drawn_and_said():
     matrices = {"baseline": np.eye(3)}
-    axes = plots_failures.confusion(matrices, list("abc"), [])
+    axes = failures.confusion_figure(matrices, list("abc"), [])
     axes[0].figure.canvas.draw()
     assert "no errors" in caption(matrices, list("abc"), [])["alt"]
 
@@ -177,7 +177,7 @@ def test_the_plot_of_shares_skips_empty_bands():
     table = severity.within_by_confidence(
         errors_table(("a1", "a2", 0.95), ("a1", "b2", 0.95)), 0.25
     )
-    axis = plots_failures.within_superclass({"baseline": table})
+    axis = failures.within_superclass_figure({"baseline": table})
     assert [text.get_text() for text in axis.texts] == ["2"]
     assert axis.containers[0].lines[0].get_ydata().tolist() == [0.5] and axis.containers[0].lines[
         0
@@ -192,7 +192,7 @@ def test_chance_is_drawn_and_said_of_each_arm_that_makes_errors():
         "c": severity.within_by_confidence(one.iloc[:0], 0.75),
         "d": severity.within_by_confidence(one, 0.5),
     }
-    axis = plots_failures.within_superclass(tables)
+    axis = failures.within_superclass_figure(tables)
     assert [line.get_ydata()[0] for line in axis.lines if line.get_linestyle() == "--"] == [
         0.25,
         0.5,
@@ -211,7 +211,7 @@ def test_counts_and_legend_keep_clear_of_each_other(arms):
         ]
     )
     table = severity.within_by_confidence(many, 0.25)
-    axis = plots_failures.within_superclass({f"arm_{number}": table for number in range(arms)})
+    axis = failures.within_superclass_figure({f"arm_{number}": table for number in range(arms)})
     axis.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in axis.texts] + [
         axis.get_legend().get_window_extent()

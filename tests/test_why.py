@@ -9,12 +9,12 @@ import torch
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.proportion import proportion_confint
 
-from lib import cards
 from lib.data.phantom import draw
 from lib.diagnosis import evidence, probes, score, stage, verdict
 from lib.evaluation import summary
 from lib.evaluation.failures import half
 from lib.evaluation.labels import Opinion
+from lib.report import cards
 
 ARMS = ["baseline", "cutmix"]
 RULE = verdict.read_rule()

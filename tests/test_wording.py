@@ -5,7 +5,7 @@ import pytest
 from lib.base.text import differences, percent, points, shares, signed
 from lib.evaluation.summary import change_text, written
 from lib.evaluation.summary import with_interval as in_a_cell
-from lib.prose_failures import bounded
+from lib.report.failures import bounded
 
 
 def interval(estimate, low, high):

@@ -113,7 +113,7 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, order: np.ndarray) -> n
 def confusions(
     runs: dict, splits
 ) -> tuple[dict[str, np.ndarray], list[str], list[tuple[str, int]]]:
-    """What lib.plots_failures.confusion draws: each arm's matrix, classes ordered by superclass, their names, and the blocks.
+    """What lib.report.failures.confusion_figure draws: each arm's matrix, classes ordered by superclass, their names, and the blocks.
 
     More than LEGIBLE classes are joined into their superclasses, where there are any.
     """

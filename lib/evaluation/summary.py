@@ -283,7 +283,7 @@ def confidences(of_seeds: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def histogram(confidences: dict[str, tuple], bins: int = 20) -> pd.DataFrame:
-    """What lib.plots.confidence_histograms draws: wrong and right test images in each bin of confidence, means over seeds."""
+    """What lib.report.style.confidence_histograms draws: wrong and right test images in each bin of confidence, means over seeds."""
     edges, rows = np.linspace(0, 1, bins + 1), []
     for arm, (confidence, correct) in confidences.items():
         wrong, right = (

@@ -1,4 +1,11 @@
-"""The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else."""
+"""Plots of where errors go. One function a figure: data in, axes out; nothing is computed or saved here."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import PowerNorm
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import (
     count,
@@ -10,14 +17,308 @@ from lib.base.text import (
     percent,
     plural,
     points,
+    readable,
     see,
     shares,
+    shorten,
     start,
     verdict,
     with_interval,
 )
 from lib.evaluation.calibration import at_bound
 from lib.evaluation.labels import RULE
+from lib.evaluation.severity import chances
+from lib.report.style import WIDTH, colours
+
+WRITTEN = 40  # names that fit beside one matrix
+
+
+def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
+    """Share of errors inside the true superclass by band of confidence, an arm a colour, the errors counted above.
+
+    Dashed: chance in each arm.
+
+    tables: arm to lib.evaluation.severity.within_by_confidence.
+    """
+    ax = plt.subplots(figsize=(WIDTH, 2.4), layout="constrained")[1] if ax is None else ax
+    first = next(iter(tables.values()))
+    place, step = np.arange(len(first)), 0.7 / len(tables)
+    for number, (arm, colour) in enumerate(colours(tables).items()):
+        table, shift = tables[arm], (number - (len(tables) - 1) / 2) * step
+        shown = table["errors"].to_numpy() > 0
+        middle, share = (place + shift)[shown], table["share"][shown]
+        reach = [share - table["share_low"][shown], table["share_high"][shown] - share]
+        ax.errorbar(
+            middle,
+            share,
+            yerr=reach,
+            fmt="o",
+            color=colour,
+            markersize=3.5,
+            linewidth=1,
+            label=readable(arm),
+        )
+        for where, top, count in zip(middle, table["share_high"][shown], table["errors"][shown]):
+            ax.annotate(
+                f"{count:,}",
+                (where, top),
+                (0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=6,
+                rotation=0 if len(tables) < 3 else 90,
+            )
+    for number, chance in enumerate(chances(tables)):
+        ax.axhline(
+            chance,
+            color="#555555",
+            linewidth=0.8,
+            linestyle=(0, (4, 3)),
+            label="_chance" if number else "chance",
+        )
+    ax.set_xticks(place, [f"{level(row.low)} to {level(row.high)}" for row in first.itertuples()])
+    highest = max(table.loc[table["errors"] > 0, "share_high"].max() for table in tables.values())
+    ax.set(
+        xlabel="confidence of the wrong prediction, after temperature scaling",
+        ylim=(0, 1.3 * highest if highest > 0 else None),
+    )
+    ax.set_ylabel("errors inside\nthe true superclass")
+    ax.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    ax.grid(axis="x", visible=False)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(tables) + 1)
+    return ax
+
+
+def confusion_figure(
+    matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]], axes=None
+):
+    """Confusion matrices of the arms side by side, errors only, on one root scale; the diagonal is grey.
+
+    matrices: arm to shares of the true class (K, K), rows true; names: of the K classes in that order; blocks: name and number
+    of classes of each superclass in that order, empty when there are none. Names of classes stand on the axes where they fit,
+    else names of blocks, else none.
+    """
+    errors = {
+        arm: np.where(np.eye(len(names), dtype=bool), np.nan, matrix)
+        for arm, matrix in matrices.items()
+    }
+    largest = max(float(np.nan_to_num(matrix).max(initial=0)) for matrix in errors.values())
+    norm = PowerNorm(0.5, 1e-9, largest or 1.0)
+    labels = (
+        names
+        if len(names) <= WRITTEN
+        else [name for name, _ in blocks]
+        if len(blocks) <= WRITTEN
+        else []
+    )
+    if axes is None:
+        beside = 0.05 * max(
+            (len(shorten(label, 22)) for label in labels), default=0
+        )  # inches that the longest label takes
+        size = (WIDTH, (WIDTH - 0.4 - beside) / len(matrices) + beside + 1.1)
+        axes = plt.subplots(
+            1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False
+        )[1][0]
+    shades = plt.get_cmap("YlOrRd").with_extremes(bad="#bdbdbd", under="white")
+    edges = np.cumsum([0] + [size for _, size in blocks])
+    for axis, (arm, matrix) in zip(axes, errors.items()):
+        drawn = axis.imshow(matrix, cmap=shades, norm=norm, interpolation="none")
+        for start, end in zip(edges[:-1], edges[1:]):
+            axis.add_patch(
+                Rectangle(
+                    (start - 0.5, start - 0.5),
+                    end - start,
+                    end - start,
+                    fill=False,
+                    edgecolor="#222222",
+                    linewidth=0.6,
+                )
+            )
+        axis.spines[:].set_visible(True)
+        _ticks(
+            axis,
+            labels,
+            np.arange(len(names)) if labels is names else (edges[:-1] + edges[1:] - 1) / 2,
+        )
+        axis.set(title=readable(arm), xlabel="predicted", ylabel="true" if axis is axes[0] else "")
+        axis.grid(visible=False)
+    bar = axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.6, aspect=30, location="bottom")
+    bar.set_label("share of the true class's test images, root scale", fontsize=7)
+    bar.ax.xaxis.set_major_formatter(PercentFormatter(1, 0))
+    bar.ax.tick_params(labelsize=6, length=2)
+    return axes
+
+
+def _ticks(axis, labels: list[str], places: np.ndarray) -> None:
+    texts, size = [shorten(label, 22) for label in labels], 6 if len(labels) <= 25 else 4.5
+    axis.set_xticks(places[: len(texts)], texts, rotation=90, fontsize=size)
+    axis.set_yticks(places[: len(texts)], texts, fontsize=size)
+    axis.tick_params(length=1.5, pad=1)
+
+
+# Captions and alt texts of the failures stage; every number comes from the data drawn.
+
+
+PAIR_FORMATS = {"class": readable, "other": readable, "share": "{:.1%}"}
+SUSPECT_FORMATS = {
+    "true": readable,
+    "suggested": readable,
+    "planted": readable,
+    "self_confidence": "{:.1%}",
+    "margin": "{:.3f}",
+}
+
+
+def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
+    named, mined = (int((selection["why"] == why).sum()) for why in ("named", "mined"))
+    parts = [f"the {plural(named, 'named case')}"] * (named > 0)
+    parts += [
+        f"the {plural(mined, 'most confident error')} of the discovery half, at most one for a pair of classes"
+    ] * (mined > 0)
+    above = "id, true class, predicted class with its confidence before scaling" + (
+        ", planted cause" if "cause" in selection else ""
+    )
+    said = "; ".join(
+        f"{readable(row.true)} predicted {readable(row.predicted)} ({percent(row.confidence, 0)})"
+        for row in selection.itertuples()
+    )
+    return {
+        "caption": f"Test images as {name(arm)} predicts them: {listed(parts) if parts else 'none'}. Above each: {above}.",
+        "alt": f"Pictures of {plural(len(selection), 'test image')}: {said or 'none'}.",
+    }
+
+
+def hypotheses(selection: pd.DataFrame, arm: str) -> str:
+    named = (selection["why"] == "named").any()
+    return (
+        f"The test images looked at, as {name(arm)} predicts them; confidence before and after temperature scaling. "
+        + (
+            "Hypotheses are those of the named cases; they are put to the test under Cases."
+            if named
+            else "No hypotheses were stated beforehand."
+        )
+    )
+
+
+def suspected(shown: pd.DataFrame, total: int) -> str:
+    known = {
+        "reviewers": "Reviewers: what most of five people say, where they were asked. ",
+        "planted": "Planted: what the phantom knows. ",
+    }
+    return (
+        f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test split: {RULE}. Votes: runs in which it "
+        "does; agreeing: runs that predict that class. Self-confidence, the probability of the recorded class, and margin, 0 where "
+        "the other class is certain and 0.5 where both are alike, are means over the runs, after temperature scaling. "
+        + "".join(text for source, text in known.items() if source in shown)
+        + "A suspicion, not a verdict."
+    )
+
+
+def suspected_pictures(shown: pd.DataFrame) -> dict[str, str]:
+    said = "; ".join(
+        f"image {row.id}, labelled {readable(row.true)}, rather {readable(row.suggested)}"
+        for row in shown.itertuples()
+    )
+    return {
+        "caption": f"The {plural(len(shown), 'test image')} whose label is most doubtful. Above each: id and recorded class, the class "
+        "that the runs suggest.",
+        "alt": f"Pictures of test images with suspected labels: {said or 'none'}.",
+    }
+
+
+def suspected_titles(shown: pd.DataFrame) -> list[str]:
+    return [
+        f"{row.id} {shorten(row.true)}\n→ {shorten(row.suggested)}" for row in shown.itertuples()
+    ]
+
+
+def rescored_caption(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
+    """Caption of the headline metrics on every set of test images; opinion: lib.evaluation.labels.Opinion or None."""
+    change = (
+        f" and {name(pair[1])} minus {name(pair[0])}, paired bootstrap over images"
+        if len(pair) == 2
+        else ""
+    )
+    by, parts = "", [f"Test accuracy (seed {seed}){change}."]
+    if opinion is not None:
+        by = (
+            "most reviewers did not confirm"
+            if opinion.source == "reviewers"
+            else "the phantom's record contradicts"
+        )
+        gone, mended = (
+            int(opinion.rejected.sum()),
+            int((opinion.rejected & (opinion.corrected >= 0)).sum()),
+        )
+        parts.append(
+            f"Rejected removed: without the {plural(gone, 'label')} that {by}; "
+            f"corrected: {count(mended)} of them replaced"
+            + (
+                f", the other {plural(gone - mended, 'image')} without one accepted class left out."
+                if gone > mended
+                else "."
+            )
+        )
+    if duplicates is not None:
+        parts.append(
+            f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} that the ciFAIR lists name, "
+            "as a copy or near copy of a train image or of another test image."
+        )
+    return " ".join(parts)
+
+
+def within_superclass_caption(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    said = "; ".join(
+        f"{readable(arm)} "
+        + ", ".join(
+            f"{level(row.low)} to {level(row.high)}: {percent(row.share, 0)}"
+            for row in table.itertuples()
+            if row.errors
+        )
+        for arm, table in tables.items()
+    )
+    chance = listed(list(dict.fromkeys(percent(chance) for chance in chances(tables))))
+    return {
+        "caption": "Share of test errors that stay inside the true superclass, by confidence after temperature scaling, with 95% "
+        "Clopper–Pearson intervals; above each, the errors of the band. Dashed: the share if wrong classes were drawn "
+        "at random.",
+        "alt": f"Shares by band of confidence. {said}. Chance: {chance}.",
+    }
+
+
+def confused(pairs: pd.DataFrame, errors: int, arm: str) -> str:
+    return (
+        f"The {plural(len(pairs), 'pair')} of classes that {name(arm)} confuses most, both directions added, with the share of its "
+        f"{errors:,} test errors."
+    )
+
+
+def confusion_caption(
+    matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]]
+) -> dict[str, str]:
+    said = []
+    for arm, matrix in matrices.items():
+        wrong = np.where(np.eye(len(names), dtype=bool), 0, matrix)
+        row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+        said.append(
+            f"{readable(arm)}: "
+            + (
+                f"largest cell {readable(names[row])} taken for {readable(names[column])}, {percent(wrong[row, column], 0)}"
+                if wrong.any()
+                else "no errors"
+            )
+        )
+    what = "matrix" if len(matrices) == 1 else "matrices"
+    order = f", classes ordered by superclass, the {len(blocks)} blocks outlined" if blocks else ""
+    return {
+        "caption": f"Confusion {what} on test, errors only{order}. A row is a true class, a column a predicted one; the colour is "
+        "the share of the row's images. Grey: right predictions.",
+        "alt": f"Confusion {what} of {plural(len(names), 'class', 'classes')}{order}. {'; '.join(said)}.",
+    }
+
+
+# The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else.
 
 
 def bounded(share: dict, digits: int = 0) -> str:
@@ -116,7 +417,7 @@ def worth(results: dict) -> str:
     )
 
 
-def rescored(results: dict) -> str:
+def rescored_text(results: dict) -> str:
     """The headline numbers without known label errors and without near-duplicates."""
     known, before = results["failures"]["known"], results["failures"]["before"]
     parts = []

@@ -1,4 +1,4 @@
-"""Conditions that a study's numbers must meet: python -m lib.conditions RESULTS [CONDITIONS]
+"""Conditions that a study's numbers must meet: python -m lib.report.conditions RESULTS [CONDITIONS]
 
 Prints each condition with the measured number; exits 0 when all hold, 1 when one fails or was not
 measured, 2 when a file cannot be read.
@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from lib.base import artefacts, config
 from lib.base.config import Entry, ParameterError
-from lib.lookup import PATH, Missing, number
+from lib.report.claims import PATH, Missing, number
 
 
 class Condition(Entry):

@@ -1,4 +1,8 @@
-"""The report's sentences on corrupted images, built from results.json and from nothing else."""
+"""Pictures of corruptions, and accuracy under them."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import (
     differences,
@@ -6,14 +10,142 @@ from lib.base.text import (
     listed,
     name,
     percent,
+    plural,
     points,
+    readable,
     see,
     unsigned,
     verdict,
     with_interval,
 )
-from lib.captions_robustness import left_out
-from lib.evaluation.corruptions import NAMES
+from lib.evaluation.corruptions import CONSTANTS, NAMES, SEVERITIES, SMALL, corrupt
+from lib.report.pictures import grid, picture
+from lib.report.style import WIDTH, colours
+
+SHOWN_SEVERITY = 3
+
+
+def accuracy_figure(measured: pd.DataFrame, axes=None):
+    """Accuracy against severity, a panel a corruption, a line an arm; `measured` is lib.evaluation.robustness's table."""
+    if axes is None:
+        axes = plt.subplots(
+            2, 3, figsize=(WIDTH, 3.9), layout="constrained", sharex=True, sharey=True
+        )[1]
+    for axis, kind in zip(axes.flat, CONSTANTS):
+        panel = measured[measured["corruption"].isin(("none", kind))]
+        for arm, colour in colours(measured["arm"].unique()).items():
+            of_arm = panel[panel["arm"] == arm].sort_values("severity")
+            axis.plot(
+                of_arm["severity"],
+                of_arm["accuracy"],
+                "o-",
+                color=colour,
+                markersize=2.5,
+                label=readable(arm),
+            )
+        axis.set(title=NAMES[kind], xticks=(0, *SEVERITIES), ylim=(0, 1))
+        axis.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    for axis in axes[-1]:
+        axis.set_xlabel("severity (0: clean)")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("accuracy")
+    axes[0, 0].figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=5
+    )
+    return axes
+
+
+def drawn(chosen, place: int = 0) -> pd.DataFrame:
+    """What stands over the pictures of `examples`, and the image's id."""
+    return pd.DataFrame(
+        {
+            "id": chosen.index[place],
+            "picture": ["clean", *(NAMES[kind] for kind in CONSTANTS)],
+            "severity": [0] + [SHOWN_SEVERITY] * len(CONSTANTS),
+        }
+    )
+
+
+def examples_figure(chosen, place: int = 0):
+    """One image of a split, clean and under every corruption at SHOWN_SEVERITY."""
+    image, index = chosen.images[place : place + 1], chosen.index[place : place + 1]
+    figure, axes = grid(
+        1, 1 + len(CONSTANTS), cell=5 / 6, above=0.25
+    )  # 160 of 192 pixels an inch: 5 for one
+    picture(axes[0, 0], image[0].numpy(), "clean")
+    for axis, kind in zip(axes[0, 1:], CONSTANTS):
+        picture(axis, corrupt(image, kind, SHOWN_SEVERITY, index)[0].numpy(), NAMES[kind])
+    return figure
+
+
+# What stands under the figures and tables of robustness, and what is read aloud in a figure's place.
+
+
+SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"
+
+
+def examples_caption(index: int, label: str, side: int = 32) -> dict[str, str]:
+    """side: of the picture, in pixels."""
+    return {
+        "caption": f"Test image {index} ({name(label)}), clean and under the generated corruptions at severity {SHOWN_SEVERITY} of 5, "
+        f"after {SOURCE}, with the severities of {'CIFAR-C' if side <= SMALL else 'ImageNet-C'}.",
+        "alt": f"Seven pictures of test image {index} ({readable(label)}): clean, then with {listed(list(NAMES.values()))}.",
+    }
+
+
+def left_out(numbers: dict) -> str:
+    """The arms that are not shown, and why; nothing where all are."""
+    without = numbers.get("without")
+    return (
+        f" Not of {listed([name(arm) for arm in without])}: of released runs whose weights were not kept."
+        if without
+        else ""
+    )
+
+
+def accuracy_caption(numbers: dict) -> dict[str, str]:
+    said = "; ".join(
+        f"{readable(arm)} {percent(means['clean']['accuracy'])} clean, {percent(means['corrupted']['accuracy'])} on "
+        "average under corruption"
+        for arm, means in numbers["arms"].items()
+    )
+    return {
+        "caption": f"Accuracy on {plural(numbers['images'], 'test image')} under generated corruptions of rising severity, of seed {numbers['seed']}.{left_out(numbers)}",
+        "alt": f"Accuracy against severity, a panel a corruption: {said}.",
+    }
+
+
+def by_corruption(numbers: dict, before: str, after: str) -> str:
+    change = after and (
+        f" The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over images, each drawn with all "
+        "its severities; the intervals are not adjusted for their number."
+    )
+    return (
+        f"Accuracy on {plural(numbers['images'], 'test image')}, under a corruption the mean of its {numbers['severities']} "
+        f"severities.{change} Of seed {numbers['seed']}, predicted anew in the precision of its training.{left_out(numbers)}"
+    )
+
+
+def by_arm(numbers: dict) -> str:
+    return (
+        f"Accuracy and calibration on {plural(numbers['images'], 'test image')}, clean and as the mean of six corruptions at {numbers['severities']} "
+        "severities. Calibration error is the expected one, in 15 bins; the temperature was fitted on clean validation images. "
+        f"Of seed {numbers['seed']}.{left_out(numbers)}"
+    )
+
+
+def arm_formats(view: pd.DataFrame) -> dict:
+    return {
+        column: readable
+        if column == "arm"
+        else percent
+        if column.startswith("accuracy")
+        else "{:.3f}"
+        for column in view
+    }
+
+
+# The report's sentences on corrupted images, built from results.json and from nothing else.
 
 
 def robustness(results: dict) -> str:
