@@ -168,9 +168,9 @@ $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $
 	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
 
 $(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@exec $(RUN) -m lib.export_main $< --html '$@'
+	@exec $(RUN) -m lib.export.__main__ $< --html '$@'
 $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@exec $(RUN) -m lib.export_main $< --pdf '$@'
+	@exec $(RUN) -m lib.export.__main__ $< --pdf '$@'
 
 $(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/index.py
 	@$(RUN) -m lib.index '$(@D)'

@@ -186,8 +186,8 @@ def do(stage: str, folder: Path, images: int, classes: int) -> None:
     if stage == "write":
         write_runs(folder, images, classes)
     elif stage == "export":
-        from lib.export_html import ReportHTML
-        from lib.export_pdf import ReportPDF
+        from lib.export.html import ReportHTML
+        from lib.export.pdf import ReportPDF
 
         notebook = nbformat.read(played, as_version=4)
         (folder / "report.html").write_text(ReportHTML().from_notebook_node(notebook)[0])

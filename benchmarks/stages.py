@@ -77,7 +77,7 @@ def main() -> None:
                 [
                     sys.executable,
                     "-m",
-                    "lib.export_main",
+                    "lib.export.__main__",
                     str(place / "05_report.ipynb"),
                     f"--{kind}",
                     str(place / f"report.{kind}"),

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from lib.base import artefacts
 from lib.base.text import percent, readable, verdict
 from lib.evaluation.summary import change_text
-from lib.export_markdown import TEMPLATES
+from lib.export.markdown import TEMPLATES
 
 STYLE = TEMPLATES / "report" / "static" / "report.css"
 PAGE = """<!DOCTYPE html>

@@ -5,7 +5,7 @@ import nbformat
 import pytest
 
 from lib.base import artefacts
-from lib.export_html import ReportHTML
+from lib.export.html import ReportHTML
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip(

@@ -11,10 +11,10 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from pypdf import PdfReader
 
-from lib.export_html import ReportHTML
-from lib.export_main import main
-from lib.export_markdown import ReportError
-from lib.export_pdf import ReportPDF
+from lib.export.__main__ import main
+from lib.export.html import ReportHTML
+from lib.export.markdown import ReportError
+from lib.export.pdf import ReportPDF
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" height="40"/></svg>'
 HOSTILE = (

@@ -11,8 +11,8 @@ from bs4 import BeautifulSoup
 from pypdf import PdfReader
 from test_export import assert_nothing_runs_or_loads, pdf_text, structure
 
-from lib.export_html import ReportHTML
-from lib.export_pdf import ReportPDF
+from lib.export.html import ReportHTML
+from lib.export.pdf import ReportPDF
 
 HOSTILE = [
     "<script>alert(1)</script>",

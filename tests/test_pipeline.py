@@ -84,7 +84,7 @@ def test_a_second_make_does_nothing(finished, project):
     "changed, reruns, spares",
     [
         ("lib/report/style.py", "04_compare", "01_train"),
-        ("lib/export.py", "lib.export", "05_report.ipynb outputs"),
+        ("lib/export/notebook.py", "lib.export.notebook", "05_report.ipynb outputs"),
         ("lib/training/loop.py", "01_train", None),
         ("lib/rule.json", "03_gradcam", "01_train"),
         ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),

@@ -10,7 +10,7 @@ sys.modules.setdefault(
 from nbconvert.preprocessors import Preprocessor  # noqa: E402
 from traitlets import Unicode  # noqa: E402
 
-from lib.export_markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown  # noqa: E402
+from lib.export.markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown  # noqa: E402
 
 HIDDEN = {
     "enabled": True,

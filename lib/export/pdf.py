@@ -14,9 +14,9 @@ from nbconvert.exporters import Exporter
 from traitlets import default
 from traitlets.config import Config
 
-from lib.export import HIDDEN, PrepareReport
-from lib.export_markdown import TEMPLATES, ReportError
-from lib.export_typst_tables import LINES_KEPT_TOGETHER, literal, typst_table
+from lib.export.markdown import TEMPLATES, ReportError
+from lib.export.notebook import HIDDEN, PrepareReport
+from lib.export.tables import LINES_KEPT_TOGETHER, literal, typst_table
 
 SUFFIXES = {
     "image/svg+xml": "svg",

@@ -10,10 +10,10 @@ from pygments.formatters import HtmlFormatter
 from traitlets import default
 from traitlets.config import Config
 
-from lib.export import HIDDEN, PrepareReport
-from lib.export_markdown import ALLOWED_TAGS, TEMPLATES
-from lib.export_pictures import png_uri, svg_uri
-from lib.export_tables import tidy_table
+from lib.export.markdown import ALLOWED_TAGS, TEMPLATES
+from lib.export.notebook import HIDDEN, PrepareReport
+from lib.export.pictures import png_uri, svg_uri
+from lib.export.tables import tidy_table
 
 MATH_TAGS = frozenset(
     """math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror mpadded
