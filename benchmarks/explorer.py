@@ -10,9 +10,9 @@ import time
 import numpy as np
 import torch
 
-from lib import explorer_cards
-from lib.explorer_study import open_study
-from lib.explorer_view import Explorer
+from lib.explorer import card
+from lib.explorer.app import Explorer
+from lib.explorer.loading import open_study
 
 
 def actions(page: Explorer, numbers: np.random.Generator) -> dict:
@@ -25,7 +25,7 @@ def actions(page: Explorer, numbers: np.random.Generator) -> dict:
 
     def tile():
         place = int(numbers.integers(len(page.grid.rows)))
-        explorer_cards.bars.cache_clear()  # or the second time would be a look-up
+        card.bars.cache_clear()  # or the second time would be a look-up
         return lambda: page.grid.choose(place)
 
     def other():

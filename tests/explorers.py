@@ -8,7 +8,7 @@ import torch
 
 from lib.data.dataset import Split, Splits
 from lib.evaluation import calibration, failures
-from lib.explorer_study import Arm, Study
+from lib.explorer.loading import Arm, Study
 
 HOSTILE = [
     "<script>alert(1)</script>",

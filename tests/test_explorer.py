@@ -10,14 +10,15 @@ from explorers import study as made_up
 from IPython.core.interactiveshell import InteractiveShell
 from scipy.stats import binomtest
 
-from lib import explorer, explorer_study, explorer_threshold
 from lib.base import artefacts
 from lib.evaluation import rejection
+from lib.explorer import loading, selection
+from lib.explorer.threshold import curve, in_words, operating_point
 from lib.report import pictures
 
 BOTH = made_up(["baseline", "cutmix"], superclass=[0, 0, 1, 1, 2])
 A, B = (BOTH.arm(name, 0) for name in ("baseline", "cutmix"))
-TABLE = explorer.pair_table(A, B).assign(
+TABLE = selection.pair_table(A, B).assign(
     cause=np.resize(["none", "background", "label_error"], 300)
 )
 
@@ -38,7 +39,7 @@ def passes(row, outcome, low, high, equal) -> bool:
         (False, False): "both wrong",
         (True, True): "both right",
     }[right]
-    if outcome in explorer.OUTCOMES and said != outcome or not low <= row["confidence"] <= high:
+    if outcome in selection.OUTCOMES and said != outcome or not low <= row["confidence"] <= high:
         return False
     return all(value is None or row[column] == value for column, value in equal.items())
 
@@ -46,14 +47,14 @@ def passes(row, outcome, low, high, equal) -> bool:
 def test_filters_against_a_loop():
     rows, tried = TABLE.to_dict("records"), 0
     for outcome, true, cause, group in itertools.product(
-        ("errors", "all", "right", *explorer.OUTCOMES),
+        ("errors", "all", "right", *selection.OUTCOMES),
         (None, "crab", "oak_tree"),
         (None, "background"),
         (None, "group 1"),
     ):
         for low, high in ((0, 1), (0.4, 0.7)):
             equal = {"true": true, "cause": cause, "superclass": group}
-            chosen = explorer.choose(TABLE, outcome, low, high, **equal)
+            chosen = selection.choose(TABLE, outcome, low, high, **equal)
             assert chosen["position"].tolist() == [
                 row["position"] for row in rows if passes(row, outcome, low, high, equal)
             ]
@@ -63,11 +64,11 @@ def test_filters_against_a_loop():
 
 def test_both_limits_of_the_confidence_are_inside():
     edge = TABLE["confidence"].iloc[5]
-    assert 5 in explorer.choose(TABLE, "all", edge, edge)["position"].tolist()
+    assert 5 in selection.choose(TABLE, "all", edge, edge)["position"].tolist()
 
 
 def test_predicted_class_and_confidence_are_those_of_the_first_arm_after_scaling():
-    chosen = explorer.choose(TABLE, "all", predicted="man")
+    chosen = selection.choose(TABLE, "all", predicted="man")
     assert chosen["position"].tolist() == np.flatnonzero(A.run.test.predicted == 3).tolist()
     logits = A.run.test.logits[7].astype(float) / A.temperature
     assert TABLE["confidence"].iloc[7] == pytest.approx(1 / np.exp(logits - logits.max()).sum())
@@ -75,46 +76,46 @@ def test_predicted_class_and_confidence_are_those_of_the_first_arm_after_scaling
 
 def test_outcomes_are_counted_as_the_galleries_of_the_report_count_them():
     for kind in pictures.KINDS:
-        assert len(explorer.choose(TABLE, kind)) == pictures.total(A.table, B.table, kind) > 0
+        assert len(selection.choose(TABLE, kind)) == pictures.total(A.table, B.table, kind) > 0
 
 
 def test_nothing_passes():
-    chosen = explorer.choose(TABLE, "all", 0.5, 0.4)
-    assert not len(chosen) and explorer.count(chosen, TABLE) == "0 of 300 test images"
-    assert explorer.pages(0) == 1 and not len(
-        explorer.page(explorer.arranged(chosen, "id", True), 1)
+    chosen = selection.choose(TABLE, "all", 0.5, 0.4)
+    assert not len(chosen) and selection.count(chosen, TABLE) == "0 of 300 test images"
+    assert selection.pages(0) == 1 and not len(
+        selection.page(selection.arranged(chosen, "id", True), 1)
     )
 
 
 def test_one_arm_has_no_outcomes_and_one_order_less():
-    alone = explorer.pair_table(A)
-    assert "outcome" not in alone and list(explorer.outcomes(alone, "baseline").values()) == [
+    alone = selection.pair_table(A)
+    assert "outcome" not in alone and list(selection.outcomes(alone, "baseline").values()) == [
         "errors",
         "all",
         "right",
     ]
-    assert len(explorer.choose(alone, "right")) == A.run.test.correct.sum()
+    assert len(selection.choose(alone, "right")) == A.run.test.correct.sum()
     assert (
-        len(explorer.orders(alone, "baseline", None))
-        == len(explorer.orders(TABLE, "baseline", "cutmix")) - 1
+        len(selection.orders(alone, "baseline", None))
+        == len(selection.orders(TABLE, "baseline", "cutmix")) - 1
     )
 
 
 def test_every_order_is_sorted_equal_ones_by_id():
     table = TABLE.assign(confidence=np.resize([0.5, 0.7], 300)).sample(frac=1, random_state=0)
-    for column, rises in explorer.orders(TABLE, "baseline", "cutmix").values():
-        found = explorer.arranged(table, column, rises)
+    for column, rises in selection.orders(TABLE, "baseline", "cutmix").values():
+        found = selection.arranged(table, column, rises)
         keys = [((1 if rises else -1) * row[column], row["id"]) for row in found.to_dict("records")]
         assert keys == sorted(keys)
 
 
 def test_pages_hold_every_image_once():
-    found = explorer.arranged(explorer.choose(TABLE), "confidence", False)
+    found = selection.arranged(selection.choose(TABLE), "confidence", False)
     joined = pd.concat(
-        [explorer.page(found, number) for number in range(1, explorer.pages(len(found)) + 1)]
+        [selection.page(found, number) for number in range(1, selection.pages(len(found)) + 1)]
     )
     pd.testing.assert_frame_equal(joined, found)
-    assert all(len(explorer.page(found, number)) for number in (1, explorer.pages(len(found))))
+    assert all(len(selection.page(found, number)) for number in (1, selection.pages(len(found))))
 
 
 def test_verdicts_are_those_of_the_first_arms_errors_only():
@@ -123,19 +124,19 @@ def test_verdicts_are_those_of_the_first_arms_errors_only():
         {"verdict": np.resize(["background", "unexplained"], len(wrong))},
         index=pd.Index(wrong, name="position"),
     )
-    arm = explorer_study.Arm(
+    arm = loading.Arm(
         **{name: getattr(A, name) for name in A.__dataclass_fields__} | {"verdicts": kept}
     )
-    table = explorer.pair_table(arm, B)
+    table = selection.pair_table(arm, B)
     assert (table.loc[A.run.test.correct, "verdict"] == "").all()
-    assert len(explorer.choose(table, verdict="background")) == (len(wrong) + 1) // 2
+    assert len(selection.choose(table, verdict="background")) == (len(wrong) + 1) // 2
     assert "verdict" not in TABLE
 
 
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("threshold", [0.0, 0.45, 0.9])
 def test_coverage_and_risk_against_counting_and_scipy(scaled, threshold):
-    point = explorer_threshold.operating_point(A, threshold, scaled)
+    point = operating_point(A, threshold, scaled)
     logits = A.run.test.logits.astype(float) / (A.temperature if scaled else 1)
     confidence = 1 / np.exp(logits - logits.max(1, keepdims=True)).sum(1)
     accepted = [right for one, right in zip(confidence, A.run.test.correct) if one >= threshold]
@@ -151,19 +152,19 @@ def test_coverage_and_risk_against_counting_and_scipy(scaled, threshold):
 
 
 def test_before_scaling_it_is_the_reports_table():
-    point = explorer_threshold.operating_point(A, 0.7, False)
+    point = operating_point(A, 0.7, False)
     row = rejection.rejection({"baseline": {0: A.run}}, [0.7]).iloc[0]
     for name in ("coverage", "errors_accepted", "selective_risk", "risk_low", "risk_high"):
         assert point[name] == row[name]
     pd.testing.assert_frame_equal(
-        explorer_threshold.curve(A, False).reset_index(drop=True),
+        curve(A, False).reset_index(drop=True),
         rejection.curve({0: A.run})[["coverage", "risk"]],
         check_names=False,
     )
 
 
 def test_when_nothing_is_accepted_no_risk_is_claimed():
-    said = explorer_threshold.in_words(explorer_threshold.operating_point(A, 1.0, False), 300)
+    said = in_words(operating_point(A, 1.0, False), 300)
     assert said == {
         "coverage": "0.0%",
         "accepted": "0 of 300",
@@ -173,7 +174,7 @@ def test_when_nothing_is_accepted_no_risk_is_claimed():
 
 
 def test_summary_counts():
-    said = explorer.summary(A, B)
+    said = selection.summary(A, B)
     wrong = int((~A.run.test.correct).sum())
     sure = sum(
         confidence >= 0.9 and not right
@@ -181,7 +182,7 @@ def test_summary_counts():
     )
     assert f"baseline: {wrong} errors in 300 test images, {sure} of them" in said
     assert f"{(~A.run.test.correct & B.run.test.correct).sum()} corrected" in said
-    assert len(explorer.summary(A, None).splitlines()) == 2
+    assert len(selection.summary(A, None).splitlines()) == 2
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def place(tmp_path, monkeypatch):
     """A project with released/smoke in it and an unfinished and a finished study in outputs."""
     monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     shutil.copytree(
-        explorer_study.Path(__file__).parent.parent / "released" / "smoke",
+        loading.Path(__file__).parent.parent / "released" / "smoke",
         tmp_path / "released" / "smoke",
     )
     (tmp_path / "outputs" / "begun" / "baseline" / "seed-0").mkdir(parents=True)
@@ -203,8 +204,8 @@ def place(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("study", ["begun", "phantom", "../secret"])
 def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, study, capsys):
-    with pytest.raises(explorer_study.NotMade) as caught:
-        explorer_study.open_study(study, "outputs")
+    with pytest.raises(loading.NotMade) as caught:
+        loading.open_study(study, "outputs")
     line = str(caught.value)
     assert (
         line.startswith(f"outputs/{study}: no finished run")
@@ -221,15 +222,15 @@ def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, s
 
 def test_without_any_study_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(artefacts, "ROOT", tmp_path)
-    with pytest.raises(explorer_study.NotMade, match="none yet"):
-        explorer_study.open_study("phantom", "outputs")
+    with pytest.raises(loading.NotMade, match="none yet"):
+        loading.open_study("phantom", "outputs")
 
 
 def test_a_damaged_run_is_one_line_too(place):
     with open(place / "released" / "smoke" / "cutmix" / "seed-0" / "predictions.npz", "ab") as file:
         file.write(b"x")
-    opened = explorer_study.open_study("smoke", "released")
-    with pytest.raises(explorer_study.NotMade, match="predictions.npz: damaged"):
+    opened = loading.open_study("smoke", "released")
+    with pytest.raises(loading.NotMade, match="predictions.npz: damaged"):
         opened.arm("cutmix", 0)
     assert opened.arm("baseline", 0).seed == 0
 
@@ -238,7 +239,7 @@ def test_arms_come_in_the_studys_order_others_behind_them(place):
     released = place / "released" / "smoke"
     shutil.copytree(released / "baseline", released / "another")
     shutil.copytree(released / "baseline" / "seed-0", released / "baseline" / "seed-7")
-    assert list(explorer_study.finished(released).items()) == [
+    assert list(loading.finished(released).items()) == [
         ("cutmix", [0]),
         ("baseline", [0, 7]),
         ("another", [0]),
@@ -248,7 +249,7 @@ def test_arms_come_in_the_studys_order_others_behind_them(place):
 @pytest.mark.parametrize("name", ["run.json", "predictions.npz", "model.safetensors"])
 def test_a_run_that_lacks_a_file_is_not_finished(place, name):
     (place / "released" / "smoke" / "cutmix" / "seed-0" / name).unlink()
-    assert explorer_study.finished(place / "released" / "smoke") == {"baseline": [0]}
+    assert loading.finished(place / "released" / "smoke") == {"baseline": [0]}
 
 
 def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp_path):
@@ -261,7 +262,7 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
             "position": wrong["position"],
             "predicted": wrong["predicted"],
             "verdict": "background",
-            **dict.fromkeys(explorer_study.NUMBERS, 0.5),
+            **dict.fromkeys(loading.NUMBERS, 0.5),
         }
     )
     rows.loc[rows.index[0], "hot"] = np.nan
@@ -269,13 +270,13 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
     artefacts.write_table(
         path, pd.concat([rows.sample(frac=1, random_state=1), rows.assign(arm="cutmix")])
     )
-    kept = explorer_study.read_verdicts(path, "baseline", arm.table)
+    kept = loading.read_verdicts(path, "baseline", arm.table)
     assert (
         kept.index.tolist() == wrong["position"].tolist()
         and kept["hot"].isna().sum() == 1
         and kept["probability"].dtype == float
     )
-    assert explorer_study.read_verdicts(path, "no_augmentation", arm.table) is None
+    assert loading.read_verdicts(path, "no_augmentation", arm.table) is None
     for changed in (
         rows.iloc[1:],
         rows.assign(predicted=names[2]),
@@ -283,5 +284,5 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
         rows.assign(verdict="?"),
     ):
         artefacts.write_table(path, changed)
-        assert explorer_study.read_verdicts(path, "baseline", arm.table) is None
-    assert explorer_study.read_verdicts(tmp_path / "absent.csv", "baseline", arm.table) is None
+        assert loading.read_verdicts(path, "baseline", arm.table) is None
+    assert loading.read_verdicts(tmp_path / "absent.csv", "baseline", arm.table) is None

@@ -6,9 +6,9 @@ import browser
 import nbformat
 import pytest
 
-from lib import explorer as logic
-from lib import explorer_study
 from lib.base import artefacts
+from lib.explorer import loading
+from lib.explorer import selection as logic
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip(
@@ -40,7 +40,7 @@ def explorer(page):
 @pytest.fixture(scope="module")
 def errors():
     """What the explorer shows first: the baseline's errors on the committed runs, most confident first."""
-    study = explorer_study.open_study("smoke", "released")
+    study = loading.open_study("smoke", "released")
     table = logic.pair_table(study.arm("baseline", 0), study.arm("cutmix", 0))
     return logic.arranged(logic.choose(table), "confidence", False).reset_index(drop=True)
 

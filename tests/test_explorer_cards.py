@@ -5,8 +5,8 @@ import pytest
 import torch
 from explorers import study as made_up
 
-from lib import explorer_cards, explorer_study
 from lib.diagnosis import evidence, probes, verdict
+from lib.explorer import card, loading
 from lib.report import cards
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def study():
-    return explorer_study.open_study("smoke", "released")
+    return loading.open_study("smoke", "released")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def wrong(arms):
 
 def test_maps_of_any_class_sum_to_its_logit(arms):
     classes = [0, 7, 19]
-    found = explorer_cards.maps(arms, 11, classes)
+    found = card.maps(arms, 11, classes)
     assert found.shape == (2, 3, 4, 4)
     for arm, of_arm in zip(arms, found):
         bias = arm.network.fc.bias.detach().numpy()[classes]
@@ -44,7 +44,7 @@ def test_bars_are_those_of_the_reports_card(arms, wrong):
     arm = arms[0]
     found = evidence.examine(arm.run, arm.network, arm.splits, wrong)
     for row, position in enumerate(wrong):
-        bars = explorer_cards.bars(arm, position, *explorer_cards.contested(arms, position))
+        bars = card.bars(arm, position, *card.contested(arms, position))
         whole = cards.bars(found, row)
         assert bars["picture"].tolist() == whole["picture"].tolist()
         np.testing.assert_allclose(
@@ -62,8 +62,8 @@ def test_only_the_probes_of_the_bars_are_run(arms, wrong, monkeypatch):
             asked.append(1) or _real(model, images, mean, std)
         ),
     )
-    explorer_cards.bars.cache_clear()
-    explorer_cards.bars(arms[0], wrong[0], *explorer_cards.contested(arms, wrong[0]))
+    card.bars.cache_clear()
+    card.bars(arms[0], wrong[0], *card.contested(arms, wrong[0]))
     assert (
         len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1
     )  # the picture, the cells with three fillings, shuffled, grey, blurred
@@ -75,10 +75,10 @@ def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):
         evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics, verdict.read_rule()
     )
     for row, position in enumerate(wrong):
-        found = explorer_cards.verdict_of(arm, position)
+        found = card.verdict_of(arm, position)
         assert found["verdict"] == expected["verdict"].iloc[row]
         assert found["probability"] == pytest.approx(expected["probability"].iloc[row], abs=0.05)
-    assert explorer_cards.verdict_of(arm, int(np.flatnonzero(arm.run.test.correct)[0])) is None
+    assert card.verdict_of(arm, int(np.flatnonzero(arm.run.test.correct)[0])) is None
 
 
 def test_typical_features_at_hand_change_nothing(arms, wrong):
@@ -102,7 +102,7 @@ def test_one_error_alone_can_be_examined(arms, wrong):
 
 def test_top_five_against_torch(arms):
     arm = arms[1]
-    top = explorer_cards.top(arm, 3)
+    top = card.top(arm, 3)
     expected = (torch.from_numpy(arm.run.test.logits[3]) / arm.temperature).softmax(0).topk(5)
     assert top["class"].tolist() == expected.indices.tolist()
     np.testing.assert_allclose(top["confidence"], expected.values, rtol=1e-4)
@@ -119,15 +119,13 @@ def test_a_card_is_about_the_first_wrong_answer_or_else_the_runner_up():
         int(np.flatnonzero(chosen)[0]) for chosen in (right[0] & ~right[1], right[0] & right[1])
     )
     only_a = int(np.flatnonzero(~right[0])[0])
-    assert explorer_cards.contested([a, b], only_a) == (
+    assert card.contested([a, b], only_a) == (
         a.run.test.predicted[only_a],
         a.run.test.labels[only_a],
     )
-    assert explorer_cards.contested([a, b], only_b)[0] == b.run.test.predicted[only_b]
-    assert (
-        explorer_cards.contested([a, b], neither)[0] == np.argsort(a.run.test.logits[neither])[-2]
-    )
-    shown = explorer_cards.shown_classes([a, b], only_b, asked=4)
+    assert card.contested([a, b], only_b)[0] == b.run.test.predicted[only_b]
+    assert card.contested([a, b], neither)[0] == np.argsort(a.run.test.logits[neither])[-2]
+    shown = card.shown_classes([a, b], only_b, asked=4)
     assert {*shown} == {b.run.test.predicted[only_b], a.run.test.labels[only_b], 4} and len(
         shown
     ) == len(set(shown))

@@ -14,23 +14,23 @@ from explorers import study as made_up
 from nbconvert import HTMLExporter
 from PIL import Image
 
-from lib import explorer, explorer_cards, explorer_html, explorer_static, explorer_threshold
 from lib.base import artefacts
-from lib.explorer_view import STYLE, Explorer
+from lib.explorer import app, card, html, selection, threshold
+from lib.explorer.app import STYLE, Explorer
 
 
 @pytest.fixture(autouse=True)
 def without_networks(monkeypatch):
     """Maps, probes and verdicts of made-up arms, which have no network."""
     monkeypatch.setattr(
-        explorer_cards,
+        card,
         "maps",
         lambda arms, position, classes: np.random.default_rng(0).normal(
             size=(len(arms), len(classes), 4, 4)
         ),
     )
     monkeypatch.setattr(
-        explorer_cards,
+        card,
         "bars",
         lambda arm, position, wrong, true: pd.DataFrame(
             {"picture": ["as it is", "no colour"], "wrong": [0.75, 0.5], "true": [0.125, 0.25]}
@@ -48,7 +48,7 @@ def without_networks(monkeypatch):
         }
     )
     monkeypatch.setattr(
-        explorer_cards,
+        card,
         "verdict_of",
         lambda arm, position: None if arm.run.test.correct[position] else verdict,
     )
@@ -150,16 +150,16 @@ def test_every_control_has_a_name_and_every_picture_a_text():
         for html in pieces(page)
         for image in BeautifulSoup(html, "html.parser").find_all("img")
     ]
-    assert len(pictures) > explorer.PAGE and all(image["alt"] for image in pictures)
+    assert len(pictures) > selection.PAGE and all(image["alt"] for image in pictures)
 
 
 def test_pictures_are_sent_pixel_for_pixel_and_enlarged_by_whole_pixels():
     study = made_up(["baseline"])
     image = study.splits.test.images[3].numpy()
-    shown = BeautifulSoup(explorer_html.picture(image, "large", "x"), "html.parser").img
+    shown = BeautifulSoup(html.picture(image, "large", "x"), "html.parser").img
     sent = Image.open(io.BytesIO(base64.b64decode(shown["src"].partition(",")[2])))
     np.testing.assert_array_equal(np.asarray(sent), image.transpose(1, 2, 0))
-    assert all(side % 32 == 0 for side in explorer_html.SIDES.values())
+    assert all(side % 32 == 0 for side in html.SIDES.values())
     assert (
         "image-rendering: pixelated" in re.search(r"\.xp-picture \{([^}]*)\}", STYLE.read_text())[1]
     )
@@ -173,7 +173,7 @@ def test_filters_change_the_grid_and_an_empty_selection_says_so():
     page.filters["true"].value = "man"
     of_class = int((~a.run.test.correct & (a.run.test.labels == 3)).sum())
     assert read(page.grid.count.value).startswith(f"{of_class} of 300") and visible(page) == min(
-        of_class, explorer.PAGE
+        of_class, selection.PAGE
     )
     assert {
         read(picture.value).split()[0]
@@ -184,7 +184,7 @@ def test_filters_change_the_grid_and_an_empty_selection_says_so():
     assert "No image passes" in page.grid.count.value and visible(page) == 0
     assert page.grid.previous.disabled and page.grid.next.disabled
     page.low.value, page.filters["true"].value, page.outcome.value = 0, "", "all"
-    assert read(page.grid.count.value).startswith("300 of 300") and visible(page) == explorer.PAGE
+    assert read(page.grid.count.value).startswith("300 of 300") and visible(page) == selection.PAGE
 
 
 def test_pages_turn_and_a_filter_goes_back_to_the_first():
@@ -198,7 +198,7 @@ def test_pages_turn_and_a_filter_goes_back_to_the_first():
         and not page.grid.previous.disabled
     )
     page.grid.number.value = page.grid.number.max
-    assert page.grid.next.disabled and visible(page) == 300 % explorer.PAGE
+    assert page.grid.next.disabled and visible(page) == 300 % selection.PAGE
     page.order.value = page.order.options[1][1]
     assert (
         page.grid.number.value == 1
@@ -219,9 +219,7 @@ def test_a_click_opens_the_card_and_asks_for_a_map_and_a_verdict():
     assert all(f"{100 * arm.probability[row.position].max():.1f}%" in top for arm in (a, b))
     assert "75% 12%" in read(page.card.answer["probes"].value)
     asked = next(
-        number
-        for number in range(5)
-        if number not in explorer_cards.shown_classes([a, b], row.position)
+        number for number in range(5) if number not in card.shown_classes([a, b], row.position)
     )
     name = study.splits.class_names[asked].replace("_", " ")
     assert name not in page.card.answer["maps"].value
@@ -298,9 +296,7 @@ def test_the_threshold_says_what_the_numbers_say():
     for scaled in (False, True):
         panel.scaled.value = scaled
         for arm in (study.arm(name, 0) for name in study.seeds):
-            said = explorer_threshold.in_words(
-                explorer_threshold.operating_point(arm, 0.6, scaled), 300
-            )
+            said = threshold.in_words(threshold.operating_point(arm, 0.6, scaled), 300)
             assert all(words in read(panel.table.value) for words in said.values())
     before = panel.table.value
     panel.typed.value = 0.3
@@ -317,12 +313,10 @@ def test_the_threshold_says_what_the_numbers_say():
 def test_the_dot_of_the_plot_stands_on_its_curve():
     arm = made_up(["baseline"]).arm("baseline", 0)
     curve, point = (
-        explorer_threshold.curve(arm, True),
-        explorer_threshold.operating_point(arm, 0.5, True),
+        threshold.curve(arm, True),
+        threshold.operating_point(arm, 0.5, True),
     )
-    plot = explorer_threshold.risk_plot(
-        {"baseline": curve}, {"baseline": point}, {"baseline": "#0072B2"}
-    )
+    plot = threshold.risk_plot({"baseline": curve}, {"baseline": point}, {"baseline": "#0072B2"})
     plot = BeautifulSoup(plot, "html.parser")
     path, dot = plot.find(id="curve-0").path["d"], plot.find(id="dot-0").use
     line = np.array(re.findall(r"[-\d.]+", path), float).reshape(-1, 2)
@@ -335,13 +329,13 @@ def test_the_dot_of_the_plot_stands_on_its_curve():
 @pytest.fixture
 def displayed(monkeypatch):
     kept = []
-    monkeypatch.setattr(explorer_static, "display", lambda data, raw: kept.append(data))
+    monkeypatch.setattr(app, "display", lambda data, raw: kept.append(data))
     return kept
 
 
 def test_headless_there_is_a_picture_with_a_text_and_no_widget(displayed):
     study = made_up(["baseline", "cutmix"])
-    explorer_static.show(study)
+    app.show(study)
     (data,) = displayed
     assert set(data) == {"text/html", "text/plain"}
     image = BeautifulSoup(data["text/html"], "html.parser").img
@@ -358,13 +352,13 @@ def test_headless_there_is_a_picture_with_a_text_and_no_widget(displayed):
 
 def test_in_jupyterlab_the_widget_and_the_picture_are_one_output(displayed, monkeypatch):
     monkeypatch.delenv("REPORT_HEADLESS")
-    explorer_static.show(made_up(["baseline"]))
+    app.show(made_up(["baseline"]))
     (data,) = displayed
     assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
 
 
 def test_without_errors_the_picture_is_left_out(displayed):
-    explorer_static.show(made_up(["baseline", "cutmix"], signal=100.0))
+    app.show(made_up(["baseline", "cutmix"], signal=100.0))
     (data,) = displayed
     assert (
         data["text/plain"].startswith("Errors of baseline: 0 of 300 test images")
@@ -374,9 +368,7 @@ def test_without_errors_the_picture_is_left_out(displayed):
 
 def test_names_are_text_in_the_static_grid_too():
     study = made_up(["baseline"], HOSTILE, images=60)
-    soup = BeautifulSoup(
-        explorer_static.static(study, study.arm("baseline", 0))["text/html"], "html.parser"
-    )
+    soup = BeautifulSoup(app.static(study, study.arm("baseline", 0))["text/html"], "html.parser")
     assert [tag.name for tag in soup.find_all(True)] == ["img", "p"] and set(soup.img.attrs) == {
         "src",
         "width",
@@ -388,9 +380,9 @@ def test_names_are_text_in_the_static_grid_too():
 @pytest.mark.parametrize("names", [["baseline"], ["baseline", "cutmix"]])
 def test_titles_of_the_static_grid(names):
     study = made_up(names)
-    table = explorer.pair_table(*(study.arm(name, 0) for name in names))
-    first = explorer_static.titles(explorer.choose(table).head(2))[0].splitlines()
-    row = explorer.choose(table).iloc[0]
+    table = selection.pair_table(*(study.arm(name, 0) for name in names))
+    first = app.titles(selection.choose(table).head(2))[0].splitlines()
+    row = selection.choose(table).iloc[0]
     assert (
         len(first) == 1 + len(names)
         and first[0].startswith(f"{row['id']} ")

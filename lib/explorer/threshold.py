@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from lib.base.text import percent, readable
 from lib.evaluation.rejection import CURVE
 from lib.evaluation.selective import counts_at_matched_coverage, rejection_table
-from lib.explorer_html import mark, text
-from lib.explorer_study import Arm
+from lib.explorer.html import mark, text
+from lib.explorer.loading import Arm
 from lib.report.style import label_ends
 
 # of the plot, in pixels, of which a figure has 72 an inch

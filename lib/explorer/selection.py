@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import percent, plural, readable
-from lib.explorer_study import Arm
+from lib.explorer.loading import Arm
 
 OUTCOMES = ("corrected", "regressed", "both wrong", "both right")
 PAGE = 18

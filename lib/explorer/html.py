@@ -45,7 +45,7 @@ def said(predicted: str, confidence: float, correct: bool) -> str:
 
 
 def tile(row, image: np.ndarray, colours: list[str]) -> str:
-    """One picture of the grid with its true class and each arm's answer; row is from lib.explorer.pair_table."""
+    """One picture of the grid with its true class and each arm's answer; row is from lib.explorer.selection.pair_table."""
     answers = [(row.predicted, row.confidence, row.correct)]
     if len(colours) > 1:
         answers.append((row.other_predicted, row.other_confidence, row.other_correct))
@@ -72,7 +72,7 @@ def head(row, image: np.ndarray, facts: dict[str, str]) -> str:
 
 
 def top(tables: dict[str, pd.DataFrame], colours: dict[str, str]) -> str:
-    """Every arm's likeliest classes side by side; tables: arm to lib.explorer_cards.top."""
+    """Every arm's likeliest classes side by side; tables: arm to lib.explorer.card.top."""
     parts = []
     for arm, table in tables.items():
         rows = "".join(

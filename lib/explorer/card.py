@@ -1,14 +1,115 @@
-"""The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand."""
+"""The diagnosis card of one test image in one or two arms, as numbers; what the report knows how to compute is taken from there."""
+
+from functools import lru_cache
 
 import ipywidgets as widgets
 import numpy as np
+import pandas as pd
+import torch
 
-from lib import explorer_cards
-from lib import explorer_html as shown
 from lib.base.text import readable
+from lib.diagnosis import evidence, probes, verdict
 from lib.diagnosis.evidence import LAYER
-from lib.explorer_study import Arm, Study
+from lib.explorer import html as shown
+from lib.explorer.loading import Arm, Study
 from lib.report import cards
+from lib.training import inference
+
+TOP = 5
+
+
+def contested(arms: list[Arm], position: int) -> tuple[int, int]:
+    """The wrong class that the card is about, and the true one.
+
+    Wrong is the prediction of the first arm that errs; where none does, the runner-up of the first.
+    """
+    true = int(arms[0].run.test.labels[position])
+    wrong = next(
+        (
+            int(arm.run.test.predicted[position])
+            for arm in arms
+            if not arm.run.test.correct[position]
+        ),
+        None,
+    )
+    if wrong is None:
+        wrong = int(np.argsort(-arms[0].run.test.logits[position], kind="stable")[1])
+    return wrong, true
+
+
+def shown_classes(arms: list[Arm], position: int, asked: int | None = None) -> list[int]:
+    """The classes whose maps the card shows: every arm's prediction, the contested pair, and the one that was asked for."""
+    predicted = [int(arm.run.test.predicted[position]) for arm in arms]
+    return list(
+        dict.fromkeys([*contested(arms, position), *predicted, *([] if asked is None else [asked])])
+    )
+
+
+def top(arm: Arm, position: int, count: int = TOP) -> pd.DataFrame:
+    """The likeliest classes of one image: class number, name, confidence after temperature scaling, true."""
+    order = np.argsort(-arm.run.test.logits[position], kind="stable")[:count]
+    return pd.DataFrame(
+        {
+            "class": order,
+            "name": np.array(arm.splits.class_names)[order],
+            "confidence": arm.probability[position, order],
+            "true": order == arm.run.test.labels[position],
+        }
+    )
+
+
+def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
+    """Grad-CAM maps at lib.diagnosis.evidence.LAYER, raw, in logits: (arms, classes, h, w)."""
+    splits, targets = arms[0].splits, torch.tensor(classes)
+    images = splits.test.images[[position] * len(classes)]
+    return np.stack(
+        [
+            inference.maps(
+                arm.ready, evidence.LAYER, images, targets, splits.mean, splits.std
+            ).numpy()
+            for arm in arms
+        ]
+    )
+
+
+@lru_cache(maxsize=100)
+def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
+    """lib.report.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
+    splits, test = arm.splits, arm.splits.test
+    images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
+    hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)
+    responses = probes.respond(
+        arm.fast,
+        images,
+        hot,
+        *pair,
+        splits.mean,
+        splits.std,
+        arm.temperature,
+        test.index[[position]],
+        cards.PROBES,
+    )
+    whole = arm.probability[position, [wrong, true]][None]
+    return cards.bars(
+        evidence.Evidence(
+            np.array([position]), *pair, whole, hot[:, None], responses, pd.DataFrame()
+        ),
+        0,
+    )
+
+
+def verdict_of(arm: Arm, position: int) -> pd.Series | None:
+    """The rule's verdict on an error, from the study's table or else made now; None where the arm is right."""
+    if arm.run.test.correct[position]:
+        return None
+    if arm.verdicts is not None:
+        return arm.verdicts.loc[position]
+    found = evidence.examine(arm.run, arm.network, arm.splits, np.array([position]), arm.typical)
+    return verdict.decide(found.statistics, verdict.read_rule()).iloc[0]
+
+
+# The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand.
+
 
 EMPTY = '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the probes did.</p>'
 WAIT = "Being made; the first verdict of an arm takes seconds, since validation is read for it."
@@ -63,19 +164,19 @@ class Card:
             one.layout.display = "none"
 
     def show(self, arms: list[Arm], row, colours: dict[str, str]) -> None:
-        """Fill the card with one row of lib.explorer.pair_table."""
+        """Fill the card with one row of lib.explorer.selection.pair_table."""
         self.arms, self.position, self.colours = arms, int(row.position), colours
         self.answer["head"].value = shown.head(row, self._image(), self._facts(row))
         self.answer["top"].value = shown.top(
-            {arm.name: explorer_cards.top(arm, self.position) for arm in arms}, colours
+            {arm.name: top(arm, self.position) for arm in arms}, colours
         )
         for one in self.details:
             one.layout.display = None
         self.maps_of.disabled = False
         self.draw_maps()
-        wrong, true = explorer_cards.contested(arms, self.position)
+        wrong, true = contested(arms, self.position)
         names = self.study.splits.class_names
-        tables = {arm.name: explorer_cards.bars(arm, self.position, wrong, true) for arm in arms}
+        tables = {arm.name: bars(arm, self.position, wrong, true) for arm in arms}
         self.answer["probes"].value = shown.probed(tables, names[wrong], names[true], colours)
         self._verdicts(NONE_YET)
 
@@ -83,8 +184,8 @@ class Card:
         if self.position is None:
             return
         asked = None if self.maps_of.value == NO_CLASS else self.maps_of.value
-        classes = explorer_cards.shown_classes(self.arms, self.position, asked)
-        found = explorer_cards.maps(self.arms, self.position, classes)
+        classes = shown_classes(self.arms, self.position, asked)
+        found = maps(self.arms, self.position, classes)
         logits = np.stack([arm.run.test.logits[self.position, classes] for arm in self.arms])
         names = [self.study.splits.class_names[number] for number in classes]
         self.answer["maps"].value = shown.maps(found, logits, self._image(), names, self.colours)
@@ -118,7 +219,7 @@ class Card:
                 if right
                 else missing
                 if missing and not kept
-                else cards.sentence(explorer_cards.verdict_of(arm, self.position))
+                else cards.sentence(verdict_of(arm, self.position))
             )
         note = HYPOTHESIS if self.study.splits.test.planted is None else ""
         self.answer["verdict"].value = shown.verdicts(sentences, self.colours) + note
