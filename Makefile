@@ -60,7 +60,7 @@ VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
 EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/index.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
+VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/pipeline/index.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
 TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py decode.py execute.py folders.py given.py graphs.py \
               inference.py interrupt.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
               streams.py train.py walk.py yamls.py))
@@ -104,7 +104,7 @@ ifeq ($(ON)$(DRY),dask)
 GOALS := $(or $(MAKECMDGOALS),help)
 .PHONY: $(GOALS)
 $(firstword $(GOALS)): $(CLUSTER)
-	@exec $(RUN) -m lib.cluster start $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) $(STUDY) $(MAKE) $(GOALS)
+	@exec $(RUN) -m lib.pipeline.cluster start $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) $(STUDY) $(MAKE) $(GOALS)
 $(filter-out $(firstword $(GOALS)),$(GOALS)): $(firstword $(GOALS))
 else
 # --- the study
@@ -132,12 +132,12 @@ data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split 
 # All parameters are checked before anything runs; done means that this content was, as each stage checks its own once more.
 CHECKED := $(OUT)/.checked-$(firstword $(shell cat $(wildcard $(P)/* $(P)/arms/*) 2>/dev/null | cksum))
 $(CHECKED): | $(STAMP)
-	@exec $(RUN) -m lib.preflight '$(P)' $(VIEW_VALUES) < /dev/null
+	@exec $(RUN) -m lib.pipeline.preflight '$(P)' $(VIEW_VALUES) < /dev/null
 	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.checked-* && touch '$@'
 # guard: checked-first
 $(RUNS): | $(CHECKED)
 
-WORK := $(if $(ON),lib.cluster run '$(ON)',lib.execute)
+WORK := $(if $(ON),lib.pipeline.cluster run '$(ON)',lib.pipeline.execute)
 arm_of  = $(firstword $(subst /, ,$(1)))
 seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $(wildcard $(P)/train.yaml) $(P)/arms/$$(call arm_of,$$*).yaml \
@@ -165,15 +165,15 @@ $(OUT)/03_gradcam.ipynb: $(wildcard released/$(STUDY)/*/run.json)
 $(OUT)/05_report.ipynb: $(VIEWS) $(STATED)
 stage_of = $(lastword $(subst _, ,$(1)))
 $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(P)/$$(call stage_of,$$*).yaml) | $(STAMP)
-	@$(JOB) -m lib.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
+	@$(JOB) -m lib.pipeline.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
 
 $(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 	@exec $(RUN) -m lib.export.__main__ $< --html '$@'
 $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
 	@exec $(RUN) -m lib.export.__main__ $< --pdf '$@'
 
-$(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/index.py
-	@$(RUN) -m lib.index '$(@D)'
+$(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/pipeline/index.py
+	@$(RUN) -m lib.pipeline.index '$(@D)'
 
 # --- work with the notebooks
 .PHONY: lab
@@ -240,7 +240,7 @@ lock: ## for authors: the three lock files from their .in (needs uv)
 .PHONY: clean distclean
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
-	@! ls '$(OUTPUTS)'/*/report.html > /dev/null 2>&1 || $(RUN) -m lib.index '$(OUTPUTS)'
+	@! ls '$(OUTPUTS)'/*/report.html > /dev/null 2>&1 || $(RUN) -m lib.pipeline.index '$(OUTPUTS)'
 distclean: ## delete the results of all studies and .venv; data/ stays
 	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') '$(OUTPUTS)/index.html' .venv
 endif

@@ -44,7 +44,7 @@ def train(seed: int) -> Path:
         [
             sys.executable,
             "-m",
-            "lib.execute",
+            "lib.pipeline.execute",
             "notebooks/01_train.ipynb",
             str(place / "train.ipynb"),
             *files,

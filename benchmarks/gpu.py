@@ -26,8 +26,8 @@ from torchvision.datasets import CIFAR100
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.data import cifar, dataset  # noqa: E402
-from lib.fullsize import parameters  # noqa: E402
 from lib.model import resnet18  # noqa: E402
+from lib.pipeline.train_many import parameters  # noqa: E402
 from lib.training import cuda_graph, loop, machine
 
 EPOCHS, TRAINING_IMAGES = 50, 45_000

@@ -64,7 +64,7 @@ def main() -> None:
                 [
                     sys.executable,
                     "-m",
-                    "lib.execute",
+                    "lib.pipeline.execute",
                     f"notebooks/{stage}.ipynb",
                     str(place / f"{stage}.ipynb"),
                     *(("-f", str(file)) if file.is_file() else ()),

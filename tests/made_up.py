@@ -11,8 +11,8 @@ from synthetic import FINGERPRINT, PARAMS
 
 from lib.base import artefacts
 from lib.data import dataset
-from lib.execute import defaults
 from lib.model import resnet18
+from lib.pipeline.execute import defaults
 from lib.training import record
 
 NOTEBOOKS = artefacts.ROOT / "notebooks"

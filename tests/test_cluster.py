@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from project import copied, environment
 
-from lib import cluster
 from lib.base import signals
+from lib.pipeline import cluster
 
 ROOT = Path(__file__).parent.parent
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
@@ -244,7 +244,7 @@ def test_a_scheduler_that_is_not_there_is_one_clear_line(monkeypatch, capfd):
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", f"tcp://127.0.0.1:{free_port()}")
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
     result = subprocess.run(
-        [sys.executable, "-m", "lib.cluster", "start", "smoke", "true"],
+        [sys.executable, "-m", "lib.pipeline.cluster", "start", "smoke", "true"],
         cwd=ROOT,
         capture_output=True,
         text=True,

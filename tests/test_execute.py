@@ -11,9 +11,9 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib import execute
 from lib.base import artefacts
 from lib.base.config import ParameterError
+from lib.pipeline import execute
 
 PARAMETERS = '''study = "smoke"
 outputs = "outputs"
@@ -47,7 +47,7 @@ def names(folder):
 
 
 def run_main(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["lib.execute", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["lib.pipeline.execute", *map(str, arguments)])
     before = signal.getsignal(signal.SIGTERM)
     try:
         return execute.main()
@@ -80,7 +80,7 @@ def test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale(tm
         "title: 'A \"Größe\" – {study}'\nseeds: [1, 2]\n", encoding="utf-8"
     )
     command = (
-        f"'{sys.executable}' -m lib.execute '{source.relative_to(tmp_path)}' '{{seed}} é/out.ipynb' "
+        f"'{sys.executable}' -m lib.pipeline.execute '{source.relative_to(tmp_path)}' '{{seed}} é/out.ipynb' "
         "-f report.yaml -p seeds '[3]' <&-"
     )
     spoken = ("LC_", "LANG", "PYTHONUTF8", "PYTHONIO")

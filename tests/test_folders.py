@@ -11,10 +11,10 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lib import preflight
 from lib.base import artefacts
 from lib.data import dataset, own_images
 from lib.data.cifar import DataError
+from lib.pipeline import preflight
 
 SIZES = {"train": 12, "test": 4}  # of each of three classes
 SIDE = 64

@@ -11,9 +11,9 @@ import psutil
 import pytest
 import torch
 
-from lib import fullsize
 from lib.base import artefacts
 from lib.base.config import ParameterError
+from lib.pipeline import train_many
 from lib.training import cuda_graph, loop, record
 
 VALUES = [
@@ -30,7 +30,7 @@ VALUES = [
 
 
 def run_of(outputs, arm="cutmix", seed=0):
-    return fullsize.parameters("smoke", arm, seed, str(outputs), VALUES)
+    return train_many.parameters("smoke", arm, seed, str(outputs), VALUES)
 
 
 def weights(params):
@@ -40,12 +40,12 @@ def weights(params):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     params = run_of(tmp_path_factory.mktemp("undisturbed"))
-    assert fullsize.train_run(params) == "finished"
+    assert train_many.train_run(params) == "finished"
     return params
 
 
 def test_parameters_are_the_notebooks_the_studys_the_arms_and_then_the_values():
-    params = fullsize.parameters("cifar100", "cutmix", 43, "elsewhere", [("epochs", "60")])
+    params = train_many.parameters("cifar100", "cutmix", 43, "elsewhere", [("epochs", "60")])
     assert (
         params.width,
         params.epochs,
@@ -59,9 +59,9 @@ def test_parameters_are_the_notebooks_the_studys_the_arms_and_then_the_values():
         43,
         "elsewhere",
     )
-    assert fullsize.parameters("smoke", "baseline", 0, "x", []).epochs == 8  # of the notebook
+    assert train_many.parameters("smoke", "baseline", 0, "x", []).epochs == 8  # of the notebook
     with pytest.raises(ParameterError, match="did you mean 'epochs'"):
-        fullsize.parameters("smoke", "baseline", 0, "x", [("epocs", "3")])
+        train_many.parameters("smoke", "baseline", 0, "x", [("epocs", "3")])
 
 
 def test_a_run_folder_is_that_of_a_training_but_for_the_notebook_and_is_not_trained_twice(
@@ -75,7 +75,7 @@ def test_a_run_folder_is_that_of_a_training_but_for_the_notebook_and_is_not_trai
         "predictions.npz",
     }
     monkeypatch.setattr(loop, "start", lambda *_: pytest.fail("trained again"))
-    assert fullsize.train_run(undisturbed) == "finished"
+    assert train_many.train_run(undisturbed) == "finished"
     assert "finished before" in capsys.readouterr().out
 
 
@@ -85,25 +85,25 @@ def test_cut_off_by_the_clock_it_goes_on_and_ends_with_the_same_bits(
 ):
     params, taken, clock = run_of(tmp_path), [], time.monotonic
     monkeypatch.setattr(
-        fullsize.time, "monotonic", lambda: clock() + (1e6 if len(taken) >= steps else 0)
+        train_many.time, "monotonic", lambda: clock() + (1e6 if len(taken) >= steps else 0)
     )
     real = loop.train_step
     monkeypatch.setattr(loop, "train_step", lambda *arguments: (real(*arguments), taken.append(1)))
-    assert fullsize.train_all([params], clock() + 1000) == ["cutmix/0"]
+    assert train_many.train_all([params], clock() + 1000) == ["cutmix/0"]
     assert (
         "stopped on request" in capsys.readouterr().err
         and not (record.folder(params) / "run.json").exists()
     )
     assert steps <= len(taken) <= steps + 1
     monkeypatch.undo()
-    assert fullsize.train_all([params], float("inf")) == []
+    assert train_many.train_all([params], float("inf")) == []
     assert weights(params) == weights(undisturbed)
 
 
 def test_no_run_is_begun_that_would_not_end_in_time(tmp_path, monkeypatch):
     began = []
     clock = [0.0]
-    monkeypatch.setattr(fullsize.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(train_many.time, "monotonic", lambda: clock[0])
 
     def train_run(params, deadline, longest):
         if clock[0] + longest > deadline:
@@ -112,30 +112,32 @@ def test_no_run_is_begun_that_would_not_end_in_time(tmp_path, monkeypatch):
         clock[0] += 40
         return "finished"
 
-    monkeypatch.setattr(fullsize, "train_run", train_run)
-    assert fullsize.train_all([run_of(tmp_path, seed=seed) for seed in range(4)], 100.0) == [
+    monkeypatch.setattr(train_many, "train_run", train_run)
+    assert train_many.train_all([run_of(tmp_path, seed=seed) for seed in range(4)], 100.0) == [
         "cutmix/2",
         "cutmix/3",
     ]
     assert began == [0, 1]
     monkeypatch.undo()
     monkeypatch.setattr(loop, "start", lambda *_: pytest.fail("begun"))
-    assert fullsize.train_run(run_of(tmp_path), time.monotonic() + 10, longest=60.0) == "left"
+    assert train_many.train_run(run_of(tmp_path), time.monotonic() + 10, longest=60.0) == "left"
 
 
 def test_a_run_that_another_process_writes_is_passed_over_and_looked_at_once_more(
     tmp_path, capsys, monkeypatch
 ):
     with artefacts.locked(record.folder(run_of(tmp_path)) / ".train.lock"):
-        assert fullsize.train_all([run_of(tmp_path)], float("inf")) == ["cutmix/0"]
+        assert train_many.train_all([run_of(tmp_path)], float("inf")) == ["cutmix/0"]
     assert capsys.readouterr().out.count("another process") == 2
     became, waited = iter(["locked", "finished", "finished"]), []
     monkeypatch.setattr(
-        fullsize, "attempt", lambda p, *_: (became_of.append(p.seed), next(became))[1]
+        train_many, "attempt", lambda p, *_: (became_of.append(p.seed), next(became))[1]
     )
     became_of, other = [], SimpleNamespace(wait=lambda: waited.append(len(became_of)))
     assert (
-        fullsize.train_all([run_of(tmp_path, seed=seed) for seed in (0, 1)], float("inf"), [other])
+        train_many.train_all(
+            [run_of(tmp_path, seed=seed) for seed in (0, 1)], float("inf"), [other]
+        )
         == []
     )
     assert became_of == [0, 1, 0] and waited[0] == 2, (
@@ -152,7 +154,7 @@ def test_memory_that_runs_out_anywhere_leaves_that_run_and_the_next_is_trained(
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20.00 MiB")
 
     monkeypatch.setattr(loop, place, no_memory)
-    assert fullsize.train_all([run_of(tmp_path, "baseline"), run_of(tmp_path)], float("inf")) == [
+    assert train_many.train_all([run_of(tmp_path, "baseline"), run_of(tmp_path)], float("inf")) == [
         "baseline/0"
     ]
     assert capsys.readouterr().err == "baseline/0: OutOfMemoryError: CUDA out of memory.\n"
@@ -168,7 +170,7 @@ def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(
         [
             sys.executable,
             "-m",
-            "lib.fullsize",
+            "lib.pipeline.train_many",
             "smoke",
             "--jobs",
             "2",
@@ -204,7 +206,7 @@ def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(
 
 def command(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "lib.fullsize", *map(str, arguments)],
+        [sys.executable, "-m", "lib.pipeline.train_many", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=artefacts.ROOT,
@@ -239,7 +241,7 @@ def test_two_processes_share_the_work_and_the_exit_status_says_whether_all_is_do
 def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
     monkeypatch.setattr(cuda_graph, "COMPILED", False)
     monkeypatch.setattr(sys, "argv", ["fullsize", *arguments])
-    assert fullsize.main() == 2
+    assert train_many.main() == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
 
@@ -256,7 +258,7 @@ def test_neither_training_nor_releasing_needs_notebooks_or_plots():
         "traitlets",
         "tqdm",
     )
-    code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.fullsize, lib.training.released"
+    code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.pipeline.train_many, lib.training.released"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=artefacts.ROOT)
 
 
@@ -265,5 +267,5 @@ def test_compiling_is_asked_for_and_recorded(monkeypatch):
     monkeypatch.setattr(
         sys, "argv", ["fullsize", "smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"]
     )
-    monkeypatch.setattr(fullsize, "train_all", lambda *_: [])
-    assert fullsize.main() == 0 and "compiled" in cuda_graph.kind()
+    monkeypatch.setattr(train_many, "train_all", lambda *_: [])
+    assert train_many.main() == 0 and "compiled" in cuda_graph.kind()

@@ -12,8 +12,8 @@ from bs4 import BeautifulSoup
 from PIL import Image
 from test_export import assert_nothing_runs_or_loads
 
-from lib import index
 from lib.base import artefacts
+from lib.pipeline import index
 
 sys.path.insert(0, str(artefacts.ROOT / "tools"))
 import readme_figures  # noqa: E402

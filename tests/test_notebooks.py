@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from lib.base.config import STAGES, Stage, check
-from lib.execute import defaults
+from lib.pipeline.execute import defaults
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("0*.ipynb"))

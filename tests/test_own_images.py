@@ -12,9 +12,9 @@ import torch
 import yaml
 from PIL import Image
 
-from lib import preflight
 from lib.base import artefacts
 from lib.base.text import escape
+from lib.pipeline import preflight
 from lib.training import machine
 
 DOCS = (artefacts.ROOT / "docs" / "data.md").read_text(encoding="utf-8")

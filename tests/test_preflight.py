@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from project import copied, make, study
 
-from lib import preflight
 from lib.base import artefacts
+from lib.pipeline import preflight
 
 ALL = {
     "failures": "before: a\nafter: b\n",
@@ -109,11 +109,11 @@ def test_make_checks_the_study_first_and_a_good_one_only_once(project):
     (project / "params" / "late" / "report.yaml").write_text(ALL["report"], encoding="utf-8")
     checked = make(project, "-n", "report", "STUDY=late").stdout.split("touch '")[1].split("'")[0]
     assert make(project, checked, "STUDY=late").returncode == 0 and (project / checked).is_file()
-    assert "lib.preflight" not in make(project, "-n", "report", "STUDY=late").stdout
+    assert "lib.pipeline.preflight" not in make(project, "-n", "report", "STUDY=late").stdout
     (project / "params" / "late" / "report.yaml").write_text(
         ALL["report"] + "title: y\n", encoding="utf-8"
     )
-    assert "lib.preflight" in make(project, "-n", "report", "STUDY=late").stdout
+    assert "lib.pipeline.preflight" in make(project, "-n", "report", "STUDY=late").stdout
 
 
 @pytest.mark.parametrize(

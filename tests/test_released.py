@@ -8,10 +8,10 @@ import pytest
 import torch
 from project import copied, make
 
-from lib import fullsize
 from lib.base import artefacts
 from lib.base.config import check
 from lib.data import dataset
+from lib.pipeline import train_many
 from lib.training import record, released
 
 VALUES = [
@@ -30,7 +30,7 @@ def trained(tmp_path_factory):
     outputs = tmp_path_factory.mktemp("outputs")
     for arm in ("baseline", "cutmix"):
         assert (
-            fullsize.train_run(fullsize.parameters("smoke", arm, 0, str(outputs), VALUES))
+            train_many.train_run(train_many.parameters("smoke", arm, 0, str(outputs), VALUES))
             == "finished"
         )
     return outputs
@@ -204,7 +204,7 @@ def test_make_trains_what_was_taken_over_when_retrain_does_not_mean_no(tmp_path)
     for word in [*NO, "1", "yes"]:
         plan = make(tmp_path, "-n", str(goal.relative_to(tmp_path)), "STUDY=smoke", RETRAIN=word)
         assert plan.returncode == 0, plan.stderr
-        assert ("-m lib.execute" in plan.stdout) == (word not in NO), word
+        assert ("-m lib.pipeline.execute" in plan.stdout) == (word not in NO), word
 
 
 def test_a_run_finished_here_comes_before_a_released_one(project, trained):

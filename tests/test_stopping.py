@@ -11,8 +11,8 @@ import psutil
 import pytest
 from project import command, copied, environment, make, study
 
-from lib import execute
 from lib.base import signals
+from lib.pipeline import execute
 
 LONG = "train_size: 100\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
 CASES = [
@@ -219,7 +219,7 @@ def test_what_is_ignored_from_the_start_stays_ignored():
 
 def test_ctrl_c_while_the_modules_are_imported_is_no_traceback():
     child = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "lib.execute", "no.ipynb", "none"],
+        [sys.executable, "-X", "importtime", "-m", "lib.pipeline.execute", "no.ipynb", "none"],
         stderr=subprocess.PIPE,
         text=True,
     )

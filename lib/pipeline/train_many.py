@@ -1,6 +1,6 @@
 """Train many runs of a study without notebooks: each is written as soon as it is finished, and one that was cut off goes on.
 
-    python -m lib.fullsize STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M] [--jobs K] [--compile] [-p NAME VALUE]...
+    python -m lib.pipeline.train_many STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M] [--jobs K] [--compile] [-p NAME VALUE]...
 
 A run folder is that of `make train` in every file but the executed notebook. A run that is finished, or that another process writes, is
 passed over, so that the same command may be given again, and to several processes at once. When the minutes are over it saves what it
@@ -197,7 +197,7 @@ def main() -> int:
         for _ in range(options.jobs - 1):
             others.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "lib.fullsize", *sys.argv[1:], "--jobs", "1"],
+                    [sys.executable, "-m", "lib.pipeline.train_many", *sys.argv[1:], "--jobs", "1"],
                     cwd=artefacts.ROOT,
                     env=os.environ | {"REPORT_PARENT": str(os.getpid())},
                 )

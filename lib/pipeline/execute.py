@@ -1,6 +1,6 @@
 """Run one notebook with papermill: parameters checked before, the result under its name only if it succeeded.
 
-    python -m lib.execute NOTEBOOK OUTPUT [-f FILE]... [-p NAME VALUE]...
+    python -m lib.pipeline.execute NOTEBOOK OUTPUT [-f FILE]... [-p NAME VALUE]...
 
 Files and values are laid over one another in the order they are given; later ones win.
 """

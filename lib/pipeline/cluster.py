@@ -1,7 +1,7 @@
 """Many runs on many machines: `make train ON=dask` gives each training to Dask, whose scheduler places it and moves it when a worker is lost.
 
-    python -m lib.cluster start [--jobs N] STUDY MAKE...   run a make command with ON=<address of a cluster>
-    python -m lib.cluster run ADDRESS ARGUMENT...          one training: `python -m lib.execute ARGUMENT...` on a worker of that cluster
+    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...   run a make command with ON=<address of a cluster>
+    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...          one training: `python -m lib.pipeline.execute ARGUMENT...` on a worker of that cluster
 
 The cluster is the one that DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this machine that ends with the command. Workers
 need this folder and this Python under the same paths.
@@ -94,7 +94,7 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
 
 
 def run(address: str, arguments: list[str]) -> int:
-    """One training on the cluster at `address`; its lines are printed here. The exit status is lib.execute's."""
+    """One training on the cluster at `address`; its lines are printed here. The exit status is lib.pipeline.execute's."""
     from lib.base import signals
 
     signals.leave_once()
@@ -106,7 +106,7 @@ def run(address: str, arguments: list[str]) -> int:
         client.subscribe_topic(topic, lambda event: print(event[1], flush=True))
         future = client.submit(
             job,
-            [sys.executable, "-m", "lib.execute", *arguments],
+            [sys.executable, "-m", "lib.pipeline.execute", *arguments],
             environment,
             os.getcwd(),
             str(output.absolute().parent / f".{output.stem}.lock"),
@@ -155,7 +155,7 @@ def slots(study: str) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: one GPU, or as many workers
     as runs of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many that are."""
     from lib.base.config import ParameterError
-    from lib.execute import defaults, gather
+    from lib.pipeline.execute import defaults, gather
 
     train = Path("params") / study / "train.yaml"
     params = (

@@ -1,4 +1,4 @@
-"""The studies of a folder on one page: `python -m lib.index OUTPUTS` writes OUTPUTS/index.html."""
+"""The studies of a folder on one page: `python -m lib.pipeline.index OUTPUTS` writes OUTPUTS/index.html."""
 
 import html
 import sys
