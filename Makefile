@@ -59,11 +59,10 @@ RUNS  := $(foreach arm,$(ARMS),$(foreach seed,$(SEEDS),$(OUT)/$(arm)/seed-$(seed
 VIEWS := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
 
 # What a change must rerun: a plot retrains nothing, an exporter recomputes nothing.
-EXPORT_LIB := $(wildcard lib/export*.py lib/templates/* lib/templates/*/* lib/templates/*/*/*)
-VIEW_LIB   := $(filter-out $(EXPORT_LIB) $(wildcard lib/explorer*) lib/pipeline/index.py,$(wildcard lib/*.py lib/*.mplstyle lib/*.json))
-TRAIN_LIB  := $(wildcard $(addprefix lib/,augment.py checkpoint.py cifar100.py cutmix.py data.py decode.py execute.py folders.py given.py graphs.py \
-              inference.py interrupt.py lock.py machine.py mapped.py model.py params.py phantom*.py predict.py randomness.py recipe.py record.py released.py runs.py \
-              streams.py train.py walk.py yamls.py))
+in         = $(wildcard $(foreach room,$(1),$(addprefix lib/$(room)/,*.* */*.* */*/*.* */*/*/*.*)))
+TRAIN_LIB  := lib/model.py lib/cutmix.py lib/pipeline/execute.py $(call in,base data training)
+VIEW_LIB   := $(TRAIN_LIB) lib/gradcam.py $(call in,evaluation diagnosis report)
+EXPORT_LIB := $(call in,export)
 
 # Values are YAML: a name in quotes stays text, were it 2024, no or null.
 comma := ,
@@ -168,9 +167,9 @@ $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $
 	@$(JOB) -m lib.pipeline.execute $< '$@' $(call files,$(P)/$(call stage_of,$*).yaml) $(VIEW_VALUES) < /dev/null
 
 $(OUT)/report.html: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@exec $(RUN) -m lib.export.__main__ $< --html '$@'
+	@exec $(RUN) -m lib.export $< --html '$@'
 $(OUT)/report.pdf: $(OUT)/05_report.ipynb $(EXPORT_LIB)
-	@exec $(RUN) -m lib.export.__main__ $< --pdf '$@'
+	@exec $(RUN) -m lib.export $< --pdf '$@'
 
 $(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/pipeline/index.py
 	@$(RUN) -m lib.pipeline.index '$(@D)'

@@ -242,7 +242,7 @@ def test_a_disk_that_fails_is_one_clear_line(tmp_path, monkeypatch, capfd):
 # --- one writer at a time
 
 HOLDER = """import pathlib, sys
-from lib.execute import locked
+from lib.base.artefacts import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -134,7 +134,7 @@ def test_nbconvert_finds_the_exporters_from_this_folder_alone(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     jupyter = str(Path(sys.executable).with_name("jupyter"))
     for kind, start in (("html", b"<!DOCTYPE"), ("pdf", b"%PDF-")):
-        name = f"lib.export_{kind}.Report{kind.upper()}"
+        name = f"lib.export.{kind}.Report{kind.upper()}"
         command = [jupyter, "nbconvert", "--to", name, str(tmp_path / "a.ipynb")]
         result = subprocess.run(
             command, cwd=artefacts.ROOT, env=environment, capture_output=True, text=True

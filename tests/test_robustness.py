@@ -18,7 +18,7 @@ from lib.data.dataset import Split
 from lib.evaluation import robustness
 from lib.evaluation.corruptions import CONSTANTS, NAMES, corrupt
 from lib.evaluation.robustness import CONDITIONS
-from lib.report import robustness, style
+from lib.report import robustness as chapter, style
 from lib.training import machine, record
 
 CLASSES, IMAGES = 5, 300
@@ -189,7 +189,7 @@ def test_the_tables_say_what_was_measured(measured, numbers):
     arms = robustness.by_arm(numbers)
     assert (
         arms["arm"].tolist() == list(PREDICTED)
-        and robustness.arm_formats(arms)["calibration error, clean"] == "{:.3f}"
+        and chapter.arm_formats(arms)["calibration error, clean"] == "{:.3f}"
     )
     assert (
         arms.loc[1, "the same after scaling, corrupted"]
@@ -198,7 +198,7 @@ def test_the_tables_say_what_was_measured(measured, numbers):
 
 
 def test_the_plot_draws_the_table_in_the_arms_colours(measured):
-    axes = robustness.accuracy_figure(measured)
+    axes = chapter.accuracy_figure(measured)
     assert [axis.get_title() or axis.get_title(loc="left") for axis in axes.flat] == list(
         NAMES.values()
     )
@@ -217,7 +217,7 @@ def test_the_plot_draws_the_table_in_the_arms_colours(measured):
 def test_examples_are_drawn_by_whole_pixels():
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
     split = Split(torch.from_numpy(images), torch.zeros(3), np.arange(3))
-    figure = robustness.examples_figure(split, place=1)
+    figure = chapter.examples_figure(split, place=1)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=192)
     plt.close(figure)
@@ -248,7 +248,7 @@ def set_change(results, name, low, high):
 
 
 def test_prose_says_that_a_gain_carries_over(results):
-    text = robustness.robustness(results)
+    text = chapter.robustness(results)
     assert (
         "The gain carries over." in text
         and text.count("CutMix is more accurate than baseline") == 2
@@ -257,9 +257,9 @@ def test_prose_says_that_a_gain_carries_over(results):
 
 
 def test_prose_says_how_the_images_were_chosen(results):
-    assert "Of 1,000 test images 300, drawn at random, were" in robustness.robustness(results)
+    assert "Of 1,000 test images 300, drawn at random, were" in chapter.robustness(results)
     results["study"]["sizes"]["test"] = 300
-    assert "All 300 test images were" in robustness.robustness(results)
+    assert "All 300 test images were" in chapter.robustness(results)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_prose_says_no_more_than_the_intervals(results, clean, under, said):
     set_change(results, "none", *clean)
     set_change(results, "all", *under)
     set_change(results, "drop", -0.01, 0.01)
-    text = robustness.robustness(results)
+    text = chapter.robustness(results)
     assert (
         said in text
         and "No difference in what corruption costs" in text
@@ -304,13 +304,13 @@ def test_prose_says_no_more_than_the_intervals(results, clean, under, said):
 )
 def test_prose_names_the_arm_that_loses_more(results, low, high, said):
     set_change(results, "drop", low, high)
-    assert said in robustness.robustness(results)
+    assert said in chapter.robustness(results)
 
 
 def test_prose_tells_the_corruptions_apart(results):
     for place, kind in enumerate(NAMES):
         set_change(results, kind, *((0.01, 0.03), (-0.03, -0.01), (-0.01, 0.01))[min(place, 2)])
-    text = robustness.robustness(results)
+    text = chapter.robustness(results)
     assert (
         "CutMix is more accurate under Gaussian noise (+2.0) and less accurate under defocus blur (−2.0); under the other 4 no "
         "difference was found."
@@ -319,7 +319,7 @@ def test_prose_tells_the_corruptions_apart(results):
 
 def test_two_copies_of_one_run_do_not_differ(measured, results):
     results["compare"]["robustness"] = summarise(measured, "baseline", "baseline")
-    text = robustness.robustness(results)
+    text = chapter.robustness(results)
     assert (
         text.count(
             "no difference in accuracy between baseline and CutMix was found (0.0 points, 95% interval 0.0 to 0.0)"
@@ -336,7 +336,7 @@ def test_two_copies_of_one_run_do_not_differ(measured, results):
 
 def test_prose_says_that_corruptions_were_skipped():
     for compare in ({}, {"robustness": None}):
-        assert "not looked at" in robustness.robustness(
+        assert "not looked at" in chapter.robustness(
             {"compare": {"before": "a", "after": "b"} | compare}
         )
 
@@ -349,9 +349,9 @@ def test_hostile_names_become_text(results, numbers, hostile):
         hostile: numbers["arms"]["cutmix"],
     }
     texts = [
-        robustness.robustness(results),
-        robustness.by_corruption(numbers, "baseline", hostile),
-        robustness.examples_caption(3, hostile)["caption"],
+        chapter.robustness(results),
+        chapter.by_corruption(numbers, "baseline", hostile),
+        chapter.examples_caption(3, hostile)["caption"],
     ]
     assert not any("<script" in text for text in texts)
     assert all(

@@ -1,0 +1,3 @@
+"""What stored predictions say, without a network: calibration, selective prediction, paired
+comparison, bootstrap, failures, labels, severity, ablation, robustness.
+"""

@@ -44,14 +44,14 @@ def calibration_view(numbers: dict[str, dict]) -> pd.DataFrame:
     """The same as it is printed: two rows an arm, without and with its temperature."""
     rows = []
     for arm, of_arm in numbers.items():
-        for ending, temperature in (
+        for ending, scaled_by in (
             ("", "none"),
             ("_scaled", with_spread("temperature", of_arm["temperature"])),
         ):
             rows.append(
                 {
                     "arm": readable(arm),
-                    "temperature": temperature,
+                    "temperature": scaled_by,
                     **{
                         MEASURES[name].label.removesuffix(", nats"): with_spread(
                             name, of_arm[name + ending]

@@ -1,0 +1,1 @@
+"""The widgets of notebooks/explore.ipynb, over a finished study."""

@@ -5,6 +5,7 @@ import html
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -12,7 +13,6 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from lib.base import artefacts
 from lib.base.text import percent, plural, readable
 from lib.explorer import html as shown
 from lib.explorer import selection
@@ -101,7 +101,7 @@ def titles(drawn) -> list[str]:
 # The explorer as widgets: two arms to compare, filters, a grid of images, a card and a threshold.
 
 
-STYLE = artefacts.ROOT / "lib" / "explorer.css"
+STYLE = Path(__file__).with_name("explorer.css")
 FILTERS = {
     "true": "true class",
     "predicted": "predicted class",

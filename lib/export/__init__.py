@@ -1,0 +1,1 @@
+"""An executed notebook as one HTML file and one PDF: `python -m lib.export`."""

@@ -1,0 +1,3 @@
+"""What the report shows and says, by chapter: figures, captions and sentences, from numbers that
+other rooms computed.
+"""

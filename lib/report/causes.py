@@ -109,14 +109,16 @@ def probe_effects_figure(table: pd.DataFrame, axes=None):
         axes = plt.subplots(
             1, 2, figsize=(WIDTH, 0.95 + 0.23 * len(probes)), layout="constrained", sharey=True
         )[1]
-    for axis, name, title in zip(
+    for axis, share, title in zip(
         axes, ("flip", "to_true"), ("the answer changes", "it changes to the true class")
     ):
         for number, (arm, colour) in enumerate(palette.items()):
             rows = table[table["arm"] == arm]
             place = rows["probe"].map(probes.index) + STEP * (number - (len(palette) - 1) / 2)
-            axis.hlines(place, rows[f"{name}_low"], rows[f"{name}_high"], color=colour, linewidth=1)
-            axis.scatter(rows[name], place, color=colour, s=10, zorder=3)
+            axis.hlines(
+                place, rows[f"{share}_low"], rows[f"{share}_high"], color=colour, linewidth=1
+            )
+            axis.scatter(rows[share], place, color=colour, s=10, zorder=3)
         axis.set(title=title, xlabel="share of errors", xlim=(0, None))
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
         axis.grid(axis="y", visible=False)

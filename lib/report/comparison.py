@@ -460,9 +460,9 @@ def effects_figure(found: list[dict], axes=None):
             sharey=True,
         )[1]
     place = np.arange(len(found))
-    for axis, (name, (label, scale)) in zip(axes, PANELS.items()):
+    for axis, (measure, (label, scale)) in zip(axes, PANELS.items()):
         estimate, low, high = (
-            scale * np.array([effect[name][end] for effect in found])
+            scale * np.array([effect[measure][end] for effect in found])
             for end in ("estimate", "low", "high")
         )
         colour = np.where((low > 0) | (high < 0), "black", "#9a9a9a")

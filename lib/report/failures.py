@@ -58,9 +58,9 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
             linewidth=1,
             label=readable(arm),
         )
-        for where, top, count in zip(middle, table["share_high"][shown], table["errors"][shown]):
+        for where, top, errors in zip(middle, table["share_high"][shown], table["errors"][shown]):
             ax.annotate(
-                f"{count:,}",
+                f"{errors:,}",
                 (where, top),
                 (0, 2),
                 textcoords="offset points",
@@ -124,12 +124,12 @@ def confusion_figure(
     edges = np.cumsum([0] + [size for _, size in blocks])
     for axis, (arm, matrix) in zip(axes, errors.items()):
         drawn = axis.imshow(matrix, cmap=shades, norm=norm, interpolation="none")
-        for start, end in zip(edges[:-1], edges[1:]):
+        for first, last in zip(edges[:-1], edges[1:]):
             axis.add_patch(
                 Rectangle(
-                    (start - 0.5, start - 0.5),
-                    end - start,
-                    end - start,
+                    (first - 0.5, first - 0.5),
+                    last - first,
+                    last - first,
                     fill=False,
                     edgecolor="#222222",
                     linewidth=0.6,

@@ -191,16 +191,10 @@ CODE = (
     "lib/base/random.py",
     "lib/model.py",
     "lib/cutmix.py",
-    "lib/cutmix.py",
-    "lib/data/dataset.py",
-    "lib/data/dataset.py",
     "lib/data/augment.py",
+    "lib/data/dataset.py",
     "lib/data/streams.py",
-    "lib/training/loop.py",
-    "lib/training/cuda_graph.py",
-    "lib/training/inference.py",
-    "lib/training/machine.py",
-    "lib/training/record.py",
+    "lib/training",
 )
 HISTORY_SO_FAR = "history.part.csv"
 TAKEN_OVER = (
