@@ -1,4 +1,4 @@
-"""Read by `jupyter nbconvert` when it is called from this folder: it then finds the exporters in lib/."""
+"""Read by `jupyter nbconvert` when it is called from this folder: it finds the exporters."""
 
 import sys
 from pathlib import Path

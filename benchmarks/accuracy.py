@@ -1,11 +1,12 @@
-"""Does the engine train as well as a plain loop? Test accuracy of both, over seeds, the recipe being the same.
+"""Does the engine train as well as a plain loop? Test accuracy of both, over seeds, the recipe
+being the same.
 
     python benchmarks/accuracy.py [--seeds 5] [--epochs 5] [--images 10000] [--width 16]
 
-The plain loop is torchvision's and torch's own: transforms on PIL images, DataLoader, v2.CutMix, CrossEntropyLoss with label smoothing,
-MultiStepLR, fp32. Needs CIFAR-100 in data/ (or $CIFAR100_ROOT); 15 min on two cores, a run on each. Finished runs are kept in
-outputs/bench-accuracy and not repeated; the result goes to benchmarks/results/accuracy.json.
-"""
+The plain loop is torchvision's and torch's own: transforms on PIL images, DataLoader, v2.CutMix,
+CrossEntropyLoss with label smoothing, MultiStepLR, fp32. Needs CIFAR-100 in data/ (or
+$CIFAR100_ROOT); 15 min on two cores, a run on each. Finished runs are kept in
+outputs/bench-accuracy and not repeated; the result goes to benchmarks/results/accuracy.json."""
 
 import argparse
 import json
@@ -128,12 +129,14 @@ def main() -> None:
         }
     for loop, values in found.items():
         print(
-            f"{loop:6s} {values.mean():.2%}, standard deviation {values.std(ddof=1):.2%}, of {len(values)} seeds: {np.round(values * 100, 1)}"
+            f"{loop:6s} {values.mean():.2%}, standard deviation {values.std(ddof=1):.2%}, of "
+            f"{len(values)} seeds: {np.round(values * 100, 1)}"
         )
     test = ttest_ind(found["ours"], found["plain"], equal_var=False)
     low, high = test.confidence_interval()
     print(
-        f"ours - plain: {(found['ours'].mean() - found['plain'].mean()) * 100:+.2f} points, 95% Welch interval {low * 100:+.2f} to {high * 100:+.2f}"
+        f"ours - plain: {(found['ours'].mean() - found['plain'].mean()) * 100:+.2f} points, 95% "
+        f"Welch interval {low * 100:+.2f} to {high * 100:+.2f}"
     )
     place = Path(__file__).parent / "results" / "accuracy.json"
     kept = json.loads(place.read_text()) if place.exists() else []

@@ -1,10 +1,13 @@
-"""The rule of the diagnosis: fitted on the validation splits of phantoms 1 to 3, and the networks of phantoms 43 to 46 it is scored on.
+"""The rule of the diagnosis: fitted on the validation splits of phantoms 1 to 3, and the networks
+of phantoms 43 to 46 it is scored on.
 
-    python benchmarks/diagnosis.py fit       # trains three baselines (5 min on two cores), writes lib/rule.json
-    python benchmarks/diagnosis.py networks  # trains four baselines, writes released/phantom/data-<seed>
+    python benchmarks/diagnosis.py fit       # trains three baselines (5 min on two cores), writes
+    lib/rule.json
+    python benchmarks/diagnosis.py networks  # trains four baselines, writes
+    released/phantom/data-<seed>
 
-Both go on where they were interrupted. No test image is read, and the phantom of the default study (42) takes no part in the fit.
-"""
+Both go on where they were interrupted. No test image is read, and the phantom of the default study
+(42) takes no part in the fit."""
 
 import dataclasses
 import subprocess
@@ -23,12 +26,15 @@ from lib.diagnosis import evidence, verdict
 from lib.training import inference, record
 
 FITTED, SCORED = (1, 2, 3), (43, 44, 45, 46)
-VAL_SIZE = 6_000  # images: the validation split starts with the 2,000 that the network's temperature is fitted on, which are left out
+# images: the validation split starts with the 2,000 that the network's temperature is fitted on,
+# which are left out
+VAL_SIZE = 6_000
 STRENGTH = 1.0  # scikit-learn's C, its default
 
 
 def train(seed: int) -> Path:
-    """The folder of the baseline of the phantom with that data seed, trained with the parameters of the study phantom."""
+    """The folder of the baseline of the phantom with that data seed, trained with the parameters of
+    the study phantom."""
     place = artefacts.ROOT / "outputs" / f"phantom-data-{seed}" / "baseline" / "seed-42"
     files = [
         f for name in ("train", "arms/baseline") for f in ("-f", f"params/phantom/{name}.yaml")
@@ -57,7 +63,8 @@ def train(seed: int) -> Path:
 
 
 def validation_errors(place: Path) -> pd.DataFrame:
-    """Statistics of every error on validation images that the network's temperature was not fitted on, and what was planted."""
+    """Statistics of every error on validation images that the network's temperature was not fitted
+    on, and what was planted."""
     run = record.load_run(place)
     splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     model = record.load_model(run, len(splits.class_names))
@@ -118,6 +125,7 @@ if __name__ == "__main__":
     verbs = {"fit": fit, "networks": networks}
     if len(sys.argv) != 2 or sys.argv[1] not in verbs:
         sys.exit(
-            f"benchmarks/diagnosis.py: got {' '.join(sys.argv[1:])!r}; allowed: {' or '.join(verbs)}"
+            f"benchmarks/diagnosis.py: got {' '.join(sys.argv[1:])!r}; allowed: "
+            f"{' or '.join(verbs)}"
         )
     verbs[sys.argv[1]]()

@@ -1,4 +1,5 @@
-"""Draw docs/performance.png from the newest results in benchmarks/results: python benchmarks/draw.py"""
+"""Draw docs/performance.png from the newest results in benchmarks/results: python
+benchmarks/draw.py"""
 
 import json
 from pathlib import Path

@@ -1,11 +1,12 @@
-"""How fast training and prediction are, beside a plain loop and beside the machine's own convolutions.
+"""How fast training and prediction are, beside a plain loop and beside the machine's own
+convolutions.
 
     python benchmarks/engine.py [--width 64] [--rounds 3] [--images 1280] [--threads 2]
 
-Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved, so that a busy moment hits every row; medians are
-given with the smallest and the largest round. The plain loops run in a process of their own, which has none of the engine's settings
-(memory kept between batches, deterministic sums); one process computes at a time. Appends to benchmarks/results/engine.json.
-"""
+Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved, so that a busy moment hits
+every row; medians are given with the smallest and the largest round. The plain loops run in a
+process of their own, which has none of the engine's settings (memory kept between batches,
+deterministic sums); one process computes at a time. Appends to benchmarks/results/engine.json."""
 
 import argparse
 import json
@@ -135,7 +136,8 @@ def plain_seconds(what: str, width: int, images: int, threads: int) -> float:
 
 
 def convolutions(model: nn.Module, precision: str, backward: bool):
-    """Only the network's convolutions on one batch, forward and, if asked, both backward passes: the step's limit."""
+    """Only the network's convolutions on one batch, forward and, if asked, both backward passes:
+    the step's limit."""
     calls, hooks = [], []
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -184,7 +186,8 @@ def convolutions(model: nn.Module, precision: str, backward: bool):
 
 
 def rows(arguments, splits, pool) -> dict:
-    """name: (function, images it handles); a function may return the seconds it took, where the pool's way is not to count."""
+    """name: (function, images it handles); a function may return the seconds it took, where the
+    pool's way is not to count."""
     width, images = arguments.width, arguments.images
 
     def elsewhere(what):
@@ -259,7 +262,8 @@ def main() -> None:
     rate = {name: 1 / statistics.median(times) for name, times in seconds.items()}
     for name, times in seconds.items():
         print(
-            f"{name:34s} {rate[name]:8.1f} images/s   ({1 / max(times):.1f} to {1 / min(times):.1f})"
+            f"{name:34s} {rate[name]:8.1f} images/s   ({1 / max(times):.1f} to "
+            f"{1 / min(times):.1f})"
         )
     predicted = max(value for name, value in rate.items() if name.startswith("our prediction"))
     evaluation, limit = (

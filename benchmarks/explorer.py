@@ -1,8 +1,9 @@
-"""How long the explorer takes to answer, in its kernel: python benchmarks/explorer.py [STUDY] [OUTPUTS] [--times N]
+"""How long the explorer takes to answer, in its kernel: python benchmarks/explorer.py [STUDY]
+[OUTPUTS] [--times N]
 
-The widgets are worked as a browser would work them: every picture is encoded and every piece of HTML made; what the network between
-kernel and browser and the drawing there take is not in it. One thread, as in the notebook.
-"""
+The widgets are worked as a browser would work them: every picture is encoded and every piece of
+HTML made; what the network between kernel and browser and the drawing there take is not in it. One
+thread, as in the notebook."""
 
 import argparse
 import time
@@ -75,8 +76,9 @@ def main() -> None:
     study = open_study(given.study, given.outputs)
     page = Explorer(study)
     print(
-        f"{len(study.splits.test):,} test images, {len(study.splits.class_names)} classes, {len(study.seeds)} arms; "
-        f"opened in {time.perf_counter() - began:.1f} s; seconds of each action, {given.times} times"
+        f"{len(study.splits.test):,} test images, {len(study.splits.class_names)} classes, "
+        f"{len(study.seeds)} arms; opened in {time.perf_counter() - began:.1f} s; seconds of "
+        f"each action, {given.times} times"
     )
     for name, prepare in actions(page, np.random.default_rng(0)).items():
         taken = []
@@ -86,7 +88,8 @@ def main() -> None:
             act()
             taken.append(time.perf_counter() - began)
         print(
-            f"{name:24} median {np.median(taken):.3f}  95th percentile {np.percentile(taken, 95):.3f}"
+            f"{name:24} median {np.median(taken):.3f}  95th percentile "
+            f"{np.percentile(taken, 95):.3f}"
         )
 
 

@@ -1,12 +1,15 @@
 """How fast a GPU trains, beside a plain loop and beside its own matrix product, in one process.
 
-    python benchmarks/gpu.py [--rounds 3] [--images 45000] [--workers 8] [--device cuda] [--width 64]
+    python benchmarks/gpu.py [--rounds 3] [--images 45000] [--workers 8] [--device cuda] [--width
+    64]
 
-Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved; each is one pass over the images, the first one (which warms up,
-captures and compiles) counted apart. Rows: a plain loop (DataLoader, torchvision's transforms, fp32, torch's own settings), our step taken
-one by one, as a CUDA graph, as a graph with whatever algorithms cuDNN finds fastest (then bits need not repeat), and as a graph of the
-compiled network. Appends to benchmarks/results/gpu.json; a row that fails is named, the rest is measured, and the exit status is 1.
-On a CPU the two rows that need no GPU rehearse it.
+Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved; each is one pass over the
+images, the first one (which warms up, captures and compiles) counted apart. Rows: a plain loop
+(DataLoader, torchvision's transforms, fp32, torch's own settings), our step taken one by one, as a
+CUDA graph, as a graph with whatever algorithms cuDNN finds fastest (then bits need not repeat), and
+as a graph of the compiled network. Appends to benchmarks/results/gpu.json; a row that fails is
+named, the rest is measured, and the exit status is 1. On a CPU the two rows that need no GPU
+rehearse it.
 """
 
 import argparse
@@ -39,7 +42,8 @@ def wait(device: torch.device) -> None:
 
 
 def matmul_rate(device: torch.device) -> float:
-    """Operations a second of one large bf16 matrix product on random data: what the device can do at most."""
+    """Operations a second of one large bf16 matrix product on random data: what the device can do
+    at most."""
     side, times = 8192 if device.type == "cuda" else 512, []
     one, other = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     for _ in range(13):
@@ -52,7 +56,8 @@ def matmul_rate(device: torch.device) -> float:
 
 
 def training_operations(width: int) -> float:
-    """Floating-point operations of a training step for each image: convolutions and the last layer, forward and both backward passes."""
+    """Floating-point operations of a training step for each image: convolutions and the last layer,
+    forward and both backward passes."""
     model, images = resnet18(100, width), torch.randn(2, 3, 32, 32)
     with FlopCounterMode(display=False) as counter:
         model(images).sum().backward()
@@ -178,7 +183,8 @@ def rows(options, splits, device: torch.device) -> dict:
 
 
 def measure(todo: dict, rounds: int, device: torch.device):
-    """Seconds of each row's passes and of its first one, the limit found in each round, and why rows failed: those are left out from then on."""
+    """Seconds of each row's passes and of its first one, the limit found in each round, and why
+    rows failed: those are left out from then on."""
     seconds, first, limits, failed = {}, {}, [], {}
     for number in range(rounds + 1):
         limits.append(matmul_rate(device))
@@ -227,8 +233,9 @@ def main() -> int:
     limit, operations = statistics.median(limits), training_operations(options.width)
     where = torch.cuda.get_device_name() if device.type == "cuda" else machine.processor()
     print(
-        f"{where}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}: bf16 matrix product {limit / 1e12:.1f} TFLOP/s "
-        f"({min(limits) / 1e12:.1f} to {max(limits) / 1e12:.1f}); {operations / 1e9:.2f} GFLOP an image"
+        f"{where}, torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}: bf16 "
+        f"matrix product {limit / 1e12:.1f} TFLOP/s ({min(limits) / 1e12:.1f} to "
+        f"{max(limits) / 1e12:.1f}); {operations / 1e9:.2f} GFLOP an image"
     )
     found, plain = {}, statistics.median(seconds.get("plain loop", [float("nan")]))
     for name, times in seconds.items():
@@ -244,8 +251,10 @@ def main() -> int:
             f"{statistics.median(times):.2f} s"
             if name.startswith("evaluation")
             else (
-                f"{rate:10,.0f} images/s ({options.images / max(times):,.0f} to {options.images / min(times):,.0f})  {found[name]['run_seconds']:8.1f} s for "
-                f"{EPOCHS} epochs  {found[name]['share_of_limit']:6.1%} of the limit  {rate * plain / options.images:6.1f} x plain"
+                f"{rate:10,.0f} images/s ({options.images / max(times):,.0f} to "
+                f"{options.images / min(times):,.0f})  {found[name]['run_seconds']:8.1f} s for "
+                f"{EPOCHS} epochs  {found[name]['share_of_limit']:6.1%} of the limit  "
+                f"{rate * plain / options.images:6.1f} x plain"
             )
         )
         print(f"{name:36s} {said}  first pass {first[name]:.1f} s")

@@ -100,7 +100,8 @@ MUTANTS = [
         ),
         (
             "the parent ends where the system sends no signal for it (not Linux)",
-            "test_stopping.py::test_a_child_ends_with_its_parent_by_the_system_or_by_looking[darwin]",
+            "test_stopping.py::"
+            "test_a_child_ends_with_its_parent_by_the_system_or_by_looking[darwin]",
             "look-for-the-parent",
             OUT,
         ),
@@ -154,7 +155,8 @@ MUTANTS = [
         ),
         (
             "`kill -9` of the holder of a lock",
-            "test_execute.py::test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9",
+            "test_execute.py::"
+            "test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9",
             "one-writer",
             "held = os.fdopen(os.open(path.with_suffix('.held'), os.O_CREAT | os.O_EXCL))",
         ),
@@ -233,7 +235,8 @@ MUTANTS = [
         ),
         (
             "a malicious checkpoint with the right sum",
-            "test_runs.py::test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing",
+            "test_runs.py::"
+            "test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing",
             "checkpoint-weights-only",
             ("weights_only=True", "weights_only=False"),
         ),
@@ -257,7 +260,8 @@ MUTANTS = [
         ),
         (
             "data missing and no network",
-            "test_data.py::test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out",
+            "test_data.py::"
+            "test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out",
             "no-network",
             "raise",
         ),
@@ -357,7 +361,8 @@ MUTANTS = [
         ),
         (
             "damaged artefacts whose sums were made to fit",
-            "test_fuzz.py::test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run",
+            "test_fuzz.py::"
+            "test_a_damaged_file_whose_sums_were_made_to_fit_is_refused_or_a_whole_run",
             "readable-table",
             "raise",
         ),
@@ -395,7 +400,8 @@ MUTANTS = [
         # --- the machine
         (
             "CUDA or MPS asked for and absent",
-            "test_machine.py::test_a_device_that_is_asked_for_and_absent_is_named_with_those_there_are",
+            "test_machine.py::"
+            "test_a_device_that_is_asked_for_and_absent_is_named_with_those_there_are",
             "device-there",
             OUT,
         ),
@@ -425,7 +431,8 @@ MUTANTS = [
         ),
         (
             "a checkout that nothing may be written to",
-            "test_surroundings.py::test_nothing_is_written_to_the_checkout_when_outputs_are_elsewhere",
+            "test_surroundings.py::"
+            "test_nothing_is_written_to_the_checkout_when_outputs_are_elsewhere",
             "study-folder",
             ("runs.ROOT", "((runs.ROOT / 'ran').touch() or runs.ROOT)"),
         ),
@@ -444,7 +451,8 @@ MUTANTS = [
         ),
         (
             "Jupyter open to the network",
-            "test_surroundings.py::test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token",
+            "test_surroundings.py::"
+            "test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token",
             "this-machine-alone",
             ("=localhost", "=0.0.0.0"),
         ),
@@ -545,7 +553,8 @@ def main(*words: str) -> int:
             bad += bool(said)
             print(f"{said or 'caught'}: {mutant.fault} ({mutant.test})", flush=True)
     print(
-        f"{count - bad} of {count} tests fail when their guard is removed; {time.monotonic() - began:.0f} s"
+        f"{count - bad} of {count} tests fail when their guard is removed; "
+        f"{time.monotonic() - began:.0f} s"
     )
     return 1 if bad else 0
 

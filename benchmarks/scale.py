@@ -1,15 +1,21 @@
-"""How the stages after training grow with test images and with classes: CPU seconds and peak memory of every notebook and of the report.
+"""How the stages after training grow with test images and with classes: CPU seconds and peak memory
+of every notebook and of the report.
 
-    python benchmarks/scale.py [IMAGES...] [--classes CLASSES...] [--folder FOLDER]     into benchmarks/results/scale.json; a gigabyte on the
-                                                                                         disk for 125 million logits
-    python benchmarks/scale.py --draw                                                    docs/scale.png from there, and the table
+    python benchmarks/scale.py [IMAGES...] [--classes CLASSES...] [--folder FOLDER]     into
+    benchmarks/results/scale.json; a gigabyte on the
+                                                                                         disk for
+                                                                                         125 million
+                                                                                         logits
+    python benchmarks/scale.py --draw
+    docs/scale.png from there, and the table
 
-Two made-up arms of one seed: run folders whose logits are noise with a peak, right for about three images of four, and 10,000 validation
-images. The project's notebooks run over them as they are, each in a process of its own, then the exporters. Two things are not as in a study:
-all test pictures are one picture of 32x32 pixels (a million would take 3 GB, and no number above depends on them), and the second part of a
-notebook that predicts anew is kept small (20 errors an arm are probed and 8 pictures corrupted), because its cost is the network's.
-A stage that takes more than LIMIT gigabytes, or grows faster in images than n log n, makes the command fail.
-"""
+Two made-up arms of one seed: run folders whose logits are noise with a peak, right for about three
+images of four, and 10,000 validation images. The project's notebooks run over them as they are,
+each in a process of its own, then the exporters. Two things are not as in a study: all test
+pictures are one picture of 32x32 pixels (a million would take 3 GB, and no number above depends on
+them), and the second part of a notebook that predicts anew is kept small (20 errors an arm are
+probed and 8 pictures corrupted), because its cost is the network's. A stage that takes more than
+LIMIT gigabytes, or grows faster in images than n log n, makes the command fail."""
 
 import argparse
 import json
@@ -76,7 +82,8 @@ def splits_of(images: int, classes: int):
 
 
 def blocks(labels, classes: int, wrong: float, seed: int):
-    """Logits float32, ROWS images at a time: noise, and a peak of random height over the label or, for a share `wrong`, another class."""
+    """Logits float32, ROWS images at a time: noise, and a peak of random height over the label or,
+    for a share `wrong`, another class."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -93,7 +100,8 @@ def blocks(labels, classes: int, wrong: float, seed: int):
 
 
 def write_predictions(path: Path, splits, wrong: float, seed: int) -> None:
-    """predictions.npz as lib.base.artefacts.write_arrays leaves it, without its logits ever being whole."""
+    """predictions.npz as lib.base.artefacts.write_arrays leaves it, without its logits ever being
+    whole."""
     import zipfile
 
     import numpy as np
@@ -214,8 +222,8 @@ def do(stage: str, folder: Path, images: int, classes: int) -> None:
 
 
 def measured(stage: str, folder: Path, images: int, classes: int) -> dict:
-    """The stage in a process of its own: seconds of CPU, which other work on the machine hardly changes, and of the clock, the start of
-    Python with them; and the most memory it held, in GB."""
+    """The stage in a process of its own: seconds of CPU, which other work on the machine hardly
+    changes, and of the clock, the start of Python with them; and the most memory it held, in GB."""
     command = [
         sys.executable,
         __file__,
@@ -244,7 +252,8 @@ def measured(stage: str, folder: Path, images: int, classes: int) -> dict:
         sys.exit(
             "\n".join(
                 [
-                    f"{stage}, {images:,} images, {classes:,} classes: ended with {process.returncode}",
+                    f"{stage}, {images:,} images, {classes:,} classes: ended with "
+                    f"{process.returncode}",
                     *lines[-20:],
                 ]
             )
@@ -271,7 +280,8 @@ def rows_of(folder: Path, images: int, classes: int):
 
 
 def faults(rows: list[dict]) -> list[str]:
-    """What is more than LIMIT, and what grew faster than n log n from one number of images to the next."""
+    """What is more than LIMIT, and what grew faster than n log n from one number of images to the
+    next."""
     found = [
         f"{row['stage']}, {row['images']:,} x {row['classes']:,}: {row['peak_gb']} GB"
         for row in rows
@@ -289,7 +299,8 @@ def faults(rows: list[dict]) -> list[str]:
             before * math.log(before)
         ):
             found.append(
-                f"{stage}, {classes:,} classes: {seconds[stage, classes, before]} s for {before:,} images, {value} s for {images:,}"
+                f"{stage}, {classes:,} classes: {seconds[stage, classes, before]} s for "
+                f"{before:,} images, {value} s for {images:,}"
             )
     return found
 

@@ -1,8 +1,10 @@
-"""A hundred kills at random moments, and the same bits at the end: make soak, or python benchmarks/soak.py [KILLS] [SEED]
+"""A hundred kills at random moments, and the same bits at the end: make soak, or python
+benchmarks/soak.py [KILLS] [SEED]
 
-Four fifths hit a process that trains, evaluates or publishes a tiny run, which is started again until it is done; one fifth hits make, its
-job or the job's kernel during `make train` of a study of two arms. Each finished run is held against an undisturbed one: weights,
-predictions and history (but for the clock) must be the same, no checkpoint may fall back, and no process may be left over.
+Four fifths hit a process that trains, evaluates or publishes a tiny run, which is started again
+until it is done; one fifth hits make, its job or the job's kernel during `make train` of a study of
+two arms. Each finished run is held against an undisturbed one: weights, predictions and history
+(but for the clock) must be the same, no checkpoint may fall back, and no process may be left over.
 """
 
 import hashlib
@@ -56,8 +58,8 @@ PARAMS = dict(
     threads=1,
 )
 YAML = (
-    "train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\nbatch_size: 20\nlearning_rate: 0.05\n"
-    "precision: fp32\ndevice: cpu\n"
+    "train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\n"
+    "batch_size: 20\nlearning_rate: 0.05\nprecision: fp32\ndevice: cpu\n"
 )
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]
 CLOCKS = ["seconds", "images_per_second"]
@@ -99,7 +101,8 @@ def progress(folder: Path) -> tuple[int, int]:
 
 
 def kill_runs(outputs: Path, kills: int, chance: random.Random) -> dict:
-    """Kill the processes of runs with the seeds 0, 1, ... until `kills` have hit; every run is finished and compared."""
+    """Kill the processes of runs with the seeds 0, 1, ... until `kills` have hit; every run is
+    finished and compared."""
     counted = {"kills": 0, "runs": 0, "different": 0, "fallen back": 0}
     while counted["kills"] < kills:
         seed, furthest = counted["runs"], (0, 0)
@@ -157,7 +160,8 @@ def make(project: Path, outputs: Path) -> psutil.Popen:
 
 
 def kill_makes(project: Path, outputs: Path, kills: int, chance: random.Random) -> dict:
-    """Signal make or one of its descendants until `kills` have hit; every study is finished and compared."""
+    """Signal make or one of its descendants until `kills` have hit; every study is finished and
+    compared."""
     counted = {"kills": 0, "studies": 0, "different": 0, "left over": 0}
     if kills:
         make(project, outputs / "undisturbed").wait()
@@ -223,8 +227,8 @@ def main(kills: int = 100, seed: int = 0) -> int:
         of_makes[name] for name in ("different", "left over")
     )
     print(
-        f"{of_runs['kills'] + of_makes['kills']} kills in {time.monotonic() - began:.0f} s, seed {seed}: "
-        + ("every run ended with the bits of an undisturbed one" if good else "FAILED")
+        f"{of_runs['kills'] + of_makes['kills']} kills in {time.monotonic() - began:.0f} s, seed "
+        f"{seed}: " + ("every run ended with the bits of an undisturbed one" if good else "FAILED")
     )
     return 0 if good else 1
 

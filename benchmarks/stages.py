@@ -1,4 +1,5 @@
-"""How long the stages after training take, and how much memory: on the finished runs of a study, one stage after the other.
+"""How long the stages after training take, and how much memory: on the finished runs of a study,
+one stage after the other.
 
     python benchmarks/stages.py [STUDY] [--outputs outputs]
 

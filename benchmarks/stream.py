@@ -1,9 +1,10 @@
-"""Images that outgrow memory: peak resident memory while 2 GB of 224-px images are trained on and predicted, and what reading costs.
+"""Images that outgrow memory: peak resident memory while 2 GB of 224-px images are trained on and
+predicted, and what reading costs.
 
     python benchmarks/stream.py [--folder FOLDER] [--images 13300] [--steps 200]
 
-The set is made in FOLDER unless it is there. Fails when more than a gigabyte was resident. The result is added to benchmarks/results/stream.json.
-"""
+The set is made in FOLDER unless it is there. Fails when more than a gigabyte was resident. The
+result is added to benchmarks/results/stream.json."""
 
 import argparse
 import json
@@ -47,7 +48,8 @@ def make(folder: Path, images: int) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Have the system drop what it keeps of the files in memory, so that they are read from the disk."""
+    """Have the system drop what it keeps of the files in memory, so that they are read from the
+    disk."""
     for path in folder.glob("*.npy"):
         with open(path, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,9 +1,10 @@
 """Runs an hour against workers: python benchmarks/workers.py [--real]
 
-Trainings of a tiny study (four runs), one and two at a time, by make alone and by ON=dask (--real); and many workers simulated: one Dask worker
-with a thread for each, to which make's own jobs, `python -m lib.pipeline.cluster run`, bring trainings that only sleep. What a run takes longer than
-its sleep, and the CPU seconds a run of make and its jobs and of the scheduler, are what handing work out costs on the machine that asks.
-Appends to benchmarks/results/workers.json.
+Trainings of a tiny study (four runs), one and two at a time, by make alone and by ON=dask (--real);
+and many workers simulated: one Dask worker with a thread for each, to which make's own jobs,
+`python -m lib.pipeline.cluster run`, bring trainings that only sleep. What a run takes longer than
+its sleep, and the CPU seconds a run of make and its jobs and of the scheduler, are what handing
+work out costs on the machine that asks. Appends to benchmarks/results/workers.json.
 """
 
 import argparse
@@ -54,7 +55,8 @@ def simulated(workers: int) -> dict:
         address = f"tcp://127.0.0.1:{port}"
         names = " ".join(f"run-{number}" for number in range(workers * EACH))
         (project / "Makefile").write_text(
-            f"all: {names}\nrun-%:\n\t@REPORT_MAKE=$$PPID exec {sys.executable} -m lib.pipeline.cluster run {address} notebook $@\n"
+            f"all: {names}\nrun-%:\n\t@REPORT_MAKE=$$PPID exec {sys.executable} -m "
+            f"lib.pipeline.cluster run {address} notebook $@\n"
         )
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": project}
         dask = [

@@ -10,7 +10,8 @@ from lib.base import random
 def cut_box(
     height: int, width: int, lam: float, centre_y: int, centre_x: int
 ) -> tuple[int, int, int, int]:
-    """The box (top, bottom, left, right) that covers 1 - `lam` of the image before it is clipped at the border."""
+    """The box (top, bottom, left, right) that covers 1 - `lam` of the image before it is clipped at
+    the border."""
     half_height, half_width = (round(side * (1 - lam) ** 0.5) // 2 for side in (height, width))
     return (
         max(centre_y - half_height, 0),
@@ -23,7 +24,8 @@ def cut_box(
 def draw(
     count: int, height: int, width: int, alpha: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, tuple, float]:
-    """One batch's CutMix: each image's partner (count,), the box (top, bottom, left, right), and lam, the share outside the box."""
+    """One batch's CutMix: each image's partner (count,), the box (top, bottom, left, right), and
+    lam, the share outside the box."""
     # The quantile of one uniform number is a Beta draw; torch's own Beta takes no generator.
     uniform = torch.rand((), generator=generator, dtype=torch.float64).item()
     centre_y = int(torch.randint(height, (), generator=generator))
@@ -48,12 +50,11 @@ def paste(
 def cutmix(images: torch.Tensor, labels: torch.Tensor, alpha: float, generator: torch.Generator):
     """Paste one box of a partner image into each image of a batch.
 
-    images: (N, C, h, w); labels: (N,); alpha: parameter of Beta(alpha, alpha), > 0;
-    generator: a CPU generator, the only source of randomness.
-    Returns (mixed, labels, partner_labels, lam). `lam` is the share of pixels that stayed, counted from the
-    clipped integer box: its mean at alpha 1 is about 0.68, not 0.5. The input is not changed.
-    Raises ValueError if alpha is not positive or the images have no four dimensions.
-    """
+    images: (N, C, h, w); labels: (N,); alpha: parameter of Beta(alpha, alpha), > 0; generator: a
+    CPU generator, the only source of randomness. Returns (mixed, labels, partner_labels, lam).
+    `lam` is the share of pixels that stayed, counted from the clipped integer box: its mean at
+    alpha 1 is about 0.68, not 0.5. The input is not changed. Raises ValueError if alpha is not
+    positive or the images have no four dimensions."""
     if not alpha > 0:
         raise ValueError(f"alpha must be greater than 0, got {alpha}")
     if images.ndim != 4:
@@ -68,7 +69,8 @@ def mixed_loss(
     lam: float,
     smoothing: float,
 ):
-    """lam CE(own label) + (1 - lam) CE(partner's label), label smoothing in both; mean over the batch."""
+    """lam CE(own label) + (1 - lam) CE(partner's label), label smoothing in both; mean over the
+    batch."""
     own = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
     return (
         own
@@ -79,7 +81,8 @@ def mixed_loss(
 
 
 def draw_for_step(params, step: int, count: int, height: int, width: int):
-    """The CutMix of a step's batch, with the arm's probability (see `draw`), or None: a function of (seed, step)."""
+    """The CutMix of a step's batch, with the arm's probability (see `draw`), or None: a function of
+    (seed, step)."""
     generator = torch.Generator().manual_seed(random.key(params.seed, step, 2) >> 1)
     if torch.rand((), generator=generator).item() >= params.cutmix_probability:
         return None

@@ -1,4 +1,5 @@
-"""Grad-CAM (Selvaraju et al., https://arxiv.org/abs/1610.02391): which places of a layer raise a class's logit."""
+"""Grad-CAM (Selvaraju et al., https://arxiv.org/abs/1610.02391): which places of a layer raise a
+class's logit."""
 
 import torch
 from torch import nn
@@ -7,10 +8,11 @@ from lib.data.streams import at_once
 
 
 class GradCAM:
-    """Watch one layer of a network for the length of a `with` block; the hook is always removed at its end.
+    """Watch one layer of a network for the length of a `with` block; the hook is always removed at
+    its end.
 
-    model: a network in eval mode that returns (N, classes) logits; layer: one of its modules, with (N, C, h, w) output.
-    """
+    model: a network in eval mode that returns (N, classes) logits; layer: one of its modules, with
+    (N, C, h, w) output."""
 
     def __init__(self, model: nn.Module, layer: nn.Module):
         self.model, self.layer = model, layer
@@ -28,12 +30,13 @@ class GradCAM:
         return self._features.clone()  # a copy, because the next layer may work in place
 
     def maps(self, images: torch.Tensor, targets: torch.Tensor, relu: bool = False) -> torch.Tensor:
-        """The maps of class `targets` (N,) for normalised images (N, 3, H, W): float32 (N, h, w), in logits.
+        """The maps of class `targets` (N,) for normalised images (N, 3, H, W): float32 (N, h, w),
+        in logits.
 
-        Raw: signed and unscaled, unless `relu` cuts them off below zero. With average pooling and one linear layer
-        behind `layer`, the sum over a map plus the class's bias is the logit, exactly.
-        Raises ValueError outside a `with` block's eval-mode network or for targets that do not fit the images.
-        """
+        Raw: signed and unscaled, unless `relu` cuts them off below zero. With average pooling and
+        one linear layer behind `layer`, the sum over a map plus the class's bias is the logit,
+        exactly. Raises ValueError outside a `with` block's eval-mode network or for targets that do
+        not fit the images."""
         if self.model.training:
             raise ValueError("Grad-CAM needs the network in eval mode: call model.eval() first")
         if targets.shape != (len(images),):
@@ -73,10 +76,11 @@ def completeness(
     wrong: torch.Tensor,
     true: torch.Tensor,
 ) -> float | None:
-    """The largest deviation, in logits, of (sum over a map + bias) from the logit; None where no such identity holds.
+    """The largest deviation, in logits, of (sum over a map + bias) from the logit; None where no
+    such identity holds.
 
-    It holds for the layer before the average pooling. maps: (N, 2, h, w) of `wrong` and `true`, from `pair_maps`.
-    """
+    It holds for the layer before the average pooling. maps: (N, 2, h, w) of `wrong` and `true`,
+    from `pair_maps`."""
     if layer != "layer4" or not len(images):
         return None
     with torch.no_grad():

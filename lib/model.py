@@ -1,4 +1,5 @@
-"""ResNet-18 with torchvision's parameter names: for small images a 3x3 stem and no max-pool, for larger ones torchvision's own stem."""
+"""ResNet-18 with torchvision's parameter names: for small images a 3x3 stem and no max-pool, for
+larger ones torchvision's own stem."""
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,8 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks; `width` channels in the first stage, doubled in each later one; the stem fits `image_size`."""
+    """Four stages of two blocks; `width` channels in the first stage, doubled in each later one;
+    the stem fits `image_size`."""
 
     def __init__(self, num_classes: int, width: int, image_size: int):
         super().__init__()
@@ -63,10 +65,11 @@ class ResNet(nn.Module):
 
 
 def resnet18(num_classes: int = 100, width: int = 64, image_size: int = 32) -> nn.Module:
-    """ResNet-18 for (N, 3, image_size, image_size) images; 11,220,132 parameters at width 64, 100 classes and 32 px.
+    """ResNet-18 for (N, 3, image_size, image_size) images; 11,220,132 parameters at width 64, 100
+    classes and 32 px.
 
-    Up to SMALL pixels the stem is a 3x3 convolution (features of layer4: a cell for 8 px); beyond, torchvision's, a 7x7 of stride 2
-    and max-pooling (a cell for 32 px).
+    Up to SMALL pixels the stem is a 3x3 convolution (features of layer4: a cell for 8 px); beyond,
+    torchvision's, a 7x7 of stride 2 and max-pooling (a cell for 32 px).
 
     Returns (N, num_classes) logits. Initialised as torchvision does, from torch's global generator.
     Raises ValueError if `num_classes` or `width` is not positive.

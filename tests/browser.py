@@ -1,4 +1,5 @@
-"""Chromium or Chrome, where one is installed, and a JupyterLab of its own for it to open: for tests and the README's pictures."""
+"""Chromium or Chrome, where one is installed, and a JupyterLab of its own for it to open: for tests
+and the README's pictures."""
 
 import contextlib
 import json
@@ -49,7 +50,8 @@ def page_of(address: str, width: int = 1280, height: int = 2000, scale: int = 1)
 
 
 def run_all(page) -> None:
-    """Run the cells of the notebook that JupyterLab shows, and wait for the explorer's first picture."""
+    """Run the cells of the notebook that JupyterLab shows, and wait for the explorer's first
+    picture."""
     page.wait_for_selector("text=| Idle")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.locator('.lm-Menu-itemLabel:text-is("Run All Cells")').click()
@@ -58,7 +60,8 @@ def run_all(page) -> None:
 
 @contextlib.contextmanager
 def lab(notebook, folder):
-    """JupyterLab on that notebook (nbformat), without its outputs; yields its address. Nothing is read from or left in the user's own.
+    """JupyterLab on that notebook (nbformat), without its outputs; yields its address. Nothing is
+    read from or left in the user's own.
 
     Raises RuntimeError with the server's log when it does not answer within a minute.
     """

@@ -1,4 +1,5 @@
-"""Tests import the project's lib, in the kernels that they start as well, and run without a display, a thread each."""
+"""Tests import the project's lib, in the kernels that they start as well, and run without a
+display, a thread each."""
 
 import os
 import sys
@@ -16,7 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 @pytest.fixture(scope="module", autouse=True)
 def main_module_as_it_was():
-    """IPython's shell, which some tests play cells in, puts its own module in the place of __main__; new processes need the old one."""
+    """IPython's shell, which some tests play cells in, puts its own module in the place of
+    __main__; new processes need the old one."""
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
@@ -24,7 +26,8 @@ def main_module_as_it_was():
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """Whatever other tests of this process have set: sums of one thread, and no thread waits for another."""
+    """Whatever other tests of this process have set: sums of one thread, and no thread waits for
+    another."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,5 @@
-"""A folder of pictures as a user brings one: the phantom's scenes, enlarged, of differing sizes and formats."""
+"""A folder of pictures as a user brings one: the phantom's scenes, enlarged, of differing sizes and
+formats."""
 
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from lib.data.phantom import draw
 
 
 def write(root: Path, counts: dict[str, int], classes: int = 3, sides=(64, 96, 224)) -> Path:
-    """<root>/<split>/<class>/<number>.png or .jpg with `counts` pictures of each class in each split; returns `root`."""
+    """<root>/<split>/<class>/<number>.png or .jpg with `counts` pictures of each class in each
+    split; returns `root`."""
     for split, count in counts.items():
         made = draw.generate(split if split in draw.SPLITS else "test", 20 * count, seed=7)
         for label in range(classes):

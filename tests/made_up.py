@@ -1,4 +1,5 @@
-"""Made-up studies, small and whole: run folders on disk, and the project's own notebooks played over them in this process."""
+"""Made-up studies, small and whole: run folders on disk, and the project's own notebooks played
+over them in this process."""
 
 import nbformat
 import nbformat.v4 as v4
@@ -72,7 +73,8 @@ def splits(
 def logits(
     labels: np.ndarray, classes: int, wrong: float, seed: int, sure: float = 3.0
 ) -> np.ndarray:
-    """Logits under which about a share `wrong` of the images is wrong, the same images for the same seed."""
+    """Logits under which about a share `wrong` of the images is wrong, the same images for the same
+    seed."""
     random = np.random.default_rng(seed)
     scores = random.normal(size=(len(labels), classes)).clip(-2, 2)
     top = np.where(
@@ -94,7 +96,8 @@ def write_run(
     changed: dict | None = None,
     sure: float = 3.0,
 ) -> None:
-    """A run folder as training leaves it; `noise` seeds the errors, so that two arms may share them."""
+    """A run folder as training leaves it; `noise` seeds the errors, so that two arms may share
+    them."""
     torch.manual_seed(seed)
     place, classes = folder / arm / f"seed-{seed}", len(made.class_names)
     model = resnet18(classes, 2)
@@ -162,7 +165,8 @@ def write_run(
 
 
 def play(notebook: str, values: dict) -> nbformat.NotebookNode:
-    """One of the project's notebooks, executed in this process with `values` over its parameters."""
+    """One of the project's notebooks, executed in this process with `values` over its
+    parameters."""
     played, shell = (
         nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4),
         InteractiveShell.instance(),
@@ -203,7 +207,8 @@ def report(
     seeds=(0,),
     **stages,
 ) -> nbformat.NotebookNode:
-    """Write the runs of `arms` (arm to `wrong`, `noise` and `changed` of `write_run`), play the stages, return the executed report."""
+    """Write the runs of `arms` (arm to `wrong`, `noise` and `changed` of `write_run`), play the
+    stages, return the executed report."""
     monkeypatch.setattr(dataset, "load_for", lambda *_: made)
     monkeypatch.setenv("CIFAR100_ROOT", str(folder / "no-reviews"))
     for arm, options in arms.items():

@@ -44,7 +44,8 @@ def predictions(
     scale: float = 1.0,
     noise: int = 0,
 ) -> Predictions:
-    """Logits with `signal` on the true class; equal `noise` gives images that are hard in the same way."""
+    """Logits with `signal` on the true class; equal `noise` gives images that are hard in the same
+    way."""
     truth = labels(images, classes)
     logits = np.random.default_rng([noise, 99]).normal(
         size=(images, classes)

@@ -1,4 +1,5 @@
-"""Effects are found by the recorded parameters of arms, and are the differences they claim to be."""
+"""Effects are found by the recorded parameters of arms, and are the differences they claim to
+be."""
 
 import numpy as np
 import pytest

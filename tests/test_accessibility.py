@@ -1,4 +1,5 @@
-"""The report in a real browser, where one is installed: axe-core's rules, and nothing cut, at both widths and in both modes."""
+"""The report in a real browser, where one is installed: axe-core's rules, and nothing cut, at both
+widths and in both modes."""
 
 import browser
 import nbformat
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The committed report of the smoke study, its folded data open; it needs no script, and axe is none of its own."""
+    """The committed report of the smoke study, its folded data open; it needs no script, and axe is
+    none of its own."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(
         ReportHTML().from_notebook_node(
@@ -42,6 +44,7 @@ def test_axe_finds_nothing_and_nothing_is_cut(page, width, mode):
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     ), "the page scrolls sideways"
     cut = page.evaluate(
-        "[...document.querySelectorAll('figure.table .scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"
+        "[...document.querySelectorAll('figure.table .scroll')].filter(one => one.scrollWidth > "
+        "one.clientWidth + 1).map(one => one.innerText)"
     )
     assert width < 1280 or not cut, cut

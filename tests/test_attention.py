@@ -1,4 +1,5 @@
-"""Spread of maps against SciPy's entropy, and the paired test against SciPy and an effect that is known."""
+"""Spread of maps against SciPy's entropy, and the paired test against SciPy and an effect that is
+known."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""The one bootstrap behind every interval: against the measures themselves on rows that were really drawn."""
+"""The one bootstrap behind every interval: against the measures themselves on rows that were really
+drawn."""
 
 from dataclasses import replace
 
@@ -105,7 +106,8 @@ def test_the_interval_of_accuracy_is_that_of_the_multinomial_and_of_rows():
 
 
 def stated(seed, alpha, beta, images, excess=0.0):
-    """A run whose confidence c follows a Beta distribution, and which is right with probability c - excess."""
+    """A run whose confidence c follows a Beta distribution, and which is right with probability c -
+    excess."""
     generator, classes = np.random.default_rng(seed), 100
     confidence = generator.beta(alpha, beta, images).clip(0.02, 0.9999)
     shares = np.repeat((1 - confidence[:, None]) / (classes - 1), classes, axis=1)

@@ -1,4 +1,5 @@
-"""Calibration against torchmetrics, scikit-learn, brute force and predictors whose calibration is known."""
+"""Calibration against torchmetrics, scikit-learn, brute force and predictors whose calibration is
+known."""
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from lib.evaluation.calibration import (
 
 
 def predictor(seed, images=2000, classes=10, temperature=1.0):
-    """Logits (N, K) and labels drawn from their softmax at `temperature`: calibrated exactly there."""
+    """Logits (N, K) and labels drawn from their softmax at `temperature`: calibrated exactly
+    there."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(scale=2, size=(images, classes))
     drawn = softmax(logits, temperature).cumsum(axis=1) < generator.random((images, 1))

@@ -1,4 +1,5 @@
-"""Diagnosis cards: the bars are the responses, the sentences are the rule's, and pictures keep their pixels."""
+"""Diagnosis cards: the bars are the responses, the sentences are the rule's, and pictures keep
+their pixels."""
 
 import io
 import textwrap
@@ -105,8 +106,9 @@ def test_bars_are_means_of_the_responses(found, row):
 
 def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute_it():
     assert verdict.sentence(one()) == (
-        "Background, with probability 83% under the rule. What speaks most for it against look alike: least probability of the wrong class with "
-        "one square covered, 0.40; below 0.30, all else equal, it would be label error."
+        "Background, with probability 83% under the rule. What speaks most for it against look "
+        "alike: least probability of the wrong class with one square covered, 0.40; below 0.30, "
+        "all else equal, it would be label error."
     )
     assert "−0.40; above −0.30, all else" in verdict.sentence(
         one(value=-0.4, turns=-0.3, led="hot")

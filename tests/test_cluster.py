@@ -1,4 +1,5 @@
-"""Runs on a cluster: a node that dies in mid-epoch costs nothing but time, leaves no orphan, and changes no bit."""
+"""Runs on a cluster: a node that dies in mid-epoch costs nothing but time, leaves no orphan, and
+changes no bit."""
 
 import hashlib
 import os
@@ -30,18 +31,24 @@ TINY = {
 REFERENCE = """
 import sys, torch
 from pathlib import Path
-from lib import data, execute, machine, params, record, runs, train
+from lib import data
+from lib.base import artefacts, config
+from lib.training import loop, machine, record
 machine.set_deterministic(1)
+device = torch.device("cpu")
 for arm in ("baseline", "cutmix"):
     for seed in (0, 1, 2):
-        given, _ = execute.gather(["params/tiny/train.yaml", f"params/tiny/arms/{arm}.yaml"],
-                                  [("study", "tiny"), ("outputs", "reference"), ("arm", arm), ("seed", str(seed))])
-        p = params.check("train", execute.defaults(Path("notebooks/01_train.ipynb")) | given)
-        splits = data.load(p.data, sizes={"train": p.train_size, "val": p.val_size, "test": p.test_size}, seed=p.data_seed)
-        state = train.start(p, splits, record.folder(p), torch.device("cpu"), machine.choose_precision(p.precision, torch.device("cpu")), "none")
+        names = [("study", "tiny"), ("outputs", "reference"), ("arm", arm), ("seed", str(seed))]
+        files = ["params/tiny/train.yaml", f"params/tiny/arms/{arm}.yaml"]
+        given, _ = config.gather(files, names)
+        p = config.check("train", config.defaults(Path("notebooks/01_train.ipynb")) | given)
+        sizes = {"train": p.train_size, "val": p.val_size, "test": p.test_size}
+        splits = data.load(p.data, sizes=sizes, seed=p.data_seed)
+        precision = machine.choose_precision(p.precision, device)
+        state = loop.start(p, splits, record.folder(p), device, precision, "none")
         while state.epoch < p.epochs:
-            train.finish_epoch(state, train.train_epoch(state))
-        runs.write_weights(state.folder / "model.safetensors", state.model)
+            loop.finish_epoch(state, loop.train_epoch(state))
+        artefacts.write_weights(state.folder / "model.safetensors", state.model)
 """
 
 

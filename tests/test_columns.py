@@ -1,4 +1,5 @@
-"""Logits that outgrow memory: walked in blocks they give the numbers of the whole, and no stage holds a copy of them."""
+"""Logits that outgrow memory: walked in blocks they give the numbers of the whole, and no stage
+holds a copy of them."""
 
 import tracemalloc
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
 
 
 def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
-    """They would take 12 MB, and a softmax of them takes six such copies; what the images have to themselves takes 2."""
+    """They would take 12 MB, and a softmax of them takes six such copies; what the images have to
+    themselves takes 2."""
     monkeypatch.setattr(artefacts, "CELLS", 2**15)
     monkeypatch.setattr(bootstrap, "CELLS", 2**17)
     trained = {

@@ -256,7 +256,8 @@ def limits(corrected, regressed, images, level=0.95):
 
 
 def test_paired_limits_by_hand():
-    # Bonett and Price: (15 + 1) / 102 - (5 + 1) / 102 +- 1.959964 * sqrt((22 / 102 - (10 / 102) ** 2) / 102)
+    # Bonett and Price: (15 + 1) / 102 - (5 + 1) / 102 +- 1.959964 * sqrt((22 / 102 - (10 / 102) **
+    # 2) / 102)
     np.testing.assert_allclose(
         limits(15, 5, 100), [0.098039 - 0.088097, 0.098039 + 0.088097], atol=2e-6
     )

@@ -1,4 +1,5 @@
-"""04_compare's own cells on runs of every kind: copies of one run, several seeds with an ablation, an arm without errors."""
+"""04_compare's own cells on runs of every kind: copies of one run, several seeds with an ablation,
+an arm without errors."""
 
 import hashlib
 import json
@@ -33,7 +34,8 @@ STORY = (
 
 @pytest.fixture(autouse=True)
 def unseen(monkeypatch):
-    """Figures are made and kept, but neither rendered nor displayed: that takes most of the time."""
+    """Figures are made and kept, but neither rendered nor displayed: that takes most of the
+    time."""
     monkeypatch.setattr(exhibits, "rendered", lambda figure, kind, **options: b"")
     monkeypatch.setattr(exhibits, "display", lambda *arguments, **options: None)
 
@@ -57,7 +59,8 @@ def write(folder, source, change=None, **params):
 
 
 def compare(folder, arms, seeds, before="baseline", after="cutmix"):
-    """Run the notebook's cells; returns the folder of the study and its numbers, as the report gets them."""
+    """Run the notebook's cells; returns the folder of the study and its numbers, as the report gets
+    them."""
     values = {
         "study": "made-up",
         "outputs": str(folder),
@@ -109,8 +112,8 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
         "was not found to leave fewer errors in either",
         "corrects 0 images",
         "none of these changes is beyond chance",
-        "no difference was found in ECE, ECE after scaling, negative log-likelihood, negative log-likelihood after scaling, "
-        "Brier score and Brier score after scaling",
+        "no difference was found in ECE, ECE after scaling, negative log-likelihood, negative "
+        "log-likelihood after scaling, Brier score and Brier score after scaling",
     ):
         assert said in text
     for wrong in (

@@ -1,4 +1,5 @@
-"""Conditions of a study: a missing number never passes, limits are included, exit codes are what CI reads."""
+"""Conditions of a study: a missing number never passes, limits are included, exit codes are what CI
+reads."""
 
 import json
 import os
@@ -130,7 +131,8 @@ def test_the_command_prints_each_condition_and_exits_0_1_or_2(tmp_path, capsys):
     code, said = command(tmp_path, capsys, GOOD, BAD, "what: gone, path: a.b, at_most: 1")
     assert (
         code == 1
-        and "FAIL  more: 0.757 (at least 0.8)\nnot measured  gone: – (at most 1)\n1 of 3 conditions hold, 1 not measured\n"
+        and "FAIL  more: 0.757 (at least 0.8)\nnot measured  gone: – (at most 1)\n1 of 3 "
+        "conditions hold, 1 not measured\n"
         in said.out
     )
     code, said = command(tmp_path, capsys)
@@ -169,7 +171,8 @@ def make(*arguments):
 
 @pytest.mark.parametrize("accuracy, holds", [(0.78, True), (0.5, False)])
 def test_make_check_fails_when_a_condition_does(tmp_path, accuracy, holds):
-    """The report itself is not made here: its numbers are, with every condition of the phantom in it."""
+    """The report itself is not made here: its numbers are, with every condition of the phantom in
+    it."""
     shares = {arm: {"train": 0.99, "val": 0.0, "test": 0.0} for arm in ("baseline", "cutmix")}
     (tmp_path / "phantom").mkdir()
     (tmp_path / "phantom" / "results.json").write_text(

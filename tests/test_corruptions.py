@@ -1,4 +1,5 @@
-"""Corruptions against Pillow, SciPy, Matplotlib and torchvision, image by image, and against the distribution that noise promises."""
+"""Corruptions against Pillow, SciPy, Matplotlib and torchvision, image by image, and against the
+distribution that noise promises."""
 
 import matplotlib.colors as colours
 import numpy as np
@@ -104,7 +105,8 @@ LUMINANCE = np.array(
 
 
 def reference_jpeg(grey, quality):
-    """One channel (h, w) through the discrete cosine transform of 8x8 blocks and its quantisation."""
+    """One channel (h, w) through the discrete cosine transform of 8x8 blocks and its
+    quantisation."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     step = np.clip((LUMINANCE * scale + 50) // 100, 1, 255)
     blocks = grey.numpy().reshape(4, 8, 4, 8).swapaxes(1, 2) - 128.0

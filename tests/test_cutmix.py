@@ -70,7 +70,8 @@ def test_realised_lambda_is_distributed_as_torchvisions(alpha):
     images, labels = torch.zeros(2, 1, 32, 32), torch.arange(2)
     theirs = np.array([transform(images, labels)[1][0, 0].item() for _ in range(4000)])
     theirs = np.where(theirs < 0, 0, theirs)
-    # torchvision's label is soft: with itself as partner (half of its rolls of two never are) the share stays lambda
+    # torchvision's label is soft: with itself as partner (half of its rolls of two never are) the
+    # share stays lambda
     assert stats.ks_2samp(ours, theirs).pvalue > 0.001
 
 

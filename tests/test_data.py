@@ -1,4 +1,5 @@
-"""Data: CIFAR-100 is the official one, damage and malice are refused, the phantom's records fit its images."""
+"""Data: CIFAR-100 is the official one, damage and malice are refused, the phantom's records fit its
+images."""
 
 import hashlib
 import os

@@ -1,4 +1,5 @@
-"""The statistics of the errors of a small untrained network against loops, SciPy and the network without its last layer."""
+"""The statistics of the errors of a small untrained network against loops, SciPy and the network
+without its last layer."""
 
 import copy
 import dataclasses
@@ -41,7 +42,8 @@ def model(splits):
 
 @pytest.fixture(scope="module")
 def run(splits, model):
-    """A run of that network, whose labels are changed so that it is right of a third of val and of two test images."""
+    """A run of that network, whose labels are changed so that it is right of a third of val and of
+    two test images."""
 
     def predictions(split, right):
         logits = inference.logits(model, split.images, splits.mean, splits.std)

@@ -1,4 +1,5 @@
-"""Running a notebook: whole or not there, one writer at a time, one line for a failure, no parameter that is code."""
+"""Running a notebook: whole or not there, one writer at a time, one line for a failure, no
+parameter that is code."""
 
 import json
 import os
@@ -69,7 +70,8 @@ def no_kernel(monkeypatch):
 
 
 def test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale(tmp_path):
-    """From another folder, with a name that papermill would format; closed stdin; no UTF-8 from the environment."""
+    """From another folder, with a name that papermill would format; closed stdin; no UTF-8 from the
+    environment."""
     source = notebook(
         tmp_path / "{seed} é",
         "print('title is', title)",
@@ -80,8 +82,8 @@ def test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale(tm
         "title: 'A \"Größe\" – {study}'\nseeds: [1, 2]\n", encoding="utf-8"
     )
     command = (
-        f"'{sys.executable}' -m lib.pipeline.execute '{source.relative_to(tmp_path)}' '{{seed}} é/out.ipynb' "
-        "-f report.yaml -p seeds '[3]' <&-"
+        f"'{sys.executable}' -m lib.pipeline.execute '{source.relative_to(tmp_path)}' '{{seed}} "
+        "é/out.ipynb' -f report.yaml -p seeds '[3]' <&-"
     )
     spoken = ("LC_", "LANG", "PYTHONUTF8", "PYTHONIO")
     c_locale = {

@@ -1,4 +1,5 @@
-"""The explorer's logic: what is shown of two arms, which images pass the filters, coverage and risk, which studies can be opened."""
+"""The explorer's logic: what is shown of two arms, which images pass the filters, coverage and
+risk, which studies can be opened."""
 
 import itertools
 import shutil
@@ -213,9 +214,7 @@ def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, s
         and "\n" not in line
     )
     shell = InteractiveShell.instance()
-    shell.run_cell(
-        f"from lib import explorer_study\nexplorer_study.open_study({study!r}, 'outputs')"
-    )
+    shell.run_cell(f"from lib.explorer import loading\nloading.open_study({study!r}, 'outputs')")
     shown = capsys.readouterr().out
     assert line in shown and "Traceback" not in shown
 

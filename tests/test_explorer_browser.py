@@ -39,7 +39,8 @@ def explorer(page):
 
 @pytest.fixture(scope="module")
 def errors():
-    """What the explorer shows first: the baseline's errors on the committed runs, most confident first."""
+    """What the explorer shows first: the baseline's errors on the committed runs, most confident
+    first."""
     study = loading.open_study("smoke", "released")
     table = logic.pair_table(study.arm("baseline", 0), study.arm("cutmix", 0))
     return logic.arranged(logic.choose(table), "confidence", False).reset_index(drop=True)
@@ -127,10 +128,12 @@ def test_the_threshold_moves_both_arms(explorer):
 
 
 def test_nothing_is_cut_at_1280_pixels_and_pictures_are_enlarged_by_whole_pixels(explorer):
-    assert not explorer.evaluate("""all => [...all.querySelectorAll('.xp-tile:not([style*="none"]), .xp-card, .xp-controls, .xp-threshold')]
+    assert not explorer.evaluate("""all => [...all.querySelectorAll(
+        '.xp-tile:not([style*="none"]), .xp-card, .xp-controls, .xp-threshold')]
         .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.className)""")
     sizes = explorer.locator("img:visible").evaluate_all(
-        "all => all.map(one => [one.clientWidth, one.naturalWidth, getComputedStyle(one).imageRendering])"
+        "all => all.map(one => [one.clientWidth, one.naturalWidth, "
+        "getComputedStyle(one).imageRendering])"
     )
     assert sizes and all(shown % sent == 0 and drawn == "pixelated" for shown, sent, drawn in sizes)
 
@@ -143,6 +146,7 @@ def test_axe_finds_nothing_to_object_to_in_either_theme(page, theme):
     page.wait_for_selector(
         f'body[data-jp-theme-light="{str(theme == "Light").lower()}"]', state="attached"
     )
-    # ipywidgets gives a slider's handle no name and no way to give one; the field beside it, "as a number", has one
+    # ipywidgets gives a slider's handle no name and no way to give one; the field beside it, "as a
+    # number", has one
     found = axe.Axe().run(page, context={"include": [".xp"], "exclude": [".noUi-handle"]})
     assert found.response["passes"] and not found.violations_count, found.generate_report()

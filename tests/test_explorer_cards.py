@@ -1,4 +1,5 @@
-"""The explorer's card, on the committed smoke runs: maps, probes and verdicts are those that the report would show."""
+"""The explorer's card, on the committed smoke runs: maps, probes and verdicts are those that the
+report would show."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""The explorer's widgets without a browser, its HTML, and what stands in its place where there are no widgets."""
+"""The explorer's widgets without a browser, its HTML, and what stands in its place where there are
+no widgets."""
 
 import base64
 import io

@@ -1,4 +1,5 @@
-"""The report's two formats, from notebooks built here: same numbers, nothing lost, nothing that runs or loads."""
+"""The report's two formats, from notebooks built here: same numbers, nothing lost, nothing that
+runs or loads."""
 
 import base64
 import io
@@ -16,9 +17,13 @@ from lib.export.html import ReportHTML
 from lib.export.markdown import ReportError
 from lib.export.pdf import ReportPDF
 
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" height="40"/></svg>'
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" '
+    'height="40"/></svg>'
+)
 HOSTILE = (
-    '<script>alert(1)</script><img src=x onerror=alert(2)> #eval("1") $x$ "quoted" \\new\\slash */ // '
+    '<script>alert(1)</script><img src=x onerror=alert(2)> #eval("1") $x$ "quoted" '
+    "\\new\\slash */ // "
     "<fig-one> @you שלום مرحبا " + "long " * 60
 )
 
@@ -231,7 +236,10 @@ def assert_nothing_runs_or_loads(page):
     ],
 )
 def test_raw_html_in_markdown_and_outputs_neither_runs_nor_loads(text):
-    html = f"<style>td {{ background: url(https://e.org) }} @import 'x';</style><table><tr><td>{text}</td></tr></table>"
+    html = (
+        "<style>td { background: url(https://e.org) } @import "
+        f"'x';</style><table><tr><td>{text}</td></tr></table>"
+    )
     outputs = [code(display({"text/html": content})) for content in (html, text)]
     assert_nothing_runs_or_loads(to_html("# Title", text, *outputs))
 
@@ -473,9 +481,10 @@ def test_a_row_taller_than_a_page_is_there_to_its_last_word_in_pdf():
 
 def test_a_cell_over_more_rows_than_a_page_holds_still_breaks_in_pdf():
     first, *others = [f"<td>row{number}</td></tr>" for number in range(120)]
+    rows = first + "".join(f"<tr>{other}" for other in others)
     spanned = (
-        f"<table><thead><tr><th>group</th><th>value</th></tr></thead><tbody><tr><td rowspan='120'>all</td>{first}"
-        f"{''.join(f'<tr>{other}' for other in others)}</tbody></table>"
+        "<table><thead><tr><th>group</th><th>value</th></tr></thead><tbody><tr><td "
+        f"rowspan='120'>all</td>{rows}</tbody></table>"
     )
     with_rows = [
         re.findall(r"row\d+", page.extract_text())

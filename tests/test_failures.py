@@ -1,4 +1,5 @@
-"""Which errors are looked at: the rules are stated, hold without a network, and do not depend on the order of the rows."""
+"""Which errors are looked at: the rules are stated, hold without a network, and do not depend on
+the order of the rows."""
 
 from types import SimpleNamespace
 

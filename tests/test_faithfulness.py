@@ -1,4 +1,5 @@
-"""Deletion and insertion against TorchCAM, occlusion against a network whose answer is known, rank correlation against SciPy."""
+"""Deletion and insertion against TorchCAM, occlusion against a network whose answer is known, rank
+correlation against SciPy."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -68,7 +69,8 @@ class Extractor:
 
 @pytest.mark.parametrize("kind, steps", [("mean", 16), ("blur", 8), ("noise", 4)])
 def test_deletion_and_insertion_are_those_of_torchcam(model, images, maps, kind, steps):
-    """Its steps are pixels; with a step of whole cells, and cells of different values, the two definitions agree."""
+    """Its steps are pixels; with a step of whole cells, and cells of different values, the two
+    definitions agree."""
     filling = interventions.fill(images, kind, MEAN, np.arange(6))
     found = faithfulness.curves(
         inference.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps
@@ -220,7 +222,8 @@ def test_steps_that_do_not_fit_are_refused(model, images, maps):
 
 
 def test_occlusion_of_a_linear_network_is_known(images):
-    """Covering a square costs the weights under it times what stood there; every pixel has the mean of its squares."""
+    """Covering a square costs the weights under it times what stood there; every pixel has the mean
+    of its squares."""
     drops, covered = np.zeros((6, 32, 32)), np.zeros((32, 32))
     red = images[:, 0].double().numpy() / 255
     red[:, 16:], red[:, :, 16:] = 0, 0
@@ -314,7 +317,8 @@ def test_the_cascade_changes_the_maps_from_the_top_down(images):
 
 
 def test_weights_that_are_random_already_stay_what_they_are(images):
-    """The fresh weights are those of a network before training: making such a network random again changes no map."""
+    """The fresh weights are those of a network before training: making such a network random again
+    changes no map."""
     torch.manual_seed(1)
     found = randomisation.cascade(
         resnet18(5, 4).eval(), "layer4", images, TARGETS, MEAN, STD, seed=1

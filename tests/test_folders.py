@@ -1,4 +1,5 @@
-"""A user's own images: decoded as torchvision would, once, whole or not at all; what is missing or damaged is one line."""
+"""A user's own images: decoded as torchvision would, once, whole or not at all; what is missing or
+damaged is one line."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor

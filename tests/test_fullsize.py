@@ -1,4 +1,5 @@
-"""Many runs without notebooks: the bits of an undisturbed run whenever the time was up, nothing trained twice, no notebook needed."""
+"""Many runs without notebooks: the bits of an undisturbed run whenever the time was up, nothing
+trained twice, no notebook needed."""
 
 import os
 import signal
@@ -258,7 +259,10 @@ def test_neither_training_nor_releasing_needs_notebooks_or_plots():
         "traitlets",
         "tqdm",
     )
-    code = f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport lib.pipeline.train_many, lib.training.released"
+    code = (
+        f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\nimport "
+        "lib.pipeline.train_many, lib.training.released"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=artefacts.ROOT)
 
 

@@ -1,4 +1,5 @@
-"""Parameter files and artefacts that nobody would write by hand: refused in words, or accepted rightly; never another error.
+"""Parameter files and artefacts that nobody would write by hand: refused in words, or accepted
+rightly; never another error.
 
 `make fuzz` runs 10,000 of each; `make test` some.
 """
@@ -34,15 +35,25 @@ quiet = dict(
 
 # --- parameters: what is allowed, written anew by hand
 
-whole = lambda low, high=math.inf: lambda value: type(value) is int and low <= value <= high  # noqa: E731
-one_of = lambda *words: lambda value: type(value) is str and value in words  # noqa: E731
-name = lambda value: (
-    type(value) is str and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", value, re.A) is not None
-)  # noqa: E731
-place = lambda value: (
-    type(value) is str and value != "" and not any(ord(letter) < 32 for letter in value)
-)  # noqa: E731
-text = lambda value: type(value) is str  # noqa: E731
+
+def whole(low, high=math.inf):
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def one_of(*words):
+    return lambda value: type(value) is str and value in words
+
+
+def name(value):
+    return type(value) is str and re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", value, re.A) is not None
+
+
+def place(value):
+    return type(value) is str and value != "" and not any(ord(letter) < 32 for letter in value)
+
+
+def text(value):
+    return type(value) is str
 
 
 def number(low, high=math.inf, low_too=True, high_too=True):
@@ -187,7 +198,8 @@ STAGES = st.sampled_from(sorted(BASES))
 
 @st.composite
 def files(draw):
-    """A stage and the text of a parameter file: a good one with up to three changes, perhaps with some of its characters changed."""
+    """A stage and the text of a parameter file: a good one with up to three changes, perhaps with
+    some of its characters changed."""
     stage = draw(STAGES)
     values = dict(BASES[stage])
     for _ in range(draw(st.integers(0, 3))):
@@ -244,7 +256,8 @@ def parse_or_none(text):
 
 @st.composite
 def damage(draw, content: bytes) -> bytes:
-    """`content` with one to four changes: bits flipped, pieces cut out, doubled, overwritten, or its end lost."""
+    """`content` with one to four changes: bits flipped, pieces cut out, doubled, overwritten, or
+    its end lost."""
     for _ in range(draw(st.integers(1, 4))):
         at, length = draw(st.integers(0, max(len(content) - 1, 0))), draw(st.integers(0, 40))
         kind = draw(st.sampled_from(["flip", "cut", "double", "put", "end"]))

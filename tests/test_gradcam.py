@@ -36,7 +36,8 @@ def test_the_sum_over_a_layer4_map_plus_the_bias_is_the_logit(model, images):
 
 
 def test_a_layer4_map_is_the_class_activation_map(model, images):
-    """Zhou et al., https://arxiv.org/abs/1512.04150: the class's weights over the last features, here per cell of 16."""
+    """Zhou et al., https://arxiv.org/abs/1512.04150: the class's weights over the last features,
+    here per cell of 16."""
     with torch.no_grad():
         features = model.relu(model.bn1(model.conv1(images)))
         features = model.layer4(model.layer3(model.layer2(model.layer1(features))))

@@ -1,4 +1,5 @@
-"""The step for a GPU, on a CPU: the plain step's bits, no value read back by the host, traceable whole, and the way out when a capture fails."""
+"""The step for a GPU, on a CPU: the plain step's bits, no value read back by the host, traceable
+whole, and the way out when a capture fails."""
 
 import contextlib
 from types import SimpleNamespace
@@ -119,7 +120,8 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
 
 @pytest.mark.parametrize("backend, mixing", [("eager", False), ("aot_eager", True)])
 def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, backend, mixing):
-    """fullgraph refuses whatever needs a value on the host: .item(), a branch on a tensor, an index read back."""
+    """fullgraph refuses whatever needs a value on the host: .item(), a branch on a tensor, an index
+    read back."""
     state = started(splits, tmp_path, cutmix_probability=1.0)
     laid_out = cuda_graph.plan(state.params, 0, *epoch_of(state), (32, 32))
     mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
@@ -166,7 +168,8 @@ class Devices(TorchDispatchMode):
 def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
     splits, tmp_path, monkeypatch, keep_on_the_host
 ):
-    """A capture refuses a copy from the host. Tensors without contents stand for those of a GPU; torch takes no backward pass on them."""
+    """A capture refuses a copy from the host. Tensors without contents stand for those of a GPU;
+    torch takes no backward pass on them."""
     host = started(splits, tmp_path, cutmix_probability=1.0, label_smoothing=0.1)
     drawn = cuda_graph.plan(host.params, 0, *epoch_of(host), (32, 32))
 
@@ -216,7 +219,8 @@ class Graph:
 
 
 def gpu(monkeypatch, engine, fails=None):
-    """Make the engine think that it has a GPU; returns the lists of graphs that it captured and of streams made current again."""
+    """Make the engine think that it has a GPU; returns the lists of graphs that it captured and of
+    streams made current again."""
     captured, restored = [], []
 
     @contextlib.contextmanager
@@ -253,7 +257,8 @@ def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learnin
     captured, _ = gpu(monkeypatch, state.engine)
     for _ in range(4):
         loop.finish_epoch(state, loop.train_epoch(state))
-    # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one rate, one at another
+    # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one
+    # rate, one at another
     assert [graph.replays for graph in captured] == [6, 3]
     for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
         assert torch.equal(one, other)

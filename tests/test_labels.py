@@ -76,7 +76,8 @@ def test_a_class_without_images_is_never_named():
 
 
 def of_runs(*suggestions):
-    """Opinions of runs that name these classes for the first of many images, which is labelled 0 of 4."""
+    """Opinions of runs that name these classes for the first of many images, which is labelled 0 of
+    4."""
     recorded = np.append(0, np.repeat(np.arange(4), 30))
     sure = 0.8 * np.eye(4)[recorded] + 0.05
     return [

@@ -1,4 +1,5 @@
-"""Pictures of more than 32 px: torchvision's stem, and probes, crops and corruptions that grow with the side."""
+"""Pictures of more than 32 px: torchvision's stem, and probes, crops and corruptions that grow with
+the side."""
 
 from types import SimpleNamespace
 
@@ -163,7 +164,8 @@ def test_deletion_takes_steps_that_divide_the_map(cells, steps):
 
 
 def test_occlusion_by_cell_is_the_mean_over_each_cells_pixels_at_the_pictures_own_side():
-    """49 squares of 56 px on a picture of 224, means over cells of 32 px, by loops; 7x7 cells do not fit 32."""
+    """49 squares of 56 px on a picture of 224, means over cells of 32 px, by loops; 7x7 cells do
+    not fit 32."""
     random = np.random.default_rng(3)
     drops = random.normal(size=(49, 3)).astype(np.float32)
     total, covered = np.zeros((3, 224, 224)), np.zeros((224, 224))

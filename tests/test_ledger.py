@@ -1,4 +1,5 @@
-"""The ledger: paths, intervals, rules and verdicts, against references and cases worked by hand; bad files are clear lines."""
+"""The ledger: paths, intervals, rules and verdicts, against references and cases worked by hand;
+bad files are clear lines."""
 
 import copy
 import json
@@ -141,7 +142,10 @@ def write(
 
 def one(tmp_path, results, test, claimed="claimed: 60, unit: percent, ", more=""):
     """The row of a single claim with a single test."""
-    entry = f"  - {{id: it, statement: It is so., {claimed}only_at: [all], {more}tests: [{{{test}}}]}}\n"
+    entry = (
+        f"  - {{id: it, statement: It is so., {claimed}only_at: [all], {more}tests: "
+        f"[{{{test}}}]}}\n"
+    )
     return ledger.judge(claims.read(write(tmp_path, entry)), results).iloc[0]
 
 
@@ -242,7 +246,8 @@ def test_a_difference_of_intervals_is_newcombes():
 
 # --- rules
 
-MEASURED = "measured: compare.arms.baseline.test_accuracy, share_of: failures.test_images, "  # 60.69%, 59.7 to 61.7
+# 60.69%, 59.7 to 61.7
+MEASURED = "measured: compare.arms.baseline.test_accuracy, share_of: failures.test_images, "
 
 
 @pytest.mark.parametrize(
@@ -301,7 +306,10 @@ def test_a_tolerance_widens_the_interval_by_just_that(tmp_path, results, claimed
 )
 def test_a_direction_needs_an_interval_without_zero(tmp_path, results, low, high, verdict):
     results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
-    rule = "measured: compare.accuracy_change, unit: points, holds_if: {above: 0}, contradicted_if: {below: 0}"
+    rule = (
+        "measured: compare.accuracy_change, unit: points, holds_if: {above: 0}, "
+        "contradicted_if: {below: 0}"
+    )
     assert one(tmp_path, results, rule, claimed="")["verdict"] == verdict
 
 
@@ -374,8 +382,14 @@ def test_outside_its_scope_a_claim_is_not_tested_and_a_direction_not_contradicte
         "not tested here",
         "claimed of everything only",
     )
-    scopes = "scopes: {any: {text: any, values: {failures.test_images: 10000}}, big: {text: a large one, values: {study.width: 512}}}\n"
-    entry = f"  - {{id: it, statement: S., only_at: [any], contradicted_only_at: [big], tests: [{{unit: percent, {rule}}}]}}\n"
+    scopes = (
+        "scopes: {any: {text: any, values: {failures.test_images: 10000}}, big: {text: a "
+        "large one, values: {study.width: 512}}}\n"
+    )
+    entry = (
+        "  - {id: it, statement: S., only_at: [any], contradicted_only_at: [big], tests: "
+        f"[{{unit: percent, {rule}}}]}}\n"
+    )
     row = ledger.judge(claims.read(write(tmp_path, entry, scopes)), results).iloc[0]
     assert tuple(row[["verdict", "why"]]) == (
         "not reproduced",
@@ -535,8 +549,8 @@ def test_a_full_size_baseline_alone_is_judged_and_the_arm_that_is_not_there_is_n
         not judged["why"].str.contains("results.json", regex=False).any()
     )  # a need is told in words
     assert (
-        "Some claims speak of an arm with CutMix and label smoothing 0.1, and this study does not: label smoothing cutmix 0.1 (here none)."
-        in told(results)
+        "Some claims speak of an arm with CutMix and label smoothing 0.1, and this study does "
+        "not: label smoothing cutmix 0.1 (here none)." in told(results)
     )
 
 
@@ -639,8 +653,8 @@ def test_without_claims_there_is_nothing_to_say():
 
 def test_a_hostile_statement_becomes_text(tmp_path, results):
     entry = (
-        f"  - {{id: it, statement: '<script>*a*', only_at: [all], tests: [{{unit: percent, {MEASURED}holds_if: {{above: 62}}, "
-        "contradicted_if: {below: 62}}]}\n"
+        "  - {id: it, statement: '<script>*a*', only_at: [all], tests: [{unit: percent, "
+        f"{MEASURED}holds_if: {{above: 62}}, contradicted_if: {{below: 62}}}}]}}\n"
     )
     text = told(results, claims.read(write(tmp_path, entry)))
     assert "<script" not in text and "\\*a\\*" in text
@@ -659,7 +673,8 @@ GOOD = "measured: a.b, unit: percent, holds_if: {above: 1}"
             "claims, it: tests.1.tolerence: unknown word; did you mean 'tolerance'?",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, holds_if: {over: 1}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, "
+            "holds_if: {over: 1}}]}",
             "claims, it: tests.1.holds_if.over: unknown word",
         ),
         ("{id: it, only_at: [all], tests: []}", "claims, it: statement: missing"),
@@ -673,39 +688,48 @@ GOOD = "measured: a.b, unit: percent, holds_if: {above: 1}"
             "tests.1: give one of tolerance, holds_if",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a..b, unit: percent, holds_if: {above: 1}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a..b, unit: percent, "
+            "holds_if: {above: 1}}]}",
             "tests.1.measured: string should match",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: metres, holds_if: {above: 1}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: metres, "
+            "holds_if: {above: 1}}]}",
             "tests.1.unit: input should be 'percent'",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, holds_if: {above: 1}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, holds_if: {above: "
+            "1}}]}",
             "a.b: no unit",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, holds_if: {above: 1, below: 2}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, "
+            "holds_if: {above: 1, below: 2}}]}",
             "give one of above, below, is",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, holds_if: {above: 1}, contradicted_if: {below: 2}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, "
+            "holds_if: {above: 1}, contradicted_if: {below: 2}}]}",
             "other side",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, holds_if: {above: 1}, contradicted_if: {above: 2}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, "
+            "holds_if: {above: 1}, contradicted_if: {above: 2}}]}",
             "other side",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, holds_if: {is: x}, contradicted_if: {is: x}}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, holds_if: {is: x}, "
+            "contradicted_if: {is: x}}]}",
             "other side",
         ),
         (
-            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, tolerance: 1}]}",
+            "{id: it, statement: S, only_at: [all], tests: [{measured: a.b, unit: percent, "
+            "tolerance: 1}]}",
             "a tolerance needs the claimed number",
         ),
         (
-            "{id: it, statement: S, claimed: 1, unit: percent, only_at: [all], tests: [{measured: a.b, tolerance: 1, contradicted_if: {above: 1.5}}]}",
+            "{id: it, statement: S, claimed: 1, unit: percent, only_at: [all], tests: "
+            "[{measured: a.b, tolerance: 1, contradicted_if: {above: 1.5}}]}",
             "outside the tolerance",
         ),
         (

@@ -1,4 +1,5 @@
-"""What a run shows while it trains, read back by others: pandas, the kernel's own books, TensorBoard's reader."""
+"""What a run shows while it trains, read back by others: pandas, the kernel's own books,
+TensorBoard's reader."""
 
 import builtins
 import sys
@@ -119,7 +120,8 @@ def test_tensorboard_without_its_package_is_one_line(state, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     with pytest.raises(
         ModuleNotFoundError,
-        match="^TENSORBOARD was asked for and its package is not installed: pip install tensorboard$",
+        match="^TENSORBOARD was asked for and its package is not installed: pip install "
+        "tensorboard$",
     ):
         training.follow(state, headless=True, tensorboard=True)
 

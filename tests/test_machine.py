@@ -56,11 +56,12 @@ def test_bf16_is_refused_where_it_would_be_emulated(with_cuda):
 
 def test_determinism_is_on_whatever_was_set_before():
     code = """import os, torch
-from lib import machine
+from lib.training import machine
 torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = True, False
 machine.set_deterministic(1)
-print(torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic,
-      torch.backends.cudnn.allow_tf32, torch.get_num_threads(), os.environ["CUBLAS_WORKSPACE_CONFIG"])"""
+cudnn = torch.backends.cudnn
+print(torch.are_deterministic_algorithms_enabled(), cudnn.benchmark, cudnn.deterministic)
+print(cudnn.allow_tf32, torch.get_num_threads(), os.environ["CUBLAS_WORKSPACE_CONFIG"])"""
     clean = {name: value for name, value in os.environ.items() if name != "CUBLAS_WORKSPACE_CONFIG"}
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean)
     assert said.stdout.split() == ["True", "False", "True", "False", "1", ":4096:8"], said.stderr

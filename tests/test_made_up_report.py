@@ -1,4 +1,5 @@
-"""Whole reports of made-up studies: each reads true, keeps to its pages, and shows hostile names as the text they are."""
+"""Whole reports of made-up studies: each reads true, keeps to its pages, and shows hostile names as
+the text they are."""
 
 import io
 import json

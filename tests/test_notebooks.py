@@ -1,4 +1,5 @@
-"""The notebooks' form: thin, executed once from top to bottom at their defaults, parameters as declared."""
+"""The notebooks' form: thin, executed once from top to bottom at their defaults, parameters as
+declared."""
 
 import ast
 import re

@@ -1,4 +1,5 @@
-"""Studies at the edge, through every stage after training: classes without a test image, and no error at all."""
+"""Studies at the edge, through every stage after training: classes without a test image, and no
+error at all."""
 
 import ast
 import json
@@ -23,7 +24,8 @@ STAGES = ("failures", "gradcam", "compare", "report")
 
 
 def trained(outputs, arm: str, right: bool) -> None:
-    """An untrained network's run on 12 test images of 20 classes; `right` makes every stored prediction right."""
+    """An untrained network's run on 12 test images of 20 classes; `right` makes every stored
+    prediction right."""
     torch.set_num_threads(1)
     sizes = {"train": 60, "val": 15, "test": 12}
     params = Train(
@@ -54,7 +56,8 @@ def make_right(run) -> None:
 
 
 def shown(stage: str, **values) -> str:
-    """Run a notebook's cells in this process with other parameters; the Markdown that they end in."""
+    """Run a notebook's cells in this process with other parameters; the Markdown that they end
+    in."""
     (notebook,) = artefacts.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
     names, said = parameters_cell(stage) | values, []
     with capture_output():

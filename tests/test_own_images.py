@@ -35,7 +35,8 @@ def test_the_example_is_a_study_that_make_knows(tmp_path):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """The example with few pictures and one epoch; its folder, and the executed notebooks by stage."""
+    """The example with few pictures and one epoch; its folder, and the executed notebooks by
+    stage."""
     folder, played = tmp_path_factory.mktemp("own"), {}
     pictures = folder_of_pictures.write(folder / "photos", {"train": 8, "test": 3})
     train, gradcam = (

@@ -1,4 +1,5 @@
-"""Parameters: every mistake is found before anything runs, and named with its file, its key and what is allowed."""
+"""Parameters: every mistake is found before anything runs, and named with its file, its key and
+what is allowed."""
 
 import ast
 import math

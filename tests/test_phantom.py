@@ -1,4 +1,5 @@
-"""The phantom's images are reproducible to the byte, and what its labels and causes claim holds in the pixels."""
+"""The phantom's images are reproducible to the byte, and what its labels and causes claim holds in
+the pixels."""
 
 import hashlib
 
@@ -129,7 +130,8 @@ def test_tied_classes_stand_on_their_own_background_at_the_stated_share():
 
 
 def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
-    """And outside the mask alone, unless a second object was planted: so the mask covers the object."""
+    """And outside the mask alone, unless a second object was planted: so the mask covers the
+    object."""
     plan, scenes = layers
     difference = np.abs(test_split.images.astype(int) - scenes.background).max(1)
     free = ~test_split.mask & (scenes.second == 0)
@@ -141,7 +143,8 @@ def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
 
 
 def test_each_texture_is_recognisable_without_noise():
-    """Two tied textures with the same random numbers differ much, and so do two pictures of one texture."""
+    """Two tied textures with the same random numbers differ much, and so do two pictures of one
+    texture."""
     fields = [
         shapes.field(texture, draw._plan("test", 40, 0)["key"]).astype(int) for texture in range(16)
     ]
@@ -174,7 +177,8 @@ def test_background_pictures_show_the_texture_of_the_class_they_point_at(test_sp
 
 
 def _correlation(pictures, values, where):
-    """The mean over n pictures of how well two values agree in the pixels `where`, all (n, 32, 32), up to sign."""
+    """The mean over n pictures of how well two values agree in the pixels `where`, all (n, 32, 32),
+    up to sign."""
     return np.mean(
         [
             abs(np.corrcoef(one[here], two[here])[0, 1])
@@ -230,7 +234,8 @@ def test_only_label_errors_are_mislabelled(test_split, layers):
 
 
 def test_a_mask_has_the_form_of_its_class(test_split):
-    """Shapes are told apart by their masks alone: the nearest class's average, centred, is mostly the right one."""
+    """Shapes are told apart by their masks alone: the nearest class's average, centred, is mostly
+    the right one."""
     data = draw.generate("train", 3000, 0)
     means = np.stack([_centred(data.mask[data.labels == label]).mean(0) for label in range(20)])
     chosen = test_split.cause != draw.LOOK_ALIKE

@@ -1,4 +1,5 @@
-"""The Makefile, end to end, on a copy of the project in a folder whose name has blanks and letters beyond ASCII."""
+"""The Makefile, end to end, on a copy of the project in a folder whose name has blanks and letters
+beyond ASCII."""
 
 import json
 import shutil

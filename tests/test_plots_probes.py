@@ -1,4 +1,5 @@
-"""The probes' figures show the numbers they were given, and captions and sentences say no more than these allow."""
+"""The probes' figures show the numbers they were given, and captions and sentences say no more than
+these allow."""
 
 import copy
 
@@ -197,8 +198,8 @@ def test_randomisation_gives_the_first_and_the_last_stage():
     ]
     text = causes.randomisation_text(rows, 0.206)
     assert (
-        "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 to +0.07; 0.25 without sign)"
-        in text
+        "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 "
+        "to +0.07; 0.25 without sign)" in text
     )
     assert "everywhere at −0.10" in text and "at 0.21 without sign" in text
     rows[-1] |= {"correlation": None, "low": None, "high": None, "absolute": None}
@@ -216,7 +217,8 @@ def test_occlusion_gives_each_arm_its_correlation():
         {"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}}
     )
     assert text.endswith(
-        "is +0.65 (95% interval +0.63 to +0.67; 400 errors; +0.21 with those of another error's picture) in baseline and no value in CutMix."
+        "is +0.65 (95% interval +0.63 to +0.67; 400 errors; +0.21 with those of another error's "
+        "picture) in baseline and no value in CutMix."
     )
 
 
@@ -246,7 +248,8 @@ def spread(low, high, p_value):
 def test_attention_says_wider_narrower_or_no_difference():
     wider = causes.attention(spread(0.01, 0.03, 0.04), "baseline", "cutmix")
     assert wider.startswith(
-        "CutMix spreads its attention over more cells than baseline (over 3,000 errors of baseline; 1 image without"
+        "CutMix spreads its attention over more cells than baseline (over 3,000 errors of "
+        "baseline; 1 image without"
     )
     assert wider.endswith("The hottest cell has 30.0% and 20.0% of the positive part.")
     assert "fewer cells" in causes.attention(spread(-0.03, -0.01, 0.04), "baseline", "cutmix")

@@ -1,4 +1,5 @@
-"""A study is checked before anything of it runs: all stages and arms, and the files they name; names in make."""
+"""A study is checked before anything of it runs: all stages and arms, and the files they name;
+names in make."""
 
 from pathlib import Path
 

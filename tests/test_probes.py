@@ -1,4 +1,5 @@
-"""The probes of a small untrained network, recomputed one picture at a time with its own BatchNorm and plain softmax."""
+"""The probes of a small untrained network, recomputed one picture at a time with its own BatchNorm
+and plain softmax."""
 
 import numpy as np
 import pytest

@@ -240,14 +240,18 @@ def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
         (
             0.005,
             0.125,
-            "Whether CutMix raises test accuracy is open: the interval leaves 0 out, the exact test finds no difference (60.7%",
-            "whether they are more is open: the interval leaves 0 out, the exact test finds no difference (+",
+            "Whether CutMix raises test accuracy is open: the interval leaves 0 out, the exact "
+            "test finds no difference (60.7%",
+            "whether they are more is open: the interval leaves 0 out, the exact test finds no "
+            "difference (+",
         ),
         (
             -0.001,
             0.03,
-            "Whether CutMix raises test accuracy is open: the interval holds 0, the exact test finds a difference (60.7%",
-            "whether they are more is open: the interval holds 0, the exact test finds a difference (+",
+            "Whether CutMix raises test accuracy is open: the interval holds 0, the exact test "
+            "finds a difference (60.7%",
+            "whether they are more is open: the interval holds 0, the exact test finds a "
+            "difference (+",
         ),
         (0.005, 0.03, "CutMix raises test accuracy from 60.7%", "they are more (+"),
         (
@@ -329,7 +333,8 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
     text = everything(results)
     assert "0 of 10,000 test images wrong." in text and "There is no error to show." in text
     assert (
-        "Baseline makes no test error, CutMix 44 of its 2,430 test errors at 90% confidence or more:"
+        "Baseline makes no test error, CutMix 44 of its 2,430 test errors at 90% confidence or "
+        "more:"
         in text
         and "Baseline is 90.0% confident on average when right." in text
     )
@@ -420,8 +425,8 @@ def test_an_ablation_says_what_each_factor_did_and_no_more(results):
     assert "CutMix given crop and flip: no effect on test accuracy was found (+0.5 points" in text
     assert "Label smoothing given CutMix: test accuracy falls" in text
     assert (
-        "CutMix and label smoothing given crop and flip: together they were not found to give more or less"
-        in text
+        "CutMix and label smoothing given crop and flip: together they were not found to give "
+        "more or less" in text
     )
     assert "differ in more than one thing" not in training.limits(results)
 
@@ -445,8 +450,8 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
     scores["cutmix"]["normalised"] = {"estimate": 0.01, "low": 0.001, "high": 0.02}
     text = confidence.scores(results["compare"])
     assert (
-        "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 to −0.005)"
-        in text
+        "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 "
+        "to −0.005)" in text
     )
     assert (
         "in CutMix the normalised logit ranks the errors worse" in text
@@ -464,8 +469,8 @@ def test_a_temperature_at_a_bound_is_not_called_fitted(results):
     )
     temperature |= {"mean": 33.97, "n": 3, "each": [0.9, 100.0, 1.0]}
     assert (
-        "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 seeds, takes"
-        in confidence.calibration(results)
+        "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 "
+        "seeds, takes" in confidence.calibration(results)
     )
 
 

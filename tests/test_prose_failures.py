@@ -1,4 +1,5 @@
-"""Sentences on errors, labels and severity from made-up results: each reads true, and none says more than its interval allows."""
+"""Sentences on errors, labels and severity from made-up results: each reads true, and none says
+more than its interval allows."""
 
 import copy
 import re
@@ -145,8 +146,8 @@ def test_numbers_stand_as_computed(results):
         "image 1214 (recorded lobster, rather crab; reviewers: crab (5 of 5)) is among them" in text
     )
     assert (
-        "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%); of the 585"
-        in text
+        "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%); of "
+        "the 585" in text
     )
     assert "for 80% (95% interval 78% to 82%) of 200 images" in text
     assert (
@@ -155,8 +156,8 @@ def test_numbers_stand_as_computed(results):
     )
     assert "40% (95% interval 30% to 50%) of its 90 errors at 90% confidence" in text
     assert (
-        "CutMix raises accuracy against baseline on all 6 sets of test images: estimates from +2.0 to +2.5 points"
-        in text
+        "CutMix raises accuracy against baseline on all 6 sets of test images: estimates from "
+        "+2.0 to +2.5 points" in text
     )
     assert (
         "Of 3,900 errors, baseline keeps 30%" in text
@@ -332,7 +333,8 @@ def test_captions_count_what_is_shown():
         opinion, np.array([True, False, False, False, False]), ("baseline", "cutmix"), 42
     )
     assert (
-        "without the 2 labels that most reviewers did not confirm; corrected: 1 of them replaced, the other 1 image"
+        "without the 2 labels that most reviewers did not confirm; corrected: 1 of them "
+        "replaced, the other 1 image"
         in said
         and "1 test image that" in said
     )

@@ -194,12 +194,12 @@ def test_probing_counts_all_errors_and_holds_them_against_random_cells(cifar):
 def test_verdicts_are_ranked_and_shared_out_over_the_confirmation_half(cifar):
     text = cards.verdicts(cifar)
     assert (
-        "Of 2,000 errors of baseline on the confirmation half it calls look alike 50%, background 25%, second object 15% and label error 10%."
-        in text
+        "Of 2,000 errors of baseline on the confirmation half it calls look alike 50%, "
+        "background 25%, second object 15% and label error 10%." in text
     )
     assert (
-        "Of 1,250 errors of CutMix on the confirmation half it calls second object 40%, background 20%, look alike 20%, label error 10%"
-        in text
+        "Of 1,250 errors of CutMix on the confirmation half it calls second object 40%, "
+        "background 20%, look alike 20%, label error 10%" in text
     )
 
 
@@ -221,8 +221,8 @@ def test_no_errors_leave_nothing_to_probe(no_errors):
 def test_cases_tell_of_the_named_ones_only(cifar):
     text = cards.cases(cifar)
     assert (
-        "each verdict is a hypothesis. Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error. "
-        in text
+        "each verdict is a hypothesis. Of the named cases that the network gets wrong, oak tree "
+        "taken for lamp (7) is called label error. " in text
     )
     assert "(9)" not in text and "it is no frequency" in text
     cifar["gradcam"]["cases"] = cifar["gradcam"]["cases"][1:]
@@ -233,14 +233,14 @@ def test_a_probability_is_told_where_the_rule_has_a_score_and_a_label_that_revie
     phantom, cifar
 ):
     assert cards.cases(phantom).startswith(
-        "Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called label error with "
-        "probability 83%. "
+        "Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called "
+        "label error with probability 83%. "
     )
     assert "Most reviewers" not in cards.cases(cifar)
     cifar["failures"]["known"]["opinion"]["named"][0]["corrected"] = "lamp"
     assert (
-        "Most reviewers call 7 (lamp, labelled oak tree) what the network calls it: there the label is in doubt"
-        in cards.cases(cifar)
+        "Most reviewers call 7 (lamp, labelled oak tree) what the network calls it: there the "
+        "label is in doubt" in cards.cases(cifar)
     )
 
 
@@ -274,8 +274,8 @@ def test_only_the_phantom_has_a_score(cifar):
     assert cards.first_page(cifar) == ""
     text = cards.instrument(cifar)
     assert (
-        "on 17 statistics of the probes, fitted on 2,302 errors on the validation splits of 3 phantoms"
-        in text
+        "on 17 statistics of the probes, fitted on 2,302 errors on the validation splits of 3 "
+        "phantoms" in text
     )
     assert "On this data set its score is not known." in text and "marked" not in text
 
@@ -296,8 +296,8 @@ def test_reviewers_are_said_to_agree_only_beyond_the_intervals(cifar, called, ot
     }
     text = cards.instrument(cifar)
     assert (
-        f"Of 120 reviewed errors that it calls label errors, most reviewers did not confirm {called[0]:.0%} (95% interval"
-        in text
+        "Of 120 reviewed errors that it calls label errors, most reviewers did not confirm "
+        f"{called[0]:.0%} (95% interval" in text
     )
     assert text.endswith(f"of the 1,900 others 20% (95% interval 15% to 25%): {said}.")
     cifar["gradcam"]["reviewed"]["called"] |= {"errors": 0, "estimate": None}
@@ -306,8 +306,8 @@ def test_reviewers_are_said_to_agree_only_beyond_the_intervals(cifar, called, ot
 
 def test_the_score_is_told_with_its_intervals_and_its_worst_mistake(phantom):
     assert (
-        "it finds 93% (95% interval 90% to 96%) of those that point at the predicted class, on average over four causes and 5 phantoms"
-        in cards.first_page(phantom)
+        "it finds 93% (95% interval 90% to 96%) of those that point at the predicted class, on "
+        "average over four causes and 5 phantoms" in cards.first_page(phantom)
     )
     text = cards.instrument(phantom)
     assert "of 5 phantoms, each with a network of its own, on 800 errors" in text
@@ -320,8 +320,8 @@ def test_the_score_is_told_with_its_intervals_and_its_worst_mistake(phantom):
         in text
     )
     assert (
-        "is to call background look alike: test image 31 of this study, oak tree taken for lamp. What the rule said: Look alike."
-        in text
+        "is to call background look alike: test image 31 of this study, oak tree taken for lamp. "
+        "What the rule said: Look alike." in text
     )
     assert (
         "made 9 times" in text

@@ -1,4 +1,5 @@
-"""Released runs: taken over where a study would train the same and nowhere else, halved without moving a prediction."""
+"""Released runs: taken over where a study would train the same and nowhere else, halved without
+moving a prediction."""
 
 import shutil
 import sys

@@ -1,4 +1,5 @@
-"""A run that was killed, anywhere, ends with the bits of an undisturbed one; a record that does not fit is not used."""
+"""A run that was killed, anywhere, ends with the bits of an undisturbed one; a record that does not
+fit is not used."""
 
 import hashlib
 import multiprocessing
@@ -89,7 +90,8 @@ def kill_self(*_):
 
 
 def killed_run(outputs, moment, epoch, step):
-    """Train with a checkpoint after every step, until the process kills itself; runs in a process of its own."""
+    """Train with a checkpoint after every step, until the process kills itself; runs in a process
+    of its own."""
     loop.CHECKPOINT_SECONDS = 0
     state = started(outputs)
     here = lambda: (state.epoch, state.step) == (epoch, step)  # noqa: E731

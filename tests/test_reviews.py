@@ -1,4 +1,5 @@
-"""Files that the project does not ship: read as they are published, refused in one clear line where they are something else."""
+"""Files that the project does not ship: read as they are published, refused in one clear line where
+they are something else."""
 
 import json
 
@@ -194,8 +195,8 @@ def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monke
         and "duplicates_train_test.csv: 2 test images" in said
     )
     assert (
-        "duplicates_test_test.csv: not there; optional, save under this name github.com/cvjena/cifair, meta/duplicates_cifar100_test.csv"
-        in said
+        "duplicates_test_test.csv: not there; optional, save under this name "
+        "github.com/cvjena/cifair, meta/duplicates_cifar100_test.csv" in said
     )
     (place / label_reviews.REVIEW).write_text("[")
     assert label_reviews.main() == 1 and "expected entries" in capsys.readouterr().err

@@ -1,4 +1,5 @@
-"""Robustness against torchmetrics, SciPy's bootstrap and the network itself; plots and sentences against what they were given."""
+"""Robustness against torchmetrics, SciPy's bootstrap and the network itself; plots and sentences
+against what they were given."""
 
 import copy
 import io
@@ -18,7 +19,8 @@ from lib.data.dataset import Split
 from lib.evaluation import robustness
 from lib.evaluation.corruptions import CONSTANTS, NAMES, corrupt
 from lib.evaluation.robustness import CONDITIONS
-from lib.report import robustness as chapter, style
+from lib.report import robustness as chapter
+from lib.report import style
 from lib.training import machine, record
 
 CLASSES, IMAGES = 5, 300
@@ -312,8 +314,8 @@ def test_prose_tells_the_corruptions_apart(results):
         set_change(results, kind, *((0.01, 0.03), (-0.03, -0.01), (-0.01, 0.01))[min(place, 2)])
     text = chapter.robustness(results)
     assert (
-        "CutMix is more accurate under Gaussian noise (+2.0) and less accurate under defocus blur (−2.0); under the other 4 no "
-        "difference was found."
+        "CutMix is more accurate under Gaussian noise (+2.0) and less accurate under defocus "
+        "blur (−2.0); under the other 4 no difference was found."
     ) in text
 
 
@@ -322,7 +324,8 @@ def test_two_copies_of_one_run_do_not_differ(measured, results):
     text = chapter.robustness(results)
     assert (
         text.count(
-            "no difference in accuracy between baseline and CutMix was found (0.0 points, 95% interval 0.0 to 0.0)"
+            "no difference in accuracy between baseline and CutMix was found (0.0 points, 95% "
+            "interval 0.0 to 0.0)"
         )
         == 2
     )

@@ -1,4 +1,5 @@
-"""Artefacts: whole or not there, the old file kept through every fault, and damage named by every reader."""
+"""Artefacts: whole or not there, the old file kept through every fault, and damage named by every
+reader."""
 
 import hashlib
 import io

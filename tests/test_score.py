@@ -1,4 +1,5 @@
-"""The marks of the diagnosis against scikit-learn, and what is left of them where there is little to mark."""
+"""The marks of the diagnosis against scikit-learn, and what is left of them where there is little
+to mark."""
 
 import numpy as np
 import pandas as pd

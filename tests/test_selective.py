@@ -1,4 +1,5 @@
-"""Rejection against definitions, statsmodels, scikit-learn and simulated populations with a known risk."""
+"""Rejection against definitions, statsmodels, scikit-learn and simulated populations with a known
+risk."""
 
 import numpy as np
 import pytest
@@ -136,7 +137,8 @@ def test_rejection_table_when_nothing_is_accepted_or_nothing_is_wrong():
 
 
 def violations(error_rate, risk_above, images, risk, draws):
-    """Share of validation sets whose threshold has a true risk above `risk`, and share with a threshold at all."""
+    """Share of validation sets whose threshold has a true risk above `risk`, and share with a
+    threshold at all."""
     generator, broken, found = np.random.default_rng(5), 0, 0
     for _ in range(draws):
         confidence = generator.random(images)

@@ -1,4 +1,5 @@
-"""Superclass distance, bands and pairs counted by hand; the confusion matrix against scikit-learn's; its plot read back."""
+"""Superclass distance, bands and pairs counted by hand; the confusion matrix against
+scikit-learn's; its plot read back."""
 
 from types import SimpleNamespace
 

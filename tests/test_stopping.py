@@ -1,4 +1,5 @@
-"""Whoever is stopped, make, its job or the job's kernel, and however: nothing trains on, and a checkpoint stays where there was a chance."""
+"""Whoever is stopped, make, its job or the job's kernel, and however: nothing trains on, and a
+checkpoint stays where there was a chance."""
 
 import os
 import signal
@@ -30,7 +31,8 @@ def target(case: tuple[str, str]) -> list[str]:
 
 
 class Training:
-    """make at a run without an end, a seed of its own for each case, in a session of its own; `processes` are make, its job and the job's kernel."""
+    """make at a run without an end, a seed of its own for each case, in a session of its own;
+    `processes` are make, its job and the job's kernel."""
 
     def __init__(self, project: Path, case: tuple[str, str]):
         self.folder, self.log = (
@@ -75,7 +77,8 @@ class Training:
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory, request):
-    """(project, {case: (training, who was still there after it was stopped)}, what a second make said meanwhile and the first one's job)."""
+    """(project, {case: (training, who was still there after it was stopped)}, what a second make
+    said meanwhile and the first one's job)."""
     project, begun, second = copied(tmp_path_factory.mktemp("project")), {}, None
     study(project, "long", LONG)
     asked = {
@@ -95,7 +98,8 @@ def stopped(tmp_path_factory, request):
                 second = second or (make(project, *target(case)), begun[case].processes["job"].pid)
                 begun[case].stop(*case)
         ended = {case: (training, training.end(90)) for case, training in begun.items()}
-    finally:  # also where a make waits that should have been refused: with make its job and the kernel end
+    # also where a make waits that should have been refused: with make its job and the kernel end
+    finally:
         for training in begun.values():
             if training.make.is_running():
                 training.make.kill()
@@ -164,13 +168,15 @@ def python(code: str, **options) -> subprocess.Popen:
 
 def test_a_process_whose_parent_is_gone_before_it_asks_ends_as_well():
     child = python(
-        "import os; from lib import interrupt; interrupt.end_with(os.getppid() + 1); print('went on')"
+        "import os; from lib.base import signals; signals.end_with(os.getppid() + 1); print('went "
+        "on')"
     )
     assert child.communicate(timeout=20)[0] == "" and child.returncode == -signal.SIGTERM
 
 
 PARENT = """import os, subprocess, sys
-code = "import sys, time; from lib import interrupt; sys.platform = sys.argv[1]; interrupt.end_with({}, 9); print('waits', flush=True); time.sleep(60)"
+code = ("import sys, time; from lib.base import signals; sys.platform = sys.argv[1]; "
+        "signals.end_with({}, 9); print('waits', flush=True); time.sleep(60)")
 subprocess.Popen([sys.executable, "-c", code.format(os.getpid()), sys.argv[1]])
 print(flush=True)
 sys.stdin.read()
@@ -198,8 +204,8 @@ def test_a_child_ends_with_its_parent_by_the_system_or_by_looking(platform):
 
 def test_a_second_wish_to_stop_does_not_break_into_the_first():
     code = """import os, signal
-from lib import interrupt
-interrupt.leave_once()
+from lib.base import signals
+signals.leave_once()
 try:
     os.kill(os.getpid(), signal.SIGTERM)
 finally:
@@ -212,7 +218,10 @@ finally:
 
 
 def test_what_is_ignored_from_the_start_stays_ignored():
-    code = "import os, signal; from lib import interrupt; interrupt.leave_once(); os.kill(os.getpid(), signal.SIGHUP); print('went on')"
+    code = (
+        "import os, signal; from lib.base import signals; signals.leave_once(); "
+        "os.kill(os.getpid(), signal.SIGHUP); print('went on')"
+    )
     child = python(code, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     assert child.communicate(timeout=20)[0] == "went on\n"
 

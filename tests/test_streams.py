@@ -1,4 +1,5 @@
-"""Images on disk: read as the tensor that would hold them, trained on with the same bits, whatever is ahead and wherever it stops."""
+"""Images on disk: read as the tensor that would hold them, trained on with the same bits, whatever
+is ahead and wherever it stops."""
 
 import dataclasses
 import time

@@ -1,4 +1,5 @@
-"""Surroundings that are less than usual: no HOME, the C locale, closed stdin, a checkout that nothing may write to, a clock that jumps."""
+"""Surroundings that are less than usual: no HOME, the C locale, closed stdin, a checkout that
+nothing may write to, a clock that jumps."""
 
 import json
 import os
@@ -11,11 +12,15 @@ import nbformat
 import pytest
 from project import command, copied, make, study
 
-TINY = "# größer: 图\ntrain_size: 100\nval_size: 40\ntest_size: 40\nwidth: 1\nepochs: 1\nmilestones: []\n"
+TINY = (
+    "# größer: 图\ntrain_size: 100\nval_size: 40\ntest_size: 40\nwidth: 1\nepochs: 1\n"
+    "milestones: []\n"
+)
 
 
 def contents(folder: Path) -> dict:
-    """What stands in the checkout; Python's byte code, which it leaves out where it may not write, does not count."""
+    """What stands in the checkout; Python's byte code, which it leaves out where it may not write,
+    does not count."""
     return {
         path: path.read_bytes()
         for path in folder.rglob("*")
@@ -25,7 +30,8 @@ def contents(folder: Path) -> dict:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run made with hardly any environment, from a checkout in a folder with a blank, outputs elsewhere: (project, run folder, checkout before)."""
+    """A run made with hardly any environment, from a checkout in a folder with a blank, outputs
+    elsewhere: (project, run folder, checkout before)."""
     project, outputs = (
         copied(tmp_path_factory.mktemp("a b ü")),
         tmp_path_factory.mktemp("elsewhere-é"),

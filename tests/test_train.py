@@ -1,4 +1,5 @@
-"""Training against a plain loop: torchvision's network, torch's scheduler and loss, batches cut by hand."""
+"""Training against a plain loop: torchvision's network, torch's scheduler and loss, batches cut by
+hand."""
 
 import dataclasses
 
@@ -59,8 +60,8 @@ def started(splits, folder, **changes):
 def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
     """In double precision, with small steps and noise for images, where rounding stays rounding.
 
-    Large steps are chaotic within an epoch, and so are images with plain areas: a channel that is constant over a batch
-    makes BatchNorm's gradient steep.
+    Large steps are chaotic within an epoch, and so are images with plain areas: a channel that is
+    constant over a batch makes BatchNorm's gradient steep.
     """
     noise = torch.randint(
         256, (24, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -127,7 +128,8 @@ def test_mixed_loss_is_cross_entropy_with_torchvisions_soft_labels(lam):
 
 
 def test_mixed_labels_are_those_of_torchvisions_cutmix_for_the_same_box():
-    """v2.CutMix pairs each image with the one before it; its soft label must be our two labels and lambda."""
+    """v2.CutMix pairs each image with the one before it; its soft label must be our two labels and
+    lambda."""
     images, labels = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 1, 32, 32), torch.arange(4)
     torch.manual_seed(1)
     mixed, soft = v2.CutMix(num_classes=4)(images, labels)

@@ -1,4 +1,5 @@
-"""The rule against scikit-learn's logistic regression, and its refutations against the rule itself."""
+"""The rule against scikit-learn's logistic regression, and its refutations against the rule
+itself."""
 
 import numpy as np
 import pandas as pd

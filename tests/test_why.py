@@ -1,4 +1,5 @@
-"""What the third notebook makes of made-up evidence: counts, cases, pages and the marks over several phantoms."""
+"""What the third notebook makes of made-up evidence: counts, cases, pages and the marks over
+several phantoms."""
 
 from types import SimpleNamespace
 
@@ -21,7 +22,8 @@ RULE = verdict.read_rule()
 
 
 def splits_of(seed: int, images: int = 60):
-    """A split as `lib.data.dataset` gives it, without pictures: ids in an order of their own, and what the phantom planted."""
+    """A split as `lib.data.dataset` gives it, without pictures: ids in an order of their own, and
+    what the phantom planted."""
     made = draw.generate("test", images, seed)
     planted = pd.DataFrame(
         {
@@ -39,7 +41,8 @@ def splits_of(seed: int, images: int = 60):
 
 
 def evidence_of(splits, seed: int, errors: int = 40) -> evidence.Evidence:
-    """Evidence with random numbers; wrong is the class that the cause points at for about half of the errors."""
+    """Evidence with random numbers; wrong is the class that the cause points at for about half of
+    the errors."""
     generator = np.random.default_rng(seed)
     position = np.sort(generator.choice(len(splits.test.index), errors, replace=False))
     true, pointed = (
@@ -289,7 +292,8 @@ def test_occlusion_agrees_with_a_map_made_of_it(found):
 
 @pytest.fixture
 def marked(everything, monkeypatch):
-    """Marks on the baseline of this phantom and on two made-up phantoms, each with evidence of its own."""
+    """Marks on the baseline of this phantom and on two made-up phantoms, each with evidence of its
+    own."""
     others = {"a/43": splits_of(43), "/b/44": splits_of(44)}
     seeds = {"a/43": 143, "/b/44": 144}
 

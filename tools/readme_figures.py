@@ -1,7 +1,7 @@
 """The README's pictures from a finished study: `python tools/readme_figures.py STUDY_FOLDER DOCS`.
 
-The explorer's is taken in JupyterLab by Chromium or Chrome, and left as it is where neither is installed.
-"""
+The explorer's is taken in JupyterLab by Chromium or Chrome, and left as it is where neither is
+installed."""
 
 import io
 import sys
@@ -23,7 +23,8 @@ WIDEST = 1296  # pixels
 
 
 def small_png(content: bytes, colours: int | None = None) -> bytes:
-    """A PNG without transparency; larger ones are halved, which keeps a 32x32 picture's pixels whole. The same bytes for the same picture.
+    """A PNG without transparency; larger ones are halved, which keeps a 32x32 picture's pixels
+    whole. The same bytes for the same picture.
 
     `colours`: of a palette, for a screenshot, which has few.
     """
@@ -38,7 +39,8 @@ def small_png(content: bytes, colours: int | None = None) -> bytes:
 
 
 def explorer(study: Path) -> bytes:
-    """The explorer of a study as a PNG: the images of CARD's class that the first arm gets wrong, and its card with a verdict."""
+    """The explorer of a study as a PNG: the images of CARD's class that the first arm gets wrong,
+    and its card with a verdict."""
     notebook = nbformat.read(artefacts.ROOT / "notebooks" / "explore.ipynb", as_version=4)
     next(
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])

@@ -16,7 +16,8 @@ from lib.base import artefacts  # noqa: E402
 
 
 def refresh(path: Path) -> bool:
-    """Run one notebook with its own folder as the working directory, as nbval does; True if its file changed."""
+    """Run one notebook with its own folder as the working directory, as nbval does; True if its
+    file changed."""
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
     NotebookClient(

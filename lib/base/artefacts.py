@@ -1,4 +1,5 @@
-"""Artefacts on disk: everything appears whole or not at all, and what is read back is what was written."""
+"""Artefacts on disk: everything appears whole or not at all, and what is read back is what was
+written."""
 
 import contextlib
 import hashlib
@@ -31,10 +32,11 @@ class ArtefactError(RuntimeError):
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Open `path` for binary writing; the file appears under its name only when the block ends without an error.
+    """Open `path` for binary writing; the file appears under its name only when the block ends
+    without an error.
 
-    Written beside its place, flushed to the disk and renamed. Raises ArtefactError when the disk refuses;
-    the previous file is then untouched.
+    Written beside its place, flushed to the disk and renamed. Raises ArtefactError when the disk
+    refuses; the previous file is then untouched.
     """
     path = Path(path)
     temporary = None
@@ -97,7 +99,8 @@ def arrays_bytes(**arrays: np.ndarray) -> bytes:
 
 
 def write_arrays(path, **arrays: np.ndarray) -> None:
-    """Write named arrays as an .npz, not compressed: logits hardly shrink, and `read_arrays` can map what is stored."""
+    """Write named arrays as an .npz, not compressed: logits hardly shrink, and `read_arrays` can
+    map what is stored."""
     with atomic_write(path) as file:
         np.savez(file, **arrays)
 
@@ -115,14 +118,15 @@ def write_weights(path, model) -> None:
 
 @contextlib.contextmanager
 def _opened(path, sha256: str | None = None):
-    """A file to read; raises ArtefactError if it is missing or its SHA-256 is not the recorded one."""
+    """A file to read; raises ArtefactError if it is missing or its SHA-256 is not the recorded
+    one."""
     try:
         with open(path, "rb") as file:
             # guard: file-sum
             if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise ArtefactError(
-                    f"{path}: damaged or changed since it was written (SHA-256 differs from the record); "
-                    "delete its folder to make it again"
+                    f"{path}: damaged or changed since it was written (SHA-256 differs from the "
+                    "record); delete its folder to make it again"
                 )
             file.seek(0)
             yield file
@@ -131,7 +135,8 @@ def _opened(path, sha256: str | None = None):
 
 
 def read_bytes(path, sha256: str | None = None) -> bytes:
-    """The content of a file; raises ArtefactError if it is missing or its SHA-256 is not the recorded one."""
+    """The content of a file; raises ArtefactError if it is missing or its SHA-256 is not the
+    recorded one."""
     with _opened(path, sha256) as file:
         return file.read()
 
@@ -147,7 +152,8 @@ def read_json(path) -> dict:
 
 
 def read_arrays(path, sha256: str | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an .npz by name; large ones that are not compressed are mapped, so that they may outgrow memory."""
+    """The arrays of an .npz by name; large ones that are not compressed are mapped, so that they
+    may outgrow memory."""
     with _opened(path, sha256) as file:
         try:
             # guard: arrays-only
@@ -219,7 +225,8 @@ def digest(content) -> str:
 
 
 def commit() -> str:
-    """The project's git commit, with "+changes" when files differ from it; outside a checkout $REPORT_COMMIT or "unknown"."""
+    """The project's git commit, with "+changes" when files differ from it; outside a checkout
+    $REPORT_COMMIT or "unknown"."""
 
     def git(*arguments):
         return subprocess.run(
@@ -239,7 +246,8 @@ def commit() -> str:
 
 @contextmanager
 def locked(path: Path):
-    """Hold `path` as a lock that dies with its holder; raises ArtefactError that names the holder."""
+    """Hold `path` as a lock that dies with its holder; raises ArtefactError that names the
+    holder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # guard: one-writer

@@ -1,4 +1,5 @@
-"""Parameters of every stage: declared once, checked before anything runs, and again inside the notebook."""
+"""Parameters of every stage: declared once, checked before anything runs, and again inside the
+notebook."""
 
 import ast
 import difflib
@@ -23,7 +24,8 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Stage(BaseModel):
-    """What every notebook takes. `outputs` is the folder of all studies, relative to the project or absolute."""
+    """What every notebook takes. `outputs` is the folder of all studies, relative to the project or
+    absolute."""
 
     # guard: strict-parameters
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -84,8 +86,8 @@ class Train(Stage):
             width < 16 and info.data.get("image_size", 32) > 32
         ):  # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
             raise ValueError(
-                "width must be at least 16 for images of more than 32 px: oneDNN's gradient of a narrower 1x1 convolution of "
-                "stride 2 writes beyond its memory"
+                "width must be at least 16 for images of more than 32 px: oneDNN's gradient of a "
+                "narrower 1x1 convolution of stride 2 writes beyond its memory"
             )
         return width
 
@@ -104,8 +106,8 @@ class Train(Stage):
 class View(Stage):
     """What the stages after training take: `runs` is the folder that holds <arm>/seed-<n>.
 
-    `before` is the arm whose failures are looked at, `after` the one that is held against it: "" in a study of one arm.
-    """
+    `before` is the arm whose failures are looked at, `after` the one that is held against it: "" in
+    a study of one arm."""
 
     runs: Place
     arms: Annotated[list[Name], Field(min_length=1)]
@@ -140,10 +142,11 @@ class Failures(View):
 
 
 class Gradcam(View):
-    """`shown` images get maps, `diagnosed` errors a card; `scored` are run folders of other phantoms.
+    """`shown` images get maps, `diagnosed` errors a card; `scored` are run folders of other
+    phantoms.
 
-    `probed` errors of each arm are probed, drawn at random, and those that get a card; 0 probes all.
-    """
+    `probed` errors of each arm are probed, drawn at random, and those that get a card; 0 probes
+    all."""
 
     layer: Literal["layer1", "layer2", "layer3", "layer4"]
     shown: Annotated[int, Field(ge=1, le=20)]
@@ -153,7 +156,8 @@ class Gradcam(View):
 
 
 class Compare(View):
-    """`target_risk` is the share of errors among accepted predictions that a threshold chosen on val must keep.
+    """`target_risk` is the share of errors among accepted predictions that a threshold chosen on
+    val must keep.
 
     `corruption_images` of the test split are corrupted; 0 skips that.
     """
@@ -173,7 +177,8 @@ class Compare(View):
 
 
 class Report(View):
-    """`claims` is a file of an earlier study's claims, `conditions` one of this study's own; "" where there is none."""
+    """`claims` is a file of an earlier study's claims, `conditions` one of this study's own; ""
+    where there is none."""
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
     claims: str
@@ -227,11 +232,13 @@ def _line(model, item: dict, origin: dict) -> str:
 
 
 def from_notebook(stage: str, names: dict) -> Stage:
-    """The parameters that a notebook's `parameters` cell set, taken from its `globals()` and checked."""
+    """The parameters that a notebook's `parameters` cell set, taken from its `globals()` and
+    checked."""
     return check(stage, {name: names[name] for name in STAGES[stage].model_fields if name in names})
 
 
-# Parameters as they are given, before they are checked: a notebook's defaults, files, single values, a study's arms and seeds.
+# Parameters as they are given, before they are checked: a notebook's defaults, files, single
+# values, a study's arms and seeds.
 
 
 def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]:
@@ -255,7 +262,8 @@ def defaults(notebook) -> dict:
 
 
 def study(name: str) -> tuple[list[str], list[int]]:
-    """A study's arms and seeds, as its study.mk lists them. Raises ParameterError for a study that there is not."""
+    """A study's arms and seeds, as its study.mk lists them. Raises ParameterError for a study that
+    there is not."""
     place = artefacts.ROOT / "params" / name / "study.mk"
     try:
         lists = dict(
@@ -276,7 +284,8 @@ class ParameterError(ValueError):
 
 # guard: safe-yaml
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with decimal numbers only (1e-3 is one; 010, 1:30 and dates are text), which refuses a key given twice."""
+    """Safe YAML with decimal numbers only (1e-3 is one; 010, 1:30 and dates are text), which
+    refuses a key given twice."""
 
 
 _KINDS = ("timestamp", "int", "float")
@@ -335,7 +344,8 @@ def parse_yaml(text: str, source: str):
 
 
 def read_yaml(path) -> dict:
-    """Read a YAML mapping from a file (an empty file is an empty mapping); raises ParameterError."""
+    """Read a YAML mapping from a file (an empty file is an empty mapping); raises
+    ParameterError."""
     try:
         # guard: utf-8
         with open(path, encoding="utf-8") as file:
@@ -351,7 +361,8 @@ def read_yaml(path) -> dict:
     return content
 
 
-# YAML files that hold lists of entries, checked against a model: every mistake is one line with file and entry.
+# YAML files that hold lists of entries, checked against a model: every mistake is one line with
+# file and entry.
 
 
 class Entry(BaseModel):
@@ -361,7 +372,8 @@ class Entry(BaseModel):
 
 
 def read_entries(path: str, model: type[Entry], words: set[str]):
-    """The file at `path` (relative to the project or absolute) as a `model`; `words` are all words that its entries know.
+    """The file at `path` (relative to the project or absolute) as a `model`; `words` are all words
+    that its entries know.
 
     Raises ParameterError with one line for every mistake.
     """

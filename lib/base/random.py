@@ -1,4 +1,5 @@
-"""Counter-based randomness: every draw is a function of what it is for, so there is no state to save or to share."""
+"""Counter-based randomness: every draw is a function of what it is for, so there is no state to
+save or to share."""
 
 import numpy as np
 
@@ -7,7 +8,8 @@ MASK = (1 << 64) - 1
 
 
 def mix(values: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser, a bijection of 64-bit integers (Steele et al., https://doi.org/10.1145/2660193.2660195)."""
+    """SplitMix64's finaliser, a bijection of 64-bit integers (Steele et al.,
+    https://doi.org/10.1145/2660193.2660195)."""
     values = values ^ (values >> np.uint64(30))
     values = values * np.uint64(0xBF58476D1CE4E5B9)
     values = values ^ (values >> np.uint64(27))

@@ -1,4 +1,5 @@
-"""Stopping: between two steps and never within one, once however often it is asked for, and with whoever asked for the work."""
+"""Stopping: between two steps and never within one, once however often it is asked for, and with
+whoever asked for the work."""
 
 import ctypes
 import os
@@ -15,10 +16,11 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @contextmanager
 def deferred():
-    """Within the block the first SIGINT or SIGTERM is only noted; yields a function that tells whether one came.
+    """Within the block the first SIGINT or SIGTERM is only noted; yields a function that tells
+    whether one came.
 
-    A second one acts as it would have without the block, and so does, at the block's end, one that nobody was told of.
-    Outside the main thread signals are left alone.
+    A second one acts as it would have without the block, and so does, at the block's end, one that
+    nobody was told of. Outside the main thread signals are left alone.
     """
     came, told = [], []
     if threading.current_thread() is not threading.main_thread():
@@ -45,11 +47,12 @@ def deferred():
 
 
 def leave_once() -> None:
-    """From here on the first SIGINT, SIGTERM or SIGHUP raises SystemExit with the shell's status for it (130, 143, 129); later ones do nothing.
+    """From here on the first SIGINT, SIGTERM or SIGHUP raises SystemExit with the shell's status
+    for it (130, 143, 129); later ones do nothing.
 
-    One wish often comes twice: make passes SIGTERM on to its jobs, and who signals a whole group reaches them as well. The second
-    must not break into the work of stopping. What is ignored from the start (nohup, a script's background job) stays ignored.
-    """
+    One wish often comes twice: make passes SIGTERM on to its jobs, and who signals a whole group
+    reaches them as well. The second must not break into the work of stopping. What is ignored from
+    the start (nohup, a script's background job) stays ignored."""
     # guard: ignored-stays-ignored
     heard = [
         number for number in (*SIGNALS, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN
@@ -67,7 +70,8 @@ def leave_once() -> None:
 
 
 def end_with(parent: int, number: int = signal.SIGTERM) -> None:
-    """Have this process sent `number` when its parent, the process `parent`, ends: on Linux at once, elsewhere within a second."""
+    """Have this process sent `number` when its parent, the process `parent`, ends: on Linux at
+    once, elsewhere within a second."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
         # guard: parent-gone-before
@@ -81,9 +85,9 @@ def end_with(parent: int, number: int = signal.SIGTERM) -> None:
 def stop_with(make: int) -> None:
     """Have this process sent SIGINT when the process `make` was: on Linux, and for GNU make.
 
-    make passes SIGTERM on, but takes SIGINT for Ctrl-C, which reaches every process of the terminal, and after `kill -INT` would wait
-    until its jobs are done. What shows is that it no longer catches the signal.
-    """
+    make passes SIGTERM on, but takes SIGINT for Ctrl-C, which reaches every process of the
+    terminal, and after `kill -INT` would wait until its jobs are done. What shows is that it no
+    longer catches the signal."""
     if _catches(make, signal.SIGINT):
         _when(lambda: not _catches(make, signal.SIGINT), signal.SIGINT)
 

@@ -3,12 +3,15 @@
 import html
 from itertools import combinations
 
-NOISE = 9  # decimals beyond which a number is that of its arithmetic: one quantity, reached by two ways, is written alike
+# decimals beyond which a number is that of its arithmetic: one quantity, reached by two ways, is
+# written alike
+NOISE = 9
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def readable(name: str) -> str:
-    """A class or arm name as prose wants it: "oak_tree" is "oak tree", "cutmix_only" is "CutMix only"."""
+    """A class or arm name as prose wants it: "oak_tree" is "oak tree", "cutmix_only" is "CutMix
+    only"."""
     words = str(name).replace("_", " ").split()
     return " ".join("CutMix" if word == "cutmix" else word for word in words)
 
@@ -33,7 +36,8 @@ def start(text: str) -> str:
 
 
 def shorten(text: str, length: int = 15) -> str:
-    """A readable name that fits over a picture; matplotlib reads $ as mathematics, so it is escaped."""
+    """A readable name that fits over a picture; matplotlib reads $ as mathematics, so it is
+    escaped."""
     text = readable(text)
     return (text if len(text) <= length else text[: length - 1] + "…").replace("$", r"\$")
 
@@ -64,7 +68,8 @@ def points(share: float) -> str:
 
 
 def digits_for(least: int, *pairs: tuple[float, float]) -> int:
-    """The fewest digits, from `least` to 6, with which no two of a pair are written alike that differ at 6."""
+    """The fewest digits, from `least` to 6, with which no two of a pair are written alike that
+    differ at 6."""
 
     def differ(pair, digits):
         return signed(pair[0], digits) != signed(pair[1], digits)
@@ -76,7 +81,8 @@ def digits_for(least: int, *pairs: tuple[float, float]) -> int:
 
 
 def differences(change: dict, digits: int = 1, scale: float = 1.0) -> tuple[str, str, str]:
-    """A change and the ends of its interval times `scale`, signed, with digits that tell them apart, and an end from 0."""
+    """A change and the ends of its interval times `scale`, signed, with digits that tell them
+    apart, and an end from 0."""
     estimate, low, high = (scale * change[end] for end in ("estimate", "low", "high"))
     digits = digits_for(digits, *combinations((estimate, low, high), 2), (low, 0.0), (high, 0.0))
     return signed(estimate, digits), signed(low, digits), signed(high, digits)
@@ -91,7 +97,8 @@ def with_interval(change: dict, digits: int = 1, scale: float = 1.0, unit: str =
 def shares(
     estimate: float, low: float, high: float, digits: int | None = None
 ) -> tuple[str, str, str]:
-    """A share and the ends of its interval in percent, with digits that tell them apart, and the share from 0% and 100%.
+    """A share and the ends of its interval in percent, with digits that tell them apart, and the
+    share from 0% and 100%.
 
     digits: the fewest; None for one decimal where the interval supports it.
     """
@@ -156,9 +163,9 @@ def verdict(change: dict) -> str:
 def settled(change: dict, test: dict) -> str:
     """The `verdict` of a change beside the exact test {p_value, n} of the same images, of n seeds.
 
-    "open" where of one seed one of the two finds a difference and the other none: of few images that differ the interval is too
-    narrow. Over several seeds the interval alone decides: the test takes seeds as given.
-    """
+    "open" where of one seed one of the two finds a difference and the other none: of few images
+    that differ the interval is too narrow. Over several seeds the interval alone decides: the test
+    takes seeds as given."""
     found = verdict(change)
     return "open" if test["n"] == 1 and (found == "none") == (test["p_value"] < 0.05) else found
 

@@ -1,4 +1,5 @@
-"""What happens to a batch between memory and the network. Each split gets its own transform, and a run proves it."""
+"""What happens to a batch between memory and the network. Each split gets its own transform, and a
+run proves it."""
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ PADDED = 8  # the padding is one in so many of a side's pixels: 4 at 32 px
 
 
 def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
-    """uint8 (N, 3, h, w) to float32 with zero mean and unit deviation per channel; `mean` and `std` in 0..1.
+    """uint8 (N, 3, h, w) to float32 with zero mean and unit deviation per channel; `mean` and `std`
+    in 0..1.
 
     Tensors on the device stay where they are: a CUDA graph may not copy from the host.
     """
@@ -25,10 +27,11 @@ def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
 def draw(
     seed: int, epoch: int, index: np.ndarray, augment: bool, image_size: int = 32
 ) -> torch.Tensor | None:
-    """(N, 3) whole numbers: top offset 0..8, left offset 0..8, flip 0..1, for image `index` in that epoch.
+    """(N, 3) whole numbers: top offset 0..8, left offset 0..8, flip 0..1, for image `index` in that
+    epoch.
 
-    Offsets are of images of 32 px; they go up to a quarter of the side. None when the arm trains without augmentation.
-    """
+    Offsets are of images of 32 px; they go up to a quarter of the side. None when the arm trains
+    without augmentation."""
     if not augment:
         return None
     bits = random.bits(random.key(seed, epoch, 1), index)
@@ -41,7 +44,8 @@ def draw(
 
 
 def crop_and_flip(images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """Shift each image by its own offsets after zero padding by an eighth of its side, and flip it left to right where drawn.
+    """Shift each image by its own offsets after zero padding by an eighth of its side, and flip it
+    left to right where drawn.
 
     images: uint8 (N, 3, h, w), square; draws: (N, 3) from `draw`. The input is not changed.
     """
@@ -63,10 +67,11 @@ def training_batch(images: torch.Tensor, draws: torch.Tensor | None, mean, std) 
 
 
 def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]:
-    """Read the first images of each split twice, as two epochs would; return the share that differs between readings.
+    """Read the first images of each split twice, as two epochs would; return the share that differs
+    between readings.
 
-    Uses the functions that training and prediction use: near 1 for an augmented train split, exactly 0 for val and test.
-    """
+    Uses the functions that training and prediction use: near 1 for an augmented train split,
+    exactly 0 for val and test."""
 
     def differs(split, reading):
         parts, step = (

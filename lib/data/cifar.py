@@ -1,4 +1,5 @@
-"""The official CIFAR-100 files: found, checked, and read without running the code a pickle may hold."""
+"""The official CIFAR-100 files: found, checked, and read without running the code a pickle may
+hold."""
 
 import fcntl
 import hashlib
@@ -23,13 +24,15 @@ class DataError(RuntimeError):
 
 
 def read(root=None) -> tuple[dict, dict, dict]:
-    """The contents of the files train, test and meta. Raises DataError if one is missing or damaged."""
+    """The contents of the files train, test and meta. Raises DataError if one is missing or
+    damaged."""
     folder = find(root)
     return tuple(official(folder / name, SHA256[name]) for name in ("train", "test", "meta"))
 
 
 def find(root=None) -> Path:
-    """The folder of the official files; downloaded by torchvision when it is absent. Raises DataError."""
+    """The folder of the official files; downloaded by torchvision when it is absent. Raises
+    DataError."""
     root = Path(root or os.environ.get("CIFAR100_ROOT") or ROOT / "data")
     folder = root / "cifar-100-python"
     missing = [name for name in SHA256 if not (folder / name).is_file()]
@@ -44,12 +47,14 @@ def find(root=None) -> Path:
                 )  # two arms start at once: the second waits and finds the files
                 if not all((folder / name).is_file() for name in SHA256):
                     CIFAR100(str(root), download=True)
-        except Exception as error:  # whatever the network, the disk or the archive did: the user's way out is the same
+        # whatever the network, the disk or the archive did: the user's way out is the same
+        except Exception as error:
             # guard: no-network
             raise DataError(
-                f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be downloaded "
-                f"({type(error).__name__}). Put the official files train, test and meta there, or name their "
-                "parent folder with DATA=; the study 'phantom' needs no download."
+                f"CIFAR-100 is not in {folder} (missing: {', '.join(missing)}) and could not be "
+                f"downloaded ({type(error).__name__}). Put the official files train, test and "
+                "meta there, or name their parent folder with DATA=; the study 'phantom' needs "
+                "no download."
             ) from None
     return folder
 
@@ -77,7 +82,8 @@ def official(path: Path, sha256: str) -> dict:
     # guard: official-sum
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(
-            f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download it again"
+            f"{path}: not the official CIFAR-100 file (SHA-256 differs); delete it to download "
+            "it again"
         )
     try:
         return _ClosedUnpickler(io.BytesIO(content), encoding="latin1").load()

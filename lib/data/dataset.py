@@ -1,4 +1,5 @@
-"""Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or a folder of images, read as needed."""
+"""Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or
+a folder of images, read as needed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -24,11 +25,11 @@ VAL_SHARE = (
 
 @dataclass(frozen=True)
 class Split:
-    """images: uint8 (N, 3, h, w), in memory or on disk; labels: int64 (N,); index: int64 (N,), the place in the official file or folder.
+    """images: uint8 (N, 3, h, w), in memory or on disk; labels: int64 (N,); index: int64 (N,), the
+    place in the official file or folder.
 
-    planted: for the phantom a table with one row an image: cause, cause_class, object_class; else None.
-    files: (N,) the picture files of a folder of pictures, relative to it; else None.
-    """
+    planted: for the phantom a table with one row an image: cause, cause_class, object_class; else
+    None. files: (N,) the picture files of a folder of pictures, relative to it; else None."""
 
     images: torch.Tensor | Stream
     labels: torch.Tensor
@@ -49,7 +50,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three splits, the names, and the mean and deviation of the training pixels (per channel, in 0..1)."""
+    """The three splits, the names, and the mean and deviation of the training pixels (per channel,
+    in 0..1)."""
 
     name: str
     train: Split
@@ -68,11 +70,12 @@ def load(
 ) -> Splits:
     """Load "cifar100", "phantom" or "folder".
 
-    root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/ in the project), of folder the
-    images (see lib.data.own_images); sizes: images per split, 0 or absent for all; seed: of the train/val split, or of the phantom;
-    image_size: pixels of a side, of folder alone.
-    Raises ValueError for an unknown name or a size the data set cannot give, DataError for missing or damaged files.
-    """
+    root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/
+    in the project), of folder the images (see lib.data.own_images); sizes: images per split, 0 or
+    absent for all; seed: of the train/val split, or of the phantom; image_size: pixels of a side,
+    of folder alone.
+    Raises ValueError for an unknown name or a size the data set cannot give, DataError for missing
+    or damaged files."""
     sizes = {split: size for split, size in (sizes or {}).items() if size}
     if set(sizes) - set(PHANTOM_SIZES) or any(size < 0 for size in sizes.values()):
         raise ValueError(f"sizes must be counts of {', '.join(PHANTOM_SIZES)}, got {sizes}")
@@ -103,7 +106,8 @@ def load(
 
 
 def load_for(parameters: dict, digest: str | None = None) -> Splits:
-    """The data that a run is to be, or was, made from; raises DataError if its digest is not the recorded one."""
+    """The data that a run is to be, or was, made from; raises DataError if its digest is not the
+    recorded one."""
     sizes = {split: parameters[f"{split}_size"] for split in ("train", "val", "test")}
     splits = load(
         parameters["data"],
@@ -114,7 +118,8 @@ def load_for(parameters: dict, digest: str | None = None) -> Splits:
     )
     if digest is not None and splits.digest != digest:
         raise DataError(
-            f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was made from {digest[:12]}"
+            f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was "
+            f"made from {digest[:12]}"
         )
     return splits
 
@@ -163,7 +168,8 @@ def _select(official: dict, index: np.ndarray) -> Split:
 
 
 def _folder(found: own_images.Found, seed: int):
-    """Each split in a random order of the seed: files come sorted by class, and any first images should be a sample of all."""
+    """Each split in a random order of the seed: files come sorted by class, and any first images
+    should be a sample of all."""
 
     def chosen(split, index):
         images, labels, files = found.parts[split]
@@ -189,7 +195,8 @@ def _folder(found: own_images.Found, seed: int):
         splits |= {"train": chosen("train", train[count:]), "val": chosen("train", train[:count])}
     else:
         raise DataError(
-            f"{len(train)} training images are too few to draw one in {VAL_SHARE} for validation; a folder val/ spares that"
+            f"{len(train)} training images are too few to draw one in {VAL_SHARE} for "
+            "validation; a folder val/ spares that"
         )
     return splits, {
         "class_names": found.class_names,
@@ -198,17 +205,20 @@ def _folder(found: own_images.Found, seed: int):
     }
 
 
-# A walk over all images of a data set: the statistics of its training pixels, and the digest that a run is known by.
+# A walk over all images of a data set: the statistics of its training pixels, and the digest that a
+# run is known by.
 
 
 def walk(splits: dict) -> dict:
-    """mean and std of the training pixels, per channel, in 0..1, and the digest of all splits (lib.data.dataset.Split by name)."""
+    """mean and std of the training pixels, per channel, in 0..1, and the digest of all splits
+    (lib.data.dataset.Split by name)."""
     mean, std = statistics(splits["train"].images)
     return {"mean": mean, "std": std, "digest": digest(splits)}
 
 
 def remembered(splits: dict, folder: Path) -> dict:
-    """`walk` of streamed splits, read from `folder` while the arrays' sizes and times are those of the walk that was kept there."""
+    """`walk` of streamed splits, read from `folder` while the arrays' sizes and times are those of
+    the walk that was kept there."""
     stamps = [stamp(splits[split].images.path) for split in SPLITS]
     path = folder / f"walk-{artefacts.digest({'files': stamps, 'rows': _rows(splits)})[:16]}.json"
     try:

@@ -1,4 +1,5 @@
-"""What people found out about CIFAR-100's test images: labels reviewed, near-duplicates listed; looked up, never shipped."""
+"""What people found out about CIFAR-100's test images: labels reviewed, near-duplicates listed;
+looked up, never shipped."""
 
 import csv
 import io
@@ -31,12 +32,14 @@ def folder(root=None) -> Path:
 
 
 def read_review(path, labels: np.ndarray) -> pd.DataFrame:
-    """Five human judgements each of suspicious test labels: id, given, guessed (class numbers), votes, verdict.
+    """Five human judgements each of suspicious test labels: id, given, guessed (class numbers),
+    votes, verdict.
 
-    verdict: the answer of at least three of the five (the recorded class, the guessed one, both, neither), else "no majority".
-    `labels` are those of the first N images of the official test file, and so are the rows. Northcutt, Athalye and Mueller 2021,
-    https://arxiv.org/abs/2103.14749. Raises DataError for a file that is not such a review of these labels.
-    """
+    verdict: the answer of at least three of the five (the recorded class, the guessed one, both,
+    neither), else "no majority". `labels` are those of the first N images of the official test
+    file, and so are the rows. Northcutt, Athalye and Mueller 2021,
+    https://arxiv.org/abs/2103.14749. Raises DataError for a file that is not such a review of these
+    labels."""
     try:
         rows = [
             (
@@ -65,7 +68,8 @@ def read_review(path, labels: np.ndarray) -> pd.DataFrame:
         raise DataError(
             f"{path}: not a review of this test split: "
             + (
-                f"image {differ['id'].iloc[0]} has label {labels[differ['id'].iloc[0]]} here and {differ['given'].iloc[0]} there"
+                f"image {differ['id'].iloc[0]} has label {labels[differ['id'].iloc[0]]} here and "
+                f"{differ['given'].iloc[0]} there"
                 if len(differ)
                 else "a guessed class is none of the classes"
             )
@@ -74,18 +78,20 @@ def read_review(path, labels: np.ndarray) -> pd.DataFrame:
     odd = (votes < 0).any(1) | (votes.sum(1) != 5)
     if odd.any():
         raise DataError(
-            f"{path}: expected five judgements an image, image {table['id'][odd].iloc[0]} has others"
+            f"{path}: expected five judgements an image, image {table['id'][odd].iloc[0]} has "
+            "others"
         )
     verdict = np.where(votes.max(1) >= 3, np.array(ANSWERS)[votes.argmax(1)], "no majority")
     return table[["id", "given", "guessed"]].assign(votes=votes.max(1), verdict=verdict)
 
 
 def read_duplicates(path) -> np.ndarray:
-    """The ids of the test images that a list of near-duplicates names, (N,): exact, near or very similar ones.
+    """The ids of the test images that a list of near-duplicates names, (N,): exact, near or very
+    similar ones.
 
-    Columns TestID, TrainID, Distance, Judgment; in the list of pairs inside the test split both ids are of test images.
-    Barz and Denzler 2020, https://arxiv.org/abs/1902.00423. Raises DataError for another file.
-    """
+    Columns TestID, TrainID, Distance, Judgment; in the list of pairs inside the test split both ids
+    are of test images. Barz and Denzler 2020, https://arxiv.org/abs/1902.00423. Raises DataError
+    for another file."""
     columns = ["TestID", "TrainID"] if Path(path).name == DUPLICATES[1] else ["TestID"]
     try:
         rows = list(csv.DictReader(io.StringIO(_content(path))))
@@ -95,14 +101,16 @@ def read_duplicates(path) -> np.ndarray:
         raise _unfit(path, "columns TestID, TrainID, Distance and Judgment", error) from None
     if not judged <= {0, 1, 2}:
         raise DataError(
-            f"{path}: Judgment must be 0 (exact), 1 (near) or 2 (very similar), got {min(judged - {0, 1, 2})}"
+            f"{path}: Judgment must be 0 (exact), 1 (near) or 2 (very similar), got "
+            f"{min(judged - {0, 1, 2})}"
         )
     _check_ids(path, ids)
     return np.unique(ids)
 
 
 def look_up(labels: np.ndarray, root=None) -> tuple[pd.DataFrame | None, np.ndarray | None]:
-    """The review, and the ids of near-duplicates of both lists; None for what does not stand there in full."""
+    """The review, and the ids of near-duplicates of both lists; None for what does not stand there
+    in full."""
     place, absent = folder(root), missing(root)
     review = None if REVIEW in absent else read_review(place / REVIEW, labels)
     if set(DUPLICATES) & set(absent):
@@ -137,7 +145,8 @@ def _check_ids(path, ids: pd.Series, once: bool = False) -> None:
 
 
 def main() -> int:
-    """Fetch or check CIFAR-100, and say which of the look-up files stand beside it and where the others come from."""
+    """Fetch or check CIFAR-100, and say which of the look-up files stand beside it and where the
+    others come from."""
     try:
         _, test, _ = cifar.read()
         print(f"{folder()}: the official CIFAR-100 files, SHA-256 as recorded")
@@ -148,7 +157,8 @@ def main() -> int:
             elif name == REVIEW:
                 review = read_review(folder() / name, labels)
                 print(
-                    f"{name}: {len(review):,} labels reviewed, {(review['verdict'] != 'given').sum():,} rejected"
+                    f"{name}: {len(review):,} labels reviewed, "
+                    f"{(review['verdict'] != 'given').sum():,} rejected"
                 )
             else:
                 print(f"{name}: {len(read_duplicates(folder() / name)):,} test images")

@@ -1,4 +1,5 @@
-"""Folders of pictures, decoded once into arrays that lib.data.streams reads row by row. See docs/data.md."""
+"""Folders of pictures, decoded once into arrays that lib.data.streams reads row by row. See
+docs/data.md."""
 
 import fcntl
 import os
@@ -22,7 +23,8 @@ LAYOUT = 1  # of the cache
 
 
 def decoded(folder: Path, image_size: int) -> Path:
-    """The cache's folder with the arrays of a folder of pictures; made when it is not there, a split at a time, each whole or not at all."""
+    """The cache's folder with the arrays of a folder of pictures; made when it is not there, a
+    split at a time, each whole or not at all."""
     names, listed = class_names(folder / "train"), {}
     for split in SPLITS:
         if split != "val" or (folder / split).is_dir():
@@ -64,7 +66,8 @@ def _decode(
     needed, free = prod(shape), shutil.disk_usage(cache).free
     if needed > free:
         raise DataError(
-            f"{cache}: {split} decoded takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; XDG_CACHE_HOME names another place"
+            f"{cache}: {split} decoded takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are "
+            "free; XDG_CACHE_HOME names another place"
         )
     print(f"decoding {len(files):,} pictures of {folder / split} once, into {cache}", flush=True)
     for left in cache.glob(f".{split}_*.tmp"):  # of a killed process; the lock is ours
@@ -96,7 +99,8 @@ def _decode(
 
 
 def _pixels(path: str, image_size: int) -> bytes | str:
-    """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 * size * size bytes; or what is wrong."""
+    """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 *
+    size * size bytes; or what is wrong."""
     from torchvision.transforms.functional import center_crop, resize
 
     try:
@@ -110,7 +114,10 @@ def _pixels(path: str, image_size: int) -> bytes | str:
             .tobytes()
         )
     except Exception as error:  # Pillow's decoders trip over foreign bytes in a dozen ways
-        return f"{path}: not a readable picture ({' '.join(str(error).split()) or type(error).__name__})"
+        return (
+            f"{path}: not a readable picture "
+            f"({' '.join(str(error).split()) or type(error).__name__})"
+        )
 
 
 def class_names(folder: Path) -> list[str]:
@@ -125,7 +132,8 @@ def class_names(folder: Path) -> list[str]:
         raise DataError(f"{folder}: {error.strerror}") from None
     if len(names) < 2:
         raise DataError(
-            f"{folder}: {len(names)} class folders are there; two or more are needed, {folder.name}/<class>/<picture>"
+            f"{folder}: {len(names)} class folders are there; two or more are needed, "
+            f"{folder.name}/<class>/<picture>"
         )
     return printable(names, folder)
 
@@ -135,20 +143,22 @@ def printable(names: list[str], where: Path) -> list[str]:
     odd = [name for name in names if not name.isprintable() or name != name.strip() or not name]
     if odd:
         raise DataError(
-            f"{where}: a class must have a name in UTF-8 and printable, without blanks at its ends (got {odd[0]!r})"
+            f"{where}: a class must have a name in UTF-8 and printable, without blanks at its "
+            f"ends (got {odd[0]!r})"
         )
     return names
 
 
 def pictures(folder: Path, names: list[str]) -> list[tuple[str, int]]:
-    """Path and label of every picture, by class and name, as torchvision's ImageFolder lists them."""
+    """Path and label of every picture, by class and name, as torchvision's ImageFolder lists
+    them."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
     here = class_names(folder)
     if here != names:
         raise DataError(
-            f"{folder}: its class folders are not those of train: missing {sorted(set(names) - set(here))}, "
-            f"unknown {sorted(set(here) - set(names))}"
+            f"{folder}: its class folders are not those of train: missing "
+            f"{sorted(set(names) - set(here))}, unknown {sorted(set(here) - set(names))}"
         )
     files = make_dataset(
         str(folder),
@@ -187,11 +197,13 @@ def _text(lines: list[str]) -> bytes:
     )
 
 
-# A user's own images: folders of pictures, decoded once into a cache, or arrays; lib.data.streams reads both. See docs/data.md.
+# A user's own images: folders of pictures, decoded once into a cache, or arrays; lib.data.streams
+# reads both. See docs/data.md.
 
 
 class Part(NamedTuple):
-    """One split as it stands on disk: its images, labels (N,), and the picture files, in that order, if there are any."""
+    """One split as it stands on disk: its images, labels (N,), and the picture files, in that
+    order, if there are any."""
 
     images: Stream
     labels: np.ndarray
@@ -207,13 +219,15 @@ class Found(NamedTuple):
 
 
 def place(root) -> Path:
-    """The folder that `root` names, relative to the project or absolute. Raises DataError if it holds neither layout."""
+    """The folder that `root` names, relative to the project or absolute. Raises DataError if it
+    holds neither layout."""
     folder = artefacts.ROOT / Path(root).expanduser()
     if not folder.is_dir():
         raise DataError(f"root: {folder}: no such folder")
     if not (folder / "train").is_dir() and not (folder / "train_images.npy").is_file():
         raise DataError(
-            f"root: {folder}: neither pictures (train/<class>/<picture>) nor arrays (train_images.npy) are there"
+            f"root: {folder}: neither pictures (train/<class>/<picture>) nor arrays "
+            "(train_images.npy) are there"
         )
     return folder
 
@@ -227,7 +241,8 @@ def test_images(root) -> int:
 
 
 def read(root, image_size: int) -> Found:
-    """The images under `root`, as squares of `image_size` pixels. Raises DataError with one line for what is missing or damaged."""
+    """The images under `root`, as squares of `image_size` pixels. Raises DataError with one line
+    for what is missing or damaged."""
     folder = place(root)
     if (folder / "train_images.npy").is_file():
         arrays, there = (
@@ -255,7 +270,8 @@ def _part(folder: Path, split: str, names: list[str], image_size: int) -> Part:
     images = Stream(folder / f"{split}_images.npy")
     if images.shape[2:] != (image_size, image_size):
         raise DataError(
-            f"{images.path}: its images have {images.shape[2]}x{images.shape[3]} px, image_size is {image_size}"
+            f"{images.path}: its images have {images.shape[2]}x{images.shape[3]} px, image_size "
+            f"is {image_size}"
         )
     try:
         labels = np.load(path, allow_pickle=False)
@@ -270,8 +286,9 @@ def _part(folder: Path, split: str, names: list[str], image_size: int) -> Part:
         or labels.max() >= len(names)
     ):
         raise DataError(
-            f"{path}: holds {labels.dtype} {labels.shape}; allowed: {len(images)} whole numbers from 0 to {len(names) - 1}, "
-            "one an image, the places of their classes in classes.txt"
+            f"{path}: holds {labels.dtype} {labels.shape}; allowed: {len(images)} whole numbers "
+            f"from 0 to {len(names) - 1}, one an image, the places of their classes in "
+            "classes.txt"
         )
     empty = [
         name for name, count in zip(names, np.bincount(labels, minlength=len(names))) if not count

@@ -1,4 +1,5 @@
-"""Images that stay on disk: rows of a .npy file are read when they are asked for, and batches ahead of the work on them."""
+"""Images that stay on disk: rows of a .npy file are read when they are asked for, and batches ahead
+of the work on them."""
 
 import os
 from collections import deque
@@ -17,7 +18,8 @@ AHEAD = 2  # batches that are read while one is worked on, each by a thread
 
 
 class Stream:
-    """uint8 images (N, 3, h, w) of a .npy file, or some of them in any order, used like the tensor that would hold them.
+    """uint8 images (N, 3, h, w) of a .npy file, or some of them in any order, used like the tensor
+    that would hold them.
 
     Indexing reads with pread(2): of what is mapped whole large pages count as this process's own.
     `take` chooses without reading. Raises DataError for a file that is missing, too short, or holds
@@ -102,12 +104,14 @@ def take(images, rows):
 
 
 def at_once(images, most: int) -> int:
-    """How many images to work on at a time: `most`, or fewer where they are large, so that memory does not grow with their side."""
+    """How many images to work on at a time: `most`, or fewer where they are large, so that memory
+    does not grow with their side."""
     return max(1, min(most, PIXELS // prod(images.shape[-2:])))
 
 
 def batches(images, rows: Iterable) -> Iterator[torch.Tensor]:
-    """images[batch] of each batch of `rows`; of a stream the next ones are read while one is worked on."""
+    """images[batch] of each batch of `rows`; of a stream the next ones are read while one is worked
+    on."""
     return (
         map(images.__getitem__, rows)
         if isinstance(images, torch.Tensor)
@@ -116,7 +120,8 @@ def batches(images, rows: Iterable) -> Iterator[torch.Tensor]:
 
 
 def ahead(function: Callable, items: Iterable, threads: int) -> Iterator:
-    """function(item) of one item after the other, in order, by threads that are at most `threads` items ahead."""
+    """function(item) of one item after the other, in order, by threads that are at most `threads`
+    items ahead."""
     with ThreadPoolExecutor(threads) as pool:
         waiting = deque()
         for item in items:

@@ -1,8 +1,9 @@
-"""Why is this prediction wrong? Statistics of the probes, and one written rule that turns them into a verdict.
+"""Why is this prediction wrong? Statistics of the probes, and one written rule that turns them into
+a verdict.
 
-The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's validation split alone, where the
-causes are planted. It is the same for every data set; lib/rule.json is all of it.
-"""
+The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's
+validation split alone, where the causes are planted. It is the same for every data set;
+lib/rule.json is all of it."""
 
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from lib.evaluation import calibration
 from lib.training import inference, machine
 
 LAYER, CELLS = "layer4", 4  # on whose 4x4 cells, of 32 px, the rule was fitted
-STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
+# as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
+STATISTICS = {
     "confidence": "confidence in the wrong class",
     "hottest": "share of the hottest cell in the positive part of the wrong class's map",
     "maps": "rank correlation of the two classes' maps",
@@ -34,8 +36,10 @@ STATISTICS = {  # as a sentence about one error would have it; "lead": log-odds 
     "square_lead": "least lead of the true class with one square covered",
     "window_lead": "least lead of the true class from one large square alone",
     "moved": "lead of the true class, shifted or mirrored",
-    "confused": "share of classes that validation confuses more with the true class than the wrong one",
-    "typical": "share of right validation images that are less typical of their class than this one of the wrong class",
+    "confused": "share of classes that validation confuses more with the true class than the "
+    "wrong one",
+    "typical": "share of right validation images that are less typical of their class than this "
+    "one of the wrong class",
 }
 UNBOUNDED = (
     "opposed",
@@ -48,8 +52,9 @@ RANGES = {name: (0.0, 1.0) for name in STATISTICS if name not in UNBOUNDED} | {"
 
 
 class Evidence(NamedTuple):
-    """What was found about N errors: their positions in the split, classes, probabilities (N, 2) and maps (N, 2, h, w) of the wrong
-    and the true class, responses to the probes, and the statistics that the rule reads."""
+    """What was found about N errors: their positions in the split, classes, probabilities (N, 2)
+    and maps (N, 2, h, w) of the wrong and the true class, responses to the probes, and the
+    statistics that the rule reads."""
 
     position: np.ndarray
     wrong: torch.Tensor
@@ -61,8 +66,8 @@ class Evidence(NamedTuple):
 
 
 class Typical(NamedTuple):
-    """Features of a run's right validation predictions: their mean (C,), that of each class less it (classes, C), and the cosines
-    (N,) of each with its class's, rising."""
+    """Features of a run's right validation predictions: their mean (C,), that of each class less it
+    (classes, C), and the cosines (N,) of each with its class's, rising."""
 
     mean: np.ndarray
     centres: np.ndarray
@@ -70,7 +75,8 @@ class Typical(NamedTuple):
 
 
 def fast(run, model: nn.Module) -> nn.Module:
-    """The network ready for probing, in bf16 where the run may use it and the device computes it."""
+    """The network ready for probing, in bf16 where the run may use it and the device computes
+    it."""
     return inference.ready(
         model,
         machine.choose_precision(run.info["params"]["precision"], next(model.parameters()).device),
@@ -80,10 +86,11 @@ def fast(run, model: nn.Module) -> nn.Module:
 def examine(
     run, model: nn.Module, splits, among: np.ndarray | None = None, known: Typical | None = None
 ) -> Evidence:
-    """Probe every wrong test prediction of a run's network, or those `among` some positions; raises ValueError if there is none.
+    """Probe every wrong test prediction of a run's network, or those `among` some positions; raises
+    ValueError if there is none.
 
-    Maps are those of layer4, on whose cells the rule was fitted; probabilities are after temperature scaling, fitted on val.
-    known: what `typical` gives, if it is at hand.
+    Maps are those of layer4, on whose cells the rule was fitted; probabilities are after
+    temperature scaling, fitted on val. known: what `typical` gives, if it is at hand.
     """
     part, stored = splits.test, run.test
     position = np.flatnonzero(~stored.correct)
@@ -167,7 +174,8 @@ def _statistics(found: Evidence, temperature: float) -> pd.DataFrame:
 
 
 def as_fitted(maps: torch.Tensor) -> torch.Tensor:
-    """Maps (N, M, h, w) on the 4x4 cells that the rule was fitted on, each the sum over its part: what it adds to the logit."""
+    """Maps (N, M, h, w) on the 4x4 cells that the rule was fitted on, each the sum over its part:
+    what it adds to the logit."""
     height, width = maps.shape[2:]
     if (height, width) == (CELLS, CELLS):
         return maps
@@ -176,10 +184,11 @@ def as_fitted(maps: torch.Tensor) -> torch.Tensor:
 
 
 def confusion_rank(run, temperature: float) -> np.ndarray:
-    """[a, b]: share of the other classes that validation confuses more with class a than b, (classes, classes), 0 to 1.
+    """[a, b]: share of the other classes that validation confuses more with class a than b,
+    (classes, classes), 0 to 1.
 
-    Two classes are confused as much as the probability of each, after scaling, on the other's validation images says.
-    """
+    Two classes are confused as much as the probability of each, after scaling, on the other's
+    validation images says."""
     probability, labels = calibration.softmax(run.val.logits, temperature), run.val.labels
     classes = probability.shape[1]
     mean = np.stack(
@@ -195,7 +204,8 @@ def confusion_rank(run, temperature: float) -> np.ndarray:
 
 
 def typical(run, model: nn.Module, splits) -> Typical:
-    """What the right validation predictions look like to the last layer; without any, nothing is known and every typicality is 0."""
+    """What the right validation predictions look like to the last layer; without any, nothing is
+    known and every typicality is 0."""
     right, labels = run.val.correct, run.val.labels
     known = inference.features(
         model, take(splits.val.images, right), splits.mean, splits.std
@@ -215,10 +225,11 @@ def typical(run, model: nn.Module, splits) -> Typical:
 def typicality(
     run, model: nn.Module, splits, images, classes: torch.Tensor, known: Typical | None = None
 ) -> np.ndarray:
-    """Share of the right validation predictions whose features lie less along their class's mean than the image's, (N,).
+    """Share of the right validation predictions whose features lie less along their class's mean
+    than the image's, (N,).
 
-    Features are the inputs of the last layer, less their mean; "along" is the cosine with the class's mean. 0 for a class without
-    a right validation prediction.
+    Features are the inputs of the last layer, less their mean; "along" is the cosine with the
+    class's mean. 0 for a class without a right validation prediction.
     """
     mean, centres, ordinary = known or typical(run, model, splits)
     cosine = _cosine(

@@ -1,7 +1,8 @@
-"""Does a map say what the network uses? Deletion and insertion in its order, and occlusion as a second opinion.
+"""Does a map say what the network uses? Deletion and insertion in its order, and occlusion as a
+second opinion.
 
-Networks are from `lib.training.inference.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N, h, w) raw.
-"""
+Networks are from `lib.training.inference.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N,
+h, w) raw."""
 
 from typing import NamedTuple
 
@@ -17,11 +18,12 @@ from lib.training.inference import forward
 
 
 class Curves(NamedTuple):
-    """The target's probability after each step, float64 (N, steps + 1): none to all of the cells deleted, or inserted.
+    """The target's probability after each step, float64 (N, steps + 1): none to all of the cells
+    deleted, or inserted.
 
-    deletion and insertion follow the map, hottest cell first; random is the mean of deletions in random order. Read backwards
-    it is the insertion in random order: what is left after k cells of a random order is itself a random choice.
-    """
+    deletion and insertion follow the map, hottest cell first; random is the mean of deletions in
+    random order. Read backwards it is the insertion in random order: what is left after k cells of
+    a random order is itself a random choice."""
 
     deletion: np.ndarray
     insertion: np.ndarray
@@ -41,11 +43,12 @@ def curves(
     draws: int = 1,
     seed: int = 0,
 ) -> Curves:
-    """Deletion and insertion of class `targets` (N,) (Petsiuk et al. 2018, https://arxiv.org/abs/1806.07421), cell by cell.
+    """Deletion and insertion of class `targets` (N,) (Petsiuk et al. 2018,
+    https://arxiv.org/abs/1806.07421), cell by cell.
 
-    filling: what a deleted cell shows, from `lib.diagnosis.interventions.fill`; keys, seed: of the random orders, see there.
-    Costs (steps - 1) (2 + draws) + 2 forward passes an image. Raises ValueError unless `steps` divides the cells of a map.
-    """
+    filling: what a deleted cell shows, from `lib.diagnosis.interventions.fill`; keys, seed: of the
+    random orders, see there. Costs (steps - 1) (2 + draws) + 2 forward passes an image. Raises
+    ValueError unless `steps` divides the cells of a map."""
     cells = maps.shape[1:].numel()
     if steps < 1 or cells % steps:
         raise ValueError(f"steps: got {steps}; allowed: divisors of {cells}, the cells of a map")
@@ -74,15 +77,17 @@ def curves(
 
 
 def area(curve: np.ndarray) -> np.ndarray:
-    """Areas under curves (N, steps + 1), 0 to 1, by the trapezoid rule over the share of cells: (N,)."""
+    """Areas under curves (N, steps + 1), 0 to 1, by the trapezoid rule over the share of cells:
+    (N,)."""
     return np.trapezoid(curve, dx=1 / (curve.shape[1] - 1), axis=1)
 
 
 def summary(found: Curves, seed: int = 0) -> dict:
-    """Mean areas in the map's order and in random order, and their paired difference with a bootstrap interval over images.
+    """Mean areas in the map's order and in random order, and their paired difference with a
+    bootstrap interval over images.
 
-    A faithful map has a smaller deletion area than random order (difference below 0) and a larger insertion area. Without
-    images both are None.
+    A faithful map has a smaller deletion area than random order (difference below 0) and a larger
+    insertion area. Without images both are None.
     """
     random, numbers = (
         area(found.random),
@@ -102,7 +107,8 @@ def summary(found: Curves, seed: int = 0) -> dict:
 
 
 def table(found: dict[str, Curves]) -> pd.DataFrame:
-    """Mean curves for a figure, by arm: arm, curve, order, share of cells, probability, and a pointwise 95% t interval of it."""
+    """Mean curves for a figure, by arm: arm, curve, order, share of cells, probability, and a
+    pointwise 95% t interval of it."""
     rows = [
         _points(curve).assign(arm=arm, curve=name, order=order)
         for arm, of_arm in found.items()
@@ -131,7 +137,8 @@ def _points(curve: np.ndarray) -> pd.DataFrame:
 
 
 def t_half_width(values: np.ndarray) -> np.ndarray:
-    """Half the width of the 95% t interval of each column's mean, (N, K) to (K,); NaN for a single row."""
+    """Half the width of the 95% t interval of each column's mean, (N, K) to (K,); NaN for a single
+    row."""
     number = len(values)
     if number < 2:
         return np.full(values.shape[1], np.nan)
@@ -139,11 +146,12 @@ def t_half_width(values: np.ndarray) -> np.ndarray:
 
 
 def occlusion(drops: np.ndarray, size: int = 8, stride: int = 4, side: int = 32) -> torch.Tensor:
-    """By how much the logit falls when a square is covered, by pixel: float32 (N, side, side), in logits.
+    """By how much the logit falls when a square is covered, by pixel: float32 (N, side, side), in
+    logits.
 
-    drops: (squares, N), the fall with each square of `lib.diagnosis.interventions.windows` covered, in their order. Each pixel has the mean
-    over the squares that cover it (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901).
-    """
+    drops: (squares, N), the fall with each square of `lib.diagnosis.interventions.windows` covered,
+    in their order. Each pixel has the mean over the squares that cover it (Zeiler and Fergus 2014,
+    https://arxiv.org/abs/1311.2901)."""
     total, covered = torch.zeros(drops.shape[1], side, side), torch.zeros(side, side)
     for (_, _, mask), drop in zip(windows(size, stride, side), drops, strict=True):
         total[:, mask] += torch.from_numpy(drop)[:, None]
@@ -156,18 +164,20 @@ def by_cell(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return nn.functional.adaptive_avg_pool2d(values[:, None], (height, width))[:, 0]
 
 
-# Is a map's evidence in one place or spread out, and does an arm spread it more? Maps are raw, (N, h, w), in logits.
+# Is a map's evidence in one place or spread out, and does an arm spread it more? Maps are raw, (N,
+# h, w), in logits.
 
 
 MEASURES = ("entropy", "normalised_entropy", "hottest_share")
 
 
 def spread(maps) -> pd.DataFrame:
-    """How the positive part of each map is spread, one row a map; NaN for a map without a positive cell.
+    """How the positive part of each map is spread, one row a map; NaN for a map without a positive
+    cell.
 
-    entropy: of the positive part as shares of its sum, in nats, 0 (one cell) to log(h w) (all alike); normalised_entropy: that
-    over log(h w), 0 to 1; hottest_share: share of the hottest cell, 1/(h w) to 1. No measure depends on the map's strength.
-    """
+    entropy: of the positive part as shares of its sum, in nats, 0 (one cell) to log(h w) (all
+    alike); normalised_entropy: that over log(h w), 0 to 1; hottest_share: share of the hottest
+    cell, 1/(h w) to 1. No measure depends on the map's strength."""
     maps = np.asarray(maps, dtype=np.float64)
     positive = maps.clip(0).reshape(len(maps), np.prod(maps.shape[1:]))
     total = positive.sum(1, keepdims=True)
@@ -184,15 +194,17 @@ def spread(maps) -> pd.DataFrame:
 
 
 def compare(before, after, seed: int = 0) -> dict:
-    """Two arms' maps of the same images, both (N, h, w): images compared and excluded, and for each measure of `spread` its means
-    in both, after minus before with a paired bootstrap interval, and the p-value of Wilcoxon's signed-rank test.
+    """Two arms' maps of the same images, both (N, h, w): images compared and excluded, and for each
+    measure of `spread` its means in both, after minus before with a paired bootstrap interval, and
+    the p-value of Wilcoxon's signed-rank test.
 
-    An image without a positive cell in either arm is excluded; None stands for what no image is left for. Raises ValueError
-    for different numbers of maps.
+    An image without a positive cell in either arm is excluded; None stands for what no image is
+    left for. Raises ValueError for different numbers of maps.
     """
     if len(before) != len(after):
         raise ValueError(
-            f"attention: got {len(before)} and {len(after)} maps; allowed: the same images in both arms"
+            f"attention: got {len(before)} and {len(after)} maps; allowed: the same images in "
+            "both arms"
         )
     before, after = spread(before), spread(after)
     defined = (before["entropy"].notna() & after["entropy"].notna()).to_numpy()

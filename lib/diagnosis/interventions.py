@@ -1,9 +1,10 @@
-"""Interventions on pictures, in batches: parts covered, shape, colour or detail taken away. No network is involved.
+"""Interventions on pictures, in batches: parts covered, shape, colour or detail taken away. No
+network is involved.
 
-Pictures are (N, 3, h, w), uint8 or float, in levels 0..255; each result has the type of its input, uint8 rounded and clipped, and
-no input is changed. What is random is counted (see lib.base.random): `keys` (N,) are whole numbers that name the images, and the
-same key and seed give the same draw in a batch of any size and order.
-"""
+Pictures are (N, 3, h, w), uint8 or float, in levels 0..255; each result has the type of its input,
+uint8 rounded and clipped, and no input is changed. What is random is counted (see lib.base.random):
+`keys` (N,) are whole numbers that name the images, and the same key and seed give the same draw in
+a batch of any size and order."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -21,12 +22,13 @@ CELLS, PATCHES, NOISE = 11, 12, 13  # purposes of random streams
 
 
 def fill(images: torch.Tensor, kind: str, mean, keys, seed: int = 0) -> torch.Tensor:
-    """A whole picture (N, 3, h, w) for each image, to take a covered part from; raises ValueError for an unknown kind.
+    """A whole picture (N, 3, h, w) for each image, to take a covered part from; raises ValueError
+    for an unknown kind.
 
-    "mean": the colour `mean` (3 values in 0..1) of the training pixels, the network's zero, which tells nothing of the image;
-    "noise": uniform over 0..255 for each pixel and channel, which tells nothing either and has edges everywhere;
-    "blur": the image under a Gaussian of BLUR of its side, which keeps the colours around and makes no edge.
-    """
+    "mean": the colour `mean` (3 values in 0..1) of the training pixels, the network's zero, which
+    tells nothing of the image; "noise": uniform over 0..255 for each pixel and channel, which tells
+    nothing either and has edges everywhere; "blur": the image under a Gaussian of BLUR of its side,
+    which keeps the colours around and makes no edge."""
     if kind == "blur":
         return low_pass(images, BLUR * images.shape[-1])
     if kind == "noise":
@@ -41,12 +43,14 @@ def fill(images: torch.Tensor, kind: str, mean, keys, seed: int = 0) -> torch.Te
 
 
 def replace(images: torch.Tensor, mask: torch.Tensor, filling: torch.Tensor) -> torch.Tensor:
-    """The images (N, 3, h, w) with the pixels of `mask`, bool (N, h, w) or (h, w), taken from `filling`."""
+    """The images (N, 3, h, w) with the pixels of `mask`, bool (N, h, w) or (h, w), taken from
+    `filling`."""
     return torch.where(mask.unsqueeze(-3), filling, images)
 
 
 def pixels(cells: torch.Tensor, size: int = 32) -> torch.Tensor:
-    """Cells (..., h, w) as squares of a picture (..., size, size); raises ValueError unless h and w divide `size`."""
+    """Cells (..., h, w) as squares of a picture (..., size, size); raises ValueError unless h and w
+    divide `size`."""
     height, width = cells.shape[-2:]
     if size % height or size % width:
         raise ValueError(f"cells: got {height}x{width}; allowed: divisors of {size}")
@@ -54,7 +58,8 @@ def pixels(cells: torch.Tensor, size: int = 32) -> torch.Tensor:
 
 
 def ranks(maps: torch.Tensor) -> torch.Tensor:
-    """The place of each cell in its map, (N, h, w) to int64 (N, h, w): 0 is the hottest; equal cells in reading order."""
+    """The place of each cell in its map, (N, h, w) to int64 (N, h, w): 0 is the hottest; equal
+    cells in reading order."""
     return (
         maps.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(maps.shape)
     )
@@ -66,7 +71,8 @@ def hottest(maps: torch.Tensor, share: float) -> torch.Tensor:
 
 
 def coldest(maps: torch.Tensor, share: float) -> torch.Tensor:
-    """The cells with the smallest values of each map (N, h, w), as many as `hottest` takes: bool (N, h, w)."""
+    """The cells with the smallest values of each map (N, h, w), as many as `hottest` takes: bool
+    (N, h, w)."""
     return ranks(maps) >= maps.shape[1:].numel() - cell_count(maps.shape[1:].numel(), share)
 
 
@@ -78,23 +84,26 @@ def random_cells(
 
 
 def random_ranks(keys, height: int, width: int, draws: int, seed: int = 0) -> torch.Tensor:
-    """A random order of the cells for each image and draw: int64 (draws, N, height, width), each 0..height * width - 1."""
+    """A random order of the cells for each image and draw: int64 (draws, N, height, width), each
+    0..height * width - 1."""
     orders = [_orders(random.key(seed, CELLS, draw), keys, height * width) for draw in range(draws)]
     return torch.from_numpy(np.stack(orders)).view(draws, len(keys), height, width)
 
 
 def cell_count(cells: int, share: float) -> int:
-    """How many of the cells a share of them is, at least one; raises ValueError unless 0 < share < 1."""
+    """How many of the cells a share of them is, at least one; raises ValueError unless 0 < share <
+    1."""
     if not 0 < share < 1:
         raise ValueError(f"share: got {share}; allowed: above 0 and below 1")
     return max(1, round(share * cells))
 
 
 def patch_shuffle(images: torch.Tensor, grid: int, keys, seed: int = 0) -> torch.Tensor:
-    """Cut into grid x grid squares and put together in another order, so that shape goes and texture stays.
+    """Cut into grid x grid squares and put together in another order, so that shape goes and
+    texture stays.
 
-    The order is one random cycle through all the squares: none stays where it was. Raises ValueError unless `grid` is at least
-    2 and divides the sides.
+    The order is one random cycle through all the squares: none stays where it was. Raises
+    ValueError unless `grid` is at least 2 and divides the sides.
     """
     number, channels, height, width = images.shape
     if grid < 2 or height % grid or width % grid:
@@ -128,26 +137,30 @@ def grey(images: torch.Tensor) -> torch.Tensor:
 
 
 def low_pass(images: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Without detail: a Gaussian of `sigma` pixels, cut at four of them, the picture mirrored at its edges."""
+    """Without detail: a Gaussian of `sigma` pixels, cut at four of them, the picture mirrored at
+    its edges."""
     return _like(images, _blurred(images, sigma))
 
 
 def high_pass(images: torch.Tensor, sigma: float, mean) -> torch.Tensor:
-    """Without coarse light and colour: what `low_pass` takes away, around the colour `mean` (in 0..1) of the training pixels."""
+    """Without coarse light and colour: what `low_pass` takes away, around the colour `mean` (in
+    0..1) of the training pixels."""
     return _like(images, images.float() - _blurred(images, sigma) + _colour(mean, images))
 
 
 def windows(
     size: int = 8, stride: int = 4, side: int = 32
 ) -> Iterator[tuple[int, int, torch.Tensor]]:
-    """Every place of a size x size square in a picture of `side` pixels, as (top, left, mask bool (side, side)).
+    """Every place of a size x size square in a picture of `side` pixels, as (top, left, mask bool
+    (side, side)).
 
-    Rows of places in reading order, 49 of them by default; the last of a row touches the edge. Raises ValueError unless
-    1 <= size <= side and stride >= 1.
+    Rows of places in reading order, 49 of them by default; the last of a row touches the edge.
+    Raises ValueError unless 1 <= size <= side and stride >= 1.
     """
     if not 1 <= size <= side or stride < 1:
         raise ValueError(
-            f"windows: got size {size} and stride {stride}; allowed: sizes 1 to {side}, strides from 1"
+            f"windows: got size {size} and stride {stride}; allowed: sizes 1 to {side}, strides "
+            "from 1"
         )
     starts = sorted({*range(0, side - size + 1, stride), side - size})
     for top, left in ((top, left) for top in starts for left in starts):

@@ -1,4 +1,5 @@
-"""The study's interventions on its wrong predictions, and what each does to the network's answer."""
+"""The study's interventions on its wrong predictions, and what each does to the network's
+answer."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -29,7 +30,9 @@ from lib.training.inference import forward
 
 SHARE = 0.25  # of the map's cells that are covered or shown: 4 of 16
 DRAWS = 2  # of what is random
-SIDE = 32  # pixels of the pictures that the lengths below are of; larger pictures have larger lengths, in proportion
+# pixels of the pictures that the lengths below are of; larger pictures have larger lengths, in
+# proportion
+SIDE = 32
 SQUARE, LARGE, STRIDE = 8, 16, 4
 SHIFTS = ((2, 0), (-2, 0), (0, 2), (0, -2))  # down and right
 CHUNK = 500  # errors at a time, at most, so that memory does not grow with them
@@ -63,9 +66,9 @@ LABELS |= {
 class Response(NamedTuple):
     """What a network says to the changed pictures of N errors, arrays (draws, N).
 
-    drop: by how much the logit of the wrong class fell; gap: logit of the true minus that of the wrong class, over the
-    temperature; wrong, true: probabilities of the two classes after temperature scaling; answer: the class that wins.
-    """
+    drop: by how much the logit of the wrong class fell; gap: logit of the true minus that of the
+    wrong class, over the temperature; wrong, true: probabilities of the two classes after
+    temperature scaling; answer: the class that wins."""
 
     drop: np.ndarray
     gap: np.ndarray
@@ -77,10 +80,11 @@ class Response(NamedTuple):
 def variants(
     images: torch.Tensor, maps: torch.Tensor, mean, keys
 ) -> Iterator[tuple[str, Iterator[torch.Tensor]]]:
-    """Every probe's name in LABELS and its changed pictures, one batch (N, 3, h, w) a draw or place.
+    """Every probe's name in LABELS and its changed pictures, one batch (N, 3, h, w) a draw or
+    place.
 
-    images: uint8 (N, 3, h, w), square, of a multiple of 32 pixels; maps: (N, h, w) of the wrong class; mean: of the training pixels; keys (N,): see
-    lib.diagnosis.interventions.
+    images: uint8 (N, 3, h, w), square, of a multiple of 32 pixels; maps: (N, h, w) of the wrong
+    class; mean: of the training pixels; keys (N,): see lib.diagnosis.interventions.
     """
     side = images.shape[-1]
     scale, whole = side // SIDE, torch.ones_like(maps, dtype=torch.bool)
@@ -143,7 +147,8 @@ def respond(
     keys,
     names=LABELS,
 ) -> dict[str, Response]:
-    """The network's responses to the probes of these names; `model` is from lib.training.inference.ready, wrong and true are classes (N,)."""
+    """The network's responses to the probes of these names; `model` is from
+    lib.training.inference.ready, wrong and true are classes (N,)."""
     step = at_once(images, CHUNK)
     parts = [
         _respond(
@@ -193,17 +198,19 @@ def _respond(
     return responses
 
 
-# What an intervention did to wrong predictions: how far the wrong logit fell, how often the answer changed, and to what.
+# What an intervention did to wrong predictions: how far the wrong logit fell, how often the answer
+# changed, and to what.
 
 
 MEASURES = ("drop", "flip", "to_true")
 
 
 def measure(response: Response, wrong, true) -> pd.DataFrame:
-    """One row an error: drop of the logit of the wrong class, flip (another class wins), to_true (the true class wins).
+    """One row an error: drop of the logit of the wrong class, flip (another class wins), to_true
+    (the true class wins).
 
-    wrong, true: classes (N,). The draws of a random intervention, or its places, are averaged: flips are shares of them.
-    """
+    wrong, true: classes (N,). The draws of a random intervention, or its places, are averaged:
+    flips are shares of them."""
     return pd.DataFrame(
         {
             "drop": response.drop.mean(0),
@@ -214,10 +221,10 @@ def measure(response: Response, wrong, true) -> pd.DataFrame:
 
 
 def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
-    """One row for each arm and probe of found[arm][probe], a table from `measure`: arm, probe, images, the three means, and of
-    flip and to_true a 95% Wilson interval (Wilson 1927,
-    https://doi.org/10.1080/01621459.1927.10502953), which is wider than need be where draws were averaged.
-    """
+    """One row for each arm and probe of found[arm][probe], a table from `measure`: arm, probe,
+    images, the three means, and of flip and to_true a 95% Wilson interval (Wilson 1927,
+    https://doi.org/10.1080/01621459.1927.10502953), which is wider than need be where draws were
+    averaged."""
     return pd.DataFrame(
         [
             {
@@ -238,7 +245,8 @@ def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
 
 
 def contrast(probe: pd.DataFrame, control: pd.DataFrame, name: str, seed: int = 0) -> Interval:
-    """Mean of one of MEASURES under a probe minus that under its control, on the same errors, with a bootstrap interval."""
+    """Mean of one of MEASURES under a probe minus that under its control, on the same errors, with
+    a bootstrap interval."""
     return paired_bootstrap(np.mean, (probe[name] - control[name]).to_numpy(), seed=seed)
 
 

@@ -1,4 +1,5 @@
-"""Does a map depend on what the network has learnt? Its weights are made random from the top down, and the map must change."""
+"""Does a map depend on what the network has learnt? Its weights are made random from the top down,
+and the map must change."""
 
 import copy
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ STAGES = (
 
 
 def rank_correlation(one, other) -> np.ndarray:
-    """Spearman's correlation of each pair of maps, both (N, h, w): float64 (N,), NaN where a map is the same everywhere."""
+    """Spearman's correlation of each pair of maps, both (N, h, w): float64 (N,), NaN where a map is
+    the same everywhere."""
     one, other = (
         rankdata(np.asarray(maps).reshape(len(maps), np.prod(maps.shape[1:])), axis=1)
         for maps in (one, other)
@@ -37,10 +39,11 @@ def rank_correlation(one, other) -> np.ndarray:
 
 
 def agreement(one, other, seed: int = 0) -> dict:
-    """Mean rank correlation of pairs of maps (N, h, w) with a bootstrap interval over images: images, undefined, correlation.
+    """Mean rank correlation of pairs of maps (N, h, w) with a bootstrap interval over images:
+    images, undefined, correlation.
 
-    A pair with a map that is the same everywhere is undefined and left out; correlation is None where no pair is left.
-    """
+    A pair with a map that is the same everywhere is undefined and left out; correlation is None
+    where no pair is left."""
     found = rank_correlation(one, other)
     defined = found[~np.isnan(found)]
     return {
@@ -61,11 +64,12 @@ def cascade(
     std,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Rank correlation (N,) of each map with the trained network's after each stage, from fc down, got fresh weights.
+    """Rank correlation (N,) of each map with the trained network's after each stage, from fc down,
+    got fresh weights.
 
-    Cascading randomisation (Adebayo et al. 2018, https://arxiv.org/abs/1810.03292). model: the trained network itself, which is
-    not changed; the fresh weights are those of a network before training, drawn with `seed`. Raises ValueError without images.
-    """
+    Cascading randomisation (Adebayo et al. 2018, https://arxiv.org/abs/1810.03292). model: the
+    trained network itself, which is not changed; the fresh weights are those of a network before
+    training, drawn with `seed`. Raises ValueError without images."""
     if not len(images):
         raise ValueError("cascade: got 0 images; allowed: at least 1")
     trained = class_maps(ready(model), layer, images, targets, mean, std)
@@ -78,11 +82,12 @@ def cascade(
 
 
 def table(found: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
-    """Of `cascade` by arm, one row a stage: arm, stage, images, correlation (its mean), low, high (95% t interval), absolute.
+    """Of `cascade` by arm, one row a stage: arm, stage, images, correlation (its mean), low, high
+    (95% t interval), absolute.
 
-    absolute is the mean of its absolute value: a map that only changes its sign has a mean near 0, but an absolute near 1.
-    Maps that are the same everywhere have no rank correlation and are left out of `images`.
-    """
+    absolute is the mean of its absolute value: a map that only changes its sign has a mean near 0,
+    but an absolute near 1. Maps that are the same everywhere have no rank correlation and are left
+    out of `images`."""
     return pd.DataFrame(
         [
             _row(arm, stage, values[~np.isnan(values)])
@@ -108,7 +113,8 @@ def _row(arm: str, stage: str, values: np.ndarray) -> dict:
 
 
 def chance(cells: int) -> float:
-    """The mean absolute rank correlation of so many cells in random orders (normal approximation); smooth maps that are unrelated lie higher."""
+    """The mean absolute rank correlation of so many cells in random orders (normal approximation);
+    smooth maps that are unrelated lie higher."""
     return float(np.sqrt(2 / (np.pi * (cells - 1))))
 
 

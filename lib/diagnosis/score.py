@@ -19,7 +19,8 @@ DRAWS = 2000
 
 
 def confusion(errors: pd.DataFrame) -> pd.DataFrame:
-    """Counts of errors: a row for each planted cause, a column for each diagnosed one. `errors` has planted and verdict."""
+    """Counts of errors: a row for each planted cause, a column for each diagnosed one. `errors` has
+    planted and verdict."""
     counts = pd.crosstab(errors["planted"], errors["verdict"]).reindex(
         index=CAUSES, columns=CAUSES, fill_value=0
     )
@@ -27,11 +28,12 @@ def confusion(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def score(errors: pd.DataFrame, seed: int = 0) -> dict:
-    """Recall and precision of every cause, and the mean recall of the four causes, each with a 95% bootstrap interval.
+    """Recall and precision of every cause, and the mean recall of the four causes, each with a 95%
+    bootstrap interval.
 
-    errors: planted, verdict and phantom, the phantom that each error is from. Phantoms are drawn with replacement, then the errors
-    of each: the interval covers the choice of both. `called` is the share of errors without an acting cause that got one.
-    """
+    errors: planted, verdict and phantom, the phantom that each error is from. Phantoms are drawn
+    with replacement, then the errors of each: the interval covers the choice of both. `called` is
+    the share of errors without an acting cause that got one."""
     parts = [of_phantom for _, of_phantom in errors.groupby("phantom", sort=False)] or [errors]
     counts = np.stack([confusion(of_phantom).to_numpy() for of_phantom in parts])  # (P, C, C)
     generator, size = np.random.default_rng(seed), counts.sum((1, 2))
@@ -47,7 +49,8 @@ def score(errors: pd.DataFrame, seed: int = 0) -> dict:
 
 
 def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """By name, each (draws,), from counts (draws, planted, diagnosed); NaN where nothing was planted or diagnosed."""
+    """By name, each (draws,), from counts (draws, planted, diagnosed); NaN where nothing was
+    planted or diagnosed."""
 
     def divide(part, whole):
         return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
@@ -77,7 +80,8 @@ def _interval(estimate: float, drawn: np.ndarray) -> dict:
 
 
 def view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
-    """The confusion matrix as it is printed, with the recall of each row and, in the last row, the precision of each column."""
+    """The confusion matrix as it is printed, with the recall of each row and, in the last row, the
+    precision of each column."""
 
     def share(entry):
         return (
@@ -95,15 +99,17 @@ def view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
     return pd.concat([table.astype(object), pd.DataFrame([last])], ignore_index=True)
 
 
-# The marks of the diagnosis: against the phantoms' planted causes, and against human reviewers where there are some.
+# The marks of the diagnosis: against the phantoms' planted causes, and against human reviewers
+# where there are some.
 
 
 def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.DataFrame:
-    """Diagnosed and planted causes on the confirmation halves of this study's phantom and of other runs' phantoms.
+    """Diagnosed and planted causes on the confirmation halves of this study's phantom and of other
+    runs' phantoms.
 
-    own: rows of `verdict_table` of the arm; others: run folders, relative to the project or absolute. Raises ArtefactError for a
-    run that is missing, and DataError where its phantom is not the one it was trained on.
-    """
+    own: rows of `verdict_table` of the arm; others: run folders, relative to the project or
+    absolute. Raises ArtefactError for a run that is missing, and DataError where its phantom is not
+    the one it was trained on."""
 
     def diagnose(place: str) -> pd.DataFrame:
         run = record.load_run(artefacts.ROOT / place)
@@ -121,10 +127,11 @@ def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.Dat
 
 
 def reviewed(errors: pd.DataFrame, splits) -> dict | None:
-    """How often most reviewers did not confirm the label of an error that the rule calls a label error, and of any other; None without reviews.
+    """How often most reviewers did not confirm the label of an error that the rule calls a label
+    error, and of any other; None without reviews.
 
-    errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares with 95% Clopper-Pearson intervals.
-    """
+    errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares
+    with 95% Clopper-Pearson intervals."""
     opinion, _ = labels.known(splits)
     if opinion is None or opinion.source != "reviewers":
         return None
@@ -141,7 +148,8 @@ def reviewed(errors: pd.DataFrame, splits) -> dict | None:
 
 
 def second_score(errors: pd.DataFrame, before: str, arm: str, study: str) -> dict:
-    """The score on the arm after, whose like the rule was not fitted on: arm, before, errors, macro recall. `errors`: its rows of `verdict_table`."""
+    """The score on the arm after, whose like the rule was not fitted on: arm, before, errors, macro
+    recall. `errors`: its rows of `verdict_table`."""
     chosen = errors[(errors["half"] == "confirmation") & errors["acts"]].assign(phantom=study)
     return {
         "arm": arm,
@@ -155,9 +163,10 @@ def score_caption(marked: pd.DataFrame) -> str:
     left_out = int((~marked["acts"]).sum())
     phantoms, several = marked["phantom"].nunique(), marked["phantom"].nunique() > 1
     return (
-        f"Planted cause (rows) against diagnosed cause (columns): errors on the confirmation halves of {phantoms} phantom{'s' * several} "
-        f"whose planted cause points at the predicted class, or that have none; {left_out} others are left out here. "
-        f"95% bootstrap intervals over {'phantoms and ' * several}errors."
+        "Planted cause (rows) against diagnosed cause (columns): errors on the confirmation "
+        f"halves of {phantoms} phantom{'s' * several} whose planted cause points at the "
+        f"predicted class, or that have none; {left_out} others are left out here. 95% bootstrap "
+        f"intervals over {'phantoms and ' * several}errors."
     )
 
 

@@ -19,18 +19,20 @@ from lib.evaluation.failures import half
 from lib.evaluation.selective import clopper_pearson
 from lib.training import inference
 
-STEPS = 8  # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
+# of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
+STEPS = 8
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
 SEED = 1  # of the sample of errors, where not all are probed
 RANDOMISED = 200  # errors whose maps are made again with random weights
 CAPTION = (
-    "What the rule calls the errors of each arm on the confirmation half of the test split, with 95% Clopper–Pearson intervals of the "
-    "share."
+    "What the rule calls the errors of each arm on the confirmation half of the test split, with "
+    "95% Clopper–Pearson intervals of the share."
 )
 
 
 def sample(run, size: int, cases=()) -> np.ndarray:
-    """Positions of the run's wrong test predictions that are probed: `size` drawn by their ids alone, and `cases`; 0 takes all."""
+    """Positions of the run's wrong test predictions that are probed: `size` drawn by their ids
+    alone, and `cases`; 0 takes all."""
     wrong = np.flatnonzero(~run.test.correct)
     if not size or size >= len(wrong):
         return wrong
@@ -41,7 +43,8 @@ def sample(run, size: int, cases=()) -> np.ndarray:
 def examine_arms(
     pair: dict, models: dict[str, nn.Module], splits, probed: dict[str, np.ndarray]
 ) -> dict[str, Evidence]:
-    """The evidence on the errors of each arm that are `probed`, the arms side by side; an arm without an error is left out."""
+    """The evidence on the errors of each arm that are `probed`, the arms side by side; an arm
+    without an error is left out."""
     return side_by_side(
         lambda arm: examine(pair[arm], models[arm], splits, probed[arm]),
         [arm for arm in pair if len(probed[arm])],
@@ -72,7 +75,8 @@ def side_by_side(work, names) -> dict:
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
-    """Every probe's effect on every error (lib.diagnosis.probes.measure), by the probe's name in words."""
+    """Every probe's effect on every error (lib.diagnosis.probes.measure), by the probe's name in
+    words."""
     return {
         probes.LABELS[key]: effect.measure(response, found.wrong, found.true)
         for key, response in found.responses.items()
@@ -80,7 +84,8 @@ def effects(found: Evidence) -> dict[str, pd.DataFrame]:
 
 
 def controls(measured: dict[str, dict]) -> dict:
-    """By arm: how much more often covering the hottest cells changes the answer than covering random ones, over all errors."""
+    """By arm: how much more often covering the hottest cells changes the answer than covering
+    random ones, over all errors."""
     return {
         arm: effect.contrast(
             of_arm[probes.LABELS["hot:mean"]], of_arm[probes.LABELS["random:mean"]], "flip"
@@ -147,7 +152,8 @@ def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
 
 
 def occlusion_agreement(found: Evidence) -> dict:
-    """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of another error's picture, what a map alone gives."""
+    """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of
+    another error's picture, what a map alone gives."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
     side = lcm(
         probes.SIDE, height, width
@@ -168,7 +174,8 @@ def occlusion_agreement(found: Evidence) -> dict:
 
 
 def attention(after: nn.Module, found: Evidence, splits) -> dict:
-    """Spread of the wrong class's map on the errors of the first arm, there and in the second arm."""
+    """Spread of the wrong class's map on the errors of the first arm, there and in the second
+    arm."""
     images = take(splits.test.images, found.position)
     return spread_of.compare(
         found.maps[:, 0],
@@ -179,7 +186,8 @@ def attention(after: nn.Module, found: Evidence, splits) -> dict:
 def verdict_table(
     found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits
 ) -> pd.DataFrame:
-    """Every error of every arm: position in test, id, half, classes, verdict and its probability, statistics; planted cause where it is known."""
+    """Every error of every arm: position in test, id, half, classes, verdict and its probability,
+    statistics; planted cause where it is known."""
     names, parts = np.array(splits.class_names), []
     for arm, evidence in found.items():
         ids = splits.test.index[evidence.position]
@@ -219,7 +227,8 @@ def counts(everything: pd.DataFrame, arms) -> dict:
 
 
 def shares(everything: pd.DataFrame, arms) -> pd.DataFrame:
-    """`counts` with shares of the arm's errors and their 95% intervals: one row a verdict and arm."""
+    """`counts` with shares of the arm's errors and their 95% intervals: one row a verdict and
+    arm."""
     rows = []
     for arm, of_arm in counts(everything, arms).items():
         total = sum(of_arm.values())
@@ -262,7 +271,8 @@ def halves(everything: pd.DataFrame, arms) -> dict:
 
 
 def cases(selection: pd.DataFrame, found: Evidence | None, count: int) -> pd.DataFrame:
-    """The first `count` selected images that the network gets wrong, with their `row` in the evidence."""
+    """The first `count` selected images that the network gets wrong, with their `row` in the
+    evidence."""
     wrong = selection[~selection["correct"]].head(count if found is not None else 0)
     place = (
         {}

@@ -1,4 +1,5 @@
-"""The written rule: from the statistics of an error to a verdict, what led to it, and what would have refuted it."""
+"""The written rule: from the statistics of an error to a verdict, what led to it, and what would
+have refuted it."""
 
 from pathlib import Path
 
@@ -14,7 +15,8 @@ RULE = Path(__file__).with_name("rule.json")
 
 
 def read_rule() -> dict:
-    """The rule: names of statistics (S), their centre and scale, weights (causes, S) and intercept (causes,)."""
+    """The rule: names of statistics (S), their centre and scale, weights (causes, S) and intercept
+    (causes,)."""
     rule = artefacts.read_json(RULE)
     return rule | {
         name: np.array(rule[name]) for name in ("centre", "scale", "weights", "intercept")
@@ -22,18 +24,20 @@ def read_rule() -> dict:
 
 
 def standardised(statistics: pd.DataFrame, rule: dict) -> np.ndarray:
-    """Statistics in the phantom's standard deviations from its mean, (N, S); one that is undefined is 0 and says nothing."""
+    """Statistics in the phantom's standard deviations from its mean, (N, S); one that is undefined
+    is 0 and says nothing."""
     return np.nan_to_num(
         (statistics[rule["statistics"]].to_numpy() - rule["centre"]) / rule["scale"]
     )
 
 
 def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
-    """One row an error: verdict, its probability under the rule, the second cause, and what would turn the verdict.
+    """One row an error: verdict, its probability under the rule, the second cause, and what would
+    turn the verdict.
 
-    led: the statistic that speaks most for the verdict against the second cause, with its value; turns: the value of that statistic,
-    on the way to the second cause, from which on another cause wins, all others equal; instead: that cause.
-    """
+    led: the statistic that speaks most for the verdict against the second cause, with its value;
+    turns: the value of that statistic, on the way to the second cause, from which on another cause
+    wins, all others equal; instead: that cause."""
     values = standardised(statistics, rule)
     scores = values @ rule["weights"].T + rule["intercept"]
     probability = np.exp(scores - scores.max(1, keepdims=True))
@@ -68,10 +72,11 @@ def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
 
 
 def planted(split, position: np.ndarray, wrong) -> pd.DataFrame:
-    """What the phantom knows of the errors at these positions: cause, in this module's words, and whether it `acts`.
+    """What the phantom knows of the errors at these positions: cause, in this module's words, and
+    whether it `acts`.
 
-    A planted cause acts if the wrong prediction is the class that it points at; an error without a planted cause has nothing to
-    act and counts as "unexplained".
+    A planted cause acts if the wrong prediction is the class that it points at; an error without a
+    planted cause has nothing to act and counts as "unexplained".
     """
     known = split.planted.iloc[position]
     cause = known["cause"].replace({"none": "unexplained"}).to_numpy()
@@ -87,11 +92,18 @@ def planted(split, position: np.ndarray, wrong) -> pd.DataFrame:
 def sentence(verdict: pd.Series) -> str:
     """What led to a verdict, and what would have refuted it, from one row of `decide`."""
     if verdict["verdict"] == "unexplained":
-        first = f"Unexplained: no cause reaches its probability under the rule ({percent(verdict['probability'], 0)})."
+        first = (
+            "Unexplained: no cause reaches its probability under the rule "
+            f"({percent(verdict['probability'], 0)})."
+        )
     else:
-        first = f"{readable(verdict['verdict']).capitalize()}, with probability {percent(verdict['probability'], 0)} under the rule."
+        first = (
+            f"{readable(verdict['verdict']).capitalize()}, with probability "
+            f"{percent(verdict['probability'], 0)} under the rule."
+        )
     return (
-        f"{first} What speaks most for it against {readable(verdict['second'])}: {STATISTICS[verdict['led']]}, {number(verdict['value'])}; "
+        f"{first} What speaks most for it against {readable(verdict['second'])}: "
+        f"{STATISTICS[verdict['led']]}, {number(verdict['value'])}; "
         f"{refuted(verdict['led'], verdict['value'], verdict['turns'], verdict['instead'])}."
     )
 
@@ -101,7 +113,10 @@ def refuted(led: str, value: float, turns: float, instead: str) -> str:
     low, high = RANGES.get(led, (-np.inf, np.inf))
     if not low <= turns <= high:
         return "no value of it alone would turn the verdict"
-    return f"{'below' if turns < value else 'above'} {number(turns)}, all else equal, it would be {readable(instead)}"
+    return (
+        f"{'below' if turns < value else 'above'} {number(turns)}, all else equal, it would "
+        f"be {readable(instead)}"
+    )
 
 
 def number(value: float) -> str:

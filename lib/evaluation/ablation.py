@@ -1,8 +1,9 @@
-"""Which factor made the difference: effects of augmentation, CutMix and label smoothing, each with the others as they are.
+"""Which factor made the difference: effects of augmentation, CutMix and label smoothing, each with
+the others as they are.
 
-Arms are told apart by their recorded parameters, not by their names. Two arms show the effect of a factor when they differ
-in nothing else; four arms that differ in two factors alone show whether these add up.
-"""
+Arms are told apart by their recorded parameters, not by their names. Two arms show the effect of a
+factor when they differ in nothing else; four arms that differ in two factors alone show whether
+these add up."""
 
 from itertools import combinations, permutations
 
@@ -38,12 +39,13 @@ def _rest(params: dict) -> dict:
 
 
 def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
-    """The effects that the arms allow, {arm: its training parameters}; [] where they say no more than before and after.
+    """The effects that the arms allow, {arm: its training parameters}; [] where they say no more
+    than before and after.
 
-    Each has a name, the factor, what it was given, and `arms`, the coefficients whose sum over the arms is the effect:
-    {on: 1, off: -1}; of an interaction {both: 1, one: -1, other: -1, neither: 1}. A last one is
-    of all factors together. Two arms with equal settings both take part: each pair is one effect.
-    """
+    Each has a name, the factor, what it was given, and `arms`, the coefficients whose sum over the
+    arms is the effect: {on: 1, off: -1}; of an interaction {both: 1, one: -1, other: -1, neither:
+    1}. A last one is of all factors together. Two arms with equal settings both take part: each
+    pair is one effect."""
     known = {arm: levels(params) for arm, params in parameters.items()}
     same = {arm: _rest(params) for arm, params in parameters.items()}
     single = [

@@ -1,15 +1,17 @@
-"""Intervals over test images and seeds. One set of draws serves every number, so that every difference is paired.
+"""Intervals over test images and seeds. One set of draws serves every number, so that every
+difference is paired.
 
-A draw takes as many test images as there are, with replacement, the same ones in every arm and seed; with two seeds or
-more it also takes one seed fewer than there are, with replacement, the same ones in every arm. Images and seeds are drawn
-independently of one another: the pigeonhole bootstrap (Owen 2007, https://doi.org/10.1214/07-AOAS122). One seed fewer
-makes the variance between seeds unbiased (Rao and Wu 1988, https://doi.org/10.1080/01621459.1988.10478591). Few seeds
-have too few draws for their tails, so an interval is no narrower than Student's over the seeds alone. With one seed the
-images alone are drawn. Temperatures stay those fitted on validation.
+A draw takes as many test images as there are, with replacement, the same ones in every arm and
+seed; with two seeds or more it also takes one seed fewer than there are, with replacement, the same
+ones in every arm. Images and seeds are drawn independently of one another: the pigeonhole bootstrap
+(Owen 2007, https://doi.org/10.1214/07-AOAS122). One seed fewer makes the variance between seeds
+unbiased (Rao and Wu 1988, https://doi.org/10.1080/01621459.1988.10478591). Few seeds have too few
+draws for their tails, so an interval is no narrower than Student's over the seeds alone. With one
+seed the images alone are drawn. Temperatures stay those fitted on validation.
 
-A calibration error is never below 0, so chance raises it, the more so the less confident a network is: of two calibrated
-networks the less confident one has the larger error. See `interval` for how a difference is kept from being that alone.
-"""
+A calibration error is never below 0, so chance raises it, the more so the less confident a network
+is: of two calibrated networks the less confident one has the larger error. See `interval` for how a
+difference is kept from being that alone."""
 
 import numpy as np
 
@@ -25,7 +27,8 @@ LESS_CHANCE = "_less_chance"
 
 
 def image_counts(images: int, draws: int, seed: int = 0):
-    """How often each image is drawn, piece by piece: float32 (at most PIECE, images), the same draws in pieces of any size."""
+    """How often each image is drawn, piece by piece: float32 (at most PIECE, images), the same
+    draws in pieces of any size."""
     generator, piece = np.random.default_rng(seed), min(PIECE, max(CELLS // images, 1))
     for start in range(0, draws, piece):
         chosen = generator.integers(images, size=(min(piece, draws - start), images))
@@ -44,7 +47,8 @@ def seed_shares(seeds: int, draws: int, seed: int = 1) -> np.ndarray:
 def ranked(
     confidence: np.ndarray, correct: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The images, most confident first; which of them are wrong; which end a block of equal confidences. Each (images,)."""
+    """The images, most confident first; which of them are wrong; which end a block of equal
+    confidences. Each (images,)."""
     order = np.argsort(-confidence, kind="stable")
     return order, ~correct[order], np.append(np.diff(confidence[order]) != 0, True)
 
@@ -52,7 +56,8 @@ def ranked(
 def areas(
     counts: np.ndarray, order: np.ndarray, wrong: np.ndarray, end: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """AURC and AUGRC of each draw, (draws,), from counts (draws, images) and what `ranked` gives."""
+    """AURC and AUGRC of each draw, (draws,), from counts (draws, images) and what `ranked`
+    gives."""
     drawn = np.take(counts, order, axis=1)
     accepted, errors = np.cumsum(drawn, 1), np.cumsum(drawn * wrong, 1)
     if not end.all():  # equal confidences are accepted together
@@ -78,13 +83,15 @@ def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _added(product, images: int) -> np.ndarray:
-    """The sum of product(slice of images): over ROWS of them in the product's own precision, those sums in float64."""
+    """The sum of product(slice of images): over ROWS of them in the product's own precision, those
+    sums in float64."""
     parts = [product(slice(start, start + ROWS)) for start in range(0, max(images, 1), ROWS)]
     return np.sum(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
 
 
 def least_aurc(errors, images: int) -> np.ndarray:
-    """AURC of a score that ranks every right answer first, without ties: (e - (n - e) (H(n) - H(n - e))) / n."""
+    """AURC of a score that ranks every right answer first, without ties: (e - (n - e) (H(n) - H(n -
+    e))) / n."""
     harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, images + 1)))
     errors = np.rint(errors).astype(int)
     return (errors - (images - errors) * (harmonic[images] - harmonic[images - errors])) / images
@@ -158,10 +165,10 @@ def resample(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Every number of every arm in every draw and seed: {arm: {name: (draws, seeds)}}.
 
-    trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a seed. Calibration
-    errors stand there a second time, with LESS_CHANCE after the name: less what a draw from a calibrated network would show,
-    sqrt(2) `chance_error`, for to the chance of the test images a draw adds as much again.
-    """
+    trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a
+    seed. Calibration errors stand there a second time, with LESS_CHANCE after the name: less what a
+    draw from a calibrated network would show, sqrt(2) `chance_error`, for to the chance of the test
+    images a draw adds as much again."""
     of_runs = [
         (
             arm,
@@ -193,12 +200,14 @@ def interval(
     name: str,
     against: str | None = None,
 ) -> Interval:
-    """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1} being the change of `name`.
+    """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1}
+    being the change of `name`.
 
-    numbers: {arm: {name: {"mean": ..., "each": [a value a seed]}}}; against: another number, taken from `name` in every arm.
-    With two seeds or more the interval reaches as far as Student's of the mean over the seeds, too. The interval of a
-    calibration error reaches as far as that of the draws less chance, too: near calibration the second is right, far from it
-    the first, and a difference is found where both find it.
+    numbers: {arm: {name: {"mean": ..., "each": [a value a seed]}}}; against: another number, taken
+    from `name` in every arm. With two seeds or more the interval reaches as far as Student's of the
+    mean over the seeds, too. The interval of a calibration error reaches as far as that of the
+    draws less chance, too: near calibration the second is right, far from it the first, and a
+    difference is found where both find it.
     """
 
     def total(value):

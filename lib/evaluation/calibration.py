@@ -45,7 +45,8 @@ def log_losses(logits, labels, temperature: float = 1.0) -> np.ndarray:
 
 
 def brier_score(probabilities, labels) -> float:
-    """Mean over images of the squared error summed over the classes, 0 to 2, from probabilities (N, K) (Brier 1950)."""
+    """Mean over images of the squared error summed over the classes, 0 to 2, from probabilities (N,
+    K) (Brier 1950)."""
     return float(brier_losses(probabilities, labels).mean())
 
 
@@ -57,11 +58,12 @@ def brier_losses(probabilities, labels) -> np.ndarray:
 
 
 def fit_temperature(logits, labels) -> float:
-    """The temperature with the lowest negative log-likelihood (Guo et al. 2017, https://arxiv.org/abs/1706.04599).
+    """The temperature with the lowest negative log-likelihood (Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599).
 
-    The likelihood is convex in 1/T, so the zero of its slope is the minimum. Where there is none inside
-    TEMPERATURE_BOUNDS (every image right, say) the nearer bound is returned; logits with no signal give 1.
-    """
+    The likelihood is convex in 1/T, so the zero of its slope is the minimum. Where there is none
+    inside TEMPERATURE_BOUNDS (every image right, say) the nearer bound is returned; logits with no
+    signal give 1."""
     logits, labels = labelled("logits", logits, labels)
 
     def mean(function):
@@ -93,12 +95,14 @@ def fit_temperature(logits, labels) -> float:
 
 
 def at_bound(temperature: float) -> bool:
-    """Whether a temperature is one of TEMPERATURE_BOUNDS: then none is the best, and it was not fitted."""
+    """Whether a temperature is one of TEMPERATURE_BOUNDS: then none is the best, and it was not
+    fitted."""
     return temperature in TEMPERATURE_BOUNDS
 
 
 def _binned(confidence: np.ndarray, correct: np.ndarray, bins: int, equal_mass: bool):
-    """Edges (bins + 1,) and per bin (bins,): images, summed confidence, right answers; bins are (low, high]."""
+    """Edges (bins + 1,) and per bin (bins,): images, summed confidence, right answers; bins are
+    (low, high]."""
     inner = np.arange(1, bins) / bins
     if equal_mass:  # edges are confidences that occur, so equal confidences share a bin
         last = (np.arange(1, bins) * len(confidence) + bins - 1) // bins - 1
@@ -109,7 +113,8 @@ def _binned(confidence: np.ndarray, correct: np.ndarray, bins: int, equal_mass: 
 
 
 def calibration_error(confidence, correct, bins: int = 15, equal_mass: bool = False) -> float:
-    """Image-weighted mean gap, 0 to 1, between confidence and accuracy in a bin; from confidence (N,), correct (N,)."""
+    """Image-weighted mean gap, 0 to 1, between confidence and accuracy in a bin; from confidence
+    (N,), correct (N,)."""
     confidence, correct = scored(confidence, correct, low=0, high=1)
     _, _, expected, right = _binned(confidence, correct, bins, equal_mass)
     return float(np.abs(right - expected).sum() / len(correct))
@@ -118,10 +123,11 @@ def calibration_error(confidence, correct, bins: int = 15, equal_mass: bool = Fa
 def expected_calibration_error(
     probabilities, labels, bins: int = 15, equal_mass: bool = False
 ) -> float:
-    """Top-class calibration error, 0 to 1 (Guo et al. 2017); equal_mass: bins of equal count (Nixon et al. 2019).
+    """Top-class calibration error, 0 to 1 (Guo et al. 2017); equal_mass: bins of equal count (Nixon
+    et al. 2019).
 
-    From probabilities (N, K), labels (N,); `calibration_error` is the same, and quicker to bootstrap, from (N,) arrays.
-    """
+    From probabilities (N, K), labels (N,); `calibration_error` is the same, and quicker to
+    bootstrap, from (N,) arrays."""
     probabilities, labels = _probabilities(probabilities, labels)
     return calibration_error(
         probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, bins, equal_mass
@@ -129,13 +135,15 @@ def expected_calibration_error(
 
 
 def classwise_calibration_error(probabilities, labels, bins: int = 15) -> float:
-    """Mean over the K classes of the calibration error of p(class), 0 to 1 (Kull et al. 2019, arXiv:1910.12656)."""
+    """Mean over the K classes of the calibration error of p(class), 0 to 1 (Kull et al. 2019,
+    arXiv:1910.12656)."""
     probabilities, labels = _probabilities(probabilities, labels)
     return classwise_of_sums(class_sums(probabilities, labels, bins), len(labels))
 
 
 def class_sums(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> np.ndarray:
-    """Summed p(class) and images of the class, by class and bin of p(class), (2, K, bins): what some images add to the class-wise error."""
+    """Summed p(class) and images of the class, by class and bin of p(class), (2, K, bins): what
+    some images add to the class-wise error."""
     size = (probabilities.shape[1], bins)
     index = np.searchsorted(
         np.arange(1, bins) / bins, probabilities, side="left"

@@ -1,4 +1,5 @@
-"""The change from one arm to another on the same test images, paired by seed: numbers, images, classes, against noise."""
+"""The change from one arm to another on the same test images, paired by seed: numbers, images,
+classes, against noise."""
 
 from itertools import combinations
 
@@ -30,7 +31,8 @@ CHANGES = (
 def paired_numbers(
     trained: dict[str, dict], pair: tuple[str, ...], numbers: dict, sampled: dict
 ) -> dict:
-    """Everything that changed between the two arms of `pair`, with its interval, and what does so between seeds alone; {} of one arm."""
+    """Everything that changed between the two arms of `pair`, with its interval, and what does so
+    between seeds alone; {} of one arm."""
     # guard: one-arm-no-pair
     if len(pair) == 1:
         return {}
@@ -83,7 +85,8 @@ def _right(of_seeds: dict) -> np.ndarray:
 
 
 def mcnemar(before: dict, after: dict) -> dict:
-    """Images corrected and regressed, means over the seeds, with the exact p-value: of one seed McNemar's test."""
+    """Images corrected and regressed, means over the seeds, with the exact p-value: of one seed
+    McNemar's test."""
     a, b = _right(before), _right(after)
     p_value = sign_flip((b.sum(0) - a.sum(0, dtype=int)), len(a))
     return {
@@ -95,7 +98,8 @@ def mcnemar(before: dict, after: dict) -> dict:
 
 
 def sure_tests(before: dict, after: dict) -> dict:
-    """The same test of the errors at each of lib.evaluation.bootstrap.LEVELS: of one seed, of the images that are one in one arm alone."""
+    """The same test of the errors at each of lib.evaluation.bootstrap.LEVELS: of one seed, of the
+    images that are one in one arm alone."""
 
     def sure(of_seeds, level):
         confidence, right = confidences(of_seeds)
@@ -111,7 +115,8 @@ def sure_tests(before: dict, after: dict) -> dict:
 
 
 def migration(before: dict, after: dict) -> dict:
-    """lib.evaluation.paired.migration, its counts as means over the seeds; the share is that of all seeds together."""
+    """lib.evaluation.paired.migration, its counts as means over the seeds; the share is that of all
+    seeds together."""
     each = pd.DataFrame(
         [
             paired.migration(
@@ -138,10 +143,11 @@ def _plain(value: float):
 
 
 def churn(before: dict, after: dict, pair: tuple[str, str]) -> dict:
-    """Shares of test images: "class", another class is predicted; "right", right in one and wrong in the other.
+    """Shares of test images: "class", another class is predicted; "right", right in one and wrong
+    in the other.
 
-    between_arms: means over the seeds, both arms trained with the same one. between_seeds: for each arm the means over
-    the pairs of its seeds, None with one seed.
+    between_arms: means over the seeds, both arms trained with the same one. between_seeds: for each
+    arm the means over the pairs of its seeds, None with one seed.
     """
 
     def mean(runs):

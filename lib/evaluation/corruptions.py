@@ -1,8 +1,9 @@
-"""Generated corruptions after Hendrycks and Dietterich 2019 (https://arxiv.org/abs/1903.12261), with CIFAR-C's severities, or for
-large images ImageNet-C's.
+"""Generated corruptions after Hendrycks and Dietterich 2019 (https://arxiv.org/abs/1903.12261),
+with CIFAR-C's severities, or for large images ImageNet-C's.
 
-The constants are those of https://github.com/hendrycks/robustness, ImageNet-C/create_c/make_cifar_c.py and make_imagenet_c.py. Two things differ:
-values are rounded to whole levels, where the original cuts them off, and noise is counted, so that an image gets the same
+The constants are those of https://github.com/hendrycks/robustness,
+ImageNet-C/create_c/make_cifar_c.py and make_imagenet_c.py. Two things differ: values are rounded to
+whole levels, where the original cuts them off, and noise is counted, so that an image gets the same
 noise in every batch and order.
 """
 
@@ -51,11 +52,11 @@ NAMES = {
 
 
 def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -> torch.Tensor:
-    """uint8 images (N, 3, h, w) under a corruption: the same shape and type; the input is not changed.
+    """uint8 images (N, 3, h, w) under a corruption: the same shape and type; the input is not
+    changed.
 
-    kind: a name in CONSTANTS; severity: 1 to 5; index: whole numbers (N,), the images' ids, which the noise is drawn for.
-    Raises ValueError for another kind, severity, type or shape.
-    """
+    kind: a name in CONSTANTS; severity: 1 to 5; index: whole numbers (N,), the images' ids, which
+    the noise is drawn for. Raises ValueError for another kind, severity, type or shape."""
     if kind not in CONSTANTS:
         raise ValueError(f"kind: got {kind!r}; allowed: {', '.join(CONSTANTS)}")
     if severity not in SEVERITIES:
@@ -67,7 +68,8 @@ def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -
         or len(images) != len(index)
     ):
         raise ValueError(
-            f"images: got {images.dtype} of shape {tuple(images.shape)} and {len(index)} ids; allowed: uint8 (N, 3, h, w)"
+            f"images: got {images.dtype} of shape {tuple(images.shape)} and {len(index)} ids; "
+            "allowed: uint8 (N, 3, h, w)"
         )
     constant = (CONSTANTS if images.shape[-1] <= SMALL else LARGE)[kind][severity - 1]
     if kind == "gaussian_noise":
@@ -81,7 +83,8 @@ def _levels(values: torch.Tensor) -> torch.Tensor:
 
 
 def normal(severity: int, index: np.ndarray, shape) -> torch.Tensor:
-    """Standard normal numbers float32 (N, *shape), a function of severity, id and place (Box and Muller 1958)."""
+    """Standard normal numbers float32 (N, *shape), a function of severity, id and place (Box and
+    Muller 1958)."""
     count = -(-int(np.prod(shape)) // 2)
     start = random.bits(random.key(SEED, severity), index)
     counters = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(random.INCREMENT)
@@ -98,8 +101,8 @@ def normal(severity: int, index: np.ndarray, shape) -> torch.Tensor:
 
 
 def defocus_blur(images: torch.Tensor, constant: tuple[float, float]) -> torch.Tensor:
-    """Mean over a disk, its edge softened over 3x3 pixels, of a radius above 8 over 5x5; borders are mirrored without repeating the
-    outermost pixel."""
+    """Mean over a disk, its edge softened over 3x3 pixels, of a radius above 8 over 5x5; borders
+    are mirrored without repeating the outermost pixel."""
     radius, sigma = constant
     soft = 1 if radius <= 8 else 2
     reach = max(int(radius) + soft, 2)
@@ -121,14 +124,16 @@ def contrast(images: torch.Tensor, constant: float) -> torch.Tensor:
 
 
 def brightness(images: torch.Tensor, constant: float) -> torch.Tensor:
-    """Raises V of HSV. At equal hue and saturation RGB is proportional to V; black has no hue and becomes grey."""
+    """Raises V of HSV. At equal hue and saturation RGB is proportional to V; black has no hue and
+    becomes grey."""
     value = images.amax(1, keepdim=True)
     raised = (value + 255 * constant).clamp(max=255)
     return _levels(torch.where(value > 0, images * (raised / value), raised))
 
 
 def pixelate(images: torch.Tensor, constant: float) -> torch.Tensor:
-    """Resized to int(side * constant) and back with a box filter: every pixel becomes the mean of the cell that it falls in."""
+    """Resized to int(side * constant) and back with a box filter: every pixel becomes the mean of
+    the cell that it falls in."""
 
     def averaging(side):
         cell = (

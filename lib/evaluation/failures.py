@@ -12,11 +12,13 @@ from lib.evaluation.per_image import columns, temperature
 
 
 def test_table(run, splits) -> pd.DataFrame:
-    """One row a test image: position in the split, id, half, classes, confidence, correct, superclasses, planted cause.
+    """One row a test image: position in the split, id, half, classes, confidence, correct,
+    superclasses, planted cause.
 
-    Confidence is the largest softmax probability, scaled_confidence that after temperature scaling fitted on val, margin the
-    distance of the first to the second, whose class is `runner_up`. `cause` is the phantom's planted cause, absent for other data,
-    `file` the picture's file in a folder of pictures.
+    Confidence is the largest softmax probability, scaled_confidence that after temperature scaling
+    fitted on val, margin the distance of the first to the second, whose class is `runner_up`.
+    `cause` is the phantom's planted cause, absent for other data, `file` the picture's file in a
+    folder of pictures.
     """
     labels, predicted, found = run.test.labels, run.test.predicted, columns(run.test)
     names, groups = (
@@ -48,19 +50,21 @@ def test_table(run, splits) -> pd.DataFrame:
 
 
 def half(ids) -> np.ndarray:
-    """Which half of the test split each image (N,) is in: "discovery" for an even id, "confirmation" for an odd one.
+    """Which half of the test split each image (N,) is in: "discovery" for an even id,
+    "confirmation" for an odd one.
 
-    Hypotheses are formed on the one and confirmed on the other. An id is the place in the test file, whose order has
-    nothing to do with the class, the cause or any network; so a subset of images keeps the halves of the whole.
-    """
+    Hypotheses are formed on the one and confirmed on the other. An id is the place in the test
+    file, whose order has nothing to do with the class, the cause or any network; so a subset of
+    images keeps the halves of the whole."""
     return np.array(["discovery", "confirmation"], object)[np.asarray(ids) % 2]
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:
-    """The wrong predictions of a test table, most confident after temperature scaling first; equal confidences by id.
+    """The wrong predictions of a test table, most confident after temperature scaling first; equal
+    confidences by id.
 
-    One temperature changes no prediction and no order of the classes of an image, only the order of the images.
-    """
+    One temperature changes no prediction and no order of the classes of an image, only the order of
+    the images."""
     return table[~table["correct"]].sort_values(
         ["scaled_confidence", "id"], ascending=[False, True]
     )
@@ -78,7 +82,8 @@ def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.D
 
 
 def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
-    """The `count` most confident errors of the discovery half, at most one for each pair of true and predicted class.
+    """The `count` most confident errors of the discovery half, at most one for each pair of true
+    and predicted class.
 
     `table` is what `errors` gives; `without`: ids that are left out.
     """
@@ -87,7 +92,8 @@ def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
 
 
 def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
-    """The named cases of a study: id and hypothesis, one row each; empty when `path` is "" (none are named).
+    """The named cases of a study: id and hypothesis, one row each; empty when `path` is "" (none
+    are named).
 
     Raises ParameterError for an id that is not in the test split or a case without a hypothesis.
     """
@@ -110,7 +116,8 @@ def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
 
 
 def selection(table: pd.DataFrame, cases: pd.DataFrame, mined: int) -> pd.DataFrame:
-    """The images that the study looks at: the named cases first, then the mined errors. `why` says which is which."""
+    """The images that the study looks at: the named cases first, then the mined errors. `why` says
+    which is which."""
     named = cases.merge(table, on="id", how="left").assign(why="named")
     found = mine(errors(table), mined, without=cases["id"]).assign(why="mined", hypothesis="")
     return (
@@ -119,7 +126,8 @@ def selection(table: pd.DataFrame, cases: pd.DataFrame, mined: int) -> pd.DataFr
 
 
 def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
-    """The selected images with what is thought to be wrong with them; the phantom's planted cause, where there is one."""
+    """The selected images with what is thought to be wrong with them; the phantom's planted cause,
+    where there is one."""
     columns = [
         "id",
         "half",
@@ -145,8 +153,8 @@ def read_selection(folder) -> pd.DataFrame:
 
 
 def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Tensor]:
-    """The true class of each selected image, and the class to hold against it: the predicted one if it is wrong, else the
-    runner-up. Two int64 tensors (N,)."""
+    """The true class of each selected image, and the class to hold against it: the predicted one if
+    it is wrong, else the runner-up. Two int64 tensors (N,)."""
     number = {name: place for place, name in enumerate(splits.class_names)}
     against = selection["predicted"].where(~selection["correct"], selection["runner_up"])
     return torch.tensor([number[name] for name in selection["true"]]), torch.tensor(
@@ -155,10 +163,11 @@ def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Ten
 
 
 def chance_within_superclass(superclass: np.ndarray, labels: np.ndarray) -> float:
-    """Share of errors inside the true superclass if a wrong class were drawn at random; superclass (K,).
+    """Share of errors inside the true superclass if a wrong class were drawn at random; superclass
+    (K,).
 
-    labels: true classes of the wrong predictions (N,): of a large superclass more is inside. Without any, a mean over the classes.
-    """
+    labels: true classes of the wrong predictions (N,): of a large superclass more is inside.
+    Without any, a mean over the classes."""
     siblings = np.bincount(superclass)[superclass] - 1
     return float(
         np.mean((siblings[labels] if len(labels) else siblings) / max(len(superclass) - 1, 1))
@@ -174,7 +183,8 @@ def numbers(
     temperature: float,
     chance: float,
 ) -> dict:
-    """What the report says about failures, by name; temperature and chance (within a superclass) are those of the arm before.
+    """What the report says about failures, by name; temperature and chance (within a superclass)
+    are those of the arm before.
 
     Superclasses (K,) that tell nothing apart have no share.
     """

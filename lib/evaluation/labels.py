@@ -1,4 +1,5 @@
-"""Which recorded labels look wrong: confident learning in every run, and the runs' agreement on one other class."""
+"""Which recorded labels look wrong: confident learning in every run, and the runs' agreement on one
+other class."""
 
 from dataclasses import dataclass
 
@@ -20,7 +21,8 @@ NONE = -1
 
 
 def thresholds(labels: np.ndarray, own: np.ndarray, classes: int) -> np.ndarray:
-    """The mean probability of each class on the images labelled so, (classes,); `own`: of each image's label, (N,). Infinite without images."""
+    """The mean probability of each class on the images labelled so, (classes,); `own`: of each
+    image's label, (N,). Infinite without images."""
     return np.array(
         [
             np.mean(of_class) if len(of_class) else np.inf
@@ -30,13 +32,14 @@ def thresholds(labels: np.ndarray, own: np.ndarray, classes: int) -> np.ndarray:
 
 
 def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
-    """The other class that confident learning names for each image, int64 (N,); NONE where it has no doubt of the label.
+    """The other class that confident learning names for each image, int64 (N,); NONE where it has
+    no doubt of the label.
 
-    A class is confident of an image when its probability reaches the mean probability that it has on the images labelled
-    so; of several such classes the likeliest counts, and none where the label is the likeliest class anyway. Northcutt, Jiang
-    and Chuang 2021, https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
-    threshold: those means (K,), where the rows are not all there are.
-    """
+    A class is confident of an image when its probability reaches the mean probability that it has
+    on the images labelled so; of several such classes the likeliest counts, and none where the
+    label is the likeliest class anyway. Northcutt, Jiang and Chuang 2021,
+    https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
+    threshold: those means (K,), where the rows are not all there are."""
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if threshold is None:
         threshold = thresholds(
@@ -54,7 +57,8 @@ def self_confidence(labels, probabilities) -> np.ndarray:
 
 
 def normalised_margin(labels, probabilities) -> np.ndarray:
-    """How far the label's probability is above that of the likeliest other class, from 0 to 1; 0.5 where they are equal."""
+    """How far the label's probability is above that of the likeliest other class, from 0 to 1; 0.5
+    where they are equal."""
     others = np.where(
         np.arange(probabilities.shape[1]) == np.reshape(labels, (-1, 1)), -np.inf, probabilities
     )
@@ -62,7 +66,8 @@ def normalised_margin(labels, probabilities) -> np.ndarray:
 
 
 def opinion(labels, probabilities, threshold=None) -> pd.DataFrame:
-    """What a run's probabilities (N, K) say of each label: named (by confident learning), predicted, self_confidence, margin."""
+    """What a run's probabilities (N, K) say of each label: named (by confident learning),
+    predicted, self_confidence, margin."""
     return pd.DataFrame(
         {
             "named": confident_learning(labels, probabilities, threshold),
@@ -74,11 +79,12 @@ def opinion(labels, probabilities, threshold=None) -> pd.DataFrame:
 
 
 def suspected(of_runs: list[pd.DataFrame]) -> pd.DataFrame:
-    """The images whose label is suspected (RULE), most doubtful first; `of_runs` has the `opinion` of each run.
+    """The images whose label is suspected (RULE), most doubtful first; `of_runs` has the `opinion`
+    of each run.
 
-    Columns: position, suggested (class), votes (runs in which confident learning names it), agreeing (runs that predict it),
-    self_confidence and margin (means over the runs). Ranked by votes, then by margin, then by position.
-    """
+    Columns: position, suggested (class), votes (runs in which confident learning names it),
+    agreeing (runs that predict it), self_confidence and margin (means over the runs). Ranked by
+    votes, then by margin, then by position."""
     named, predicted = (
         np.stack([of_run[column] for of_run in of_runs]) for column in ("named", "predicted")
     )  # (runs, N)
@@ -117,7 +123,8 @@ def opinion_of(run, split: str) -> pd.DataFrame:
 
 
 def suspected_in(runs: list, splits) -> pd.DataFrame:
-    """`suspected` on val and on test, each by itself, with split, id, the classes' names, half (of test) and the number of runs."""
+    """`suspected` on val and on test, each by itself, with split, id, the classes' names, half (of
+    test) and the number of runs."""
     parts, names = [], np.array(splits.class_names)
     for split in ("val", "test"):
         recorded = getattr(runs[0], split)
@@ -142,7 +149,8 @@ def suspected_in(runs: list, splits) -> pd.DataFrame:
 
 
 def label_numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], named_ids) -> dict:
-    """What the report says of suspected labels, by name. images: how many each split has; named_ids: ids of the named cases."""
+    """What the report says of suspected labels, by name. images: how many each split has;
+    named_ids: ids of the named cases."""
     of_test = suspects[suspects["split"] == "test"]
     named = of_test[of_test["id"].isin(list(named_ids))]
     columns = [column for column in ("id", "true", "suggested", "reviewers") if column in named]
@@ -158,7 +166,8 @@ def label_numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], nam
 
 
 def score(found, wanted) -> dict:
-    """How well a list of ids meets the ids it should hold: counts, precision and recall with 95 % Clopper-Pearson limits.
+    """How well a list of ids meets the ids it should hold: counts, precision and recall with 95 %
+    Clopper-Pearson limits.
 
     A share without anything to count is None.
     """
@@ -179,7 +188,8 @@ def share(part: int, whole: int) -> dict:
     return {"estimate": part / whole if whole else None, "low": float(low), "high": float(high)}
 
 
-# Accuracy once more: without the test labels that are known to be wrong, with them corrected, without near-duplicates.
+# Accuracy once more: without the test labels that are known to be wrong, with them corrected,
+# without near-duplicates.
 
 
 UNKNOWN = -1
@@ -190,10 +200,10 @@ SURE = 0.9  # confidence after temperature scaling from which an error counts as
 class Opinion:
     """What is known of the test labels from elsewhere, arrays (N,) over the test split.
 
-    reviewed: somebody looked, nothing is known of the others; rejected: the recorded label is wrong or not the only one;
-    corrected: the right class, the recorded one where it was not rejected, UNKNOWN where none was accepted.
-    words: the same in words, "" where nobody looked; source: "reviewers" or "planted".
-    """
+    reviewed: somebody looked, nothing is known of the others; rejected: the recorded label is wrong
+    or not the only one; corrected: the right class, the recorded one where it was not rejected,
+    UNKNOWN where none was accepted. words: the same in words, "" where nobody looked; source:
+    "reviewers" or "planted"."""
 
     reviewed: np.ndarray
     rejected: np.ndarray
@@ -203,10 +213,11 @@ class Opinion:
 
 
 def known(splits) -> tuple[Opinion | None, np.ndarray | None]:
-    """The opinion on the test labels and which test images (N,) have a near-duplicate; None for what nobody knows.
+    """The opinion on the test labels and which test images (N,) have a near-duplicate; None for
+    what nobody knows.
 
-    The phantom knows its planted label errors; for CIFAR-100 the files of lib.data.label_reviews are looked up.
-    """
+    The phantom knows its planted label errors; for CIFAR-100 the files of lib.data.label_reviews
+    are looked up."""
     test, labels = splits.test, splits.test.labels.numpy()
     if test.planted is not None:
         causes = test.planted["cause"].to_numpy()
@@ -245,7 +256,8 @@ def _in_words(row, names: list[str]) -> str:
 
 
 def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
-    """lib.evaluation.labels.suspected_in with what is known of each test label, in words, in a column named for the source."""
+    """lib.evaluation.labels.suspected_in with what is known of each test label, in words, in a
+    column named for the source."""
     if opinion is None:
         return suspects
     words = np.where(
@@ -259,10 +271,12 @@ def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
 def rescored(
     runs: dict, pair: tuple[str, ...], opinion: Opinion | None, duplicates: np.ndarray | None
 ) -> pd.DataFrame:
-    """Accuracy of every arm on every set of test images, and where `pair` is two arms the second minus the first with its paired 95 % interval.
+    """Accuracy of every arm on every set of test images, and where `pair` is two arms the second
+    minus the first with its paired 95 % interval.
 
-    runs: arm to one run. A row a set: labels ("as recorded", "rejected removed", "corrected"), duplicates ("kept", "removed"), images,
-    an accuracy an arm; of two arms change, low, high. Corrected labels leave out rejected images without an accepted class. Empty without an opinion
+    runs: arm to one run. A row a set: labels ("as recorded", "rejected removed", "corrected"),
+    duplicates ("kept", "removed"), images, an accuracy an arm; of two arms change, low, high.
+    Corrected labels leave out rejected images without an accepted class. Empty without an opinion
     and duplicates.
     """
     labels = runs[pair[0]].test.labels
@@ -321,10 +335,11 @@ def rescored_numbers(
     cases: pd.DataFrame,
     class_names: list[str],
 ) -> dict:
-    """What the report says of what is known of the test labels, by name; `errors` are those of the arm before.
+    """What the report says of what is known of the test labels, by name; `errors` are those of the
+    arm before.
 
-    missing: the files that would tell more; cases: the selected images, of which the named ones are looked up.
-    """
+    missing: the files that would tell more; cases: the selected images, of which the named ones are
+    looked up."""
     sets = [
         {
             "labels": row["labels"],
@@ -368,7 +383,8 @@ def rescored_numbers(
 
 
 def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> list[dict]:
-    """What the named cases show to those who looked: the recorded class unless it was rejected; None if they do not agree on one."""
+    """What the named cases show to those who looked: the recorded class unless it was rejected;
+    None if they do not agree on one."""
     looked_at = cases[(cases["why"] == "named") & opinion.reviewed[cases["position"]]]
     right = opinion.corrected[looked_at["position"]]
     return [
@@ -378,7 +394,8 @@ def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> lis
 
 
 def _named_alike(suspects: pd.DataFrame, opinion: Opinion) -> dict:
-    """Of the suspected test labels that were corrected, the share for which the runs name the same class."""
+    """Of the suspected test labels that were corrected, the share for which the runs name the same
+    class."""
     chosen = suspects[suspects["split"] == "test"]
     position = chosen["position"].to_numpy(int)
     settled = opinion.rejected[position] & (opinion.corrected[position] != UNKNOWN)

@@ -1,4 +1,5 @@
-"""Two classifiers on the same images: what was corrected, what was broken, and what chance would explain."""
+"""Two classifiers on the same images: what was corrected, what was broken, and what chance would
+explain."""
 
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from lib.evaluation.significance import benjamini_hochberg, bonett_price, groupe
 
 
 class McNemar(NamedTuple):
-    """Images wrong in a and right in b, images right in a and wrong in b, exact two-sided p-value."""
+    """Images wrong in a and right in b, images right in a and wrong in b, exact two-sided
+    p-value."""
 
     corrected: int
     regressed: int
@@ -27,7 +29,8 @@ class Interval(NamedTuple):
 
 
 def mcnemar(correct_a, correct_b) -> McNemar:
-    """Exact McNemar test of correct (N,) of two models, https://doi.org/10.1007/BF02295996; p is 1 without change."""
+    """Exact McNemar test of correct (N,) of two models, https://doi.org/10.1007/BF02295996; p is 1
+    without change."""
     correct_a, correct_b = same_length(correct_a=correct_a, correct_b=correct_b)
     correct_a, correct_b = flags("correct_a", correct_a), flags("correct_b", correct_b)
     corrected, regressed = int(np.sum(~correct_a & correct_b)), int(np.sum(correct_a & ~correct_b))
@@ -39,11 +42,12 @@ def mcnemar(correct_a, correct_b) -> McNemar:
 def paired_bootstrap(
     statistic, *arrays, draws: int = 2000, level: float = 0.95, seed: int = 0, strata=None
 ) -> Interval:
-    """Percentile interval of statistic(*arrays) -> float over rows drawn jointly from all arrays (Efron 1979).
+    """Percentile interval of statistic(*arrays) -> float over rows drawn jointly from all arrays
+    (Efron 1979).
 
-    The arrays (N, ...) share their first axis; with strata (N,), a class each say, every stratum keeps its size.
-    Both ends are NaN when the statistic is NaN in any draw. Raises ValueError for bad shapes.
-    """
+    The arrays (N, ...) share their first axis; with strata (N,), a class each say, every stratum
+    keeps its size. Both ends are NaN when the statistic is NaN in any draw. Raises ValueError for
+    bad shapes."""
     arrays = [np.asarray(array) for array in arrays]
     rows, *_ = same_length(
         **{f"array {i}": np.arange(len(array)) for i, array in enumerate(arrays)}
@@ -60,10 +64,11 @@ def paired_bootstrap(
 def difference_of_means(
     correct_a, correct_b, draws: int = 2000, level: float = 0.95, seed: int = 0, strata=None
 ) -> Interval:
-    """The paired bootstrap of mean(correct_b) - mean(correct_a), as a share of images, without drawing images.
+    """The paired bootstrap of mean(correct_b) - mean(correct_a), as a share of images, without
+    drawing images.
 
-    A draw needs only how many rows changed by -1, 0 and +1: one multinomial per stratum, the same distribution.
-    """
+    A draw needs only how many rows changed by -1, 0 and +1: one multinomial per stratum, the same
+    distribution."""
     correct_a, correct_b = same_length(correct_a=correct_a, correct_b=correct_b)
     change = flags("correct_b", correct_b).astype(int) - flags("correct_a", correct_a)
     strata = _strata(strata, len(change))
@@ -101,11 +106,12 @@ def hull(intervals: list[Interval]) -> Interval:
 
 
 def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> dict:
-    """Images by outcome in a then b, all arrays (N,), and how many of those wrong in both are less confident in b.
+    """Images by outcome in a then b, all arrays (N,), and how many of those wrong in both are less
+    confident in b.
 
-    Keys: both_right, corrected, regressed, both_wrong, net_gain, both_wrong_less_confident and its share of
-    both_wrong (None without such images). Each confidence is the one in that model's own prediction.
-    """
+    Keys: both_right, corrected, regressed, both_wrong, net_gain, both_wrong_less_confident and its
+    share of both_wrong (None without such images). Each confidence is the one in that model's own
+    prediction."""
     both_wrong = (predicted_a != labels) & (predicted_b != labels)
     corrected, regressed, _ = mcnemar(predicted_a == labels, predicted_b == labels)
     wrong, less = int(both_wrong.sum()), int(np.sum(both_wrong & (confidence_b < confidence_a)))
@@ -123,13 +129,15 @@ def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> d
 def per_class_change(
     labels, correct_a, correct_b, num_classes: int, level: float = 0.95
 ) -> pd.DataFrame:
-    """One row a class: images, accuracy_a and accuracy_b (0 to 1), change, low and high (points), and the tests.
+    """One row a class: images, accuracy_a and accuracy_b (0 to 1), change, low and high (points),
+    and the tests.
 
-    labels (N,); correct_a, correct_b (N,) of one seed or (seeds, N). An image's change is its mean over the seeds. The
-    interval is Bonett and Price's, p_value lib.evaluation.significance.sign_flip, with one seed the exact McNemar test, p_adjusted its
-    Benjamini-Hochberg value over the classes; NaN where a class has no image. corrected, regressed: means over the seeds.
-    Images are the only chance that counts here: seeds are those that were trained.
-    """
+    labels (N,); correct_a, correct_b (N,) of one seed or (seeds, N). An image's change is its mean
+    over the seeds. The interval is Bonett and Price's, p_value
+    lib.evaluation.significance.sign_flip, with one seed the exact McNemar test, p_adjusted its
+    Benjamini-Hochberg value over the classes; NaN where a class has no image. corrected, regressed:
+    means over the seeds. Images are the only chance that counts here: seeds are those that were
+    trained."""
     correct_a, correct_b = _seeds(correct_a), _seeds(correct_b)
     labels, seeds = np.asarray(labels, np.int64), len(correct_a)
     change = correct_b.sum(0) - correct_a.sum(0, dtype=int)  # (N,), seeds that are right in b alone
@@ -169,7 +177,8 @@ def _seeds(correct) -> np.ndarray:
 
 
 def classes_moved(table: pd.DataFrame) -> dict:
-    """How many classes were tested, rose, fell or stayed, and how many beyond chance at 5% false discoveries."""
+    """How many classes were tested, rose, fell or stayed, and how many beyond chance at 5% false
+    discoveries."""
     change, moved = table["change"], table["p_adjusted"] < 0.05
     return {
         "tested": int(table["images"].gt(0).sum()),

@@ -11,13 +11,15 @@ from lib.evaluation.calibration import softmax
 
 
 def margin_score(logits) -> np.ndarray:
-    """Largest minus second largest logit (N, K) -> (N,), at least 0: the "logits margin" of arXiv:2305.15508."""
+    """Largest minus second largest logit (N, K) -> (N,), at least 0: the "logits margin" of
+    arXiv:2305.15508."""
     second, first = np.partition(np.asarray(logits, np.float64), (-2, -1), axis=1)[:, -2:].T
     return first - second
 
 
 def normalised_logit_score(logits, p: float = 2.0) -> np.ndarray:
-    """Largest centred logit over the p-norm of the centred logits, (N, K) -> (N,), 0 to 1, 0 where all are equal.
+    """Largest centred logit over the p-norm of the centred logits, (N, K) -> (N,), 0 to 1, 0 where
+    all are equal.
 
     "MaxLogit-pNorm", Cattelan and Silva 2023, https://arxiv.org/abs/2305.15508; p above 0.
     """
@@ -35,21 +37,25 @@ def normalised_logit_score(logits, p: float = 2.0) -> np.ndarray:
 
 
 def softmax_score(logits) -> np.ndarray:
-    """Largest softmax probability (N, K) -> (N,): the confidence that the rest of the report speaks of."""
+    """Largest softmax probability (N, K) -> (N,): the confidence that the rest of the report speaks
+    of."""
     return softmax(logits).max(axis=1)
 
 
 SCORES = {"softmax": softmax_score, "margin": margin_score, "normalised": normalised_logit_score}
 
 
-# What the report needs of each image, from its logits some rows at a time: an array (images, classes) in float64 may outgrow memory. A walk over a million images of a thousand classes takes a minute, so what it found is kept as long as the predictions are.
+# What the report needs of each image, from its logits some rows at a time: an array (images,
+# classes) in float64 may outgrow memory. A walk over a million images of a thousand classes takes a
+# minute, so what it found is kept as long as the predictions are.
 
 
 _kept: WeakKeyDictionary = WeakKeyDictionary()
 
 
 class Columns(NamedTuple):
-    """Arrays (N,), probabilities at one temperature; of equally likely classes the first in their order. `classwise` is one number."""
+    """Arrays (N,), probabilities at one temperature; of equally likely classes the first in their
+    order. `classwise` is one number."""
 
     likeliest: np.ndarray
     runner_up: np.ndarray

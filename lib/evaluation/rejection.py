@@ -1,4 +1,5 @@
-"""Answering only when confident, for all arms and seeds: thresholds, a promise made on validation, scores, curves."""
+"""Answering only when confident, for all arms and seeds: thresholds, a promise made on validation,
+scores, curves."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ CURVE = np.arange(1, 201) / 200  # coverages at which curves are drawn
 
 
 def rejection(trained: dict[str, dict], thresholds) -> pd.DataFrame:
-    """One row a threshold and arm, means over seeds: coverage, errors_accepted, selective_risk and their sd (NaN for one seed).
+    """One row a threshold and arm, means over seeds: coverage, errors_accepted, selective_risk and
+    their sd (NaN for one seed).
 
     risk_low, risk_high: the 95% Clopper-Pearson interval, of one seed alone (NaN with several).
     """
@@ -80,11 +82,12 @@ def rejection_view(joined: pd.DataFrame) -> pd.DataFrame:
 
 
 def promises(trained: dict[str, dict], risk: float) -> pd.DataFrame:
-    """One row an arm and seed: the threshold that validation allows for `risk`, and what became of it on test.
+    """One row an arm and seed: the threshold that validation allows for `risk`, and what became of
+    it on test.
 
-    threshold is None where validation allows none; outcome: "kept" where the test risk is at most `risk`, "broken" where
-    its Clopper-Pearson interval lies above, else "above, within chance"; None without a threshold or an accepted image.
-    """
+    threshold is None where validation allows none; outcome: "kept" where the test risk is at most
+    `risk`, "broken" where its Clopper-Pearson interval lies above, else "above, within chance";
+    None without a threshold or an accepted image."""
     rows = []
     for arm, of_seeds in trained.items():
         for seed, run in of_seeds.items():
@@ -174,7 +177,8 @@ def score_changes(numbers: dict, sampled: dict) -> dict[str, dict]:
 
 
 def scores_view(numbers: dict[str, dict], changes: dict) -> pd.DataFrame:
-    """The same as it is printed; `changes` {arm: {score: interval}}: the AURC less that of maximum softmax."""
+    """The same as it is printed; `changes` {arm: {score: interval}}: the AURC less that of maximum
+    softmax."""
     rows = []
     for arm, of_arm in numbers.items():
         for score, label in (
@@ -218,8 +222,8 @@ def curve_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def curve(of_seeds: dict) -> pd.DataFrame:
-    """Coverage and mean risk over seeds, with low and high: of one seed the pointwise 95% Clopper-Pearson interval, of
-    several the lowest and the highest seed."""
+    """Coverage and mean risk over seeds, with low and high: of one seed the pointwise 95%
+    Clopper-Pearson interval, of several the lowest and the highest seed."""
     each = np.array(
         [
             counts_at_matched_coverage(confidence_of(run), run.test.correct, CURVE)[

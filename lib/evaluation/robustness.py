@@ -1,4 +1,5 @@
-"""Does the fix carry over to corrupted images? Accuracy and calibration of the arms on one subset of the test images."""
+"""Does the fix carry over to corrupted images? Accuracy and calibration of the arms on one subset
+of the test images."""
 
 from itertools import product
 
@@ -24,14 +25,16 @@ MEASURES = ("accuracy", "ece", "ece_scaled")
 
 
 def subset(split: Split, size: int) -> Split:
-    """`size` images of a split, or all if it has no more, drawn by their ids alone and kept in order."""
+    """`size` images of a split, or all if it has no more, drawn by their ids alone and kept in
+    order."""
     drawn = np.argsort(random.bits(random.key(SEED), split.index), kind="stable")[:size]
     place = np.sort(drawn)
     return Split(take(split.images, place), split.labels[place], split.index[place])
 
 
 def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
-    """Each arm's logits of the chosen images in every condition, float32 (conditions, N, classes); trained: arm to run."""
+    """Each arm's logits of the chosen images in every condition, float32 (conditions, N, classes);
+    trained: arm to run."""
     device = machine.choose_device("auto")
     models = {
         arm: load_model(run, len(splits.class_names)).to(device) for arm, run in trained.items()
@@ -64,8 +67,9 @@ def temperatures(trained: dict) -> dict[str, float]:
 
 
 def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -> pd.DataFrame:
-    """One row an arm and condition: arm, corruption ("none" at severity 0), severity, accuracy, expected calibration error
-    (`ece`) and the same after scaling by the arm's temperature, all from 0 to 1."""
+    """One row an arm and condition: arm, corruption ("none" at severity 0), severity, accuracy,
+    expected calibration error (`ece`) and the same after scaling by the arm's temperature, all from
+    0 to 1."""
     rows = []
     for arm, of_arm in predicted.items():
         for (kind, severity), scores in zip(CONDITIONS, of_arm):
@@ -78,11 +82,12 @@ def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -
 
 
 def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) -> dict[str, dict]:
-    """Accuracy, after minus before, with its paired 95% interval: clean ("none"), under each corruption (mean of the
-    severities), under all ("all"), and what of the change is gone under all ("drop": all minus none).
+    """Accuracy, after minus before, with its paired 95% interval: clean ("none"), under each
+    corruption (mean of the severities), under all ("all"), and what of the change is gone under all
+    ("drop": all minus none).
 
-    before, after: logits (conditions, N, classes). Images are drawn, each with all its severities: they are no
-    independent rows.
+    before, after: logits (conditions, N, classes). Images are drawn, each with all its severities:
+    they are no independent rows.
     """
     change = (after.argmax(2) == labels).astype(float) - (
         before.argmax(2) == labels
@@ -100,9 +105,10 @@ def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) 
 def calibration_change(
     before: np.ndarray, after: np.ndarray, labels, scaling: tuple[float, float], draws: int
 ) -> dict:
-    """Expected calibration error after scaling, mean of all corruptions and severities, after minus before, with its
-    paired 95% interval; below 0 is better. scaling: the two temperatures. The interval is widened by what two calibrated
-    networks would show by chance, as in lib.evaluation.bootstrap.interval."""
+    """Expected calibration error after scaling, mean of all corruptions and severities, after minus
+    before, with its paired 95% interval; below 0 is better. scaling: the two temperatures. The
+    interval is widened by what two calibrated networks would show by chance, as in
+    lib.evaluation.bootstrap.interval."""
 
     def difference(gap_a, cell_a, gap_b, cell_b):
         return _mean_error(gap_b, cell_b) - _mean_error(gap_a, cell_a)
@@ -116,7 +122,8 @@ def calibration_change(
 
 
 def _binned(scores: np.ndarray, temperature: float, labels):
-    """Right (0 or 1) minus confidence, and the number of its bin among those of all conditions; both (N, conditions - 1)."""
+    """Right (0 or 1) minus confidence, and the number of its bin among those of all conditions;
+    both (N, conditions - 1)."""
     corrupted = scores[KIND != "none"]
     confidence = np.stack([cal.softmax(one, temperature).max(1) for one in corrupted], 1)
     cell = np.searchsorted(np.arange(1, BINS) / BINS, confidence) + BINS * np.arange(len(corrupted))
@@ -131,10 +138,11 @@ def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
 def measure(
     trained: dict, splits, chosen: Split, pair: tuple[str, ...], draws: int
 ) -> tuple[pd.DataFrame, dict]:
-    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers`, with the changes where `pair` is two arms.
+    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers`, with the
+    changes where `pair` is two arms.
 
-    An arm whose weights were not kept is left out; raises ArtefactError where that is one of `pair`.
-    """
+    An arm whose weights were not kept is left out; raises ArtefactError where that is one of
+    `pair`."""
     without = [arm for arm, run in trained.items() if not has_weights(run) and arm not in pair]
     trained = {arm: run for arm, run in trained.items() if arm not in without}
     predicted, labels, scaling = (
@@ -178,7 +186,8 @@ def numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:
 
 
 def by_corruption(measured: pd.DataFrame, changes: dict | None, after: str) -> pd.DataFrame:
-    """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities), and the change, if there is one."""
+    """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities),
+    and the change, if there is one."""
     names = {"none": "none (clean)"} | NAMES | {"all": "mean of the six"}
     accuracy = measured.pivot_table("accuracy", "corruption", "arm", sort=False)
     accuracy.loc["all"] = (

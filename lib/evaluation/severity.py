@@ -1,4 +1,5 @@
-"""How bad the errors are: within the superclass or beyond it, how sure, and which classes are taken for one another."""
+"""How bad the errors are: within the superclass or beyond it, how sure, and which classes are taken
+for one another."""
 
 import numpy as np
 import pandas as pd
@@ -26,10 +27,11 @@ def has_superclasses(superclass: np.ndarray) -> bool:
 
 
 def within_by_confidence(errors: pd.DataFrame, chance: float) -> pd.DataFrame:
-    """Share of errors inside the true superclass by band of confidence, with 95 % Clopper-Pearson limits.
+    """Share of errors inside the true superclass by band of confidence, with 95 % Clopper-Pearson
+    limits.
 
-    errors: lib.evaluation.failures.errors; chance: the share of errors at random. Columns: low, high (of the band), errors, within,
-    share (NaN without errors), share_low, share_high, chance.
+    errors: lib.evaluation.failures.errors; chance: the share of errors at random. Columns: low,
+    high (of the band), errors, within, share (NaN without errors), share_low, share_high, chance.
     """
     band = np.clip(
         np.searchsorted(BANDS, errors["scaled_confidence"], side="left") - 1, 0, len(BANDS) - 2
@@ -54,16 +56,18 @@ def within_by_confidence(errors: pd.DataFrame, chance: float) -> pd.DataFrame:
 
 
 def chances(tables: dict[str, pd.DataFrame]) -> list[float]:
-    """The different chances of the arms (`within_by_confidence`) that make errors, of all where none does."""
+    """The different chances of the arms (`within_by_confidence`) that make errors, of all where
+    none does."""
     made = [table for table in tables.values() if table["errors"].any()]
     return list(dict.fromkeys(float(table["chance"].iloc[0]) for table in made or tables.values()))
 
 
 def distance(labels: np.ndarray, predicted: np.ndarray, superclass: np.ndarray) -> np.ndarray:
-    """Superclass distance of each prediction (N,): 0 right, 1 another class of the true superclass, 2 beyond it.
+    """Superclass distance of each prediction (N,): 0 right, 1 another class of the true superclass,
+    2 beyond it.
 
-    The height of the lowest common ancestor in the tree of classes, superclasses and one root (Bertinetto et al. 2020,
-    https://arxiv.org/abs/1912.09393).
+    The height of the lowest common ancestor in the tree of classes, superclasses and one root
+    (Bertinetto et al. 2020, https://arxiv.org/abs/1912.09393).
     """
     return np.where(
         labels == predicted, 0, np.where(superclass[labels] == superclass[predicted], 1, 2)
@@ -71,8 +75,8 @@ def distance(labels: np.ndarray, predicted: np.ndarray, superclass: np.ndarray) 
 
 
 def confused_pairs(errors: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """The `count` pairs of classes with the most errors, both directions added: class, other, the errors each way, errors,
-    share (of all errors), same superclass. Equal counts by name."""
+    """The `count` pairs of classes with the most errors, both directions added: class, other, the
+    errors each way, errors, share (of all errors), same superclass. Equal counts by name."""
     pair = np.sort(errors[["true", "predicted"]].to_numpy(str), axis=1)
     table = pd.DataFrame(
         {
@@ -102,7 +106,8 @@ def confused_pairs(errors: pd.DataFrame, count: int = 10) -> pd.DataFrame:
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Share of the images of each class (row) that are taken for each class (column), (K, K); `order` has the class numbers."""
+    """Share of the images of each class (row) that are taken for each class (column), (K, K);
+    `order` has the class numbers."""
     classes = len(order)
     counts = np.bincount(labels * classes + predicted, minlength=classes**2).reshape(
         classes, classes
@@ -113,7 +118,8 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, order: np.ndarray) -> n
 def confusions(
     runs: dict, splits
 ) -> tuple[dict[str, np.ndarray], list[str], list[tuple[str, int]]]:
-    """What lib.report.failures.confusion_figure draws: each arm's matrix, classes ordered by superclass, their names, and the blocks.
+    """What lib.report.failures.confusion_figure draws: each arm's matrix, classes ordered by
+    superclass, their names, and the blocks.
 
     More than LEGIBLE classes are joined into their superclasses, where there are any.
     """
@@ -142,7 +148,8 @@ def confusions(
 
 
 def confusion_table(matrices: dict[str, np.ndarray], names: list[str]) -> pd.DataFrame:
-    """The cells of the matrices off the diagonal in which an arm has errors: classes and shares, the largest first."""
+    """The cells of the matrices off the diagonal in which an arm has errors: classes and shares,
+    the largest first."""
     true, predicted = np.nonzero(sum(matrices.values()) * (1 - np.eye(len(names))))
     table = pd.DataFrame(
         {
@@ -159,7 +166,8 @@ def confusion_table(matrices: dict[str, np.ndarray], names: list[str]) -> pd.Dat
 def numbers(
     runs: dict, tables: dict[str, pd.DataFrame], pair: tuple[str, ...], superclass: np.ndarray
 ) -> dict | None:
-    """What the report says about severity, by name, with the change where `pair` is two arms; None for classes without superclasses.
+    """What the report says about severity, by name, with the change where `pair` is two arms; None
+    for classes without superclasses.
 
     runs: arm to one run.
     """

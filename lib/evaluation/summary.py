@@ -1,4 +1,5 @@
-"""Calibration of all arms in tables: before and after scaling, and what the confident errors are worth."""
+"""Calibration of all arms in tables: before and after scaling, and what the confident errors are
+worth."""
 
 import math
 from pathlib import Path
@@ -64,13 +65,15 @@ def calibration_view(numbers: dict[str, dict]) -> pd.DataFrame:
 
 
 def ceiling(smoothing: float, classes: int) -> float | None:
-    """The top probability that is best for the loss on a certain image, None without label smoothing (its ceiling is 1)."""
+    """The top probability that is best for the loss on a certain image, None without label
+    smoothing (its ceiling is 1)."""
     return 1 - smoothing + smoothing / classes if smoothing else None
 
 
 def confident_errors(trained: dict[str, dict]) -> pd.DataFrame:
-    """One row an arm: errors at ≥ 90% and ≥ 99% confidence, and among equally many most confident; means over seeds, and
-    their standard deviations (columns "... sd", NaN for one seed). Beside them the ceiling of label smoothing."""
+    """One row an arm: errors at ≥ 90% and ≥ 99% confidence, and among equally many most confident;
+    means over seeds, and their standard deviations (columns "... sd", NaN for one seed). Beside
+    them the ceiling of label smoothing."""
     rows = []
     for arm, of_seeds in trained.items():
         each = pd.DataFrame([_counts(run) for run in of_seeds.values()])
@@ -109,7 +112,8 @@ def confident_errors_view(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def reliability(of_seeds: dict) -> pd.DataFrame:
-    """lib.evaluation.calibration.reliability of every seed, one under the other, with a column `seed`."""
+    """lib.evaluation.calibration.reliability of every seed, one under the other, with a column
+    `seed`."""
     return pd.concat(
         [
             cal.reliability(confidence_of(run), run.test.correct).assign(seed=seed)
@@ -138,7 +142,8 @@ ARM_ROWS = (
 
 
 def run_numbers(run) -> dict:
-    """The numbers of one run, shares from 0 to 1: accuracies, gap, errors by confidence, calibration, ranking."""
+    """The numbers of one run, shares from 0 to 1: accuracies, gap, errors by confidence,
+    calibration, ranking."""
     correct, confidence = run.test.correct, confidence_of(run)
     wrong, fitted = confidence[~correct], temperature(run)
     history = run.history.set_index("epoch")
@@ -175,7 +180,8 @@ def _calibration(test, temperature: float, ending: str) -> dict:
 
 
 def _ranking(test) -> dict:
-    """AURC, E-AURC and AUGRC of each score of lib.evaluation.per_image; maximum softmax has the plain names."""
+    """AURC, E-AURC and AUGRC of each score of lib.evaluation.per_image; maximum softmax has the
+    plain names."""
     numbers = {}
     for name, score in scores(test).items():
         ending = "" if name == "softmax" else f"_{name}"
@@ -185,7 +191,8 @@ def _ranking(test) -> dict:
 
 
 def arm_numbers(of_seeds: dict) -> dict:
-    """Mean, standard deviation (None for one seed), number of seeds and the values themselves, of every number of an arm."""
+    """Mean, standard deviation (None for one seed), number of seeds and the values themselves, of
+    every number of an arm."""
     each = pd.DataFrame([run_numbers(run) for run in of_seeds.values()]).astype(float)
     return {
         name: {
@@ -199,7 +206,8 @@ def arm_numbers(of_seeds: dict) -> dict:
 
 
 def arms_table(numbers: dict[str, dict]) -> pd.DataFrame:
-    """The arms side by side, a row a number, as text: with several seeds the mean and the standard deviation."""
+    """The arms side by side, a row a number, as text: with several seeds the mean and the standard
+    deviation."""
     return pd.DataFrame(
         [
             {
@@ -212,7 +220,8 @@ def arms_table(numbers: dict[str, dict]) -> pd.DataFrame:
 
 
 def errors_by_level(trained: dict[str, dict], levels) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Errors made with at least each confidence, mean over seeds and their standard deviation (NaN for one seed).
+    """Errors made with at least each confidence, mean over seeds and their standard deviation (NaN
+    for one seed).
 
     One row a level, one column an arm.
     """
@@ -232,7 +241,8 @@ def errors_by_level(trained: dict[str, dict], levels) -> tuple[pd.DataFrame, pd.
 
 
 def cases_before_after(selection: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Each selected image in every arm: what it is taken for, with what confidence, and whether that is right."""
+    """Each selected image in every arm: what it is taken for, with what confidence, and whether
+    that is right."""
     result = selection[["id", "true", "why"]].copy()
     for arm, table in tables.items():
         rows = table.set_index("id").loc[selection["id"]]
@@ -243,7 +253,8 @@ def cases_before_after(selection: pd.DataFrame, tables: dict[str, pd.DataFrame])
 
 
 def by_cause(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The phantom's images by planted cause: how many, and each arm's accuracy with its 95% interval."""
+    """The phantom's images by planted cause: how many, and each arm's accuracy with its 95%
+    interval."""
     rows = []
     for cause, of_cause in next(iter(tables.values())).groupby("cause", sort=False):
         row = {"planted cause": cause, "test images": len(of_cause)}
@@ -283,7 +294,8 @@ def confidences(of_seeds: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def histogram(confidences: dict[str, tuple], bins: int = 20) -> pd.DataFrame:
-    """What lib.report.style.confidence_histograms draws: wrong and right test images in each bin of confidence, means over seeds."""
+    """What lib.report.style.confidence_histograms draws: wrong and right test images in each bin of
+    confidence, means over seeds."""
     edges, rows = np.linspace(0, 1, bins + 1), []
     for arm, (confidence, correct) in confidences.items():
         wrong, right = (
@@ -352,7 +364,8 @@ def missing(value) -> bool:
 
 
 def written(name: str, value, plain: bool = True) -> str | None:
-    """A value as text, None for a missing one; `plain` whole numbers for counts, else one decimal."""
+    """A value as text, None for a missing one; `plain` whole numbers for counts, else one
+    decimal."""
     if missing(value):
         return None
     kind = MEASURES[name].kind

@@ -1,4 +1,5 @@
-"""The explorer where it is asked for: widgets in JupyterLab, and beside them a picture and a text for wherever widgets cannot live."""
+"""The explorer where it is asked for: widgets in JupyterLab, and beside them a picture and a text
+for wherever widgets cannot live."""
 
 import base64
 import html
@@ -37,7 +38,8 @@ def show(study: Study) -> None:
 
 
 def first_arms(study: Study) -> list[Arm]:
-    """The study's first arm and, where there is one, its second, both with the first seed they share."""
+    """The study's first arm and, where there is one, its second, both with the first seed they
+    share."""
     first, *others = study.seeds
     seed = study.seeds[first][0]
     return [
@@ -49,19 +51,24 @@ def first_arms(study: Study) -> list[Arm]:
 def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
     """The output as a picture with its alt text, and as text.
 
-    The picture is part of HTML, because nbconvert's own template drops the alt text of an image output.
-    """
+    The picture is part of HTML, because nbconvert's own template drops the alt text of an image
+    output."""
     table = selection.pair_table(arm, other)
     errors = selection.arranged(selection.choose(table), "confidence", False)
     drawn = errors.head(SHOWN)
     alt = (
-        f"The {plural(len(drawn), 'most confident error', 'most confident errors')} of {readable(arm.name)}: "
+        f"The {plural(len(drawn), 'most confident error', 'most confident errors')} of "
+        f"{readable(arm.name)}: "
         + "; ".join(
-            f"{row.id}, {readable(row.true)} taken for {readable(row.predicted)}, {percent(row.confidence, 0)}"
+            f"{row.id}, {readable(row.true)} taken for {readable(row.predicted)}, "
+            f"{percent(row.confidence, 0)}"
             for row in drawn.itertuples()
         )
     )
-    text = f"Errors of {readable(arm.name)}: {selection.count(errors, table)}. Run this cell in JupyterLab to explore them."
+    text = (
+        f"Errors of {readable(arm.name)}: {selection.count(errors, table)}. Run this cell in "
+        "JupyterLab to explore them."
+    )
     picture = ""
     if len(drawn):
         figure = pictures.failures(
@@ -113,7 +120,8 @@ ANY = ("any", "")  # ipywidgets takes None for no choice at all
 
 
 class Explorer:
-    """widget: all of it. Its controls and panels are attributes, so that a test or a benchmark can work them."""
+    """widget: all of it. Its controls and panels are attributes, so that a test or a benchmark can
+    work them."""
 
     def __init__(self, study: Study):
         self.study, self._busy = study, False
@@ -268,7 +276,8 @@ NOTHING = '<p role="status"><b>No image passes these filters.</b></p>'
 
 
 class Grid:
-    """widget: the whole of it; number, previous, next: the paging; tiles: (box, picture, button) of each place."""
+    """widget: the whole of it; number, previous, next: the paging; tiles: (box, picture, button) of
+    each place."""
 
     def __init__(self, opened: Callable):
         self.opened, self.rows, self.chosen_id = opened, [], None

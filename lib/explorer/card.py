@@ -1,4 +1,5 @@
-"""The diagnosis card of one test image in one or two arms, as numbers; what the report knows how to compute is taken from there."""
+"""The diagnosis card of one test image in one or two arms, as numbers; what the report knows how to
+compute is taken from there."""
 
 from functools import lru_cache
 
@@ -38,7 +39,8 @@ def contested(arms: list[Arm], position: int) -> tuple[int, int]:
 
 
 def shown_classes(arms: list[Arm], position: int, asked: int | None = None) -> list[int]:
-    """The classes whose maps the card shows: every arm's prediction, the contested pair, and the one that was asked for."""
+    """The classes whose maps the card shows: every arm's prediction, the contested pair, and the
+    one that was asked for."""
     predicted = [int(arm.run.test.predicted[position]) for arm in arms]
     return list(
         dict.fromkeys([*contested(arms, position), *predicted, *([] if asked is None else [asked])])
@@ -46,7 +48,8 @@ def shown_classes(arms: list[Arm], position: int, asked: int | None = None) -> l
 
 
 def top(arm: Arm, position: int, count: int = TOP) -> pd.DataFrame:
-    """The likeliest classes of one image: class number, name, confidence after temperature scaling, true."""
+    """The likeliest classes of one image: class number, name, confidence after temperature scaling,
+    true."""
     order = np.argsort(-arm.run.test.logits[position], kind="stable")[:count]
     return pd.DataFrame(
         {
@@ -74,7 +77,8 @@ def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
 
 @lru_cache(maxsize=100)
 def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
-    """lib.report.cards.bars of one image: the probabilities of two classes under the probes that a card shows; the last ones are kept."""
+    """lib.report.cards.bars of one image: the probabilities of two classes under the probes that a
+    card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
     hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)
@@ -99,7 +103,8 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
 
 
 def verdict_of(arm: Arm, position: int) -> pd.Series | None:
-    """The rule's verdict on an error, from the study's table or else made now; None where the arm is right."""
+    """The rule's verdict on an error, from the study's table or else made now; None where the arm
+    is right."""
     if arm.run.test.correct[position]:
         return None
     if arm.verdicts is not None:
@@ -111,16 +116,23 @@ def verdict_of(arm: Arm, position: int) -> pd.Series | None:
 # The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand.
 
 
-EMPTY = '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the probes did.</p>'
+EMPTY = (
+    '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the '
+    "probes did.</p>"
+)
 WAIT = "Being made; the first verdict of an arm takes seconds, since validation is read for it."
 NO_CLASS = -1  # ipywidgets takes None for no choice at all
 NONE_YET = "None is kept with the runs; ask for one."
 RIGHT = "Right, so there is no error to diagnose."
-HYPOTHESIS = '<p class="xp-quiet">On photographs, whose causes nobody planted, a verdict is a hypothesis with its evidence.</p>'
+HYPOTHESIS = (
+    '<p class="xp-quiet">On photographs, whose causes nobody planted, a verdict is a '
+    "hypothesis with its evidence.</p>"
+)
 
 
 class Card:
-    """widget: the whole card; maps_of: the choice of a further class; answer: the pieces of HTML by name."""
+    """widget: the whole card; maps_of: the choice of a further class; answer: the pieces of HTML by
+    name."""
 
     def __init__(self, study: Study):
         self.study, self.arms, self.position = study, [], None
@@ -210,7 +222,8 @@ class Card:
         self._verdicts(None)
 
     def _verdicts(self, missing: str | None) -> None:
-        """Show every arm's verdict, and in the place of one that is not kept `missing`, or with None the verdict all the same."""
+        """Show every arm's verdict, and in the place of one that is not kept `missing`, or with
+        None the verdict all the same."""
         sentences = {}
         for arm in self.arms:
             right, kept = arm.run.test.correct[self.position], arm.verdicts is not None

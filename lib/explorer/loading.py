@@ -1,4 +1,5 @@
-"""A finished study as the explorer reads it: its data, and each arm's predictions, verdicts and network, each loaded once."""
+"""A finished study as the explorer reads it: its data, and each arm's predictions, verdicts and
+network, each loaded once."""
 
 import io
 import re
@@ -32,10 +33,11 @@ class NotMade(artefacts.ArtefactError):
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """One arm and seed: lib.evaluation.failures.test_table, the temperature fitted on val, probabilities (N, K) after it.
+    """One arm and seed: lib.evaluation.failures.test_table, the temperature fitted on val,
+    probabilities (N, K) after it.
 
-    verdicts: what 03_gradcam said of its errors, by position in the test split; None where it has said nothing of this run.
-    """
+    verdicts: what 03_gradcam said of its errors, by position in the test split; None where it has
+    said nothing of this run."""
 
     name: str
     seed: int
@@ -68,7 +70,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """seeds: the finished seeds of each arm, in the study's order; said: what people or the phantom know of each test label."""
+    """seeds: the finished seeds of each arm, in the study's order; said: what people or the phantom
+    know of each test label."""
 
     name: str
     folder: Path
@@ -103,7 +106,8 @@ def open_study(study: str, outputs: str) -> Study:
     if not seeds:
         there = made(outputs)
         raise NotMade(
-            f"{outputs}/{study}: no finished run here; make report STUDY={study} makes one. Finished studies: "
+            f"{outputs}/{study}: no finished run here; make report STUDY={study} makes one. "
+            "Finished studies: "
             + (
                 "; ".join(f'study = "{name}", outputs = "{place}"' for place, name in there)
                 if there
@@ -135,7 +139,8 @@ def made(outputs: str) -> list[tuple[str, str]]:
 
 
 def finished(folder: Path) -> dict[str, list[int]]:
-    """The finished seeds of each arm of a study's folder, arms in the order of params/<study>/study.mk, others after them by name."""
+    """The finished seeds of each arm of a study's folder, arms in the order of
+    params/<study>/study.mk, others after them by name."""
     found = {}
     for path in sorted(folder.glob("*/seed-*/run.json")):
         seed = path.parent.name.removeprefix("seed-")
@@ -180,10 +185,11 @@ def _arm(study: Study, name: str, seed: int) -> Arm:
 
 
 def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | None:
-    """The rows of verdicts-all.csv of an arm, by position; None without them, or where they are not exactly this run's errors.
+    """The rows of verdicts-all.csv of an arm, by position; None without them, or where they are not
+    exactly this run's errors.
 
-    The file names no seed and may be older than the runs, so its errors and their classes are held against the test table.
-    """
+    The file names no seed and may be older than the runs, so its errors and their classes are held
+    against the test table."""
     if not path.is_file():
         return None
     rows = pd.read_csv(

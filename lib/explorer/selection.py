@@ -1,4 +1,5 @@
-"""What the explorer shows of two arms on the same test images: one table, filters, order and pages. No widget is involved."""
+"""What the explorer shows of two arms on the same test images: one table, filters, order and pages.
+No widget is involved."""
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,13 @@ PAGE = 18
 
 
 def pair_table(arm: Arm, other: Arm | None = None) -> pd.DataFrame:
-    """One row a test image, in the split's order: position, id, classes, and what each arm makes of it.
+    """One row a test image, in the split's order: position, id, classes, and what each arm makes of
+    it.
 
-    predicted, confidence, correct: of `arm`; other_predicted, …: of `other`, absent without one, as is `outcome`, one of OUTCOMES.
-    Confidences are after temperature scaling, as the report ranks its errors. cause: planted; verdict: of the errors of `arm`, else
-    ""; each absent where nobody knows it.
+    predicted, confidence, correct: of `arm`; other_predicted, …: of `other`, absent without one, as
+    is `outcome`, one of OUTCOMES. Confidences are after temperature scaling, as the report ranks
+    its errors. cause: planted; verdict: of the errors of `arm`, else ""; each absent where nobody
+    knows it.
     """
     columns = [
         "position",
@@ -45,7 +48,8 @@ def pair_table(arm: Arm, other: Arm | None = None) -> pd.DataFrame:
 
 
 def outcomes(table: pd.DataFrame, arm: str) -> dict[str, str]:
-    """What can be asked for first, in words to its key: errors, everything, and how two arms differ."""
+    """What can be asked for first, in words to its key: errors, everything, and how two arms
+    differ."""
     return {f"errors of {readable(arm)}": "errors", "all test images": "all"} | (
         {outcome: outcome for outcome in OUTCOMES} if "outcome" in table else {"right": "right"}
     )
@@ -56,8 +60,8 @@ def choose(
 ) -> pd.DataFrame:
     """The images that pass every filter. low, high: limits of the arm's confidence, both included.
 
-    equal: column to the value wanted, None for any, of true, predicted, superclass, cause and verdict.
-    """
+    equal: column to the value wanted, None for any, of true, predicted, superclass, cause and
+    verdict."""
     keep = {"all": True, "errors": ~table["correct"], "right": table["correct"]}.get(outcome)
     keep = (table["outcome"] == outcome if keep is None else keep) & table["confidence"].between(
         low, high
@@ -103,9 +107,10 @@ def summary(arm: Arm, other: Arm | None) -> str:
     """What the two arms do on the test split, in lines of text."""
     table = pair_table(arm, other)
     lines = [
-        f"{readable(one.name)}: {plural(int((~one.table['correct']).sum()), 'error')} in {plural(len(table), 'test image')}, "
-        f"{(one.table.loc[~one.table['correct'], 'scaled_confidence'] >= 0.9).sum():,} of them with at least 90% confidence "
-        f"after temperature scaling (T = {one.temperature:.2f})"
+        f"{readable(one.name)}: {plural(int((~one.table['correct']).sum()), 'error')} in "
+        f"{plural(len(table), 'test image')}, "
+        f"{(one.table.loc[~one.table['correct'], 'scaled_confidence'] >= 0.9).sum():,} of them "
+        f"with at least 90% confidence after temperature scaling (T = {one.temperature:.2f})"
         for one in (arm, other)
         if one
     ]
@@ -118,6 +123,7 @@ def summary(arm: Arm, other: Arm | None) -> str:
         )
     if arm.verdicts is None:
         lines.append(
-            f"no verdicts on the errors of {readable(arm.name)} are kept with these runs; a card makes one on request"
+            f"no verdicts on the errors of {readable(arm.name)} are kept with these runs; a card "
+            "makes one on request"
         )
     return "\n".join(lines)

@@ -1,4 +1,5 @@
-"""Render an executed notebook as one HTML file and one PDF: `python -m lib.export.notebook NOTEBOOK --html PATH --pdf PATH`."""
+"""Render an executed notebook as one HTML file and one PDF: `python -m lib.export.notebook NOTEBOOK
+--html PATH --pdf PATH`."""
 
 import argparse
 import sys
@@ -39,7 +40,8 @@ def main(arguments=None) -> int:
             print(f"{path}: {len(content) / 1e6:.2f} MB in {seconds:.1f} s")
     except Exception as error:  # one line for the reader of a Makefile's log, whatever went wrong
         print(
-            f"export of {options.notebook} failed: {type(error).__name__}: {' '.join(str(error).split())}",
+            f"export of {options.notebook} failed: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}",
             file=sys.stderr,
         )
         return 1

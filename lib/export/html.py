@@ -16,13 +16,15 @@ from lib.export.pictures import png_uri, svg_uri
 from lib.export.tables import tidy_table
 
 MATH_TAGS = frozenset(
-    """math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror mpadded
-    mphantom menclose msub msup msubsup munder mover munderover mmultiscripts mprescripts mtable mtr mtd""".split()
+    """math semantics annotation mrow mi mn mo ms mtext mspace mfrac msqrt mroot mstyle merror
+    mpadded mphantom menclose msub msup msubsup munder mover munderover mmultiscripts mprescripts
+    mtable mtr mtd""".split()
 )
 MATH_ATTRIBUTES = frozenset(
     """accent accentunder columnalign columnspacing display displaystyle encoding fence form
-    height depth linebreak linethickness lspace mathcolor mathvariant maxsize minsize movablelimits notation rowspacing
-    rspace scriptlevel separator stretchy symmetric tabindex width xmlns""".split()
+    height depth linebreak linethickness lspace mathcolor mathvariant maxsize minsize movablelimits
+    notation rowspacing rspace scriptlevel separator stretchy symmetric tabindex
+    width xmlns""".split()
 )
 ATTRIBUTES = {
     "a": {"href", "title", "role"},
@@ -78,7 +80,8 @@ def safe_declarations(body: str) -> str:
 
 
 def safe_css(text: str) -> str:
-    """A Styler's rules: declarations only, and dark text on a cell's colour, which is chosen for a white page."""
+    """A Styler's rules: declarations only, and dark text on a cell's colour, which is chosen for a
+    white page."""
     rules = []
     for selector, body in re.findall(r"([^{}@<]+)\{([^{}]*)\}", text):
         body = safe_declarations(body)

@@ -14,8 +14,8 @@ CONTROL = re.compile(
 # HTML that prose and tables may hold. Everything else is shown as the text it is.
 ALLOWED_TAGS = frozenset(
     """a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em
-    figcaption figure h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary
-    sup table tbody td tfoot th thead tr u ul var wbr""".split()
+    figcaption figure h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp section small span
+    strong sub summary sup table tbody td tfoot th thead tr u ul var wbr""".split()
 )
 
 
@@ -46,7 +46,8 @@ def convert_markdown(pieces: list[dict], references: dict[str, str], target: str
 
 
 def jupyter_markdown(text: str, attachments: dict) -> str:
-    """`text` with what Jupyter accepts and pandoc does not: bare LaTeX environments, pasted pictures."""
+    """`text` with what Jupyter accepts and pandoc does not: bare LaTeX environments, pasted
+    pictures."""
     text = CONTROL.sub("", text)
     for name, bundle in attachments.items():
         kind, content = next(iter(bundle.items()))

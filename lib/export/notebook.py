@@ -1,4 +1,5 @@
-"""What both formats share: which cells show, how figures and tables are numbered, and how Markdown is read."""
+"""What both formats share: which cells show, how figures and tables are numbered, and how Markdown
+is read."""
 
 import re
 import sys
@@ -33,7 +34,8 @@ FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
 
 def plain_text(text: str) -> str:
-    """`text` as a terminal leaves it: no colours, no control characters, only the last state of a rewritten line."""
+    """`text` as a terminal leaves it: no colours, no control characters, only the last state of a
+    rewritten line."""
     lines = (
         line.rstrip("\r").rpartition("\r")[2] for line in ANSI_COLOUR.sub("", text).split("\n")
     )
@@ -41,7 +43,8 @@ def plain_text(text: str) -> str:
 
 
 def simplify(output, cell_number: int):
-    """The output with one representation and that one's metadata, or None where nothing is shown."""
+    """The output with one representation and that one's metadata, or None where nothing is
+    shown."""
     if output.output_type == "error":
         raise ReportError(f"cell {cell_number} failed with {output.ename}: {output.evalue}")
     if output.output_type == "stream":
@@ -62,7 +65,8 @@ def simplify(output, cell_number: int):
 
 
 def take_title(notebook) -> None:
-    """Move the heading that opens the prose into the notebook's metadata; a title already there wins."""
+    """Move the heading that opens the prose into the notebook's metadata; a title already there
+    wins."""
     prose = (
         (container, key) for container, key, inline, _ in markdown_places(notebook) if not inline
     )
@@ -75,7 +79,8 @@ def take_title(notebook) -> None:
 
 
 def number_captions(notebook) -> dict[str, str]:
-    """Name every captioned output in order, "Figure 1" or "Table 1", in its metadata; return label -> name."""
+    """Name every captioned output in order, "Figure 1" or "Table 1", in its metadata; return label
+    -> name."""
     counts, references = {"Figure": 0, "Table": 0}, {}
     for output in displayed(notebook):
         if not output.metadata.get("caption"):
@@ -88,7 +93,8 @@ def number_captions(notebook) -> dict[str, str]:
         )
         if not LABEL.fullmatch(label):
             raise ReportError(
-                f'{output.metadata["name"]}: a label has letters, digits, - and _ only, not "{label}"'
+                f"{output.metadata['name']}: a label has letters, digits, - and _ only, not "
+                f'"{label}"'
             )
         if label in references:
             raise ReportError(
@@ -109,7 +115,8 @@ def displayed(notebook) -> list:
 
 
 def markdown_places(notebook):
-    """Yield where the notebook holds Markdown: (container, key, inline, attachments), in reading order."""
+    """Yield where the notebook holds Markdown: (container, key, inline, attachments), in reading
+    order."""
     yield notebook.metadata, "title", True, {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -122,7 +129,8 @@ def markdown_places(notebook):
 
 
 class PrepareReport(Preprocessor):
-    """Leave in the notebook what a report shows, numbered, its Markdown already converted to `target`."""
+    """Leave in the notebook what a report shows, numbered, its Markdown already converted to
+    `target`."""
 
     target = Unicode("html").tag(config=True)
 

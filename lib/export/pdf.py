@@ -65,9 +65,13 @@ def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
     if not details.get("caption"):
         return f"#block(breakable: {str(breakable).lower()}, {body})"
     caption = f"#caption-name[{details['name']}.] {details['caption']}"
-    # pictures float to the head or foot of a page, so that a tall one leaves no hole in the text before it
+    # pictures float to the head or foot of a page, so that a tall one leaves no hole in the text
+    # before it
     placement = "auto" if kind == "image" else "none"
-    code = f"#figure(kind: {kind}, placement: {placement}, caption: [{caption}], {body}) <{details['label']}>"
+    code = (
+        f"#figure(kind: {kind}, placement: {placement}, caption: [{caption}], {body}) "
+        f"<{details['label']}>"
+    )
     return f"#[#show figure: set block(breakable: true)\n{code}]" if breakable else code
 
 
@@ -109,12 +113,14 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
             parts.append(typst_markdown(cell.source, pictures))
         parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
     source = "\n\n".join(parts) + "\n"
-    # What stands before the first section is the summary: it goes above the contents, as on a paper's first page
+    # What stands before the first section is the summary: it goes above the contents, as on a
+    # paper's first page
     return re.sub(r"^(?==+ )", "#contents\n\n", source, count=1, flags=re.M)
 
 
 def compile_pdf(source: str, folder: Path, log) -> bytes:
-    """`source` as PDF bytes, the same for the same SOURCE_DATE_EPOCH on every machine: no system font is read."""
+    """`source` as PDF bytes, the same for the same SOURCE_DATE_EPOCH on every machine: no system
+    font is read."""
     (folder / "report.typ").write_text(source, encoding="utf-8")
     # Matplotlib's DejaVu fonts cover letters that Typst's own fonts lack
     fonts = [os.path.join(matplotlib.get_data_path(), "fonts", "ttf")]

@@ -15,7 +15,8 @@ KEPT = "".join(map(chr, range(32, 127))).translate(
 
 
 def small_svg(text: str) -> str:
-    """An SVG of matplotlib's without its prolog, metadata and comments, its lengths (points) rounded to hundredths."""
+    """An SVG of matplotlib's without its prolog, metadata and comments, its lengths (points)
+    rounded to hundredths."""
     text = re.sub(
         r"<\?xml.*?\?>|<!DOCTYPE[^>]*>|<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.S
     )

@@ -1,4 +1,5 @@
-"""HTML tables as pandas and its Styler write them: their grid, their header, their columns of numbers."""
+"""HTML tables as pandas and its Styler write them: their grid, their header, their columns of
+numbers."""
 
 import re
 
@@ -7,7 +8,8 @@ from bs4 import BeautifulSoup, NavigableString
 INTERVAL = re.compile(r"\([^()]*\)")
 LONG_TEXT = 26  # characters; a column with longer text is wrapped
 NUMBER = re.compile(
-    r"[-−+±<≥≤]?\s*\d[\d,. ]*(e[-+]?\d+)?(\s*(%|s|MB))?(\s*(±.*|\(.*\)|\[.*\]))?|[-−+]?\.\d+|nan|–|—|",
+    r"[-−+±<≥≤]?\s*\d[\d,. ]*(e[-+]?\d+)?(\s*(%|s|MB))?(\s*(±.*|\(.*\)|\[.*\]))?"
+    r"|[-−+]?\.\d+|nan|–|—|",
     re.I,
 )
 
@@ -89,7 +91,8 @@ def kinds_of(columns: list[list]) -> list[str]:
 
 
 def tidy_table(table) -> None:
-    """Header cells say what they head, none is empty, and every cell carries its column's kind as a class."""
+    """Header cells say what they head, none is empty, and every cell carries its column's kind as a
+    class."""
     for tag in [table, *table.find_all("tr")]:
         for attribute in ("border", "style"):
             tag.attrs.pop(attribute, None)
@@ -193,10 +196,11 @@ def typst_cell(cell, in_head: bool, numeric: bool, rules: dict, save_image) -> s
 
 
 def column_widths(head: list[list], body: list[list]) -> list[float | None]:
-    """Widths in ems; None, as wide as its longest cell, for all columns where the table fits the measure that way.
+    """Widths in ems; None, as wide as its longest cell, for all columns where the table fits the
+    measure that way.
 
-    Else columns of short text keep their cells on one line and their headings on two, and those of long text share what is left.
-    """
+    Else columns of short text keep their cells on one line and their headings on two, and those of
+    long text share what is left."""
     longest, headings = (
         [max(map(len, map(text_of, cells)), default=0) for cells in part] for part in (body, head)
     )
@@ -246,7 +250,8 @@ def lines_of(row: list, widths: list[float | None]) -> int:
 
 
 def typst_table(html: str, save_image) -> tuple[str, int]:
-    """The first table of `html`, Styler's colours included, as Typst code, and the number of lines that it takes.
+    """The first table of `html`, Styler's colours included, as Typst code, and the number of lines
+    that it takes.
 
     save_image: gives the file name under which a data URI can be read.
     """
@@ -277,7 +282,5 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     tall = (
         max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
     )
-    return (
-        f"fit-table({', '.join([columns_code, str(tall).lower(), header, *filter(None, lines[head:])])})",
-        sum(heights),
-    )
+    parts = [columns_code, str(tall).lower(), header, *filter(None, lines[head:])]
+    return f"fit-table({', '.join(parts)})", sum(heights)

@@ -1,10 +1,13 @@
-"""Many runs on many machines: `make train ON=dask` gives each training to Dask, whose scheduler places it and moves it when a worker is lost.
+"""Many runs on many machines: `make train ON=dask` gives each training to Dask, whose scheduler
+places it and moves it when a worker is lost.
 
-    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...   run a make command with ON=<address of a cluster>
-    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...          one training: `python -m lib.pipeline.execute ARGUMENT...` on a worker of that cluster
+    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...   run a make command with
+    ON=<address of a cluster>
+    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...          one training: `python -m
+    lib.pipeline.execute ARGUMENT...` on a worker of that cluster
 
-The cluster is the one that DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this machine that ends with the command. Workers
-need this folder and this Python under the same paths.
+The cluster is the one that DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this
+machine that ends with the command. Workers need this folder and this Python under the same paths.
 """
 
 import argparse
@@ -27,7 +30,9 @@ os.environ.setdefault(
 
 from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker  # noqa: E402
 
-RETRIES = 1  # of a job that failed; a job whose worker was lost is moved, three times at most (Dask's allowed-failures)
+# of a job that failed; a job whose worker was lost is moved, three times at most (Dask's
+# allowed-failures)
+RETRIES = 1
 LOCK_SECONDS = 120  # a lost worker's job may still be saving its checkpoint
 LOOPBACK = "127.0.0.1"
 KEPT = (
@@ -46,10 +51,11 @@ class JobError(RuntimeError):
 
 
 def job(command: list[str], environment: dict[str, str], folder: str, lock: str, topic: str) -> str:
-    """On a worker: run `command`, send its lines to `topic`, return what it said if it refused to begin (status 2).
+    """On a worker: run `command`, send its lines to `topic`, return what it said if it refused to
+    begin (status 2).
 
-    Raises JobError for any other failure, so that Dask tries again. The command stops when nobody waits for it any longer.
-    """
+    Raises JobError for any other failure, so that Dask tries again. The command stops when nobody
+    waits for it any longer."""
     worker, key = get_worker(), get_worker().get_current_task()
     for _ in range(LOCK_SECONDS):
         with contextlib.suppress(FileNotFoundError), open(lock, "rb") as file:
@@ -94,7 +100,8 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
 
 
 def run(address: str, arguments: list[str]) -> int:
-    """One training on the cluster at `address`; its lines are printed here. The exit status is lib.pipeline.execute's."""
+    """One training on the cluster at `address`; its lines are printed here. The exit status is
+    lib.pipeline.execute's."""
     from lib.base import signals
 
     signals.leave_once()
@@ -152,8 +159,9 @@ def gpus() -> list[str]:
 
 
 def slots(study: str) -> list[dict[str, str]]:
-    """What each worker of this machine has in its environment: one GPU, or as many workers
-    as runs of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many that are."""
+    """What each worker of this machine has in its environment: one GPU, or as many workers as runs
+    of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many
+    that are."""
     from lib.base.config import ParameterError
     from lib.pipeline.execute import defaults, gather
 
@@ -173,7 +181,8 @@ def slots(study: str) -> list[dict[str, str]]:
 
 
 def local(environments: list[dict[str, str]]) -> SpecCluster:
-    """A scheduler and a worker for each environment, all on loopback; they end with this process."""
+    """A scheduler and a worker for each environment, all on loopback; they end with this
+    process."""
     dashboard = importlib.util.find_spec("bokeh") is not None
     served = {"host": LOOPBACK, "dashboard": dashboard, "dashboard_address": f"{LOOPBACK}:0"}
     workers = {
@@ -198,7 +207,8 @@ def local(environments: list[dict[str, str]]) -> SpecCluster:
 
 
 def start(study: str, command: list[str], jobs: int | None) -> int:
-    """Run the make command on the cluster there is, or on one of its own, with as many trainings at a time as it has slots."""
+    """Run the make command on the cluster there is, or on one of its own, with as many trainings at
+    a time as it has slots."""
     from lib.base import signals
     from lib.base.config import ParameterError
 

@@ -1,4 +1,5 @@
-"""Run one notebook with papermill: parameters checked before, the result under its name only if it succeeded.
+"""Run one notebook with papermill: parameters checked before, the result under its name only if it
+succeeded.
 
     python -m lib.pipeline.execute NOTEBOOK OUTPUT [-f FILE]... [-p NAME VALUE]...
 
@@ -35,12 +36,14 @@ from lib.base import artefacts, signals  # noqa: E402
 from lib.base.artefacts import locked  # noqa: E402
 from lib.base.config import STAGES, ParameterError, check, defaults, gather
 
-# Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for a step or an evaluation, and a checkpoint.
+# Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for
+# a step or an evaluation, and a checkpoint.
 KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 60.0}
 
 
 class _Prefixed:
-    """A stream that puts the run's name before each line, so that runs side by side can be told apart."""
+    """A stream that puts the run's name before each line, so that runs side by side can be told
+    apart."""
 
     def __init__(self, prefix: str):
         self.prefix = prefix
@@ -56,13 +59,14 @@ class _Prefixed:
 def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     """Run `notebook` from the project's folder and leave it at `output`; returns seconds.
 
-    On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises ParameterError, ArtefactError,
-    PapermillExecutionError, DeadKernelError or OSError.
+    On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises
+    ParameterError, ArtefactError, PapermillExecutionError, DeadKernelError or OSError.
     """
     stage = notebook.stem.partition("_")[2]
     if stage not in STAGES or not notebook.is_file():
         raise ParameterError(
-            f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being {', '.join(STAGES)})"
+            f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being "
+            f"{', '.join(STAGES)})"
         )
     given, origin = gather(files, values)
     # guard: known-names-only
@@ -93,7 +97,8 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             config=Config({"KernelManager": KERNEL}),
             extra_arguments=[
                 "--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
-                f"--IPKernelApp.exec_lines=__import__('lib.base.signals').interrupt.end_with({os.getpid()}, {signal.SIGKILL:d})",
+                f"--IPKernelApp.exec_lines=from lib.base import signals; "
+                f"signals.end_with({os.getpid()}, {signal.SIGKILL:d})",
             ],
         )
         with open(part, "rb") as file:
@@ -118,7 +123,8 @@ def main() -> int:
         logging.CRITICAL
     )  # of a task that was left waiting for a kernel that is being stopped
     # guard: leave-once
-    signals.leave_once()  # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
+    # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
+    signals.leave_once()
     make = int(os.environ.get("REPORT_MAKE") or os.getppid())
     signals.end_with(make)
     if "REPORT_MAKE" in os.environ:
@@ -140,7 +146,8 @@ def main() -> int:
             else f"{error}; was it out of memory?"
         )
         print(
-            f"{arguments.notebook}: {what}\nThe notebook as far as it came: {arguments.output.with_suffix('.part.ipynb')}",
+            f"{arguments.notebook}: {what}\nThe notebook as far as it came: "
+            f"{arguments.output.with_suffix('.part.ipynb')}",
             file=sys.stderr,
         )
         return 1

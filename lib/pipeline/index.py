@@ -1,4 +1,5 @@
-"""The studies of a folder on one page: `python -m lib.pipeline.index OUTPUTS` writes OUTPUTS/index.html."""
+"""The studies of a folder on one page: `python -m lib.pipeline.index OUTPUTS` writes
+OUTPUTS/index.html."""
 
 import html
 import sys
@@ -48,7 +49,8 @@ def studies(outputs: Path) -> list[dict]:
 
 
 def _study(folder: Path) -> dict:
-    """Title and time from the executed notebook, numbers from results.json; what cannot be read is left out and said."""
+    """Title and time from the executed notebook, numbers from results.json; what cannot be read is
+    left out and said."""
     study = {
         "folder": folder.name,
         "title": folder.name,
@@ -80,7 +82,8 @@ def _change(compare: dict) -> str:
         [readable(compare[which]) for which in ("before", "after")],
     )
     found = "no difference found: " if verdict(change) == "none" else ""
-    return f"{' to '.join(pair)}: {found}{change_text('test_accuracy', change, compare['arms'][compare['before']]['test_accuracy']['n'])}"
+    runs = compare["arms"][compare["before"]]["test_accuracy"]["n"]
+    return f"{' to '.join(pair)}: {found}{change_text('test_accuracy', change, runs)}"
 
 
 def _accuracy(entry: dict) -> str:
@@ -119,8 +122,10 @@ def _row(study: dict) -> str:
         else f"<br><code>{html.escape(study['folder'])}</code>"
     )
     return (
-        f'<th scope="row"><a href="{place}/report.html">{title}</a>{name}</th><td class="short">{html.escape(study["finished"])}</td>'
-        f'<td class="short">{accuracy}</td><td class="long">{html.escape(study["change"])}</td><td class="short">{", ".join(links)}</td>'
+        f'<th scope="row"><a href="{place}/report.html">{title}</a>{name}</th><td '
+        f'class="short">{html.escape(study["finished"])}</td><td '
+        f'class="short">{accuracy}</td><td class="long">{html.escape(study["change"])}</td><td '
+        f'class="short">{", ".join(links)}</td>'
     )
 
 

@@ -1,7 +1,8 @@
-"""Check a whole study before anything of it runs, every mistake at once: python -m lib.pipeline.preflight FOLDER [-p NAME VALUE]...
+"""Check a whole study before anything of it runs, every mistake at once: python -m
+lib.pipeline.preflight FOLDER [-p NAME VALUE]...
 
-FOLDER is params/<study>; the values are those that make gives to every stage after training (study, outputs, runs, arms, seeds).
-"""
+FOLDER is params/<study>; the values are those that make gives to every stage after training (study,
+outputs, runs, arms, seeds)."""
 
 import argparse
 import json
@@ -25,7 +26,8 @@ TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar100": 10_000}
 
 
 def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
-    """One line for every mistake in the study's parameters, for each arm and seed and stage, and in the files that they name."""
+    """One line for every mistake in the study's parameters, for each arm and seed and stage, and in
+    the files that they name."""
     lines, of_all = [], {name: parse_yaml(value, f"-p {name}") for name, value in values}
     places = [(name, value) for name, value in values if name in ("study", "outputs")]
     trained, stages = [], {}
@@ -61,7 +63,8 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
 
 
 def _test_ids(train) -> np.ndarray:
-    """The ids that test images can have; of a folder all that are there, whichever of them a test_size draws."""
+    """The ids that test images can have; of a folder all that are there, whichever of them a
+    test_size draws."""
     if train.data == "folder":
         return np.arange(own_images.test_images(train.root))
     return np.arange(train.test_size or TEST_IMAGES[train.data])

@@ -1,14 +1,17 @@
-"""Train many runs of a study without notebooks: each is written as soon as it is finished, and one that was cut off goes on.
+"""Train many runs of a study without notebooks: each is written as soon as it is finished, and one
+that was cut off goes on.
 
-    python -m lib.pipeline.train_many STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M] [--jobs K] [--compile] [-p NAME VALUE]...
+    python -m lib.pipeline.train_many STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M]
+    [--jobs K] [--compile] [-p NAME VALUE]...
 
-A run folder is that of `make train` in every file but the executed notebook. A run that is finished, or that another process writes, is
-passed over, so that the same command may be given again, and to several processes at once. When the minutes are over it saves what it
-trains and stops; it begins no run that would not end in time. Asked to stop it saves as well, and with it the processes of --jobs.
-Exit status: 0 all runs are finished, 3 some are left.
+A run folder is that of `make train` in every file but the executed notebook. A run that is
+finished, or that another process writes, is passed over, so that the same command may be given
+again, and to several processes at once. When the minutes are over it saves what it trains and
+stops; it begins no run that would not end in time. Asked to stop it saves as well, and with it the
+processes of --jobs. Exit status: 0 all runs are finished, 3 some are left.
 
-Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic and PyYAML; no notebook, no plots.
-"""
+Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic and PyYAML; no notebook, no
+plots."""
 
 import argparse
 import functools
@@ -58,7 +61,8 @@ def load(
 
 
 def until(steps, deadline: float):
-    """The steps; past the deadline this process is asked to stop, as by a signal: after the step, with a checkpoint."""
+    """The steps; past the deadline this process is asked to stop, as by a signal: after the step,
+    with a checkpoint."""
     for step in steps:
         if time.monotonic() > deadline:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -66,7 +70,8 @@ def until(steps, deadline: float):
 
 
 def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 0.0) -> str:
-    """Train one run: "finished", or "left" where less than the `longest` run's seconds remain. Raises TrainingError when it is cut off."""
+    """Train one run: "finished", or "left" where less than the `longest` run's seconds remain.
+    Raises TrainingError when it is cut off."""
     name, folder = f"{p.study}/{p.arm}/{p.seed}", record.folder(p)
     with locked(folder / ".train.lock"):
         splits = load(
@@ -96,18 +101,21 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
                 if asked_to_stop():
                     loop.save(state)
                     raise loop.TrainingError(
-                        f"stopped on request after epoch {state.epoch}; saved: the same command goes on there"
+                        f"stopped on request after epoch {state.epoch}; saved: the same command "
+                        "goes on there"
                     )
         run = record.publish(state, fingerprint, proof)
     print(
-        f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, {run.info['training_seconds']:.0f} s of training",
+        f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, "
+        f"{run.info['training_seconds']:.0f} s of training",
         flush=True,
     )
     return "finished"
 
 
 def attempt(p: config.Train, deadline: float, longest: float) -> str:
-    """What becomes of a run: "finished", "left", "locked" by another process, or "stopped" on request; what went wrong is told in a line."""
+    """What becomes of a run: "finished", "left", "locked" by another process, or "stopped" on
+    request; what went wrong is told in a line."""
     try:
         return train_run(p, deadline, longest)
     except artefacts.ArtefactError as error:
@@ -118,7 +126,9 @@ def attempt(p: config.Train, deadline: float, longest: float) -> str:
     except loop.TrainingError as error:
         print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
         return "stopped" if "stopped on request" in str(error) else "left"
-    except RuntimeError as error:  # of torch: memory that an evaluation lacks, a compilation, a device; the next run may do without
+    # of torch: memory that an evaluation lacks, a compilation, a device; the next run may do
+    # without
+    except RuntimeError as error:
         print(
             f"{p.arm}/{p.seed}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
             file=sys.stderr,
@@ -128,8 +138,9 @@ def attempt(p: config.Train, deadline: float, longest: float) -> str:
 
 
 def train_all(todo: list[config.Train], deadline: float, others=()) -> list[str]:
-    """Train the runs one after the other; returns those that are left. A second look, when the processes `others` have ended,
-    takes what they or another process gave up: what is still locked then is left as well."""
+    """Train the runs one after the other; returns those that are left. A second look, when the
+    processes `others` have ended, takes what they or another process gave up: what is still locked
+    then is left as well."""
     left, longest = [], 0.0
     for look in (1, 2):
         locked = []
@@ -188,7 +199,8 @@ def main() -> int:
         ]
         if not all(arm in arms and seed.isdigit() for arm, _, seed in chosen):
             raise ParameterError(
-                f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got {' '.join(options.runs)}"
+                f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got "
+                f"{' '.join(options.runs)}"
             )
         todo = [
             parameters(options.study, arm, int(seed), options.outputs, options.values)

@@ -1,4 +1,5 @@
-"""The report's sentences about causes: what the probes say over all errors, the verdicts, and how far both can be trusted."""
+"""The report's sentences about causes: what the probes say over all errors, the verdicts, and how
+far both can be trusted."""
 
 import textwrap
 
@@ -20,7 +21,8 @@ AIM_RECALL, AIM_CALLED = 0.90, 0.05
 
 
 def probing(results: dict) -> str:
-    """What was done to the wrong predictions, and whether the hottest cells matter more than any."""
+    """What was done to the wrong predictions, and whether the hottest cells matter more than
+    any."""
     cam = results["gradcam"]
     wrong = cam.get("sampled", {})
     errors = [
@@ -36,8 +38,8 @@ def probing(results: dict) -> str:
         f"{listed(errors)}, drawn at random besides the cases" if wrong else f"all {listed(errors)}"
     )
     return (
-        f"A map shows where evidence came from; it proves no cause. So the pictures were changed and predicted again: {drawn}, "
-        f"each in more than a hundred ways ({see('fig-probes')}). "
+        "A map shows where evidence came from; it proves no cause. So the pictures were changed "
+        f"and predicted again: {drawn}, each in more than a hundred ways ({see('fig-probes')}). "
         + causes.controls(
             cam["controls"],
             "the hottest quarter of the wrong class's map with the mean colour",
@@ -47,7 +49,8 @@ def probing(results: dict) -> str:
 
 
 def verdicts(results: dict) -> str:
-    """Which causes the rule gives to the errors of both arms, on the half of the test split that formed no hypothesis."""
+    """Which causes the rule gives to the errors of both arms, on the half of the test split that
+    formed no hypothesis."""
     cam, sentences = results["gradcam"], []
     for arm, counts in cam["verdicts"].items():
         total = sum(counts.values())
@@ -59,11 +62,14 @@ def verdicts(results: dict) -> str:
             [f"{readable(cause)} {percent(counts[cause] / total, 0)}" for cause in ranked]
         )
         sentences.append(
-            f"Of {plural(total, 'error')} of {name(arm)} on the confirmation half it calls {shares}."
+            f"Of {plural(total, 'error')} of {name(arm)} on the confirmation half it calls "
+            f"{shares}."
         )
     return (
-        "One written rule turns the probes of an error into a verdict: background, second object, look-alike, suspected label error, or "
-        f"unexplained. {' '.join(sentences)} Mined cases come from the other, the discovery half; named cases may be of either ({see('tab-verdicts')})."
+        "One written rule turns the probes of an error into a verdict: background, second "
+        f"object, look-alike, suspected label error, or unexplained. {' '.join(sentences)} Mined "
+        "cases come from the other, the discovery half; named cases may be of either "
+        f"({see('tab-verdicts')})."
     )
 
 
@@ -75,14 +81,16 @@ def cases(results: dict) -> str:
     named = [case for case in found if case["why"] == "named"]
     scored = results["gradcam"]["score"]
     said = [
-        f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) is called {readable(case['verdict'])}"
+        f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) is called "
+        f"{readable(case['verdict'])}"
         + (f" with probability {percent(case['probability'], 0)}" if scored else "")
         for case in named
     ]
     hypothesis = (
         ""
         if scored
-        else "On this data set nobody knows how often the rule is right: each verdict is a hypothesis. "
+        else "On this data set nobody knows how often the rule is right: each verdict is a "
+        "hypothesis. "
     )
     text = (
         f"{hypothesis}Of the named cases that the network gets wrong, {listed(said)}. "
@@ -90,13 +98,15 @@ def cases(results: dict) -> str:
         else hypothesis
     )
     return text + (
-        f"{relabelled(results, named)}{see('tab-cards')} says of each case what led to its verdict and what would have refuted it. A "
-        "probability under the rule is one among errors like the phantom's, in equal shares; on photographs it is no frequency."
+        f"{relabelled(results, named)}{see('tab-cards')} says of each case what led to its "
+        "verdict and what would have refuted it. A probability under the rule is one among "
+        "errors like the phantom's, in equal shares; on photographs it is no frequency."
     )
 
 
 def relabelled(results: dict, named: list[dict]) -> str:
-    """Named cases that most reviewers call what the network calls them: there the label is in doubt, whatever the verdict."""
+    """Named cases that most reviewers call what the network calls them: there the label is in
+    doubt, whatever the verdict."""
     opinion = results["failures"]["known"].get("opinion") or {}
     corrected = {case["id"]: case["corrected"] for case in opinion.get("named", [])}
     said = [
@@ -105,7 +115,8 @@ def relabelled(results: dict, named: list[dict]) -> str:
         if corrected.get(case["id"]) == case["predicted"]
     ]
     return (
-        f"Most reviewers call {listed(said)} what the network calls it: there the label is in doubt, whatever the verdict. "
+        f"Most reviewers call {listed(said)} what the network calls it: there the label is in "
+        "doubt, whatever the verdict. "
         if said
         else ""
     )
@@ -114,18 +125,24 @@ def relabelled(results: dict, named: list[dict]) -> str:
 def maps(results: dict) -> str:
     """Completeness, deletion and insertion, occlusion, random weights, spread."""
     cam = results["gradcam"]
-    text = f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at {cam['layer']}."
+    text = (
+        f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at "
+        f"{cam['layer']}."
+    )
     if cam["completeness_error"] is not None:
         text += (
-            " With average pooling and one linear layer behind them, the sum over a map plus the class's bias must equal the "
-            f"logit: the largest deviation is {power_of_ten(cam['completeness_error'])} logits."
+            " With average pooling and one linear layer behind them, the sum over a map plus the "
+            "class's bias must equal the logit: the largest deviation is "
+            f"{power_of_ten(cam['completeness_error'])} logits."
         )
     if not cam["faithfulness"]:
         return text
     parts = [
         text,
-        f"{causes.faithfulness(cam['faithfulness'])} {causes.occlusion(cam['occlusion'])} See {see('fig-deletion')}.",
-        f"{causes.randomisation_text(cam['randomisation'], cam['chance'])} See {see('fig-sanity')}.",
+        f"{causes.faithfulness(cam['faithfulness'])} {causes.occlusion(cam['occlusion'])} See "
+        f"{see('fig-deletion')}.",
+        f"{causes.randomisation_text(cam['randomisation'], cam['chance'])} See "
+        f"{see('fig-sanity')}.",
     ]
     if cam["attention"]:
         parts.append(causes.attention(cam["attention"], cam["before"], cam["after"]))
@@ -138,8 +155,10 @@ def first_page(results: dict) -> str:
     if not score:
         return ""
     return (
-        f"The causes of failure are planted here, so the diagnosis is marked: it finds {share(score['acting']['macro recall'])} of those that "
-        f"point at the predicted class, on average over four causes and {plural(score['phantoms'], 'phantom')} ({see('tab-score')})."
+        "The causes of failure are planted here, so the diagnosis is marked: it finds "
+        f"{share(score['acting']['macro recall'])} of those that point at the predicted class, "
+        f"on average over four causes and {plural(score['phantoms'], 'phantom')} "
+        f"({see('tab-score')})."
     )
 
 
@@ -148,22 +167,25 @@ def instrument(results: dict) -> str:
     cam = results["gradcam"]
     rule, score = cam["rule"], cam["score"]
     text = (
-        f"The rule is a multinomial logistic regression on {rule['statistics']} statistics of the probes, fitted on "
-        f"{plural(rule['errors'], 'error')} on the validation splits of {plural(rule['phantoms'], 'phantom')}, where the causes are planted, "
-        "and the same for every data set."
+        f"The rule is a multinomial logistic regression on {rule['statistics']} statistics of "
+        f"the probes, fitted on {plural(rule['errors'], 'error')} on the validation splits of "
+        f"{plural(rule['phantoms'], 'phantom')}, where the causes are planted, and the same for "
+        "every data set."
     )
     size = results["study"]["image_size"]
     if size != 32:
         text += (
-            f" Those have 32 px and maps of 4×4 cells; on the {size} px of this study, where what the probes cover grows in proportion and "
-            "maps are summed up in 4×4 cells, its probabilities are an extrapolation."
+            f" Those have 32 px and maps of 4×4 cells; on the {size} px of this study, where "
+            "what the probes cover grows in proportion and maps are summed up in 4×4 cells, its "
+            "probabilities are an extrapolation."
         )
     if not score:
         return (
             text
             + (
-                " On this data set its score is not known. The phantom's pictures are drawn, not photographed: a verdict here is a "
-                f"hypothesis with its evidence, no proof. {reviewers(cam['reviewed'])}"
+                " On this data set its score is not known. The phantom's pictures are drawn, not "
+                "photographed: a verdict here is a hypothesis with its evidence, no proof. "
+                f"{reviewers(cam['reviewed'])}"
             ).rstrip()
         )
     marks = score["acting"]
@@ -177,9 +199,11 @@ def instrument(results: dict) -> str:
         )
     )
     return (
-        f"{text}\n\nIt was marked on the confirmation halves of {plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
-        f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, or that have none: it finds "
-        f"{share(marks['macro recall'])} of the causes, the mean of {causes}. Of errors without a planted cause, "
+        f"{text}\n\nIt was marked on the confirmation halves of "
+        f"{plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
+        f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, "
+        f"or that have none: it finds {share(marks['macro recall'])} of the causes, the mean of "
+        f"{causes}. Of errors without a planted cause, "
         f"{rest}{others(score)}{second_arm(cam['score_after'])}"
     )
 
@@ -189,8 +213,10 @@ def second_arm(score: dict | None) -> str:
     if not score or not score["errors"]:
         return ""
     return (
-        f"\n\nThe rule was fitted on errors of networks trained like {name(score['before'])}. On {plural(score['errors'], 'such error')} of {name(score['arm'])} "
-        f"it finds {share(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} gives for {name(score['arm'])} are no surer than that."
+        f"\n\nThe rule was fitted on errors of networks trained like {name(score['before'])}. On "
+        f"{plural(score['errors'], 'such error')} of {name(score['arm'])} it finds "
+        f"{share(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} "
+        f"gives for {name(score['arm'])} are no surer than that."
     )
 
 
@@ -199,13 +225,15 @@ def others(score: dict) -> str:
     if not score["others"]:
         return ""
     return (
-        f"\n\nFor {plural(score['others'], 'more error')} the planted cause does not point at the predicted class: the reason is some other, "
-        f"which nobody planted. Counted as planted all the same, the mean is {share(score['strict']['macro recall'])}."
+        f"\n\nFor {plural(score['others'], 'more error')} the planted cause does not point at "
+        "the predicted class: the reason is some other, which nobody planted. Counted as planted "
+        f"all the same, the mean is {share(score['strict']['macro recall'])}."
     )
 
 
 def reviewers(reviewed: dict | None) -> str:
-    """The one verdict that others can check: did reviewers confirm the labels that the rule calls errors?"""
+    """The one verdict that others can check: did reviewers confirm the labels that the rule calls
+    errors?"""
     if not reviewed or not reviewed["called"]["errors"] or not reviewed["others"]["errors"]:
         return ""
     called, others = reviewed["called"], reviewed["others"]
@@ -217,8 +245,9 @@ def reviewers(reviewed: dict | None) -> str:
         else "no difference was found"
     )
     return (
-        f"One verdict can be checked. Of {plural(called['errors'], 'reviewed error')} that it calls label errors, most reviewers did not confirm "
-        f"{share(called)}, of the {others['errors']:,} others {share(others)}: {found}."
+        f"One verdict can be checked. Of {plural(called['errors'], 'reviewed error')} that it "
+        f"calls label errors, most reviewers did not confirm {share(called)}, of the "
+        f"{others['errors']:,} others {share(others)}: {found}."
     )
 
 
@@ -227,14 +256,17 @@ def share(entry: dict) -> str:
 
 
 def aims(marks: dict) -> str:
-    """Whether the aims were reached: this much recall at least, and no more than this share called."""
+    """Whether the aims were reached: this much recall at least, and no more than this share
+    called."""
     recall, called = marks["macro recall"], marks["called"]
     if recall["estimate"] is None or called["estimate"] is None:
         return ""
     reached = listed(
         [
-            f"the aim of at least {percent(AIM_RECALL, 0)} found is {'reached' if recall['estimate'] >= AIM_RECALL else 'missed'}",
-            f"that of at most {percent(AIM_CALLED, 0)} called is {'reached' if called['estimate'] <= AIM_CALLED else 'missed'}",
+            f"the aim of at least {percent(AIM_RECALL, 0)} found is "
+            f"{'reached' if recall['estimate'] >= AIM_RECALL else 'missed'}",
+            f"that of at most {percent(AIM_CALLED, 0)} called is "
+            f"{'reached' if called['estimate'] <= AIM_CALLED else 'missed'}",
         ]
     )
     unsettled = (
@@ -250,18 +282,19 @@ def worst(confused: dict) -> str:
     if not confused["errors"]:
         return "It makes no mistake among these."
     text = (
-        f"Its most frequent mistake, made {plural(confused['errors'], 'time')}, is to call {readable(confused['planted'])} "
-        f"{readable(confused['diagnosed'])}"
+        f"Its most frequent mistake, made {plural(confused['errors'], 'time')}, is to call "
+        f"{readable(confused['planted'])} {readable(confused['diagnosed'])}"
     )
     if confused["id"] is None:
         return text + "."
     return (
-        f"{text}: test image {confused['id']} of this study, {name(confused['true'])} taken for {name(confused['predicted'])}. "
-        f"What the rule said: {confused['sentence']}"
+        f"{text}: test image {confused['id']} of this study, {name(confused['true'])} taken for "
+        f"{name(confused['predicted'])}. What the rule said: {confused['sentence']}"
     )
 
 
-# Diagnosis cards: one row a case, with the picture, both maps on one scale, what the probes did, and the verdict.
+# Diagnosis cards: one row a case, with the picture, both maps on one scale, what the probes did,
+# and the verdict.
 
 
 WRONG, TRUE = "#333333", "#b3b3b3"  # no arm's colours
@@ -284,7 +317,8 @@ LINE = 36  # characters, so that the longest sentence fits beside the bars
 
 
 def bars(found: Evidence, row: int) -> pd.DataFrame:
-    """Probability of the wrong and of the true class of one error under the probes of BARS, means over fillings and draws."""
+    """Probability of the wrong and of the true class of one error under the probes of BARS, means
+    over fillings and draws."""
     table = []
     for label, part in BARS.items():
         names = [part] if part in found.responses else [f"{part}:{kind}" for kind in FILLS]
@@ -312,7 +346,8 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
 
 
 def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.DataFrame):
-    """A figure of cards. cases: id, true, predicted and `row`, the case's place in `found` and `verdicts`; images (N, 3, h, w)."""
+    """A figure of cards. cases: id, true, predicted and `row`, the case's place in `found` and
+    `verdicts`; images (N, 3, h, w)."""
     limit = float(found.maps[cases["row"].tolist()].abs().max()) or 1.0
     figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases)))
     for place, (case, image) in enumerate(zip(cases.itertuples(), images)):
@@ -393,7 +428,8 @@ def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 def alt(cases: pd.DataFrame, verdicts: pd.DataFrame) -> str:
     said = "; ".join(
-        f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: {readable(verdicts.iloc[case.row]['verdict'])}"
+        f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: "
+        f"{readable(verdicts.iloc[case.row]['verdict'])}"
         for case in cases.itertuples()
     )
     return f"Diagnosis cards of {len(cases)} errors. {said}."
@@ -401,14 +437,15 @@ def alt(cases: pd.DataFrame, verdicts: pd.DataFrame) -> str:
 
 def caption(arm: str) -> str:
     return (
-        f"Diagnosis cards of errors of {name(arm)}: the picture; the maps of the wrong and of the true class, on one scale; the "
-        "probabilities of both classes, after temperature scaling, under the probes; the verdict, what led to it and what would have "
-        "refuted it."
+        f"Diagnosis cards of errors of {name(arm)}: the picture; the maps of the wrong and of "
+        "the true class, on one scale; the probabilities of both classes, after temperature "
+        "scaling, under the probes; the verdict, what led to it and what would have refuted it."
     )
 
 
 def table_caption(arm: str) -> str:
     return (
-        f"Verdicts on errors of {name(arm)}: cause, its probability under the rule, the statistic that speaks most for it against the "
-        "second cause, and what would have refuted it, all else equal."
+        f"Verdicts on errors of {name(arm)}: cause, its probability under the rule, the "
+        "statistic that speaks most for it against the second cause, and what would have refuted "
+        "it, all else equal."
     )

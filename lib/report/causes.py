@@ -1,4 +1,5 @@
-"""Plots of the probes. One function a figure: data in, axes out; nothing is computed or saved here."""
+"""Plots of the probes. One function a figure: data in, axes out; nothing is computed or saved
+here."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +26,8 @@ STEP = 0.22  # between the arms of a row, in rows
 
 
 def deletion_insertion_figure(table: pd.DataFrame, axes=None):
-    """Mean probability while cells are deleted and inserted, in the map's order (line) and at random (dashes), with bands.
+    """Mean probability while cells are deleted and inserted, in the map's order (line) and at
+    random (dashes), with bands.
 
     table: from lib.diagnosis.faithfulness.table.
     """
@@ -59,10 +61,11 @@ def deletion_insertion_figure(table: pd.DataFrame, axes=None):
 
 
 def randomisation_figure(table: pd.DataFrame, chance: float, ax=None):
-    """Rank correlation with the trained network's map after each stage got random weights: mean with interval, mean absolute.
+    """Rank correlation with the trained network's map after each stage got random weights: mean
+    with interval, mean absolute.
 
-    table: from lib.diagnosis.randomisation.table; chance: the mean absolute correlation of cells in random order.
-    """
+    table: from lib.diagnosis.randomisation.table; chance: the mean absolute correlation of cells in
+    random order."""
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.5), layout="constrained")[1] if ax is None else ax
     stages = list(table["stage"].unique())
     for arm, colour in colours(table["arm"].unique()).items():
@@ -100,7 +103,8 @@ def randomisation_figure(table: pd.DataFrame, chance: float, ax=None):
 
 
 def probe_effects_figure(table: pd.DataFrame, axes=None):
-    """How often each probe changes a wrong answer, and changes it to the true class: a row a probe, a colour an arm, intervals.
+    """How often each probe changes a wrong answer, and changes it to the true class: a row a probe,
+    a colour an arm, intervals.
 
     table: from lib.diagnosis.probes.table.
     """
@@ -132,7 +136,8 @@ def probe_effects_figure(table: pd.DataFrame, axes=None):
     return axes
 
 
-# What stands under the probes' figures and what is read aloud in their place; every number comes from the data drawn.
+# What stands under the probes' figures and what is read aloud in their place; every number comes
+# from the data drawn.
 
 
 FILLINGS = {
@@ -143,7 +148,8 @@ FILLINGS = {
 
 
 def deletion_insertion_caption(numbers: dict[str, dict], filling: str) -> dict[str, str]:
-    """numbers: lib.diagnosis.faithfulness.summary by arm; filling: the kind of filling of deleted cells."""
+    """numbers: lib.diagnosis.faithfulness.summary by arm; filling: the kind of filling of deleted
+    cells."""
     images = listed([f"{of_arm['images']:,} of {name(arm)}" for arm, of_arm in numbers.items()])
     said = "; ".join(
         f"{readable(arm)} "
@@ -155,11 +161,14 @@ def deletion_insertion_caption(numbers: dict[str, dict], filling: str) -> dict[s
         if of_arm["images"]
     )
     return {
-        "caption": "Deletion and insertion: the probability of the wrong class, before scaling, while the cells of its map are covered by "
-        f"{FILLINGS[filling]} (left), or shown in a picture of nothing else (right), the hottest first, against cells in "
-        f"random order. Means over the errors ({images}); bands are pointwise 95% intervals of the mean. The more the "
-        "map says of what the network uses, the faster its line falls on the left and rises on the right.",
-        "alt": f"Deletion and insertion curves. Areas in the map's order against random order: {said or 'none'}.",
+        "caption": "Deletion and insertion: the probability of the wrong class, before scaling, "
+        f"while the cells of its map are covered by {FILLINGS[filling]} (left), or "
+        "shown in a picture of nothing else (right), the hottest first, against cells "
+        f"in random order. Means over the errors ({images}); bands are pointwise 95% "
+        "intervals of the mean. The more the map says of what the network uses, the "
+        "faster its line falls on the left and rises on the right.",
+        "alt": "Deletion and insertion curves. Areas in the map's order against random order: "
+        f"{said or 'none'}.",
     }
 
 
@@ -176,10 +185,11 @@ def randomisation_caption(table: pd.DataFrame) -> dict[str, str]:
         else f"{table['images'].min():,} to {table['images'].max():,}"
     )
     return {
-        "caption": "Do the maps depend on the weights? The network's stages get random weights one after the other, from the last "
-        "down; Spearman correlation of each map's cells with the map of the trained network, mean over "
-        f"{images} images with its 95% interval. A map that depends on what was learnt falls to 0. Dotted: the mean without "
-        "sign, which for cells in random order is at the dashed line.",
+        "caption": "Do the maps depend on the weights? The network's stages get random weights "
+        "one after the other, from the last down; Spearman correlation of each map's "
+        f"cells with the map of the trained network, mean over {images} images with "
+        "its 95% interval. A map that depends on what was learnt falls to 0. Dotted: "
+        "the mean without sign, which for cells in random order is at the dashed line.",
         "alt": f"Rank correlation by stage made random, from the top down. {said}.",
     }
 
@@ -201,18 +211,23 @@ def probe_effects_caption(table: pd.DataFrame) -> dict[str, str]:
         ]
     )
     return {
-        "caption": f"What each change of the picture does to a wrong prediction, over {images}: how often another class wins, and "
-        "how often that is the true one, with 95% Wilson intervals. Hottest, coldest and random cells: a quarter of the map's. Detail is "
-        "what a Gaussian of 2 pixels (fine: 1) takes away, at a side of 32 px.",
-        "alt": f"Share of errors that another class wins after each probe, and in brackets the true class. {said}.",
+        "caption": f"What each change of the picture does to a wrong prediction, over {images}: "
+        "how often another class wins, and how often that is the true one, with 95% "
+        "Wilson intervals. Hottest, coldest and random cells: a quarter of the map's. "
+        "Detail is what a Gaussian of 2 pixels (fine: 1) takes away, at a side of 32 "
+        "px.",
+        "alt": "Share of errors that another class wins after each probe, and in brackets the "
+        f"true class. {said}.",
     }
 
 
-# The report's sentences about maps and what they are worth, from plain numbers alone. None says more than its interval allows.
+# The report's sentences about maps and what they are worth, from plain numbers alone. None says
+# more than its interval allows.
 
 
 def faithfulness(numbers: dict[str, dict]) -> str:
-    """By arm, from lib.diagnosis.faithfulness.summary: is the map's order better than random order?"""
+    """By arm, from lib.diagnosis.faithfulness.summary: is the map's order better than random
+    order?"""
     return " ".join(_faithful(arm, of_arm) for arm, of_arm in numbers.items())
 
 
@@ -224,15 +239,16 @@ def _faithful(arm: str, numbers: dict) -> str:
         _than_random(numbers["insertion"], "raises", 1),
     )
     return (
-        f"In {name(arm)}, over {plural(numbers['images'], 'error')}, covering the cells in the map's order {deletion}; showing them "
-        f"in that order {insertion}."
+        f"In {name(arm)}, over {plural(numbers['images'], 'error')}, covering the cells in the "
+        f"map's order {deletion}; showing them in that order {insertion}."
     )
 
 
 def _than_random(curve: dict, verb: str, better: int) -> str:
     difference = curve["difference"]
     said = (
-        f"area {curve['map']:.3f} against {curve['random']:.3f}, {signed(difference['estimate'], 3)}, "
+        f"area {curve['map']:.3f} against {curve['random']:.3f}, "
+        f"{signed(difference['estimate'], 3)}, "
         f"{interval(signed(difference['low'], 3), signed(difference['high'], 3))}"
     )
     found = {"higher": 1, "lower": -1, "none": 0}[verdict(difference)]
@@ -245,17 +261,20 @@ def _than_random(curve: dict, verb: str, better: int) -> str:
 
 
 def randomisation_text(rows: list[dict], chance: float) -> str:
-    """The rows of lib.diagnosis.randomisation.table: what is left of the maps once the first stage, and once all stages, have random weights."""
+    """The rows of lib.diagnosis.randomisation.table: what is left of the maps once the first stage,
+    and once all stages, have random weights."""
     sentences = []
     for arm in dict.fromkeys(row["arm"] for row in rows):
         first, *_, last = [row for row in rows if row["arm"] == arm]
         sentences.append(
-            f"With random weights in {first['stage']} the maps of {name(arm)} correlate with the trained ones at "
-            f"{_correlation(first)}, with random weights everywhere at {_correlation(last)}."
+            f"With random weights in {first['stage']} the maps of {name(arm)} correlate with the "
+            f"trained ones at {_correlation(first)}, with random weights everywhere at "
+            f"{_correlation(last)}."
         )
     return (
         " ".join(sentences)
-        + f" Cells in random order would be at {chance:.2f} without sign; maps are smooth, so that unrelated ones lie higher."
+        + f" Cells in random order would be at {chance:.2f} without sign; maps are smooth, so "
+        "that unrelated ones lie higher."
     )
 
 
@@ -269,7 +288,8 @@ def _correlation(row: dict) -> str:
 
 
 def occlusion(numbers: dict[str, dict]) -> str:
-    """By arm, from lib.diagnosis.randomisation.agreement of maps and occlusion: does the second opinion order the cells alike?"""
+    """By arm, from lib.diagnosis.randomisation.agreement of maps and occlusion: does the second
+    opinion order the cells alike?"""
     sentences = []
     for arm, found in numbers.items():
         correlation = found["correlation"]
@@ -277,53 +297,67 @@ def occlusion(numbers: dict[str, dict]) -> str:
             "no value"
             if correlation is None
             else (
-                f"{signed(correlation['estimate'], 2)} ({interval(signed(correlation['low'], 2), signed(correlation['high'], 2))}; "
-                f"{plural(found['images'], 'error')}; {signed(found['another']['estimate'], 2)} with those of another error's picture)"
+                f"{signed(correlation['estimate'], 2)} "
+                f"({interval(signed(correlation['low'], 2), signed(correlation['high'], 2))}; "
+                f"{plural(found['images'], 'error')}; {signed(found['another']['estimate'], 2)} "
+                "with those of another error's picture)"
             )
         )
         sentences.append(f"{said} in {name(arm)}")
     return (
-        "Covering one square after the other and reading how far the logit falls is a second opinion that needs no gradient: the rank "
-        f"correlation of its cells with those of the map is {listed(sentences)}."
+        "Covering one square after the other and reading how far the logit falls is a second "
+        "opinion that needs no gradient: the rank correlation of its cells with those of the map "
+        f"is {listed(sentences)}."
     )
 
 
 def attention(found: dict, before: str, after: str) -> str:
-    """From lib.diagnosis.faithfulness.compare: does the second arm spread its positive evidence over more cells?
+    """From lib.diagnosis.faithfulness.compare: does the second arm spread its positive evidence
+    over more cells?
 
     It is said only where the interval of the mean and Wilcoxon's test of ranks agree.
     """
     left_out = (
-        f"; {plural(found['excluded'], 'image')} without a positive cell in one of the arms left out"
+        f"; {plural(found['excluded'], 'image')} without a positive cell in one of the arms left "
+        "out"
         if found["excluded"]
         else ""
     )
     if not found["images"]:
-        return f"The spread of attention could not be compared: no image has a positive cell in both arms{left_out}."
+        return (
+            "The spread of attention could not be compared: no image has a positive cell in "
+            f"both arms{left_out}."
+        )
     over = f"over {plural(found['images'], 'error')} of {name(before)}{left_out}"
     entropy, hottest = found["normalised_entropy"], found["hottest_share"]
     difference = entropy["difference"]
     numbers = (
-        f"entropy of the positive part, as a share of its maximum, {entropy['before']:.3f} to {entropy['after']:.3f}, "
-        f"{signed(difference['estimate'], 3)}, {interval(signed(difference['low'], 3), signed(difference['high'], 3))}, "
-        f"Wilcoxon {p_value(entropy['p_value'])}"
+        f"entropy of the positive part, as a share of its maximum, {entropy['before']:.3f} to "
+        f"{entropy['after']:.3f}, {signed(difference['estimate'], 3)}, "
+        f"{interval(signed(difference['low'], 3), signed(difference['high'], 3))}, Wilcoxon "
+        f"{p_value(entropy['p_value'])}"
     )
     moved, ranks_moved = verdict(difference), entropy["p_value"] < 0.05
     what = {
         "higher": f"{start(after)} spreads its attention over more cells than {name(before)}",
         "lower": f"{start(after)} gathers its attention in fewer cells than {name(before)}",
-        "none": f"No difference in the spread of attention between {name(before)} and {name(after)} was found",
+        "none": f"No difference in the spread of attention between {name(before)} and "
+        f"{name(after)} was found",
     }[moved]
     if ranks_moved != (moved != "none"):
-        what = f"Whether {name(after)} spreads its attention otherwise than {name(before)} is open: the mean and the ranks disagree"
+        what = (
+            f"Whether {name(after)} spreads its attention otherwise than {name(before)} is "
+            "open: the mean and the ranks disagree"
+        )
     return (
-        f"{what} ({over}: {numbers}). The hottest cell has {percent(hottest['before'])} and {percent(hottest['after'])} of the "
-        "positive part."
+        f"{what} ({over}: {numbers}). The hottest cell has {percent(hottest['before'])} and "
+        f"{percent(hottest['after'])} of the positive part."
     )
 
 
 def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
-    """By arm, from lib.diagnosis.probes.contrast of flips: does a probe change more answers than its control of equal area?"""
+    """By arm, from lib.diagnosis.probes.contrast of flips: does a probe change more answers than
+    its control of equal area?"""
     said = []
     for arm, change in contrasts.items():
         ends = interval(f"{signed(100 * change['low'])}", f"{signed(100 * change['high'])}")

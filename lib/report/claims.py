@@ -17,7 +17,8 @@ from lib.evaluation.selective import clopper_pearson
 
 _KEY = r"[^=,\[\]]+=[^,\[\]]+"
 _STEP = rf"([^.*\[\]]+)(?:\[({_KEY}(?:,{_KEY})*)\])?"
-PATH = rf"^{_STEP}(\.{_STEP})*$"  # names joined by dots; name[key=value,...] is the first record of the list `name` with these values
+# names joined by dots; name[key=value,...] is the first record of the list `name` with these values
+PATH = rf"^{_STEP}(\.{_STEP})*$"
 SIZE = rf"^{_STEP}(\.{_STEP})*( \* {_STEP}(\.{_STEP})*)?$"  # a path, or the product of two
 
 
@@ -26,7 +27,8 @@ class Missing(LookupError):
 
 
 def find(results: dict, path: str):
-    """What stands at `path`, such as "compare.arms.baseline.errors" or "failures.causes[planted cause=none].test images".
+    """What stands at `path`, such as "compare.arms.baseline.errors" or "failures.causes[planted
+    cause=none].test images".
 
     Raises Missing where the path leads nowhere or to null.
     """
@@ -50,12 +52,14 @@ def find(results: dict, path: str):
 
 
 def number(results: dict, path: str) -> float:
-    """The number at `path`, of an interval its estimate, of several seeds their mean. Raises Missing, also for text."""
+    """The number at `path`, of an interval its estimate, of several seeds their mean. Raises
+    Missing, also for text."""
     return _parts(find(results, path), path)[0].estimate
 
 
 def images(results: dict, size: str) -> float:
-    """How many images `size` means: the number at a path, the sum of the counts there, or the product of two such.
+    """How many images `size` means: the number at a path, the sum of the counts there, or the
+    product of two such.
 
     Raises Missing, also for none.
     """
@@ -74,12 +78,13 @@ def _size(results: dict, path: str) -> float:
 def measure(
     results: dict, path: str, count_of: str | None = None, share_of: str | None = None
 ) -> Interval:
-    """The number at `path` with its 95 % interval; both ends are the number itself where none is known.
+    """The number at `path` with its 95 % interval; both ends are the number itself where none is
+    known.
 
-    An {estimate, low, high} has its own interval; a {mean, sd, n} of several seeds has Student's of the mean. count_of,
-    share_of: a number of images (see `images`) of which this is a count, or a share or mean of values from 0 to 1; the result
-    is a share, and its interval reaches at least as far as Clopper and Pearson's, which for such a mean is the wider one.
-    """
+    An {estimate, low, high} has its own interval; a {mean, sd, n} of several seeds has Student's of
+    the mean. count_of, share_of: a number of images (see `images`) of which this is a count, or a
+    share or mean of values from 0 to 1; the result is a share, and its interval reaches at least as
+    far as Clopper and Pearson's, which for such a mean is the wider one."""
     measured, spread = _parts(find(results, path), path)
     size = count_of or share_of
     if not size:
@@ -97,7 +102,8 @@ def measure(
 
 
 def _parts(value, path: str) -> tuple[Interval, float]:
-    """The number with its own interval, and half the width of Student's interval over seeds (0 for one seed)."""
+    """The number with its own interval, and half the width of Student's interval over seeds (0 for
+    one seed)."""
     if isinstance(value, dict) and {"estimate", "low", "high"} <= set(value):
         numbers, spread = [value["estimate"], value["low"], value["high"]], 0.0
     elif isinstance(value, dict) and {"mean", "sd", "n"} <= set(value):
@@ -121,10 +127,11 @@ def _around(measured: Interval, spread: float) -> Interval:
 
 
 def difference(a: Interval, b: Interval) -> Interval:
-    """a minus b from their two intervals (Newcombe 1998, method 10; Donner and Zou 2012), as if they were independent.
+    """a minus b from their two intervals (Newcombe 1998, method 10; Donner and Zou 2012), as if
+    they were independent.
 
-    On the same images two arms agree more than that, so that the interval is rather too wide than too narrow.
-    """
+    On the same images two arms agree more than that, so that the interval is rather too wide than
+    too narrow."""
     change = a.estimate - b.estimate
     return Interval(
         change,
@@ -142,7 +149,8 @@ Unit = Literal["percent", "points", "images", "classes", "epochs", "score"]
 
 
 class Bound(Entry):
-    """Where the whole interval must lie: above or below a number, in the test's unit; or what a text or truth value is."""
+    """Where the whole interval must lie: above or below a number, in the test's unit; or what a
+    text or truth value is."""
 
     above: float | None = None
     below: float | None = None
@@ -156,7 +164,8 @@ class Bound(Entry):
 
 
 class Test(Entry):
-    """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as in lib.report.claims.measure."""
+    """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as
+    in lib.report.claims.measure."""
 
     __test__ = False  # no test of pytest's
     what: Text | None = None
@@ -205,11 +214,11 @@ def _apart(holds: Bound, contradicted: Bound) -> bool:
 
 
 class Claim(Entry):
-    """A sentence of the earlier study, the number it gave, and the tests that must all hold for it to be reproduced.
+    """A sentence of the earlier study, the number it gave, and the tests that must all hold for it
+    to be reproduced.
 
-    only_at: scopes outside which it is not judged; contradicted_only_at: scopes outside which it may fail, but is not
-    contradicted; needs: what a study must have for the tests, in words.
-    """
+    only_at: scopes outside which it is not judged; contradicted_only_at: scopes outside which it
+    may fail, but is not contradicted; needs: what a study must have for the tests, in words."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     statement: Text
@@ -250,7 +259,8 @@ class Claim(Entry):
 
 
 class Scope(Entry):
-    """Which studies a claim speaks of, in words, and what results.json must say for that: paths and their values."""
+    """Which studies a claim speaks of, in words, and what results.json must say for that: paths and
+    their values."""
 
     text: Text
     values: Annotated[dict[Path, Any], Field(min_length=1)]
@@ -276,13 +286,15 @@ class Claims(Entry):
             ]
             if unknown:
                 raise ValueError(
-                    f"{claim.id}: no scope is called {', '.join(unknown)}; there are: {', '.join(scopes)}"
+                    f"{claim.id}: no scope is called {', '.join(unknown)}; there are: "
+                    f"{', '.join(scopes)}"
                 )
         return claims
 
 
 def read(path: str) -> Claims | None:
-    """The claims of a study, or None when `path` is "". Raises ParameterError with one line for every mistake."""
+    """The claims of a study, or None when `path` is "". Raises ParameterError with one line for
+    every mistake."""
     return (
         config.read_entries(path, Claims, config.entry_words(Claims, Scope, Claim, Test, Bound))
         if path

@@ -45,23 +45,33 @@ def seeds(given: list[int]) -> str:
 
 
 def intervals(given: list[int]) -> str:
-    over = f", and over the {len(given)} seeds, paired, no narrower than Student's interval over the seeds."
+    over = (
+        f", and over the {len(given)} seeds, paired, no narrower than Student's interval over "
+        "the seeds."
+    )
     return INTERVALS + ("." if len(given) == 1 else over)
 
 
-MEANINGS = "ECE: expected calibration error; AURC: area under the risk–coverage curve; both lower is better."
+MEANINGS = (
+    "ECE: expected calibration error; AURC: area under the risk–coverage curve; both "
+    "lower is better."
+)
 
 
 def arms(names: list[str], given: list[int]) -> str:
     what = f"{start(names[0])} in numbers" if len(names) == 1 else "The arms side by side"
-    return f"{what}, on test unless said otherwise. AURC: area under the risk–coverage curve; lower is better. {seeds(given)}"
+    return (
+        f"{what}, on test unless said otherwise. AURC: area under the risk–coverage curve; "
+        f"lower is better. {seeds(given)}"
+    )
 
 
 def changes(before: str, after: str, given: list[int]) -> str:
     return (
-        f"From {name(before)} to {name(after)}: every number and its change (shares in points). Temperatures are those fitted on "
-        f"validation. {MEANINGS} {seeds(given)} {intervals(given)} Of calibration errors the "
-        "interval is widened by what two calibrated networks would show by chance."
+        f"From {name(before)} to {name(after)}: every number and its change (shares in points). "
+        f"Temperatures are those fitted on validation. {MEANINGS} {seeds(given)} "
+        f"{intervals(given)} Of calibration errors the interval is widened by what two "
+        "calibrated networks would show by chance."
     )
 
 
@@ -84,7 +94,8 @@ def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
         return "no such prediction" if missing(value) else percent(value)
 
     said = "; ".join(
-        f"{readable(arm)} {mean(arm, 'confidence_on_errors')} when wrong, {mean(arm, 'confidence_on_right')} when right"
+        f"{readable(arm)} {mean(arm, 'confidence_on_errors')} when wrong, "
+        f"{mean(arm, 'confidence_on_right')} when right"
         for arm in numbers
     )
     band = (
@@ -93,7 +104,8 @@ def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
         else f" Mean of {len(given)} seeds, shaded from the lowest to the highest."
     )
     return {
-        "caption": f"Confidence, the largest softmax probability before any scaling, of wrong and of right test predictions.{band}",
+        "caption": "Confidence, the largest softmax probability before any scaling, of wrong and "
+        f"of right test predictions.{band}",
         "alt": f"Histograms of confidence. Means: {said}.",
     }
 
@@ -108,23 +120,25 @@ def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
         "" if len(given) == 1 else f" Means of {len(given)} seeds; whiskers: standard deviation."
     )
     return {
-        "caption": f"Test errors made with at least the given confidence, before any scaling.{spread}",
+        "caption": "Test errors made with at least the given confidence, before any "
+        f"scaling.{spread}",
         "alt": f"Counts of errors by confidence. {said}.",
     }
 
 
 def confident_errors(given: list[int]) -> str:
     return (
-        "Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near its ceiling (the top "
-        "probability that is best for the loss on a certain image), and among the 10, 20 and 50% most confident predictions of each arm. "
-        f"{seeds(given)}"
+        "Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near "
+        "its ceiling (the top probability that is best for the loss on a certain image), and "
+        f"among the 10, 20 and 50% most confident predictions of each arm. {seeds(given)}"
     )
 
 
 def calibration(given: list[int]) -> str:
     return (
-        "Calibration on test, without and with the temperature that was fitted on validation. ECE: expected calibration error of the "
-        f"predicted class, 15 bins; class-wise: the mean over classes of that of each class's probability. {seeds(given)}"
+        "Calibration on test, without and with the temperature that was fitted on validation. "
+        "ECE: expected calibration error of the predicted class, 15 bins; class-wise: the mean "
+        f"over classes of that of each class's probability. {seeds(given)}"
     )
 
 
@@ -134,8 +148,9 @@ def reliability(numbers: dict, given: list[int]) -> dict[str, str]:
     )
     lines = "" if len(given) == 1 else f" One line a seed ({len(given)}); bars are means."
     return {
-        "caption": "Reliability before scaling: accuracy against confidence in 15 bins of equal width, and the images in each. On "
-        f"the diagonal, confidence means what it says.{lines}",
+        "caption": "Reliability before scaling: accuracy against confidence in 15 bins of equal "
+        "width, and the images in each. On the diagonal, confidence means what it "
+        f"says.{lines}",
         "alt": f"Reliability diagrams. Expected calibration error: {said}.",
     }
 
@@ -145,13 +160,15 @@ def gallery(
 ) -> dict[str, str]:
     before, after = map(name, pair)
     said = "; ".join(
-        f"{readable(row.true)}, {readable(pair[0])} {readable(row.before)} ({percent(row.before_confidence, 0)}), "
-        f"{readable(pair[1])} {readable(row.after)} ({percent(row.after_confidence, 0)})"
+        f"{readable(row.true)}, {readable(pair[0])} {readable(row.before)} "
+        f"({percent(row.before_confidence, 0)}), {readable(pair[1])} {readable(row.after)} "
+        f"({percent(row.after_confidence, 0)})"
         for row in drawn.itertuples()
     )
     one = "" if len(given) == 1 else f" Both arms of seed {given[0]}."
     return {
-        "caption": f"{len(drawn)} of {plural(total, 'test image')} {RULE[kind].format(before, after)}. Above each: id and true class, what "
+        "caption": f"{len(drawn)} of {plural(total, 'test image')} "
+        f"{RULE[kind].format(before, after)}. Above each: id and true class, what "
         f"{before} predicts, what {after} predicts.{one}",
         "alt": f"Pictures of {plural(len(drawn), 'test image')}, {kind}: {said}.",
     }
@@ -181,9 +198,10 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
         )
     )
     return {
-        "caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by class{ends_only}, with 95% intervals for paired "
-        "proportions (Bonett and Price). Black: beyond chance after Benjamini–Hochberg over all classes; grey: "
-        f"within it.{mean}",
+        "caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by "
+        f"class{ends_only}, with 95% intervals for paired proportions (Bonett and "
+        "Price). Black: beyond chance after Benjamini–Hochberg over all classes; "
+        f"grey: within it.{mean}",
         "alt": f"Change of accuracy of {plural(len(ranked), 'class', 'classes')}, from {ends}.",
     }
 
@@ -198,15 +216,16 @@ def coverage(numbers: dict, given: list[int]) -> dict[str, str]:
         else f"Means of {len(given)} seeds, bands from the lowest to the highest seed."
     )
     return {
-        "caption": f"Risk against coverage: predictions are accepted from the most confident down. {band}",
+        "caption": "Risk against coverage: predictions are accepted from the most confident "
+        f"down. {band}",
         "alt": f"Risk–coverage curves. Area under the curve: {said}.",
     }
 
 
 def rejection(given: list[int]) -> str:
     return (
-        "Accepting only predictions with at least the given confidence: coverage is the share accepted, risk the share of errors "
-        "among them"
+        "Accepting only predictions with at least the given confidence: coverage is the share "
+        "accepted, risk the share of errors among them"
         + (" with its 95% Clopper–Pearson interval. " if len(given) == 1 else ". ")
         + seeds(given)
     )
@@ -214,22 +233,25 @@ def rejection(given: list[int]) -> str:
 
 def promises(risk: float) -> str:
     return (
-        f"The lowest confidence that validation allows for a risk of {level(risk)} at most (95% Clopper–Pearson limit, corrected for 20 "
-        "thresholds tried), and what became of it on test. Kept: the risk on test is no higher; broken: its interval lies above."
+        f"The lowest confidence that validation allows for a risk of {level(risk)} at most (95% "
+        "Clopper–Pearson limit, corrected for 20 thresholds tried), and what became of it on "
+        "test. Kept: the risk on test is no higher; broken: its interval lies above."
     )
 
 
 def scores(given: list[int]) -> str:
     return (
-        "Three scores to reject by, each from the same logits: areas under the risk–coverage curve (AURC), above that of a perfect "
-        f"ranking (E-AURC), and under the generalised curve (AUGRC); lower is better. {seeds(given)} {intervals(given)}"
+        "Three scores to reject by, each from the same logits: areas under the risk–coverage "
+        "curve (AURC), above that of a perfect ranking (E-AURC), and under the generalised curve "
+        f"(AUGRC); lower is better. {seeds(given)} {intervals(given)}"
     )
 
 
 def effects_table(given: list[int]) -> str:
     return (
-        "What each factor does with the others as given, and, with ×, what two do together beyond the sum of each alone. Accuracy in "
-        f"points. {intervals(given)} They are not corrected for their number."
+        "What each factor does with the others as given, and, with ×, what two do together "
+        f"beyond the sum of each alone. Accuracy in points. {intervals(given)} They are not "
+        "corrected for their number."
     )
 
 
@@ -241,12 +263,14 @@ def effects_caption(found: list[dict], given: list[int]) -> dict[str, str]:
         for effect in found
     )
     return {
-        "caption": f"Effects of the factors. Black: the interval leaves 0 out; grey: it does not. {intervals(given)}",
+        "caption": "Effects of the factors. Black: the interval leaves 0 out; grey: it does not. "
+        f"{intervals(given)}",
         "alt": f"Effects on accuracy: {said}.",
     }
 
 
-# The report's sentences about the difference between two arms. None says more than its interval allows.
+# The report's sentences about the difference between two arms. None says more than its interval
+# allows.
 
 
 def number_of_seeds(compare: dict) -> int:
@@ -263,25 +287,36 @@ def accuracy(compare: dict) -> str:
     before, after = compare["before"], compare["after"]
     if not after:
         return (
-            f"{start(before)} gets {percent(compare['arms'][before]['test_accuracy']['mean'])} of the test images right{_means(compare)}; "
-            "no other arm was trained, so nothing is compared."
+            f"{start(before)} gets {percent(compare['arms'][before]['test_accuracy']['mean'])} "
+            f"of the test images right{_means(compare)}; no other arm was trained, so nothing is "
+            "compared."
         )
     change, test = compare["accuracy_change"], compare["mcnemar"]
     exact = "McNemar" if test["n"] == 1 else "sign-flip test over images, seeds as given,"
-    numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {exact} {p_value(test['p_value'])}"
+    numbers = (
+        f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {exact} "
+        f"{p_value(test['p_value'])}"
+    )
     levels = " to ".join(
         percent(compare["arms"][arm]["test_accuracy"]["mean"]) for arm in (before, after)
     )
     word, found = "raises" if change["estimate"] > 0 else "lowers", settled(change, test)
     if found == "open":
-        return f"Whether {name(after)} {word} test accuracy is open: {disagreement(change)} ({levels}: {numbers})."
+        return (
+            f"Whether {name(after)} {word} test accuracy is open: {disagreement(change)} "
+            f"({levels}: {numbers})."
+        )
     if found == "none":
-        return f"No difference in test accuracy between {name(before)} and {name(after)} was found ({levels}: {numbers})."
+        return (
+            f"No difference in test accuracy between {name(before)} and {name(after)} was "
+            f"found ({levels}: {numbers})."
+        )
     return f"{start(after)} {word} test accuracy from {levels} ({numbers})."
 
 
 def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
-    """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm: amount}."""
+    """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm:
+    amount}."""
 
     def one(arm, level=""):
         numbers = compare["arms"][arm]
@@ -302,7 +337,8 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
         "none": "no difference in their number was found",
         "higher": "they are more",
         "lower": "they are fewer",
-        "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: {disagreement(change)}",
+        "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: "
+        f"{disagreement(change)}",
     }[found]
     exact = f", exact sign test {p_value(test['p_value'])}" if test["n"] == 1 else ""
     other = one(after, "" if compare["arms"][before]["errors"]["mean"] else level)
@@ -316,25 +352,29 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
 
 
 def ranking(compare: dict) -> str:
-    """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its share in that."""
+    """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its
+    share in that."""
     if not compare["after"]:
         return (
-            f"The area under its risk–coverage curve is {compare['arms'][compare['before']]['aurc']['mean']:.3f}: the share of errors "
+            "The area under its risk–coverage curve is "
+            f"{compare['arms'][compare['before']]['aurc']['mean']:.3f}: the share of errors "
             "among accepted predictions, on average over all coverages."
         )
     change = compare["aurc_change"]
     estimate, *ends = differences(change, 3)
     if verdict(change) == "none":
         return (
-            "Rejecting the least confident predictions was not found to leave fewer errors in either: the areas under the "
-            f"risk–coverage curves differ by {estimate} ({interval(*ends)})."
+            "Rejecting the least confident predictions was not found to leave fewer errors in "
+            f"either: the areas under the risk–coverage curves differ by {estimate} "
+            f"({interval(*ends)})."
         )
     better, ends = (
         (compare["after"], ends[::-1]) if change["high"] < 0 else (compare["before"], ends)
     )
     return (
-        f"Rejecting the least confident predictions leaves fewer errors in {name(better)}: the area under its risk–coverage "
-        f"curve is {unsigned(estimate)} smaller ({interval(*map(unsigned, ends))})."
+        f"Rejecting the least confident predictions leaves fewer errors in {name(better)}: the "
+        f"area under its risk–coverage curve is {unsigned(estimate)} smaller "
+        f"({interval(*map(unsigned, ends))})."
     )
 
 
@@ -343,18 +383,20 @@ def side_by_side(results: dict) -> str:
     compare = results["compare"]
     if not compare["after"]:
         return (
-            f"## {start(compare['before'])} in numbers\n\nNo remedy was trained, so none is judged. {see('tab-arms')} has the "
-            f"numbers of {name(compare['before'])}, {see('tab-cases')} the images looked at."
+            f"## {start(compare['before'])} in numbers\n\nNo remedy was trained, so none is "
+            f"judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, "
+            f"{see('tab-cases')} the images looked at."
         )
     return (
-        f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
-        f"with its interval, {see('tab-cases')} and {see('fig-before-after')} the same images in both."
+        f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by "
+        f"side, {see('tab-changes')} every change with its interval, {see('tab-cases')} and "
+        f"{see('fig-before-after')} the same images in both."
     )
 
 
 def moved(results: dict) -> str:
-    """The subsection's title; corrected, regressed, wrong in both, against what two seeds of one arm differ by; classes that moved
-    beyond chance. "" with one arm, where nothing moves."""
+    """The subsection's title; corrected, regressed, wrong in both, against what two seeds of one
+    arm differ by; classes that moved beyond chance. "" with one arm, where nothing moves."""
     compare = results["compare"]
     if not compare["after"]:
         return ""
@@ -364,21 +406,27 @@ def moved(results: dict) -> str:
     def images(number):
         return plural(number, "image") if isinstance(number, int) else f"{number:,.1f} images"
 
+    digits = 0 if isinstance(counts["net_gain"], int) else 1
     text = (
-        f"### Image by image, class by class\n\n{start(compare['after'])} corrects {images(counts['corrected'])} that {before} gets wrong, "
-        f"and gets {images(counts['regressed'])} wrong that {before} gets right: a net change of "
-        f"{signed(counts['net_gain'], 0 if isinstance(counts['net_gain'], int) else 1)}{_means(compare)}. "
+        f"### Image by image, class by class\n\n{start(compare['after'])} corrects "
+        f"{images(counts['corrected'])} that {before} gets wrong, and gets "
+        f"{images(counts['regressed'])} wrong that {before} gets right: a net change of "
+        f"{signed(counts['net_gain'], digits)}{_means(compare)}. "
         f"Both are wrong on {images(counts['both_wrong'])}"
     )
     if counts["both_wrong_less_confident_share"] is not None:
-        text += f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is the less confident one"
+        text += (
+            f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is "
+            "the less confident one"
+        )
     beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
     moved_classes = (
-        f"Of {classes['tested']} classes {count(classes['better'])} {'is' if classes['better'] == 1 else 'are'} more accurate in {after}, "
+        f"Of {classes['tested']} classes {count(classes['better'])} "
+        f"{'is' if classes['better'] == 1 else 'are'} more accurate in {after}, "
         f"{count(classes['worse'])} less, and {count(classes['equal'])} as before. "
         + (
-            f"Beyond chance, with 5% false discoveries, {count(classes['better_beyond_chance'])} rise and "
-            f"{count(classes['worse_beyond_chance'])} fall."
+            f"Beyond chance, with 5% false discoveries, {count(classes['better_beyond_chance'])} "
+            f"rise and {count(classes['worse_beyond_chance'])} fall."
             if beyond
             else "With 5% false discoveries none of these changes is beyond chance."
         )
@@ -390,15 +438,17 @@ def moved(results: dict) -> str:
 
 
 def churn_text(compare: dict) -> str:
-    """How many predictions differ between the arms, beside how many differ between seeds of one arm."""
+    """How many predictions differ between the arms, beside how many differ between seeds of one
+    arm."""
     shares = compare["churn"]
     between = shares["between_arms"]
     text = (
-        f"The two predict different classes for {percent(between['class'])} of the test images, and one is right where the "
-        f"other is wrong on {percent(between['right'])}"
+        f"The two predict different classes for {percent(between['class'])} of the test images, "
+        f"and one is right where the other is wrong on {percent(between['right'])}"
     )
     seeds = [
-        f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of {name(arm)}"
+        f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of "
+        f"{name(arm)}"
         for arm, of_seeds in shares["between_seeds"].items()
         if of_seeds
     ]
@@ -418,8 +468,8 @@ def ablation(results: dict) -> str:
     return " ".join(
         [
             *sentences,
-            f"{see('tab-ablation', 'fig-ablation')} have the effects on calibration and ranking too. The intervals are "
-            "not corrected for their number.",
+            f"{see('tab-ablation', 'fig-ablation')} have the effects on calibration and ranking "
+            "too. The intervals are not corrected for their number.",
         ]
     )
 
@@ -432,11 +482,14 @@ def _effect(effect: dict, seeds: int) -> str:
         one, other = effect["effect"].split(" × ")
         if found == "none":
             return (
-                f"{start(one)} and {name(other)}{given}: together they were not found to give more or less than the sum of each alone "
-                f"({numbers})."
+                f"{start(one)} and {name(other)}{given}: together they were not found to give "
+                f"more or less than the sum of each alone ({numbers})."
             )
         more = "more" if found == "higher" else "less"
-        return f"{start(one)} and {name(other)}{given}: together they give {more} than the sum of each alone ({numbers})."
+        return (
+            f"{start(one)} and {name(other)}{given}: together they give {more} than the sum "
+            f"of each alone ({numbers})."
+        )
     what = start(effect["effect"])
     if found == "none":
         return f"{what}{given}: no effect on test accuracy was found ({numbers})."
@@ -450,7 +503,8 @@ PANELS = {"test_accuracy": ("accuracy, points", 100), "ece": ("ECE", 1), "aurc":
 
 
 def effects_figure(found: list[dict], axes=None):
-    """Each effect with its 95% interval, a row an effect and a panel a number; black where the interval leaves 0 out."""
+    """Each effect with its 95% interval, a row an effect and a panel a number; black where the
+    interval leaves 0 out."""
     if axes is None:
         axes = plt.subplots(
             1,

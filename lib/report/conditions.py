@@ -30,7 +30,8 @@ class Condition(Entry):
             raise ValueError("give at_least, at_most or both")
         if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
             raise ValueError(
-                f"at_least {self.at_least:g} is more than at_most {self.at_most:g}: nothing can meet that"
+                f"at_least {self.at_least:g} is more than at_most {self.at_most:g}: nothing can "
+                "meet that"
             )
         return self
 
@@ -40,7 +41,8 @@ class Conditions(Entry):
 
 
 def read(path: str) -> list[Condition]:
-    """The conditions of a study, none when `path` is "". Raises ParameterError with one line for every mistake."""
+    """The conditions of a study, none when `path` is "". Raises ParameterError with one line for
+    every mistake."""
     return (
         config.read_entries(path, Conditions, config.entry_words(Conditions, Condition)).conditions
         if path
@@ -49,7 +51,8 @@ def read(path: str) -> list[Condition]:
 
 
 def check(conditions: list[Condition], results: dict) -> pd.DataFrame:
-    """One row a condition: condition, required, measured (None when it is missing, which is a failure), passed."""
+    """One row a condition: condition, required, measured (None when it is missing, which is a
+    failure), passed."""
     rows = []
     for condition in conditions:
         try:

@@ -24,7 +24,8 @@ from lib.report.style import WIDTH, colours, label_ends
 
 
 def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
-    """Share of errors among the accepted against the share accepted; curves: arm to lib.evaluation.rejection.curve, drawn with its band."""
+    """Share of errors among the accepted against the share accepted; curves: arm to
+    lib.evaluation.rejection.curve, drawn with its band."""
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1] if ax is None else ax
     for arm, colour in colours(curves).items():
         curve = curves[arm]
@@ -52,10 +53,11 @@ def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
 
 
 def reliability(tables: dict[str, pd.DataFrame], columns: int = 3):
-    """Accuracy against confidence in bins, one panel an arm, a line a seed; the bars below count the images of each bin.
+    """Accuracy against confidence in bins, one panel an arm, a line a seed; the bars below count
+    the images of each bin.
 
-    tables: arm to lib.evaluation.summary.reliability. Returns the axes (2 rows of panels, panels a row).
-    """
+    tables: arm to lib.evaluation.summary.reliability. Returns the axes (2 rows of panels, panels a
+    row)."""
     columns = min(columns, len(tables))
     rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
@@ -107,7 +109,8 @@ def _reliability(upper, lower, table: pd.DataFrame, colour: str, arm: str) -> No
         axis.set_major_formatter(PercentFormatter(1, 0))
 
 
-# The report's sentences about confidence: what it is worth as a probability, and as a ground to reject.
+# The report's sentences about confidence: what it is worth as a probability, and as a ground to
+# reject.
 
 
 CALIBRATION = ("ece", "ece_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
@@ -115,7 +118,8 @@ SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
 
 
 def confidence(results: dict) -> str:
-    """Mean confidence when wrong and when right, the ceiling of label smoothing, errors at matched coverage."""
+    """Mean confidence when wrong and when right, the ceiling of label smoothing, errors at matched
+    coverage."""
     compare, sentences = results["compare"], []
     for arm in compared(compare):
         numbers = compare["arms"][arm]
@@ -149,23 +153,28 @@ def smoothing(study: dict) -> str:
         ]
     )
     return ceilings and (
-        f"Label smoothing puts the optimum of the loss below full confidence even for a certain image ({ceilings}): "
-        "fewer errors at 90% and 99% confidence are no evidence of insight there."
+        "Label smoothing puts the optimum of the loss below full confidence even for a certain "
+        f"image ({ceilings}): fewer errors at 90% and 99% confidence are no evidence of insight "
+        "there."
     )
 
 
 def matched(compare: dict) -> str:
-    """Errors among equally many most confident predictions, whatever the scale of their confidence."""
+    """Errors among equally many most confident predictions, whatever the scale of their
+    confidence."""
     counts = {row["arm"]: row for row in compare["confident_errors"]}
     digits = 0 if number_of_seeds(compare) == 1 else 1
     said = listed(
         [f"{counts[arm]['top 20%']:.{digits}f} in {name(arm)}" for arm in compared(compare)]
     )
     if not compare["after"]:
-        return f"Among its 20% most confident predictions, the number of errors is {counts[compare['before']]['top 20%']:.{digits}f}."
+        return (
+            "Among its 20% most confident predictions, the number of errors is "
+            f"{counts[compare['before']]['top 20%']:.{digits}f}."
+        )
     return (
-        f"Among the 20% most confident predictions of each, the errors are {said}; this count is over equally many predictions of each, "
-        "whatever the level of their confidence."
+        f"Among the 20% most confident predictions of each, the errors are {said}; this count is "
+        "over equally many predictions of each, whatever the level of their confidence."
     )
 
 
@@ -174,8 +183,9 @@ def calibration(results: dict) -> str:
     compare = results["compare"]
     seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
     sentences = [
-        f"A temperature of {numbers['temperature']['mean']:.2f}, {_fitted(numbers['temperature'])}, takes the calibration error of "
-        f"{name(arm)} from {numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}."
+        f"A temperature of {numbers['temperature']['mean']:.2f}, "
+        f"{_fitted(numbers['temperature'])}, takes the calibration error of {name(arm)} from "
+        f"{numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}."
         for arm, numbers in arms.items()
     ]
     of = {
@@ -190,17 +200,19 @@ def calibration(results: dict) -> str:
         if of[found]:
             changed = listed(
                 [
-                    f"{_label(measure)} ({change_text(measure, compare['changes'][measure], seeds)})"
+                    f"{_label(measure)} "
+                    f"({change_text(measure, compare['changes'][measure], seeds)})"
                     for measure in of[found]
                 ]
             )
             sentences.append(
-                f"From {name(compare['before'])} to {name(compare['after'])} these are {found}: {changed}."
+                f"From {name(compare['before'])} to {name(compare['after'])} these are {found}: "
+                f"{changed}."
             )
     if of["none"]:
         sentences.append(
-            f"Between {name(compare['before'])} and {name(compare['after'])} no difference was found in "
-            f"{listed([_label(measure) for measure in of['none']])}."
+            f"Between {name(compare['before'])} and {name(compare['after'])} no difference was "
+            f"found in {listed([_label(measure) for measure in of['none']])}."
         )
     return " ".join([*sentences, f"See {see('tab-calibration', 'fig-reliability')}."])
 
@@ -230,23 +242,26 @@ def rejecting(results: dict) -> str:
             )
             continue
         spread = (
-            f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and {_points(row['selective_risk_sd'])} points"
+            f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and "
+            f"{_points(row['selective_risk_sd'])} points"
             if several
             else interval(percent(row["risk_low"]), percent(row["risk_high"]))
         )
         sentences.append(
-            f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and {percent(row['selective_risk'])} of "
-            f"these are wrong ({spread})."
+            f"{start(arm)} accepts {percent(row['coverage'])} of the test images, and "
+            f"{percent(row['selective_risk'])} of these are wrong ({spread})."
         )
     apart = (
-        f"{see('fig-coverage')} has the risk at every coverage, {see('tab-rejection')} other thresholds."
+        f"{see('fig-coverage')} has the risk at every coverage, {see('tab-rejection')} other "
+        "thresholds."
         if not compare["after"]
-        else "One threshold accepts different shares in different arms, so these risks cannot be held against one another; the "
-        f"curves of {see('fig-coverage')} can. {see('tab-rejection')} has other thresholds and arms."
+        else "One threshold accepts different shares in different arms, so these risks cannot be "
+        f"held against one another; the curves of {see('fig-coverage')} can. "
+        f"{see('tab-rejection')} has other thresholds and arms."
     )
     return (
-        f"Suppose that predictions below {level(compare['reject_below'])} confidence are rejected. {' '.join(sentences)} "
-        f"{apart} {promise(compare)} {scores(compare)}"
+        f"Suppose that predictions below {level(compare['reject_below'])} confidence are "
+        f"rejected. {' '.join(sentences)} {apart} {promise(compare)} {scores(compare)}"
     )
 
 
@@ -266,8 +281,8 @@ def promise(compare: dict) -> str:
                 sum(row["outcome"] == outcome for row in chosen) for outcome in ("kept", "broken")
             )
             sentences.append(
-                f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, kept on test in {kept}, "
-                f"broken beyond chance in {broken}"
+                f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, "
+                f"kept on test in {kept}, broken beyond chance in {broken}"
             )
         elif not chosen:
             sentences.append(
@@ -285,12 +300,13 @@ def promise(compare: dict) -> str:
             )
             between = interval(percent(row["risk_low"]), percent(row["risk_high"]))
             sentences.append(
-                f"for {name(arm)} it is {row['threshold']:.3f}, which accepts {percent(row['coverage'])} of the test images at a "
-                f"risk of {percent(row['selective_risk'])} ({between}): {outcome}"
+                f"for {name(arm)} it is {row['threshold']:.3f}, which accepts "
+                f"{percent(row['coverage'])} of the test images at a risk of "
+                f"{percent(row['selective_risk'])} ({between}): {outcome}"
             )
     return (
-        f"A threshold can also be chosen on validation so that the risk is {risk} at most, with 95% confidence, and be checked on test: "
-        f"{'; '.join(sentences)} ({see('tab-promises')})."
+        f"A threshold can also be chosen on validation so that the risk is {risk} at most, with "
+        f"95% confidence, and be checked on test: {'; '.join(sentences)} ({see('tab-promises')})."
     )
 
 
@@ -304,8 +320,12 @@ def scores(compare: dict) -> str:
                 none.append(f"{label} in {name(arm)}")
             else:
                 told.append(
-                    f"in {name(arm)} {label} ranks the errors {'better' if change['high'] < 0 else 'worse'} "
-                    f"(AURC {with_interval(change, 3)})"
+                    f"in {name(arm)} {label} ranks the errors "
+                    f"{'better' if change['high'] < 0 else 'worse'} (AURC "
+                    f"{with_interval(change, 3)})"
                 )
     told += [f"no difference was found for {listed(none)}"] if none else []
-    return f"Other scores to reject by, against maximum softmax: {'; '.join(told)} ({see('tab-scores')})."
+    return (
+        f"Other scores to reject by, against maximum softmax: {'; '.join(told)} "
+        f"({see('tab-scores')})."
+    )

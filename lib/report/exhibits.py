@@ -1,4 +1,5 @@
-"""Figures and tables as a study keeps them: a picture for people, the data beside it, and what a report shows again."""
+"""Figures and tables as a study keeps them: a picture for people, the data beside it, and what a
+report shows again."""
 
 import base64
 import io
@@ -20,11 +21,12 @@ PIXELS_PER_INCH = (
 def show_figure(
     figure, name: str, caption: str, alt: str, folder, data: pd.DataFrame, vector: bool = True
 ) -> None:
-    """Keep a figure as <folder>/figures/<name>.png (and .svg) with its data as .csv, and display it.
+    """Keep a figure as <folder>/figures/<name>.png (and .svg) with its data as .csv, and display
+    it.
 
-    caption: Markdown; alt: what the figure says, for those who cannot see it, required; data: the numbers drawn, of pictures what
-    stands over them; vector: False for pictures. Raises ValueError without an alt text.
-    """
+    caption: Markdown; alt: what the figure says, for those who cannot see it, required; data: the
+    numbers drawn, of pictures what stands over them; vector: False for pictures. Raises ValueError
+    without an alt text."""
     if not alt.strip():
         raise ValueError(f"figure {name}: an alt text is required")
     place = Path(folder) / "figures"
@@ -63,7 +65,8 @@ def show_table(
     formats: dict | None = None,
     view: pd.DataFrame | None = None,
 ) -> None:
-    """Keep a table as <folder>/tables/<name>.csv, in full precision, and display it, or `view` in its place.
+    """Keep a table as <folder>/tables/<name>.csv, in full precision, and display it, or `view` in
+    its place.
 
     formats: column to a format such as "{:.1%}" or a function.
     """

@@ -1,4 +1,5 @@
-"""Plots of where errors go. One function a figure: data in, axes out; nothing is computed or saved here."""
+"""Plots of where errors go. One function a figure: data in, axes out; nothing is computed or saved
+here."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +35,8 @@ WRITTEN = 40  # names that fit beside one matrix
 
 
 def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
-    """Share of errors inside the true superclass by band of confidence, an arm a colour, the errors counted above.
+    """Share of errors inside the true superclass by band of confidence, an arm a colour, the errors
+    counted above.
 
     Dashed: chance in each arm.
 
@@ -93,11 +95,12 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
 def confusion_figure(
     matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]], axes=None
 ):
-    """Confusion matrices of the arms side by side, errors only, on one root scale; the diagonal is grey.
+    """Confusion matrices of the arms side by side, errors only, on one root scale; the diagonal is
+    grey.
 
-    matrices: arm to shares of the true class (K, K), rows true; names: of the K classes in that order; blocks: name and number
-    of classes of each superclass in that order, empty when there are none. Names of classes stand on the axes where they fit,
-    else names of blocks, else none.
+    matrices: arm to shares of the true class (K, K), rows true; names: of the K classes in that
+    order; blocks: name and number of classes of each superclass in that order, empty when there are
+    none. Names of classes stand on the axes where they fit, else names of blocks, else none.
     """
     errors = {
         arm: np.where(np.eye(len(names), dtype=bool), np.nan, matrix)
@@ -174,7 +177,8 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
     named, mined = (int((selection["why"] == why).sum()) for why in ("named", "mined"))
     parts = [f"the {plural(named, 'named case')}"] * (named > 0)
     parts += [
-        f"the {plural(mined, 'most confident error')} of the discovery half, at most one for a pair of classes"
+        f"the {plural(mined, 'most confident error')} of the discovery half, at most one for a "
+        "pair of classes"
     ] * (mined > 0)
     above = "id, true class, predicted class with its confidence before scaling" + (
         ", planted cause" if "cause" in selection else ""
@@ -184,7 +188,8 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
         for row in selection.itertuples()
     )
     return {
-        "caption": f"Test images as {name(arm)} predicts them: {listed(parts) if parts else 'none'}. Above each: {above}.",
+        "caption": f"Test images as {name(arm)} predicts them: "
+        f"{listed(parts) if parts else 'none'}. Above each: {above}.",
         "alt": f"Pictures of {plural(len(selection), 'test image')}: {said or 'none'}.",
     }
 
@@ -192,7 +197,8 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
 def hypotheses(selection: pd.DataFrame, arm: str) -> str:
     named = (selection["why"] == "named").any()
     return (
-        f"The test images looked at, as {name(arm)} predicts them; confidence before and after temperature scaling. "
+        f"The test images looked at, as {name(arm)} predicts them; confidence before and after "
+        "temperature scaling. "
         + (
             "Hypotheses are those of the named cases; they are put to the test under Cases."
             if named
@@ -207,9 +213,11 @@ def suspected(shown: pd.DataFrame, total: int) -> str:
         "planted": "Planted: what the phantom knows. ",
     }
     return (
-        f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test split: {RULE}. Votes: runs in which it "
-        "does; agreeing: runs that predict that class. Self-confidence, the probability of the recorded class, and margin, 0 where "
-        "the other class is certain and 0.5 where both are alike, are means over the runs, after temperature scaling. "
+        f"The {plural(len(shown), 'most doubtful label')} of {total:,} suspected in the test "
+        f"split: {RULE}. Votes: runs in which it does; agreeing: runs that predict that class. "
+        "Self-confidence, the probability of the recorded class, and margin, 0 where the other "
+        "class is certain and 0.5 where both are alike, are means over the runs, after "
+        "temperature scaling. "
         + "".join(text for source, text in known.items() if source in shown)
         + "A suspicion, not a verdict."
     )
@@ -221,8 +229,8 @@ def suspected_pictures(shown: pd.DataFrame) -> dict[str, str]:
         for row in shown.itertuples()
     )
     return {
-        "caption": f"The {plural(len(shown), 'test image')} whose label is most doubtful. Above each: id and recorded class, the class "
-        "that the runs suggest.",
+        "caption": f"The {plural(len(shown), 'test image')} whose label is most doubtful. Above "
+        "each: id and recorded class, the class that the runs suggest.",
         "alt": f"Pictures of test images with suspected labels: {said or 'none'}.",
     }
 
@@ -234,7 +242,8 @@ def suspected_titles(shown: pd.DataFrame) -> list[str]:
 
 
 def rescored_caption(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
-    """Caption of the headline metrics on every set of test images; opinion: lib.evaluation.labels.Opinion or None."""
+    """Caption of the headline metrics on every set of test images; opinion:
+    lib.evaluation.labels.Opinion or None."""
     change = (
         f" and {name(pair[1])} minus {name(pair[0])}, paired bootstrap over images"
         if len(pair) == 2
@@ -262,8 +271,9 @@ def rescored_caption(opinion, duplicates, pair: tuple[str, ...], seed: int) -> s
         )
     if duplicates is not None:
         parts.append(
-            f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} that the ciFAIR lists name, "
-            "as a copy or near copy of a train image or of another test image."
+            f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} "
+            "that the ciFAIR lists name, as a copy or near copy of a train image or of another "
+            "test image."
         )
     return " ".join(parts)
 
@@ -280,17 +290,18 @@ def within_superclass_caption(tables: dict[str, pd.DataFrame]) -> dict[str, str]
     )
     chance = listed(list(dict.fromkeys(percent(chance) for chance in chances(tables))))
     return {
-        "caption": "Share of test errors that stay inside the true superclass, by confidence after temperature scaling, with 95% "
-        "Clopper–Pearson intervals; above each, the errors of the band. Dashed: the share if wrong classes were drawn "
-        "at random.",
+        "caption": "Share of test errors that stay inside the true superclass, by confidence "
+        "after temperature scaling, with 95% Clopper–Pearson intervals; above each, "
+        "the errors of the band. Dashed: the share if wrong classes were drawn at "
+        "random.",
         "alt": f"Shares by band of confidence. {said}. Chance: {chance}.",
     }
 
 
 def confused(pairs: pd.DataFrame, errors: int, arm: str) -> str:
     return (
-        f"The {plural(len(pairs), 'pair')} of classes that {name(arm)} confuses most, both directions added, with the share of its "
-        f"{errors:,} test errors."
+        f"The {plural(len(pairs), 'pair')} of classes that {name(arm)} confuses most, both "
+        f"directions added, with the share of its {errors:,} test errors."
     )
 
 
@@ -304,7 +315,8 @@ def confusion_caption(
         said.append(
             f"{readable(arm)}: "
             + (
-                f"largest cell {readable(names[row])} taken for {readable(names[column])}, {percent(wrong[row, column], 0)}"
+                f"largest cell {readable(names[row])} taken for {readable(names[column])}, "
+                f"{percent(wrong[row, column], 0)}"
                 if wrong.any()
                 else "no errors"
             )
@@ -312,13 +324,16 @@ def confusion_caption(
     what = "matrix" if len(matrices) == 1 else "matrices"
     order = f", classes ordered by superclass, the {len(blocks)} blocks outlined" if blocks else ""
     return {
-        "caption": f"Confusion {what} on test, errors only{order}. A row is a true class, a column a predicted one; the colour is "
-        "the share of the row's images. Grey: right predictions.",
-        "alt": f"Confusion {what} of {plural(len(names), 'class', 'classes')}{order}. {'; '.join(said)}.",
+        "caption": f"Confusion {what} on test, errors only{order}. A row is a true class, a "
+        "column a predicted one; the colour is the share of the row's images. Grey: "
+        "right predictions.",
+        "alt": f"Confusion {what} of {plural(len(names), 'class', 'classes')}{order}. "
+        f"{'; '.join(said)}.",
     }
 
 
-# The report's sentences on which errors are looked at, on labels and on severity: from results.json and from nothing else.
+# The report's sentences on which errors are looked at, on labels and on severity: from results.json
+# and from nothing else.
 
 
 def bounded(share: dict, digits: int = 0) -> str:
@@ -328,12 +343,14 @@ def bounded(share: dict, digits: int = 0) -> str:
 
 
 def mining(results: dict) -> str:
-    """By which rule the images that are looked at were chosen, and from which half of the test split."""
+    """By which rule the images that are looked at were chosen, and from which half of the test
+    split."""
     failures = results["failures"]
     errors = failures["arms"][failures["before"]]["discovery_errors"]
     text = (
-        f"The test split is halved by the parity of the image's id, before any network is looked at: even ids are the discovery half "
-        f"({failures['discovery_images']:,} images), odd ids the confirmation half. "
+        "The test split is halved by the parity of the image's id, before any network is looked "
+        f"at: even ids are the discovery half ({failures['discovery_images']:,} images), odd ids "
+        "the confirmation half. "
     )
     found = (
         "a bound of the search, for validation has no best one"
@@ -343,25 +360,30 @@ def mining(results: dict) -> str:
     if not failures["mined"]:
         return text + "No error was mined, and so no hypothesis comes from the discovery half."
     return text + (
-        f"The {plural(failures['mined'], 'mined case')} {'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of "
-        f"the {plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by confidence after temperature scaling "
-        f"({failures['temperature']:.2f}, {found}), at most one for a pair of true and predicted class. A temperature "
-        "changes no prediction and not the order of classes within an image; it changes which image ranks before which. "
-        "Other numbers of this section are of the whole test split."
+        f"The {plural(failures['mined'], 'mined case')} "
+        f"{'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of the "
+        f"{plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by "
+        f"confidence after temperature scaling ({failures['temperature']:.2f}, {found}), at most "
+        "one for a pair of true and predicted class. A temperature changes no prediction and not "
+        "the order of classes within an image; it changes which image ranks before which. Other "
+        "numbers of this section are of the whole test split."
     )
 
 
 def suspicious(results: dict) -> str:
-    """How many labels are suspected, by which rule, and what the rule is worth where that is known."""
+    """How many labels are suspected, by which rule, and what the rule is worth where that is
+    known."""
     labels = results["failures"]["labels"]
     runs = labels["runs"]
     counts = [
-        f"{numbers['suspected']:,} of {numbers['images']:,} in {'validation' if split == 'val' else split}"
+        f"{numbers['suspected']:,} of {numbers['images']:,} in "
+        f"{'validation' if split == 'val' else split}"
         for split, numbers in labels["splits"].items()
     ]
     text = (
-        f"A label is suspected where {RULE}. {'The one run' if runs == 1 else f'The {runs} runs of all arms and seeds'} saw "
-        f"neither split in training, and no human judgement enters. Suspected are {listed(counts)}"
+        f"A label is suspected where {RULE}. "
+        f"{'The one run' if runs == 1 else f'The {runs} runs of all arms and seeds'} saw neither "
+        f"split in training, and no human judgement enters. Suspected are {listed(counts)}"
         + (
             f"; the runs are unanimous on {labels['unanimous']:,} of those in test."
             if labels["unanimous"] and runs > 2
@@ -385,7 +407,8 @@ def suspicious(results: dict) -> str:
 
 
 def worth(results: dict) -> str:
-    """Precision and recall of the suspicion, against the phantom's record or against the reviewers."""
+    """Precision and recall of the suspicion, against the phantom's record or against the
+    reviewers."""
     opinion = results["failures"]["known"]["opinion"]
     if opinion is None or not opinion["suspected"]["all"]:
         return ""
@@ -398,22 +421,25 @@ def worth(results: dict) -> str:
         )
     if opinion["source"] == "planted":
         return (
-            f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test: {bounded(found['precision'])} of the "
-            f"suspected labels are among them, and {bounded(found['recall'])} of them are suspected. Nothing in the rule was fitted; "
+            f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test: "
+            f"{bounded(found['precision'])} of the suspected labels are among them, and "
+            f"{bounded(found['recall'])} of them are suspected. Nothing in the rule was fitted; "
             "what is wrongly suspected are errors that the runs share, whatever their cause."
         )
     alike = opinion["named_alike"]
     return (
-        f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels and rejected "
-        f"{bounded(found['precision'])}; of the {found['wanted']:,} labels that they rejected in all, {bounded(found['recall'])} are "
-        "suspected. "
+        f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels "
+        f"and rejected {bounded(found['precision'])}; of the {found['wanted']:,} labels that "
+        f"they rejected in all, {bounded(found['recall'])} are suspected. "
         + (
-            f"Where they settled on another class, the runs suggest the same for {bounded(alike)} of {plural(alike['of'], 'image')}. "
+            "Where they settled on another class, the runs suggest the same for "
+            f"{bounded(alike)} of {plural(alike['of'], 'image')}. "
             if alike["of"]
             else ""
         )
-        + f"They were shown {opinion['reviewed']:,} images that confident learning with another network had picked, so nothing is "
-        "known of the other labels: recall is of the errors found that way."
+        + f"They were shown {opinion['reviewed']:,} images that confident learning with another "
+        "network had picked, so nothing is known of the other labels: recall is of the errors "
+        "found that way."
     )
 
 
@@ -442,8 +468,9 @@ def rescored_text(results: dict) -> str:
         parts.append(f"The test split has {what}{shown}. " + errors_of_labels(opinion, before))
     if known["duplicates"] is not None:
         parts.append(
-            f"{plural(known['duplicates'], 'test image')} {'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the "
-            "official train file or in the test split."
+            f"{plural(known['duplicates'], 'test image')} "
+            f"{'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the official "
+            "train file or in the test split."
         )
     if known["sets"]:
         after = results["failures"]["after"]
@@ -456,12 +483,14 @@ def rescored_text(results: dict) -> str:
         )
         gain += ["without near-duplicates"] * (known["duplicates"] is None)
         parts.append(
-            f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}, which it takes to show the headline "
-            f"numbers {listed(gain)}; `make data` says where to get {'it' if len(known['missing']) == 1 else 'them'}."
+            f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}, "
+            f"which it takes to show the headline numbers {listed(gain)}; `make data` says where "
+            f"to get {'it' if len(known['missing']) == 1 else 'them'}."
         )
     return (
         " ".join(parts)
-        or "Nothing is known of wrong labels or near-duplicates in this test split beyond what the runs suspect."
+        or "Nothing is known of wrong labels or near-duplicates in this test split beyond what "
+        "the runs suspect."
     )
 
 
@@ -472,11 +501,13 @@ def errors_of_labels(opinion: dict, before: str) -> str:
     if not opinion["sure_errors"]:
         return (
             text
-            + f"; it makes none at {level(opinion['sure'])} confidence or more after temperature scaling."
+            + f"; it makes none at {level(opinion['sure'])} confidence or more after temperature "
+            "scaling."
         )
     return text + (
-        f", and {bounded(opinion['rejected_among_sure_errors'])} of its {plural(opinion['sure_errors'], 'error')} at "
-        f"{level(opinion['sure'])} confidence or more after temperature scaling."
+        f", and {bounded(opinion['rejected_among_sure_errors'])} of its "
+        f"{plural(opinion['sure_errors'], 'error')} at {level(opinion['sure'])} confidence or "
+        "more after temperature scaling."
     )
 
 
@@ -490,7 +521,10 @@ def changes(sets: list[dict], before: str, after: str) -> str:
     ]
     if len(set(said)) == 1:
         number = "both" if len(sets) == 2 else f"all {len(sets)}"
-        text = f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {number} sets of test images"
+        text = (
+            f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {number} "
+            "sets of test images"
+        )
         text += f": estimates from {ends[0]} to {ends[-1]} points"
     else:
         text = f"The verdict depends on the set of test images: {start(after)} " + "; it ".join(
@@ -498,24 +532,33 @@ def changes(sets: list[dict], before: str, after: str) -> str:
             for which in words
             if which in said
         )
-    return f"{text} ({see('tab-rescored')}). The sets overlap, so they are no independent confirmations."
+    return (
+        f"{text} ({see('tab-rescored')}). The sets overlap, so they are no independent "
+        "confirmations."
+    )
 
 
 def levels(sets: list[dict], arm: str) -> str:
     """The accuracy of the one arm on every set of images."""
     shares = sorted(one["accuracy"][arm] for one in sets)
-    return f"Its accuracy lies between {percent(shares[0])} and {percent(shares[-1])} on {len(sets)} sets of test images ({see('tab-rescored')})."
+    return (
+        f"Its accuracy lies between {percent(shares[0])} and {percent(shares[-1])} on "
+        f"{len(sets)} sets of test images ({see('tab-rescored')})."
+    )
 
 
 def severity(results: dict) -> str:
-    """How far the errors are from the truth, by confidence, against chance; and which classes are confused."""
+    """How far the errors are from the truth, by confidence, against chance; and which classes are
+    confused."""
     failures = results["failures"]
     numbers, confused = failures["severity"], failures["confused"]
     shown = []
     if confused:
         shown.append(
-            f"The pair that {name(failures['before'])} confuses most is {name(confused['class'])} and {name(confused['other'])}, "
-            f"with {plural(confused['errors'], 'error')} in both directions together ({see('tab-confused')})."
+            f"The pair that {name(failures['before'])} confuses most is "
+            f"{name(confused['class'])} and {name(confused['other'])}, with "
+            f"{plural(confused['errors'], 'error')} in both directions together "
+            f"({see('tab-confused')})."
         )
     shown.append(
         f"{see('fig-confusion')} has the confusion {'matrices' if failures['after'] else 'matrix'}."
@@ -525,7 +568,8 @@ def severity(results: dict) -> str:
             ["These classes have no superclasses, so that every error counts alike.", *shown]
         )
     parts = [
-        f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} inside the true superclass"
+        f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} "
+        "inside the true superclass"
         for arm, of_arm in numbers["arms"].items()
         if of_arm["errors"]
     ]
@@ -554,7 +598,8 @@ def severity(results: dict) -> str:
 
 
 def alike(numbers: dict, said) -> str:
-    """What is said of each arm that makes errors (of all where none does), once where it is the same."""
+    """What is said of each arm that makes errors (of all where none does), once where it is the
+    same."""
     made = {arm: of_arm for arm, of_arm in numbers["arms"].items() if of_arm["errors"]}
     texts = {name(arm): said(of_arm) for arm, of_arm in (made or numbers["arms"]).items()}
     return (
@@ -565,14 +610,15 @@ def alike(numbers: dict, said) -> str:
 
 
 def by_confidence(of_arm: dict, arm: str) -> str:
-    """Whether confident errors stay inside the superclass more often than less confident ones; said only where the intervals are apart."""
+    """Whether confident errors stay inside the superclass more often than less confident ones; said
+    only where the intervals are apart."""
     bands = [band for band in of_arm["bands"] if band["errors"]]
     if len(bands) < 2:
         return ""
     low, high = bands[0], bands[-1]
     ends = [
-        f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at {level(band['low'])} to {level(band['high'])} "
-        "confidence"
+        f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at "
+        f"{level(band['low'])} to {level(band['high'])} confidence"
         for band in (low, high)
     ]
     word = (
@@ -602,8 +648,9 @@ def distance(numbers: dict, failures: dict) -> str:
     levels = listed([one(*entry) for entry in numbers["arms"].items()])
     random = alike(numbers, lambda of_arm: f"{of_arm['chance_distance']:.2f}")
     text = (
-        f"The superclass distance of a prediction is 0 if right, 1 for another class of the true superclass, 2 beyond it. Its mean "
-        f"over all test images is {levels}; errors at random would have {random}."
+        "The superclass distance of a prediction is 0 if right, 1 for another class of the true "
+        f"superclass, 2 beyond it. Its mean over all test images is {levels}; errors at random "
+        f"would have {random}."
     )
     if not failures["after"]:
         return text
@@ -613,4 +660,7 @@ def distance(numbers: dict, failures: dict) -> str:
         "lower": "is smaller than",
         "none": "is not found to differ from",
     }[verdict(change)]
-    return f"{text} That of {name(failures['after'])} {word} that of {name(failures['before'])} ({with_interval(change, 3)})."
+    return (
+        f"{text} That of {name(failures['after'])} {word} that of {name(failures['before'])} "
+        f"({with_interval(change, 3)})."
+    )

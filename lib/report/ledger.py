@@ -1,4 +1,5 @@
-"""The ledger: each claim of an earlier study beside what this one measured, with a verdict by the rule that stands beside it."""
+"""The ledger: each claim of an earlier study beside what this one measured, with a verdict by the
+rule that stands beside it."""
 
 import pandas as pd
 
@@ -28,10 +29,11 @@ COLUMNS = ["id", "statement", "claimed", "measured", "verdict", "why"]
 
 
 def judge(claims: Claims | None, results: dict) -> pd.DataFrame:
-    """One row a claim in the file's order, none for None; `measured` with its 95 % interval, `verdict` one of VERDICTS.
+    """One row a claim in the file's order, none for None; `measured` with its 95 % interval,
+    `verdict` one of VERDICTS.
 
-    contradicted: one of the claim's tests is; not reproduced: one fails; reproduced: all hold; not tested here: the study
-    lies outside the claim's scope, or a number is missing.
+    contradicted: one of the claim's tests is; not reproduced: one fails; reproduced: all hold; not
+    tested here: the study lies outside the claim's scope, or a number is missing.
     """
     rows = [_row(claim, claims.scopes, results) for claim in claims.claims] if claims else []
     return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
@@ -51,7 +53,8 @@ def _row(claim: Claim, scopes: dict, results: dict) -> dict:
 
 
 def _verdict(claim: Claim, outcomes: list[tuple], outside: str, smaller: str) -> tuple[str, str]:
-    """The claim's verdict from its tests'; `outside` and `smaller` say how the study differs from the claim's scopes."""
+    """The claim's verdict from its tests'; `outside` and `smaller` say how the study differs from
+    the claim's scopes."""
     verdicts = {verdict for _, verdict, _ in outcomes}
     if outside:
         return UNTESTED, f"claimed of {outside} only"
@@ -67,7 +70,8 @@ def _verdict(claim: Claim, outcomes: list[tuple], outside: str, smaller: str) ->
 
 
 def _outside(names: list[str], scopes: dict[str, Scope], results: dict) -> str:
-    """The scopes among `names` that this study lies outside of, in words; "" when it lies in all of them."""
+    """The scopes among `names` that this study lies outside of, in words; "" when it lies in all of
+    them."""
     return listed([scopes[name].text for name in names if _differences(scopes[name], results)])
 
 
@@ -80,7 +84,8 @@ def _differences(scope: Scope, results: dict) -> str:
             here = "none"
         if here != wanted:
             texts.append(
-                f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} (here {here})"
+                f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} "
+                f"(here {here})"
             )
     return ", ".join(texts)
 
@@ -186,7 +191,8 @@ def _shown(interval: Interval, unit: str) -> str:
 
 
 def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
-    """What the report prints of `judge`: the claims that were tested, the contradicted ones first, or those that were not."""
+    """What the report prints of `judge`: the claims that were tested, the contradicted ones first,
+    or those that were not."""
     chosen = judged[judged["verdict"].ne(UNTESTED) == tested].drop(columns="id")
     if not tested:
         return chosen.drop(columns="verdict")
@@ -196,8 +202,9 @@ def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
 
 
 def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
-    """The ledger as results.json keeps it: claims a verdict, how many of those not reproduced were claimed of another network or
-    schedule, each claim by its id, how the study differs from the scopes."""
+    """The ledger as results.json keeps it: claims a verdict, how many of those not reproduced were
+    claimed of another network or schedule, each claim by its id, how the study differs from the
+    scopes."""
     counts = judged["verdict"].value_counts()
     scopes = claims.scopes.values() if claims else ()
     return {
@@ -219,12 +226,16 @@ def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
 
 
 def ledger(results: dict) -> str:
-    """How many claims came out how, and which are contradicted, for the first page; "" without claims."""
+    """How many claims came out how, and which are contradicted, for the first page; "" without
+    claims."""
     verdicts, claims = results["ledger"]["verdicts"], results["ledger"]["claims"].values()
     if not claims:
         return ""
     tested = len(claims) - verdicts[UNTESTED]
-    text = f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be tested here"
+    text = (
+        f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be "
+        "tested here"
+    )
     elsewhere = results["ledger"]["elsewhere"]
     smaller = (
         f" ({count(elsewhere)} of them claimed of the full-size network, which this is not)"
@@ -235,8 +246,9 @@ def ledger(results: dict) -> str:
         ". "
         if not tested
         else (
-            f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not reproduced{smaller}, "
-            f"{count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). "
+            f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not "
+            f"reproduced{smaller}, {count(verdicts[CONTRADICTED])} contradicted "
+            f"({see('tab-ledger')}). "
         )
     )
     contradicted = [
@@ -250,7 +262,8 @@ def ledger(results: dict) -> str:
 
 
 def scope(results: dict) -> str:
-    """The section on the claims: what of them this study does not speak of, and how it differs; "" without claims."""
+    """The section on the claims: what of them this study does not speak of, and how it differs; ""
+    without claims."""
     found = results["ledger"]
     if not found["claims"]:
         return ""
@@ -261,7 +274,8 @@ def scope(results: dict) -> str:
     ] * (tested > 0)
     if found["verdicts"][UNTESTED]:
         text.append(
-            f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, and why."
+            f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, "
+            "and why."
         )
     text += [
         f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}."
@@ -271,7 +285,8 @@ def scope(results: dict) -> str:
 
 
 def conditions(results: dict) -> str:
-    """How many of the study's own conditions hold, which fail, and which could not be judged; "" without conditions."""
+    """How many of the study's own conditions hold, which fail, and which could not be judged; ""
+    without conditions."""
     rows = results["conditions"]
     if not rows:
         return ""
@@ -283,22 +298,28 @@ def conditions(results: dict) -> str:
         f"**{len(failed)} {'fails' if len(failed) == 1 else 'fail'}: {listed(failed)}**"
     ] * bool(failed)
     parts += [f"{len(rows) - len(measured)} could not be measured"] * (len(measured) < len(rows))
-    return f"This study states {plural(len(rows), 'condition')} beforehand: {'; '.join(parts)} ({see('tab-conditions')})."
+    return (
+        f"This study states {plural(len(rows), 'condition')} beforehand: {'; '.join(parts)} "
+        f"({see('tab-conditions')})."
+    )
 
 
 def ledger_caption() -> str:
     return (
-        "The claims that could be tested, beside what this study measured, with 95% intervals over the choice of test images (over "
-        "seeds too where the number is an arm's or a change from arm to arm; where two numbers are subtracted here, as if independent, "
-        "which is too wide). Contradicted: the interval lies beyond a bound stated beforehand. Not reproduced: it "
-        "does not show what was claimed. A direction claimed of one network and not found in another is not contradicted."
+        "The claims that could be tested, beside what this study measured, with 95% intervals "
+        "over the choice of test images (over seeds too where the number is an arm's or a change "
+        "from arm to arm; where two numbers are subtracted here, as if independent, which is too "
+        "wide). Contradicted: the interval lies beyond a bound stated beforehand. Not "
+        "reproduced: it does not show what was claimed. A direction claimed of one network and "
+        "not found in another is not contradicted."
     )
 
 
 def untested_caption() -> str:
     return (
-        "The claims that were not tested here, and why. What this study measured stands beside them where it did; with another "
-        "network or schedule that says nothing about the claimed number."
+        "The claims that were not tested here, and why. What this study measured stands beside "
+        "them where it did; with another network or schedule that says nothing about the claimed "
+        "number."
     )
 
 

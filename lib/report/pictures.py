@@ -13,7 +13,8 @@ MAP_COLOURS = "RdBu_r"  # red raises the logit, blue lowers it, white does neith
 
 
 def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, below: float = 0.0):
-    """A figure of picture axes `cell` inches wide, `above` inches apart for titles. Returns (figure, axes (rows, columns))."""
+    """A figure of picture axes `cell` inches wide, `above` inches apart for titles. Returns
+    (figure, axes (rows, columns))."""
     gap = 0.125  # inches: 24 of 192 pixels
     width, height = left + columns * (cell + gap), rows * (cell + above) + below
     figure = plt.figure(figsize=(width, height))
@@ -28,14 +29,16 @@ def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, 
 
 
 def picture(axis, image: np.ndarray, title: str = "") -> None:
-    """Draw one (3, h, w) uint8 or (h, w, 3) float image with its pixels as squares, or averaged where it has more than are drawn."""
+    """Draw one (3, h, w) uint8 or (h, w, 3) float image with its pixels as squares, or averaged
+    where it has more than are drawn."""
     image = image.transpose(1, 2, 0) if image.shape[0] == 3 else image
     axis.imshow(image, interpolation="none" if len(image) <= SMALL else "antialiased")
     axis.set_title(title, fontsize=6.5, pad=3, linespacing=1.15)
 
 
 def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
-    """A map in logits over a grey image (3, H, W): (H, W, 3) in 0..1; each cell of the map stays a square.
+    """A map in logits over a grey image (3, H, W): (H, W, 3) in 0..1; each cell of the map stays a
+    square.
 
     `limit` is the logit at which the colour is full; the same for all maps of a figure.
     """
@@ -63,10 +66,11 @@ def maps(
     map_titles: list[list[str]],
     unit: str,
 ):
-    """Columns of a picture and its maps below it, or rows where that takes less room, on one scale, with a colour bar.
+    """Columns of a picture and its maps below it, or rows where that takes less room, on one scale,
+    with a colour bar.
 
-    images: (N, 3, H, W); raw: (N, M, h, w), in logits; map_titles: M titles for each of the N images.
-    """
+    images: (N, 3, H, W); raw: (N, M, h, w), in logits; map_titles: M titles for each of the N
+    images."""
     limit = float(np.abs(raw).max(initial=0)) or 1.0
     across, down = max(len(images), 2), 1 + raw.shape[1]
     lying = across < down <= 6  # six pictures are a page's measure
@@ -94,7 +98,8 @@ def maps(
     return figure
 
 
-# Test images that one arm gets right and the other wrong, drawn by rule: those made with most confidence.
+# Test images that one arm gets right and the other wrong, drawn by rule: those made with most
+# confidence.
 
 
 SHOWN = 6
@@ -102,10 +107,11 @@ KINDS = ("corrected", "regressed", "both wrong")
 
 
 def draw(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{kind: the SHOWN most confident}, from two test tables (lib.evaluation.failures.test_table) in the same order.
+    """{kind: the SHOWN most confident}, from two test tables (lib.evaluation.failures.test_table)
+    in the same order.
 
-    The confidence is that of the wrong prediction, of images wrong in both the lower one of the two; equal ones by id.
-    """
+    The confidence is that of the wrong prediction, of images wrong in both the lower one of the
+    two; equal ones by id."""
     sure = {
         "corrected": before["confidence"],
         "regressed": after["confidence"],
@@ -138,9 +144,11 @@ def _of_kind(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, np.ndarray]
 
 
 def titles(drawn: pd.DataFrame) -> list[str]:
-    """Three lines over a picture: id and true class, then each arm's prediction with its confidence."""
+    """Three lines over a picture: id and true class, then each arm's prediction with its
+    confidence."""
     return [
-        f"{row.id} {shorten(row.true)}\n→ {shorten(row.before)} {percent(row.before_confidence, 0)}\n"
-        f"→ {shorten(row.after)} {percent(row.after_confidence, 0)}"
+        f"{row.id} {shorten(row.true)}\n→ {shorten(row.before)} "
+        f"{percent(row.before_confidence, 0)}\n→ {shorten(row.after)} "
+        f"{percent(row.after_confidence, 0)}"
         for row in drawn.itertuples()
     ]

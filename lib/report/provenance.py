@@ -8,7 +8,10 @@ import pandas as pd
 from lib.base.text import listed
 from lib.training import released
 
-RUNS_CAPTION = "The runs. A released one was trained where the row says and is kept with the project; RETRAIN=1 trains it here."
+RUNS_CAPTION = (
+    "The runs. A released one was trained where the row says and is kept with the "
+    "project; RETRAIN=1 trains it here."
+)
 NAMES = (
     "arm",
     "seed",
@@ -29,7 +32,8 @@ RECIPE = (
 
 
 def _trained_with(of_seeds: dict) -> dict[str, str]:
-    """Every parameter of an arm as text, and what its runs found: threads, device and precision; seeds that differ are listed."""
+    """Every parameter of an arm as text, and what its runs found: threads, device and precision;
+    seeds that differ are listed."""
     each = [
         run.info["params"]
         | {
@@ -85,7 +89,8 @@ def differences(runs_of_arms: dict) -> dict[str, str]:
 
 
 def _proof(of_seeds: dict) -> dict[str, float]:
-    """Shares that differ between two readings: of train the smallest of the seeds, of the others the largest."""
+    """Shares that differ between two readings: of train the smallest of the seeds, of the others
+    the largest."""
     shares = pd.DataFrame(
         [run.info["share_that_differs_between_two_readings"] for run in of_seeds.values()]
     )
@@ -103,8 +108,9 @@ def _mean_lambda(of_seeds: dict) -> float | None:
 
 
 def study_numbers(runs_of_arms: dict, splits) -> dict:
-    """What the prose needs to say what was done, from the runs' records. The recipe is the first arm's; `varies` names what of
-    it is not the same in every arm, `widths` and `epochs_of_arms` are those that occur."""
+    """What the prose needs to say what was done, from the runs' records. The recipe is the first
+    arm's; `varies` names what of it is not the same in every arm, `widths` and `epochs_of_arms` are
+    those that occur."""
     first = {arm: next(iter(of_seeds.values())) for arm, of_seeds in runs_of_arms.items()}
     run, params = (
         next(iter(first.values())),
@@ -195,7 +201,8 @@ def _doi(name: str) -> str:
 
 
 def methods(results: dict) -> list[tuple[str, str]]:
-    """(what, source in Markdown) of each method whose numbers are in `results`, in the order of the report."""
+    """(what, source in Markdown) of each method whose numbers are in `results`, in the order of the
+    report."""
     study, compare, failures, cam = (
         results[part] for part in ("study", "compare", "failures", "gradcam")
     )

@@ -26,7 +26,8 @@ SHOWN_SEVERITY = 3
 
 
 def accuracy_figure(measured: pd.DataFrame, axes=None):
-    """Accuracy against severity, a panel a corruption, a line an arm; `measured` is lib.evaluation.robustness's table."""
+    """Accuracy against severity, a panel a corruption, a line an arm; `measured` is
+    lib.evaluation.robustness's table."""
     if axes is None:
         axes = plt.subplots(
             2, 3, figsize=(WIDTH, 3.9), layout="constrained", sharex=True, sharey=True
@@ -78,7 +79,8 @@ def examples_figure(chosen, place: int = 0):
     return figure
 
 
-# What stands under the figures and tables of robustness, and what is read aloud in a figure's place.
+# What stands under the figures and tables of robustness, and what is read aloud in a figure's
+# place.
 
 
 SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"
@@ -87,9 +89,11 @@ SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"
 def examples_caption(index: int, label: str, side: int = 32) -> dict[str, str]:
     """side: of the picture, in pixels."""
     return {
-        "caption": f"Test image {index} ({name(label)}), clean and under the generated corruptions at severity {SHOWN_SEVERITY} of 5, "
-        f"after {SOURCE}, with the severities of {'CIFAR-C' if side <= SMALL else 'ImageNet-C'}.",
-        "alt": f"Seven pictures of test image {index} ({readable(label)}): clean, then with {listed(list(NAMES.values()))}.",
+        "caption": f"Test image {index} ({name(label)}), clean and under the generated "
+        f"corruptions at severity {SHOWN_SEVERITY} of 5, after {SOURCE}, with the "
+        f"severities of {'CIFAR-C' if side <= SMALL else 'ImageNet-C'}.",
+        "alt": f"Seven pictures of test image {index} ({readable(label)}): clean, then with "
+        f"{listed(list(NAMES.values()))}.",
     }
 
 
@@ -97,7 +101,8 @@ def left_out(numbers: dict) -> str:
     """The arms that are not shown, and why; nothing where all are."""
     without = numbers.get("without")
     return (
-        f" Not of {listed([name(arm) for arm in without])}: of released runs whose weights were not kept."
+        f" Not of {listed([name(arm) for arm in without])}: of released runs whose weights were "
+        "not kept."
         if without
         else ""
     )
@@ -105,31 +110,36 @@ def left_out(numbers: dict) -> str:
 
 def accuracy_caption(numbers: dict) -> dict[str, str]:
     said = "; ".join(
-        f"{readable(arm)} {percent(means['clean']['accuracy'])} clean, {percent(means['corrupted']['accuracy'])} on "
-        "average under corruption"
+        f"{readable(arm)} {percent(means['clean']['accuracy'])} clean, "
+        f"{percent(means['corrupted']['accuracy'])} on average under corruption"
         for arm, means in numbers["arms"].items()
     )
     return {
-        "caption": f"Accuracy on {plural(numbers['images'], 'test image')} under generated corruptions of rising severity, of seed {numbers['seed']}.{left_out(numbers)}",
+        "caption": f"Accuracy on {plural(numbers['images'], 'test image')} under generated "
+        "corruptions of rising severity, of seed "
+        f"{numbers['seed']}.{left_out(numbers)}",
         "alt": f"Accuracy against severity, a panel a corruption: {said}.",
     }
 
 
 def by_corruption(numbers: dict, before: str, after: str) -> str:
     change = after and (
-        f" The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over images, each drawn with all "
-        "its severities; the intervals are not adjusted for their number."
+        f" The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over "
+        "images, each drawn with all its severities; the intervals are not adjusted for their "
+        "number."
     )
     return (
-        f"Accuracy on {plural(numbers['images'], 'test image')}, under a corruption the mean of its {numbers['severities']} "
-        f"severities.{change} Of seed {numbers['seed']}, predicted anew in the precision of its training.{left_out(numbers)}"
+        f"Accuracy on {plural(numbers['images'], 'test image')}, under a corruption the mean of "
+        f"its {numbers['severities']} severities.{change} Of seed {numbers['seed']}, predicted "
+        f"anew in the precision of its training.{left_out(numbers)}"
     )
 
 
 def by_arm(numbers: dict) -> str:
     return (
-        f"Accuracy and calibration on {plural(numbers['images'], 'test image')}, clean and as the mean of six corruptions at {numbers['severities']} "
-        "severities. Calibration error is the expected one, in 15 bins; the temperature was fitted on clean validation images. "
+        f"Accuracy and calibration on {plural(numbers['images'], 'test image')}, clean and as "
+        f"the mean of six corruptions at {numbers['severities']} severities. Calibration error "
+        "is the expected one, in 15 bins; the temperature was fitted on clean validation images. "
         f"Of seed {numbers['seed']}.{left_out(numbers)}"
     )
 
@@ -149,7 +159,8 @@ def arm_formats(view: pd.DataFrame) -> dict:
 
 
 def robustness(results: dict) -> str:
-    """Does the change from one arm to the other hold under corruption: three short paragraphs, or that it was not measured."""
+    """Does the change from one arm to the other hold under corruption: three short paragraphs, or
+    that it was not measured."""
     compare = results["compare"]
     numbers, before, after = compare.get("robustness"), compare["before"], compare["after"]
     if not numbers:
@@ -169,7 +180,8 @@ def robustness(results: dict) -> str:
 def levels(numbers: dict, test_images: int) -> str:
     ways = listed(
         [
-            f"from {percent(means['clean']['accuracy'])} to {percent(means['corrupted']['accuracy'])} in {name(arm)}"
+            f"from {percent(means['clean']['accuracy'])} to "
+            f"{percent(means['corrupted']['accuracy'])} in {name(arm)}"
             for arm, means in numbers["arms"].items()
         ]
     )
@@ -179,13 +191,15 @@ def levels(numbers: dict, test_images: int) -> str:
         else f"Of {test_images:,} test images {numbers['images']:,}, drawn at random,"
     )
     return (
-        f"{images} were corrupted in six ways at {numbers['severities']} severities each ({see('fig-corruptions')}). From clean "
-        f"images to the mean of all corruptions, accuracy goes {ways} ({see('fig-robustness', 'tab-robustness-arms')}).{left_out(numbers)}"
+        f"{images} were corrupted in six ways at {numbers['severities']} severities each "
+        f"({see('fig-corruptions')}). From clean images to the mean of all corruptions, accuracy "
+        f"goes {ways} ({see('fig-robustness', 'tab-robustness-arms')}).{left_out(numbers)}"
     )
 
 
 def carried(numbers: dict, before: str, after: str) -> str:
-    """The change on clean images, under all corruptions, whether the one holds in the other, and under which kinds."""
+    """The change on clean images, under all corruptions, whether the one holds in the other, and
+    under which kinds."""
     changes = numbers["accuracy_changes"]
     clean, all_kinds = verdict(changes["none"]), verdict(changes["all"])
     return " ".join(
@@ -219,13 +233,17 @@ def spread(change: dict) -> str:
 
 def difference(change: dict, where: str, before: str, after: str) -> str:
     if verdict(change) == "none":
-        return f"{where} no difference in accuracy between {name(before)} and {name(after)} was found ({spread(change)})."
+        return (
+            f"{where} no difference in accuracy between {name(before)} and {name(after)} was "
+            f"found ({spread(change)})."
+        )
     word = "more" if verdict(change) == "higher" else "less"
     return f"{where} {name(after)} is {word} accurate than {name(before)} ({spread(change)})."
 
 
 def drop(change: dict, before: str, after: str) -> str:
-    """Whether one of the two loses more points than the other on its way from clean to corrupted images."""
+    """Whether one of the two loses more points than the other on its way from clean to corrupted
+    images."""
     if verdict(change) == "none":
         return f"No difference in what corruption costs the two was found ({spread(change)})."
     more, less = (before, after) if verdict(change) == "higher" else (after, before)
@@ -264,14 +282,19 @@ def kinds(changes: dict, after: str) -> str:
 
 
 def calibrated(numbers: dict, before: str, after: str) -> str:
-    """What confidence is worth under corruption, with the temperature of clean validation images."""
+    """What confidence is worth under corruption, with the temperature of clean validation
+    images."""
     ways = listed(
         [
-            f"from {means['clean']['ece_scaled']:.3f} to {means['corrupted']['ece_scaled']:.3f} in {name(arm)}"
+            f"from {means['clean']['ece_scaled']:.3f} to {means['corrupted']['ece_scaled']:.3f} "
+            f"in {name(arm)}"
             for arm, means in numbers["arms"].items()
         ]
     )
-    text = f"From clean to corrupted images, calibration error with the temperature fitted on clean validation images goes {ways}."
+    text = (
+        "From clean to corrupted images, calibration error with the temperature fitted on "
+        f"clean validation images goes {ways}."
+    )
     if not after:
         return text
     change = numbers["ece_scaled_change"]

@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lib.base.text import level, listed, name, percent, plural, readable, shorten
 
-# Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every figure.
+# Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every
+# figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHOWN_CLASSES = 200  # of more, the ends
 GREY = "#6e6e6e"
@@ -21,7 +22,8 @@ _study: list[str] = []
 
 
 def style(arms=()) -> None:
-    """Use the report's style from here on, and give each of the study's arms its colour, whichever of them a figure shows."""
+    """Use the report's style from here on, and give each of the study's arms its colour, whichever
+    of them a figure shows."""
     plt.style.use(Path(__file__).with_name("report.mplstyle"))
     _study[:] = arms
 
@@ -34,10 +36,11 @@ def colours(arms) -> dict[str, str]:
 
 
 def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -> None:
-    """Write names beside the right ends of lines, in their colours; `ends`: name to height in data and colour.
+    """Write names beside the right ends of lines, in their colours; `ends`: name to height in data
+    and colour.
 
-    Names keep `apart` of the axis's height, so that they never touch. To be called once the axis has its limits.
-    """
+    Names keep `apart` of the axis's height, so that they never touch. To be called once the axis
+    has its limits."""
     low, high = axis.get_ylim()
     ranked = sorted(
         ((value - low) / (high - low), label, colour) for label, (value, colour) in ends.items()
@@ -59,10 +62,11 @@ def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -
 
 
 def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = COLOURS[0]):
-    """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's steps marked.
+    """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's
+    steps marked.
 
-    With several seeds, one under the other: the mean, and a band from the lowest to the highest. `colour` is the arm's.
-    """
+    With several seeds, one under the other: the mean, and a band from the lowest to the highest.
+    `colour` is the arm's."""
     axes = (
         plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")[1] if axes is None else axes
     )
@@ -126,7 +130,8 @@ def confidence_histograms(confidences: dict[str, tuple], axes=None):
 
 
 def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None):
-    """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts written on them.
+    """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts
+    written on them.
 
     deviations: of the same shape, their standard deviations over seeds; NaN for one seed.
     """
@@ -158,7 +163,8 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
 
 
 def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
-    """Change of accuracy of every class with its interval, largest gain first; `change` is lib.evaluation.paired's table, in points."""
+    """Change of accuracy of every class with its interval, largest gain first; `change` is
+    lib.evaluation.paired's table, in points."""
     ranked = change.sort_values("change", ascending=False)
     if len(ranked) > SHOWN_CLASSES:
         ranked = pd.concat([ranked.head(SHOWN_CLASSES // 2), ranked.tail(SHOWN_CLASSES // 2)])
@@ -190,7 +196,8 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
     return axes
 
 
-# What stands under a figure and what is read aloud in its place; every number comes from the data drawn.
+# What stands under a figure and what is read aloud in its place; every number comes from the data
+# drawn.
 
 
 CLASS_FORMATS = {column: readable for column in ("true", "predicted", "planted cause")}
@@ -201,10 +208,13 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
     epochs, steps = history.groupby("epoch"), listed([str(epoch) for epoch in milestones])
     last, seeds = epochs.mean().iloc[-1], len(history) // len(epochs)
     return {
-        "caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented and, under CutMix, mixed images, "
-        "where a right answer counts by its share. The other curves are measured on clean images in eval mode, of train on up to 5,000."
+        "caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented "
+        "and, under CutMix, mixed images, where a right answer counts by its share. "
+        "The other curves are measured on clean images in eval mode, of train on up "
+        "to 5,000."
         + (
-            f" Vertical lines: the learning rate is divided by 10 after {'epoch' if len(milestones) == 1 else 'epochs'} {steps}."
+            " Vertical lines: the learning rate is divided by 10 after "
+            f"{'epoch' if len(milestones) == 1 else 'epochs'} {steps}."
             if steps
             else ""
         )
@@ -213,8 +223,9 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
             if seeds > 1
             else ""
         ),
-        "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(epochs), 'epoch')}; at the end "
-        f"{percent(last['train_accuracy'])} on clean train images and {percent(last['val_accuracy'])} on validation.",
+        "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(epochs), 'epoch')}; at "
+        f"the end {percent(last['train_accuracy'])} on clean train images and "
+        f"{percent(last['val_accuracy'])} on validation.",
     }
 
 
@@ -223,23 +234,27 @@ def gradcam(selection: pd.DataFrame, layer: str, arm: str) -> dict[str, str]:
         f"{readable(row.true)} against {readable(against(row))}" for row in selection.itertuples()
     )
     return {
-        "caption": f"Grad-CAM of {name(arm)} at {layer} for the predicted class (of a right prediction: the runner-up), for the "
-        "true class, and their difference. Raw maps on one scale: red cells raise the logit, blue cells lower it.",
-        "alt": f"Rows of a picture and three maps for {plural(len(selection), 'test image')}: {said}.",
+        "caption": f"Grad-CAM of {name(arm)} at {layer} for the predicted class (of a right "
+        "prediction: the runner-up), for the true class, and their difference. Raw "
+        "maps on one scale: red cells raise the logit, blue cells lower it.",
+        "alt": f"Rows of a picture and three maps for {plural(len(selection), 'test image')}: "
+        f"{said}.",
     }
 
 
 def before_after(selection: pd.DataFrame, layer: str, before: str, after: str) -> dict[str, str]:
     return {
-        "caption": f"The same images in {name(before)} and {name(after)}: Grad-CAM at {layer} for the class that {name(before)} "
-        "predicted (of a right prediction: the runner-up) and for the true class, all on one scale.",
-        "alt": f"Rows of a picture and four maps, two of {readable(before)} and two of {readable(after)}, for "
-        f"{plural(len(selection), 'test image')}.",
+        "caption": f"The same images in {name(before)} and {name(after)}: Grad-CAM at {layer} "
+        f"for the class that {name(before)} predicted (of a right prediction: the "
+        "runner-up) and for the true class, all on one scale.",
+        "alt": f"Rows of a picture and four maps, two of {readable(before)} and two of "
+        f"{readable(after)}, for {plural(len(selection), 'test image')}.",
     }
 
 
 def titles(selection: pd.DataFrame) -> list[str]:
-    """Two or three short lines over a picture: id and true class, prediction and confidence, planted cause."""
+    """Two or three short lines over a picture: id and true class, prediction and confidence,
+    planted cause."""
 
     def one(row):
         lines = [
@@ -252,7 +267,8 @@ def titles(selection: pd.DataFrame) -> list[str]:
 
 
 def against(row) -> str:
-    """The class held against the true one: the wrong prediction, or the runner-up of a right one."""
+    """The class held against the true one: the wrong prediction, or the runner-up of a right
+    one."""
     return row.runner_up if row.correct else row.predicted
 
 
@@ -276,6 +292,6 @@ def arm_titles(selection: pd.DataFrame, arms) -> list[list[str]]:
 
 def causes() -> str:
     return (
-        "Test accuracy by planted cause, with 95% Clopper–Pearson intervals. A label error counts as an error even where the "
-        "network is right."
+        "Test accuracy by planted cause, with 95% Clopper–Pearson intervals. A label error "
+        "counts as an error even where the network is right."
     )

@@ -1,4 +1,5 @@
-"""What a training shows while it runs: a line and a table after each epoch, curves that redraw, TensorBoard on request."""
+"""What a training shows while it runs: a line and a table after each epoch, curves that redraw,
+TensorBoard on request."""
 
 from collections.abc import Callable
 
@@ -18,9 +19,9 @@ from lib.training.loop import State, line, peak_memory
 def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[[dict], None]:
     """A function to be given each epoch's row, after it has joined the history.
 
-    The history so far is `history.part.csv`, as an earlier run that is finished may still own `history.csv`. headless draws nothing.
-    tensorboard writes event files to the run's folder; raises ModuleNotFoundError without that package.
-    """
+    The history so far is `history.part.csv`, as an earlier run that is finished may still own
+    `history.csv`. headless draws nothing. tensorboard writes event files to the run's folder;
+    raises ModuleNotFoundError without that package."""
     figure = None if headless else display(display_id=True)
     writer = _writer(state.folder) if tensorboard else None
 
@@ -50,15 +51,18 @@ def _writer(folder):
     return SummaryWriter(folder / "tensorboard")
 
 
-# The report's sentences, built from results.json and from nothing else. None says more than its interval allows.
+# The report's sentences, built from results.json and from nothing else. None says more than its
+# interval allows.
 
 
 def finding(results: dict) -> str:
-    """The study in four sentences: how good, how sure when wrong, how useful the confidence is, and of what all this was measured."""
+    """The study in four sentences: how good, how sure when wrong, how useful the confidence is, and
+    of what all this was measured."""
     compare, study = results["compare"], results["study"]
     of = (
-        f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}, with ResNet-18 of width "
-        f"{listed([str(width) for width in study['widths']])}, {listed([str(number) for number in study['epochs_of_arms']])} epochs, "
+        f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}, with "
+        f"ResNet-18 of width {listed([str(width) for width in study['widths']])}, "
+        f"{listed([str(number) for number in study['epochs_of_arms']])} epochs, "
         f"{plural(len(study['seeds']), 'seed')} an arm."
     )
     return " ".join(
@@ -69,12 +73,15 @@ def finding(results: dict) -> str:
 def seeds(study: dict) -> str:
     number = len(study["seeds"])
     if number == 1:
-        return f"{_each(study)} was trained once, with one seed: how much another seed would change is not known from this study."
+        return (
+            f"{_each(study)} was trained once, with one seed: how much another seed would "
+            "change is not known from this study."
+        )
     paired = ", and differences are paired by seed" if len(study["differences"]) > 1 else ""
     return (
-        f"{_each(study)} was trained with {number} seeds. Numbers are means over them{paired}; what is said of "
-        f"single images, maps, probes, verdicts, severity, corrected labels and corrupted images is of seed {study['seeds'][0]} alone, with "
-        "intervals over images only."
+        f"{_each(study)} was trained with {number} seeds. Numbers are means over them{paired}; "
+        "what is said of single images, maps, probes, verdicts, severity, corrected labels and "
+        f"corrupted images is of seed {study['seeds'][0]} alone, with intervals over images only."
     )
 
 
@@ -100,7 +107,8 @@ def done(results: dict) -> str:
         else ""
     )
     drawn = (
-        " The phantom's images are drawn by a program, which plants a known cause of failure in some of them."
+        " The phantom's images are drawn by a program, which plants a known cause of failure in "
+        "some of them."
         if study["data"] == "the phantom"
         else ""
     )
@@ -112,11 +120,14 @@ def done(results: dict) -> str:
     )
     inputs = "" if size == 32 else f" and inputs of {size} px"
     return (
-        f"ResNet-18 with {stem} {study['width']} channels in its first stage ({study['parameters']:,} parameters){inputs} "
-        f"was trained from scratch on {escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation "
-        f"and {sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum {study['momentum']:g} and weight "
-        f"decay {study['weight_decay']:g}, {rate}; {study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last epoch's "
-        f"network counts; the test split was predicted once, at the end. {seeds(study)}\n\n{arms}{proof(study)}"
+        f"ResNet-18 with {stem} {study['width']} channels in its first stage "
+        f"({study['parameters']:,} parameters){inputs} was trained from scratch on "
+        f"{escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation and "
+        f"{sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum "
+        f"{study['momentum']:g} and weight decay {study['weight_decay']:g}, {rate}; "
+        f"{study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last "
+        f"epoch's network counts; the test split was predicted once, at the end. {seeds(study)}\n"
+        f"\n{arms}{proof(study)}"
     )
 
 
@@ -129,7 +140,8 @@ def proof(study: dict) -> str:
         shares[split] == 0 for shares in study["proof"].values() for split in ("val", "test")
     )
     return (
-        f"The proof of each split's transform: read twice, as two epochs read them, the same train images differed ({moved}); "
+        "The proof of each split's transform: read twice, as two epochs read them, the same "
+        f"train images differed ({moved}); "
         + (
             "no validation or test image did."
             if still
@@ -144,9 +156,10 @@ def training(results: dict) -> str:
         [f"The numbers of this paragraph are means of {number} seeds."] if number > 1 else []
     )
     sentences += [
-        f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean train images and "
-        f"{percent(numbers['val_accuracy']['mean'])} of the validation images right, a gap of "
-        f"{signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points ({see(f'fig-training-{arm}')})."
+        f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean "
+        f"train images and {percent(numbers['val_accuracy']['mean'])} of the validation images "
+        f"right, a gap of {signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points "
+        f"({see(f'fig-training-{arm}')})."
         for arm, numbers in results["compare"]["arms"].items()
     ]
     sentences += [
@@ -162,20 +175,25 @@ def failing(results: dict) -> str:
     numbers = failures["arms"][failures["before"]]
     seed = results["study"]["seeds"]
     seed = f" with seed {seed[0]}" if len(seed) > 1 else ""
-    text = f"{start(failures['before'])}{seed} gets {numbers['errors']:,} of {failures['test_images']:,} test images wrong"
+    text = (
+        f"{start(failures['before'])}{seed} gets {numbers['errors']:,} of "
+        f"{failures['test_images']:,} test images wrong"
+    )
     text += (
         "."
         if numbers["within_superclass"] is None
         else (
             f", {percent(numbers['within_superclass'], 0)} of them inside the true superclass "
-            f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at random)."
+            f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at "
+            "random)."
         )
     )
     if failures["named"]:
         right = failures["named_right"]
         named = plural(failures["named"], "named case")
         text += (
-            f" {named} {'is' if failures['named'] == 1 else 'are'} looked at besides; it gets {count(right)} of them right"
+            f" {named} {'is' if failures['named'] == 1 else 'are'} looked at besides; it gets "
+            f"{count(right)} of them right"
             + (", which is no failure of this network." if right else ".")
         )
     if not failures["selected"]:
@@ -190,7 +208,8 @@ def planted(results: dict) -> str:
     shares = {row["planted cause"]: percent(row[f"{arm} accuracy"]) for row in causes}
     plain = f"{shares.pop('none')} where nothing was planted; " if "none" in shares else ""
     return (
-        f"The phantom's images have planted causes, so that the accuracy of {name(arm)} can be told apart by cause: {plain}"
+        f"The phantom's images have planted causes, so that the accuracy of {name(arm)} can be "
+        f"told apart by cause: {plain}"
         + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()])
         + f" ({see('tab-causes')})."
     )
@@ -203,16 +222,19 @@ def limits(results: dict) -> str:
         seeds(study),
         "Intervals cover the choice of test images, not the choice of seed."
         if number == 1
-        else f"Intervals of differences cover the choice of test images and of seeds; with {number} seeds the spread between seeds is itself "
-        "known only roughly, which makes them wide. Tests and intervals of classes and of single risks cover images alone.",
+        else "Intervals of differences cover the choice of test images and of seeds; with "
+        f"{number} seeds the spread between seeds is itself known only roughly, which makes "
+        "them wide. Tests and intervals of classes and of single risks cover images alone.",
     ]
     if not results["compare"]["after"]:
         items.append(
-            "No remedy was trained beside it, so nothing here says whether a failure could be cured."
+            "No remedy was trained beside it, so nothing here says whether a failure could be "
+            "cured."
         )
     elif not results["compare"]["ablation"]:
         items.append(
-            "Where arms differ in more than one thing, the comparison does not say which of them made the difference."
+            "Where arms differ in more than one thing, the comparison does not say which of them "
+            "made the difference."
         )
     if not results["gradcam"]["score"]:
         items.append("How often a verdict on a cause is right is not known on this data set.")
@@ -222,14 +244,15 @@ def limits(results: dict) -> str:
     if min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
         items.append(
-            f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained for "
-            f"{listed([str(number) for number in study['epochs_of_arms']])} epochs: its accuracies are not those of the full recipe."
+            f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained "
+            f"for {listed([str(number) for number in study['epochs_of_arms']])} epochs: its "
+            "accuracies are not those of the full recipe."
         )
     return "\n".join(f"- {item}" for item in items)
 
 
 def provenance(results: dict, versions: str) -> str:
     return (
-        f"Data digest (SHA-256 of all images and labels in their splits): `{results['study']['data_digest']}`. "
-        f"Versions: {escape(versions)}."
+        "Data digest (SHA-256 of all images and labels in their splits): "
+        f"`{results['study']['data_digest']}`. Versions: {escape(versions)}."
     )

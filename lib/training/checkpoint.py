@@ -12,7 +12,8 @@ NAMES = ("checkpoint.pt", "checkpoint-previous.pt")
 
 
 def write(folder: Path, content: dict) -> None:
-    """Keep `content` (tensors, numbers, text) as the newest checkpoint; the one before it becomes the previous one."""
+    """Keep `content` (tensors, numbers, text) as the newest checkpoint; the one before it becomes
+    the previous one."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     payload = buffer.getvalue()
@@ -24,7 +25,8 @@ def write(folder: Path, content: dict) -> None:
 
 
 def read(folder: Path, key: str) -> dict | None:
-    """The newest checkpoint that is whole and belongs to `key`, or None, in main memory: a GPU holds the run's own tensors already.
+    """The newest checkpoint that is whole and belongs to `key`, or None, in main memory: a GPU
+    holds the run's own tensors already.
 
     Damaged ones are named and passed over.
     """

@@ -1,8 +1,9 @@
-"""The training step for a GPU: what an epoch draws is on the device before it begins, and the whole step is one CUDA graph.
+"""The training step for a GPU: what an epoch draws is on the device before it begins, and the whole
+step is one CUDA graph.
 
-The same recipe as lib.training.loop's plain step, in tensor operations alone: no value travels to the host within an epoch, so that a batch may
-be launched while the one before it is computed. On a CPU the formulation gives the plain step's bits (tests/test_graphs.py).
-"""
+The same recipe as lib.training.loop's plain step, in tensor operations alone: no value travels to
+the host within an epoch, so that a batch may be launched while the one before it is computed. On a
+CPU the formulation gives the plain step's bits (tests/test_graphs.py)."""
 
 from dataclasses import dataclass
 
@@ -13,8 +14,11 @@ import torch.nn.functional as F
 from lib import cutmix
 from lib.data import augment
 
-WARM_UP = 3  # steps before a capture: they make the momentum buffers, and let libraries choose their kernels
-CAPTURES = True  # until one fails: torch's allocator is left as in a capture then, and another one would fail as well
+# steps before a capture: they make the momentum buffers, and let libraries choose their kernels
+WARM_UP = 3
+# until one fails: torch's allocator is left as in a capture then, and another one would fail as
+# well
+CAPTURES = True
 COMPILED = (
     False  # for a process that trains many runs: a cold compilation (a minute) outlasts a run
 )
@@ -22,7 +26,8 @@ COMPILED = (
 
 @dataclass
 class Plan:
-    """An epoch's draws on the device. Places in memory stay, as a graph knows its tensors by them; contents change each epoch."""
+    """An epoch's draws on the device. Places in memory stay, as a graph knows its tensors by them;
+    contents change each epoch."""
 
     order: torch.Tensor  # (N,) the epoch's images
     shifts: torch.Tensor | None  # (N, 3) of lib.data.augment.draw, in that order
@@ -35,7 +40,8 @@ class Plan:
 def plan(
     params, epoch: int, order: torch.Tensor, draws: torch.Tensor | None, size: tuple[int, int]
 ) -> Plan:
-    """What epoch 0, 1, ... draws, on the CPU; order: (N,), draws: (N, 3) by image or None, size: height and width."""
+    """What epoch 0, 1, ... draws, on the CPU; order: (N,), draws: (N, 3) by image or None, size:
+    height and width."""
     batches = order.split(params.batch_size)
     partner, box, share = (
         [],
@@ -71,10 +77,11 @@ def batch(
     count: int,
     mixing: bool,
 ):
-    """The `count` images of the plan's next step as training sees them: (images, labels, partner_labels, lam, 1 - lam).
+    """The `count` images of the plan's next step as training sees them: (images, labels,
+    partner_labels, lam, 1 - lam).
 
-    images: the whole split, uint8 (N, 3, h, w); batch_size: of the steps before; `mean` and `std`: tensors on its device.
-    """
+    images: the whole split, uint8 (N, 3, h, w); batch_size: of the steps before; `mean` and `std`:
+    tensors on its device."""
     place = now.step * batch_size + torch.arange(count, device=images.device)
     chosen = now.order[place]
     mixed = augment.training_batch(
@@ -119,10 +126,11 @@ def forward(
 
 
 class Engine:
-    """Takes steps of one run: one by one until warm, then as a graph, captured anew when the learning rate changes.
+    """Takes steps of one run: one by one until warm, then as a graph, captured anew when the
+    learning rate changes.
 
-    The last, smaller batch is taken outside the graph. A loss that is not finite is found at the end of the epoch, in its totals:
-    the run stops there, and nothing is published.
+    The last, smaller batch is taken outside the graph. A loss that is not finite is found at the
+    end of the epoch, in its totals: the run stops there, and nothing is published.
     """
 
     def __init__(self, state):
@@ -135,7 +143,8 @@ class Engine:
         self.totals = torch.zeros_like(state.totals)
         self.network, self.stream = state.model, torch.cuda.Stream() if self.usable else None
         if COMPILED:
-            torch._dynamo.reset()  # or the limit of recompilations counts the networks of the runs before
+            # or the limit of recompilations counts the networks of the runs before
+            torch._dynamo.reset()
             self.network = torch.compile(state.model, fullgraph=True, dynamic=False)
 
     def begin(self, order: torch.Tensor, draws: torch.Tensor | None) -> None:
@@ -171,7 +180,8 @@ class Engine:
         self.aside(count)
 
     def aside(self, count: int) -> None:
-        """A step outside the graph, on the stream of captures: a capture may not meet what another stream has begun."""
+        """A step outside the graph, on the stream of captures: a capture may not meet what another
+        stream has begun."""
         if self.stream is None:
             return self.step(count)
         here = torch.cuda.current_stream()
@@ -204,7 +214,8 @@ class Engine:
         self.plan.step += 1
 
     def capture(self, count: int) -> None:
-        """Record the step as a graph, which computes nothing yet. Where that fails, training goes on step by step and says so."""
+        """Record the step as a graph, which computes nothing yet. Where that fails, training goes
+        on step by step and says so."""
         global CAPTURES
         self.graph = None
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
@@ -213,15 +224,16 @@ class Engine:
                 self.step(count)
             self.graph = graph
         except RuntimeError as error:
-            why = (
-                error.__context__ or error
-            )  # the end of a failed capture fails in turn, and leaves its stream the current one
+            # The end of a failed capture fails in turn, and leaves its stream the current one.
+            why = error.__context__ or error
             torch.cuda.set_stream(here)
             self.usable = CAPTURES = False
             if isinstance(why, torch.OutOfMemoryError):
-                raise why
+                raise why from None
             print(
-                f"CUDA graph: not captured ({(str(why).splitlines() or [type(why).__name__])[0]}); training goes on step by step, slower",
+                "CUDA graph: not captured "
+                f"({(str(why).splitlines() or [type(why).__name__])[0]}); training goes on step "
+                "by step, slower",
                 flush=True,
             )
 

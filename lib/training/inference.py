@@ -14,7 +14,8 @@ from lib.training import machine
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy for prediction, every BatchNorm folded into the convolution before it; the same function in eval mode."""
+    """A copy for prediction, every BatchNorm folded into the convolution before it; the same
+    function in eval mode."""
     model = copy.deepcopy(model).eval()
     for module in list(model.modules()):
         for number in ("1", "2"):
@@ -36,10 +37,11 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
 def logits(
     model: nn.Module, images, mean, std, precision: str = "fp32", batch_size: int = 250
 ) -> np.ndarray:
-    """Logits of uint8 images (N, 3, h, w), in memory or on disk, on the model's device: float32 (N, classes), in eval mode.
+    """Logits of uint8 images (N, 3, h, w), in memory or on disk, on the model's device: float32 (N,
+    classes), in eval mode.
 
-    precision: "fp32", or "bf16" for autocast; batch_size: at most, and fewer of large images (lib.data.streams.at_once).
-    """
+    precision: "fp32", or "bf16" for autocast; batch_size: at most, and fewer of large images
+    (lib.data.streams.at_once)."""
     machine.keep_memory()
     device = next(model.parameters()).device
     folded = fold_batch_norm(model).to(memory_format=torch.channels_last)
@@ -53,17 +55,19 @@ def logits(
     return torch.cat(parts).cpu().numpy()
 
 
-# A network made ready for many forward passes, and the one function that every probe sends its pictures through.
+# A network made ready for many forward passes, and the one function that every probe sends its
+# pictures through.
 
 
 BATCH = 100  # pictures at most; the fastest on a CPU of 10 to 250
 
 
 def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
-    """A copy for probing: BatchNorm folded, eval mode, channels last, no gradients of weights. Make it once for each network.
+    """A copy for probing: BatchNorm folded, eval mode, channels last, no gradients of weights. Make
+    it once for each network.
 
-    precision: "fp32", or "bf16" for `forward` alone: twice as fast on a CPU that computes it. The last layer stays in fp32, or logits
-    near each other would be rounded to ties.
+    precision: "fp32", or "bf16" for `forward` alone: twice as fast on a CPU that computes it. The
+    last layer stays in fp32, or logits near each other would be rounded to ties.
     """
     machine.keep_memory()
     network = fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
@@ -75,13 +79,15 @@ def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
 
 
 def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
-    """Pictures (N, 3, h, w) in levels 0..255, uint8 or float, as the network wants them: normalised, channels last."""
+    """Pictures (N, 3, h, w) in levels 0..255, uint8 or float, as the network wants them:
+    normalised, channels last."""
     return normalise(images, mean, std).contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
 def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
-    """Logits (N, classes), float32 on the CPU, of pictures (N, 3, h, w) in levels 0..255; `model` is from `ready`."""
+    """Logits (N, classes), float32 on the CPU, of pictures (N, 3, h, w) in levels 0..255; `model`
+    is from `ready`."""
     weight = next(model.parameters())
     return torch.cat(
         [
@@ -94,7 +100,8 @@ def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
 def maps(
     model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std
 ) -> torch.Tensor:
-    """Grad-CAM maps (N, h, w) of one class an image, `targets` (N,), in batches; raw, on the CPU (see lib.gradcam)."""
+    """Grad-CAM maps (N, h, w) of one class an image, `targets` (N,), in batches; raw, on the CPU
+    (see lib.gradcam)."""
     device, step = next(model.parameters()).device, at_once(images, BATCH)
     with GradCAM(model, getattr(model, layer)) as cam:
         return torch.cat(

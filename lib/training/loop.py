@@ -1,4 +1,5 @@
-"""Training: the recipe, one epoch at a time. The sample stream is a function of (seed, epoch, step) alone."""
+"""Training: the recipe, one epoch at a time. The sample stream is a function of (seed, epoch, step)
+alone."""
 
 import resource
 import sys
@@ -54,7 +55,8 @@ def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
 
 
 def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
-    """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes from params.seed.
+    """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes
+    from params.seed.
 
     Raises ValueError when CutMix is asked for with fewer than two classes.
     """
@@ -88,7 +90,8 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
 
 
 def reset_totals(state: State) -> None:
-    """Loss, right answers and images of the stream, sum of lambda and number of mixed batches: all on the device."""
+    """Loss, right answers and images of the stream, sum of lambda and number of mixed batches: all
+    on the device."""
     state.totals = torch.zeros(
         5, dtype=torch.float64 if state.device.type != "mps" else torch.float32, device=state.device
     )
@@ -111,8 +114,9 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
     # guard: finite-loss
     if state.device.type == "cpu" and not torch.isfinite(summed[0]):
         raise TrainingError(
-            f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step {state.step + 1}, at learning rate "
-            f"{state.optimizer.param_groups[0]['lr']:g}; no update was made. Try a smaller learning_rate."
+            f"the loss is {summed[0].item() / count} in epoch {state.epoch + 1}, step "
+            f"{state.step + 1}, at learning rate {state.optimizer.param_groups[0]['lr']:g}; no "
+            "update was made. Try a smaller learning_rate."
         )
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -126,11 +130,12 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
 
 
 def train_epoch(state: State, progress=iter) -> dict:
-    """Run the epoch's remaining steps; the last, smaller batch is kept. `progress` wraps the list of steps (tqdm, say).
+    """Run the epoch's remaining steps; the last, smaller batch is kept. `progress` wraps the list
+    of steps (tqdm, say).
 
-    Returns the row's first half: epoch (from 1), learning rate, loss and accuracy on the training stream (augmented and
-    mixed images, in train mode: under CutMix a right answer counts by its share), seconds, images per second.
-    """
+    Returns the row's first half: epoch (from 1), learning rate, loss and accuracy on the training
+    stream (augmented and mixed images, in train mode: under CutMix a right answer counts by its
+    share), seconds, images per second."""
     params, split, began = state.params, state.splits.train, time.monotonic()
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.epoch, params.learning_rate, params.milestones)
@@ -175,8 +180,8 @@ def train_epoch(state: State, progress=iter) -> dict:
             except torch.OutOfMemoryError:
                 # guard: out-of-memory
                 raise TrainingError(
-                    f"{state.device.type} is out of memory at batch_size {params.batch_size}, width {params.width}; "
-                    f"try batch_size: {max(params.batch_size // 2, 1)}"
+                    f"{state.device.type} is out of memory at batch_size {params.batch_size}, "
+                    f"width {params.width}; try batch_size: {max(params.batch_size // 2, 1)}"
                 ) from None
             state.step += 1
             stopping = asked_to_stop()
@@ -186,7 +191,8 @@ def train_epoch(state: State, progress=iter) -> dict:
                 save(state)
             if stopping:
                 raise TrainingError(
-                    f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; saved: the same command goes on there"
+                    f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; "
+                    "saved: the same command goes on there"
                 )
     totals = state.totals.tolist()  # waits for the device, whose time counts
     return _row(state, totals, state.seconds + time.monotonic() - began)
@@ -223,7 +229,8 @@ def measure(state: State, split) -> tuple[float, float]:
 
 
 def evaluate(state: State) -> dict:
-    """The row's second half: loss and accuracy on up to 5,000 clean train images (always the same) and on val."""
+    """The row's second half: loss and accuracy on up to 5,000 clean train images (always the same)
+    and on val."""
     row = {}
     for name, split in (
         ("train", state.splits.train.first(CLEAN_TRAIN_IMAGES)),
@@ -264,7 +271,8 @@ def save(state: State) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the most that this process has held, on a GPU if it trains there, else in main memory."""
+    """Bytes: the most that this process has held, on a GPU if it trains there, else in main
+    memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
@@ -276,7 +284,8 @@ def line(row: dict, epochs: int, memory: int) -> str:
     """One line for a log: where the run stands."""
     left = (epochs - row["epoch"]) * row["seconds"]
     return (
-        f"epoch {row['epoch']}/{epochs}  stream loss {row['stream_loss']:.3f}  train {row['train_accuracy']:.1%}  "
-        f"val {row['val_accuracy']:.1%}  lr {row['learning_rate']:g}  {row['images_per_second']:.0f} images/s  "
-        f"{memory / 1e9:.1f} GB  {row['seconds']:.0f} s, about {left / 60:.0f} min left"
+        f"epoch {row['epoch']}/{epochs}  stream loss {row['stream_loss']:.3f}  train "
+        f"{row['train_accuracy']:.1%}  val {row['val_accuracy']:.1%}  lr "
+        f"{row['learning_rate']:g}  {row['images_per_second']:.0f} images/s  {memory / 1e9:.1f} "
+        f"GB  {row['seconds']:.0f} s, about {left / 60:.0f} min left"
     )

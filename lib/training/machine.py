@@ -25,7 +25,8 @@ PACKAGES = (
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" takes CUDA, then MPS, then the CPU; from here on fp32 means fp32 there. Raises ValueError for a device that is not there."""
+    """ "auto" takes CUDA, then MPS, then the CPU; from here on fp32 means fp32 there. Raises
+    ValueError for a device that is not there."""
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -36,7 +37,8 @@ def choose_device(name: str) -> torch.device:
     # guard: device-there
     if not available[name]:
         raise ValueError(
-            f"device: {name} was asked for and is not available; here are {', '.join(d for d in available if available[d])}"
+            f"device: {name} was asked for and is not available; here are "
+            f"{', '.join(d for d in available if available[d])}"
         )
     torch.backends.cudnn.allow_tf32 = (
         False  # or "fp32" on a GPU would mean 10 bits of mantissa, for who only predicts as well
@@ -45,7 +47,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """ "auto" takes bf16 where the device computes it natively, else fp32. Raises ValueError where bf16 cannot run."""
+    """ "auto" takes bf16 where the device computes it natively, else fp32. Raises ValueError where
+    bf16 cannot run."""
     native = {
         "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
         "cpu": torch.cpu._is_avx512_bf16_supported,
@@ -58,7 +61,8 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def set_deterministic(threads: int) -> None:
-    """Same build, device and thread count: same bits. Sums of one and of two threads differ, so the count is fixed."""
+    """Same build, device and thread count: same bits. Sums of one and of two threads differ, so the
+    count is fixed."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by older CUDA builds
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
@@ -72,7 +76,8 @@ def set_deterministic(threads: int) -> None:
 
 
 def keep_memory() -> None:
-    """Keep what one batch frees for the next one, instead of giving it back and faulting it in anew: 4 % of a training step's time.
+    """Keep what one batch frees for the next one, instead of giving it back and faulting it in
+    anew: 4 % of a training step's time.
 
     Changes no bits. Only glibc has the two settings (mallopt(3)); elsewhere nothing happens.
     """

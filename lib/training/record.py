@@ -14,7 +14,8 @@ from lib.base.artefacts import row_blocks
 from lib.model import resnet18
 from lib.training import checkpoint, inference, loop, machine
 
-# Parameters that some released runs do not record, and what they were; those that they record and that are no longer.
+# Parameters that some released runs do not record, and what they were; those that they record and
+# that are no longer.
 YOUNGER = {"image_size": 32, "root": ""}
 GONE = {"devices"}
 WEIGHTS = "model.safetensors"  # a released run may do without
@@ -23,7 +24,8 @@ FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its reco
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """index, labels: int64 (N,); logits: float32 (N, classes), large ones mapped: lib.evaluation.per_image walks them, some rows at a time."""
+    """index, labels: int64 (N,); logits: float32 (N, classes), large ones mapped:
+    lib.evaluation.per_image walks them, some rows at a time."""
 
     index: np.ndarray
     labels: np.ndarray
@@ -75,7 +77,8 @@ def todays(params: dict) -> dict:
 
 
 def load_run(path) -> Run:
-    """Read a run folder back; raises ArtefactError for files that are missing, damaged or not finite."""
+    """Read a run folder back; raises ArtefactError for files that are missing, damaged or not
+    finite."""
     path = Path(path)
     info = read_record(path / "run.json")
     sums, params = info.get("sha256"), info.get("params")
@@ -88,8 +91,8 @@ def load_run(path) -> Run:
         and {"key", "data_digest"} <= set(info)
     ):
         raise artefacts.ArtefactError(
-            f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 of {', '.join(FILES)} "
-            "must be in it"
+            f"{path / 'run.json'}: no record of a run: key, data_digest, params and the SHA-256 "
+            f"of {', '.join(FILES)} must be in it"
         )
     info["params"] = todays(params)
     arrays = artefacts.read_arrays(path / "predictions.npz", sums["predictions.npz"])
@@ -106,7 +109,8 @@ def load_run(path) -> Run:
 
 
 def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predictions:
-    """One split's part of a file; raises ArtefactError unless its arrays fit each other and every logit is finite."""
+    """One split's part of a file; raises ArtefactError unless its arrays fit each other and every
+    logit is finite."""
     index, labels, logits = (
         arrays.get(f"{split}_{what}") for what in ("index", "labels", "logits")
     )
@@ -115,7 +119,8 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
         for array, kind in ((index, "i"), (labels, "i"), (logits, "f"))
     ):
         raise artefacts.ArtefactError(
-            f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits of floats"
+            f"{path}: expected {split}_index and {split}_labels of integers and {split}_logits "
+            "of floats"
         )
     if (
         logits.ndim != 2
@@ -123,7 +128,8 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
         or not ((0 <= labels) & (labels < logits.shape[1])).all()
     ):
         raise artefacts.ArtefactError(
-            f"{path}: {split} index {index.shape}, labels {labels.shape} and logits {logits.shape} do not fit each other"
+            f"{path}: {split} index {index.shape}, labels {labels.shape} and logits "
+            f"{logits.shape} do not fit each other"
         )
     logits = logits.astype(np.float32, copy=False)
     # guard: finite-logits
@@ -159,7 +165,8 @@ def has_weights(run: Run) -> bool:
 
 
 def load_model(run: Run, classes: int) -> nn.Module:
-    """The trained network of a run, in eval mode, float32, whatever its weights were stored as; raises ArtefactError where they were not."""
+    """The trained network of a run, in eval mode, float32, whatever its weights were stored as;
+    raises ArtefactError where they were not."""
     if not has_weights(run):
         raise artefacts.ArtefactError(
             f"{run.path}: a released run without its weights; RETRAIN=1 trains it"
@@ -177,7 +184,8 @@ def load_model(run: Run, classes: int) -> nn.Module:
         )
     except RuntimeError as error:
         raise artefacts.ArtefactError(
-            f"{run.path / 'model.safetensors'}: not this network's weights ({' '.join(str(error).split())})"
+            f"{run.path / 'model.safetensors'}: not this network's weights "
+            f"({' '.join(str(error).split())})"
         ) from None
     return model.eval()
 
@@ -185,7 +193,8 @@ def load_model(run: Run, classes: int) -> nn.Module:
 # The record of a run: what it is known by, and the files it leaves.
 
 
-# The code that decides a run's bits; data have a digest of their own, but for the mean and deviation
+# The code that decides a run's bits; data have a digest of their own, but for the mean and
+# deviation
 # that lib.data.dataset computes. A change here makes a finished run out of date.
 CODE = (
     "lib/base/random.py",
@@ -217,7 +226,8 @@ def folder(params) -> Path:
 
 
 def content(params: dict) -> dict:
-    """The parameters, of a run.json say, that decide what is trained; the rest are names and places."""
+    """The parameters, of a run.json say, that decide what is trained; the rest are names and
+    places."""
     return {name: value for name, value in todays(params).items() if name not in NOT_CONTENT}
 
 
@@ -247,7 +257,8 @@ def finished(path: Path, run_key: str) -> Run | None:
 
 
 def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
-    """Measure the last epoch's network on all splits, once, write the run's files, and read them back.
+    """Measure the last epoch's network on all splits, once, write the run's files, and read them
+    back.
 
     run.json comes last: a folder without it holds no finished run.
     """

@@ -1,13 +1,15 @@
-"""Released runs: trained elsewhere, kept in released/<study>/<arm>/seed-<n>, and used where a study would train the same.
+"""Released runs: trained elsewhere, kept in released/<study>/<arm>/seed-<n>, and used where a study
+would train the same.
 
     python -m lib.training.released verify STUDY
-    python -m lib.training.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...] [--outputs DIR]
+    python -m lib.training.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...] [--outputs
+    DIR]
 
 `verify` recomputes the predictions of every released network, in fp32 on this machine. `release`
 copies the finished runs of outputs/<study>, or those named, and writes the README of what is there.
 
-A released run has the files of a run folder, logits in float16, and of some runs the weights, in float16 as well: its predictions were
-made from exactly these.
+A released run has the files of a run folder, logits in float16, and of some runs the weights, in
+float16 as well: its predictions were made from exactly these.
 """
 
 import argparse
@@ -39,8 +41,9 @@ def asked_to_retrain() -> bool:
 
 
 def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> record.Run | None:
-    """The run that spares training: one that was finished here under the same key, else the released one of the same parameters and
-    data. With `retrain` released runs do not count, nor what was taken over from them."""
+    """The run that spares training: one that was finished here under the same key, else the
+    released one of the same parameters and data. With `retrain` released runs do not count, nor
+    what was taken over from them."""
     folder = record.folder(params)
     if retrain:
         return None if (folder / record.TAKEN_OVER).is_file() else record.finished(folder, key)
@@ -48,7 +51,8 @@ def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> record
 
 
 def adopt(params, data_digest: str) -> record.Run | None:
-    """Take the released run over into the run's folder; None where there is none of the same parameters and data, and why is printed.
+    """Take the released run over into the run's folder; None where there is none of the same
+    parameters and data, and why is printed.
 
     Raises ArtefactError for one that is damaged.
     """
@@ -65,7 +69,8 @@ def adopt(params, data_digest: str) -> record.Run | None:
     other += ["other data"] * (info["data_digest"] != data_digest)
     if other:
         print(
-            f"{source.relative_to(artefacts.ROOT)} is of another training ({'; '.join(other)}): not used",
+            f"{source.relative_to(artefacts.ROOT)} is of another training ({'; '.join(other)}): "
+            "not used",
             flush=True,
         )
         return None
@@ -96,7 +101,8 @@ def is_released(run: record.Run) -> bool:
 
 
 def half(logits: np.ndarray) -> np.ndarray:
-    """Logits in float16, (N, classes), the first guess of every image kept: where rounding would tie or move it, it is moved up one step."""
+    """Logits in float16, (N, classes), the first guess of every image kept: where rounding would
+    tie or move it, it is moved up one step."""
     rounded, top = logits.astype(np.float16), logits.argmax(1)
     moved = np.flatnonzero(rounded.argmax(1) != top)
     rounded[moved, top[moved]] = np.nextafter(rounded[moved].max(1), np.float16(np.inf))
@@ -189,14 +195,14 @@ def readme(study: Path) -> str:
     return "\n\n".join(
         [
             f"# Released runs of the study `{study.name}`",
-            f"Trained elsewhere and kept here: `make report STUDY={study.name}` uses a run whose\n"
-            "parameters and data are the study's, and says so; `RETRAIN=1` trains. Logits are float16;\n"
-            "predictions were made from exactly the weights that are stored.\n"
-            f"`make verify STUDY={study.name}` recomputes them.\n"
-            "Written by `python -m lib.training.released release`; paragraphs between this one and the table stay.",
+            f"Trained elsewhere and kept here: `make report STUDY={study.name}` uses a run "
+            "whose\nparameters and data are the study's, and says so; `RETRAIN=1` trains. Logits "
+            "are float16;\npredictions were made from exactly the weights that are stored.\n"
+            f"`make verify STUDY={study.name}` recomputes them.\nWritten by `python -m "
+            "lib.training.released release`; paragraphs between this one and the table stay.",
             *notes,
-            "| arm | seed | test accuracy | clean train | training, s | device | precision | step | "
-            "commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
+            "| arm | seed | test accuracy | clean train | training, s | device | precision | "
+            "step | commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
             "SHA-256:",
             "```\n" + "\n".join(hashes) + "\n```\n",
         ]
@@ -204,14 +210,16 @@ def readme(study: Path) -> str:
 
 
 def agreement(run: record.Run, splits, split: str = "test") -> float:
-    """Share of a split's images whose first guess, from the stored weights in fp32 on this machine, is the stored one."""
+    """Share of a split's images whose first guess, from the stored weights in fp32 on this machine,
+    is the stored one."""
     model, part = record.load_model(run, len(splits.class_names)), getattr(splits, split)
     again = inference.logits(model, part.images, splits.mean, splits.std)
     return float((again.argmax(1) == getattr(run, split).predicted).mean())
 
 
 def verify(study: str) -> bool:
-    """Print, for every released run of a study, whether its files are whole and, where it has weights, whether its predictions are theirs."""
+    """Print, for every released run of a study, whether its files are whole and, where it has
+    weights, whether its predictions are theirs."""
     good, root = True, artefacts.ROOT / "released" / study
     if not root.is_dir():
         raise artefacts.ArtefactError(f"released/{study}: there is nothing released of this study")

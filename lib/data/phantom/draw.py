@@ -1,13 +1,18 @@
-"""The phantom: generated 32x32 images whose failures have planted, recorded causes, to score a diagnosis against.
+"""The phantom: generated 32x32 images whose failures have planted, recorded causes, to score a
+diagnosis against.
 
-Twenty shapes in ten look-alike pairs, on textures, more or less opaque. In training eight of the classes stand
-mostly on a background of their own, a texture that no other class has, and nothing else is wrong.
-In validation and test a stated share of the images is hard for one recorded cause each:
+Twenty shapes in ten look-alike pairs, on textures, more or less opaque. In training eight of the
+classes stand mostly on a background of their own, a texture that no other class has, and nothing
+else is wrong. In validation and test a stated share of the images is hard for one recorded cause
+each:
 
 - background: the object stands on the background that another class was tied to in training;
-- second_object: a larger object of another class stands, paler, behind or beside the labelled one in front;
-- look_alike: the object is small and the detail that tells its pair apart is faint: drawn at 58 to 69 per cent where
-  the class has it, at 31 to 42 per cent where it lacks it (so the label holds, but has to be read off closely);
+- second_object: a larger object of another class stands, paler, behind or beside the labelled one
+in front;
+- look_alike: the object is small and the detail that tells its pair apart is faint: drawn at 58 to
+69 per cent where
+  the class has it, at 31 to 42 per cent where it lacks it (so the label holds, but has to be read
+  off closely);
 - label_error: a plain picture of another class than the recorded one.
 """
 
@@ -60,11 +65,12 @@ class Images:
 
 
 def generate(split: str, size: int, seed: int) -> Images:
-    """The first `size` pictures of a split of a seed; a longer split starts with the shorter one, byte for byte.
+    """The first `size` pictures of a split of a seed; a longer split starts with the shorter one,
+    byte for byte.
 
-    Classes are equally frequent in every 20 pictures, and causes within a class in every 2000 (val and test).
-    Raises ValueError for an unknown split, a size below 1 or a seed outside 0..2**63 - 1.
-    """
+    Classes are equally frequent in every 20 pictures, and causes within a class in every 2000 (val
+    and test). Raises ValueError for an unknown split, a size below 1 or a seed outside 0..2**63 -
+    1."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     if not isinstance(size, (int, np.integer)) or size < 1:
@@ -131,7 +137,8 @@ def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def _paint(plan: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures (n, 3, 32, 32), uint8, of a plan, and the masks (n, 32, 32) of their main objects."""
+    """The pictures (n, 3, 32, 32), uint8, of a plan, and the masks (n, 32, 32) of their main
+    objects."""
     layers = scene(
         plan["key"], plan["object_class"], plan["cause"], plan["cause_class"], plan["texture"]
     )

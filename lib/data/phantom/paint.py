@@ -1,4 +1,5 @@
-"""Paints the phantom's scenes, without noise, in integers: a background, perhaps a second object, the main object."""
+"""Paints the phantom's scenes, without noise, in integers: a background, perhaps a second object,
+the main object."""
 
 from dataclasses import dataclass
 
@@ -40,7 +41,8 @@ class Scene:
 
 
 def scene(key, object_class, cause, cause_class, texture) -> Scene:
-    """The scenes of n pictures from their random keys (n,), uint64, and their plan, int arrays (n,) of lib.data.phantom.draw."""
+    """The scenes of n pictures from their random keys (n,), uint64, and their plan, int arrays (n,)
+    of lib.data.phantom.draw."""
     alike, double = cause == CAUSE_ALIKE, cause == CAUSE_SECOND
     box, second_box = _boxes(key, object_class, np.where(double, cause_class, 0), alike, double)
     pose = draw(key, 40, 0, len(shapes.TURNS)), draw(key, 41, 0, 2)
@@ -76,10 +78,11 @@ def scene(key, object_class, cause, cause_class, texture) -> Scene:
 
 
 def _boxes(key, main_class, second_class, alike, double) -> tuple[list, list]:
-    """The boxes (top, left, height, width), int64 (n,), in sixteenths of a pixel, of the main and the second object.
+    """The boxes (top, left, height, width), int64 (n,), in sixteenths of a pixel, of the main and
+    the second object.
 
-    With a second object (`double`) the main one keeps to a corner and the second to the opposite one.
-    """
+    With a second object (`double`) the main one keeps to a corner and the second to the opposite
+    one."""
     size = np.where(double, draw(key, 21, *SMALL), draw(key, 22, *SIZES))
     size = np.where(alike, draw(key, 20, *ALIKE_SIZES), size)
     scale = shapes.box_sizes()
@@ -106,12 +109,14 @@ def _colour(key, slot, level) -> np.ndarray:
 
 
 def _shaded(key, slot, level) -> np.ndarray:
-    """An object's surface (n, 3, 32, 32), int16: a colour that brightens evenly across the picture in one direction."""
+    """An object's surface (n, 3, 32, 32), int16: a colour that brightens evenly across the picture
+    in one direction."""
     slope = [draw(key, slot + 4 + axis, -10, 11)[:, None, None] for axis in (0, 1)]
     ramp = (slope[0] * (2 * np.arange(32) - 31)[:, None] + slope[1] * (2 * np.arange(32) - 31)) >> 5
     return (_colour(key, slot, level) + ramp[:, None].astype(np.int16)).clip(0, 255)
 
 
 def _blend(under: np.ndarray, over: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """`over` laid on `under`, both int16 (n, 3, 32 or 1, 32 or 1), as far as `share` (n, 32, 32) says, 0..128."""
+    """`over` laid on `under`, both int16 (n, 3, 32 or 1, 32 or 1), as far as `share` (n, 32, 32)
+    says, 0..128."""
     return under + ((over - under) * share[:, None] >> 7)

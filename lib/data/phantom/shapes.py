@@ -1,7 +1,8 @@
-"""A counter-based random stream: every number is a hash of (seed, split, image, slot), so no draw depends on another.
+"""A counter-based random stream: every number is a hash of (seed, split, image, slot), so no draw
+depends on another.
 
-Integer arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same bytes on every
-platform and with every version of NumPy.
+Integer arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same
+bytes on every platform and with every version of NumPy.
 """
 
 from functools import cache
@@ -13,7 +14,8 @@ from lib.base.random import INCREMENT, MASK, mix
 
 
 def keys(seed: int, stream: int, first: int, count: int) -> np.ndarray:
-    """One uint64 key (count,) for each of the items `first`, `first + 1`, ... of a stream of a seed."""
+    """One uint64 key (count,) for each of the items `first`, `first + 1`, ... of a stream of a
+    seed."""
     start = mix(np.array([((seed + 1) * INCREMENT) & MASK], np.uint64))
     start = mix(start ^ np.array([((stream + 1) * 0xD1B54A32D192ED03) & MASK], np.uint64))
     items = np.arange(first + 1, first + 1 + count, dtype=np.uint64)
@@ -21,13 +23,15 @@ def keys(seed: int, stream: int, first: int, count: int) -> np.ndarray:
 
 
 def draw(item_keys: np.ndarray, slot: int, low: int, high: int) -> np.ndarray:
-    """One integer (N,), int64, from `low` up to and without `high`, for each key (N,); each slot is a fresh number."""
+    """One integer (N,), int64, from `low` up to and without `high`, for each key (N,); each slot is
+    a fresh number."""
     bits = mix(item_keys + np.uint64(((slot + 1) * INCREMENT) & MASK))
     return ((bits >> np.uint64(32)) * np.uint64(high - low) >> np.uint64(32)).astype(np.int64) + low
 
 
 def lattice(item_keys: np.ndarray, slot: int, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """A random byte, int16 0..255, of each cell (y, x) of each item: (N,) keys, cells that broadcast to (N, h, w).
+    """A random byte, int16 0..255, of each cell (y, x) of each item: (N,) keys, cells that
+    broadcast to (N, h, w).
 
     Cells are numbered -32..479 in each direction.
     """
@@ -38,7 +42,8 @@ def lattice(item_keys: np.ndarray, slot: int, y: np.ndarray, x: np.ndarray) -> n
 
 
 def noise(item_keys: np.ndarray, slot: int, count: int) -> np.ndarray:
-    """Noise (N, count), int16: the sum of two uniform half bytes less 15, so triangular on -15..15."""
+    """Noise (N, count), int16: the sum of two uniform half bytes less 15, so triangular on
+    -15..15."""
     words = -(-count // 8)
     bits = mix(item_keys + np.uint64(((slot + 1) * INCREMENT) & MASK))
     bits = mix(bits[:, None] + np.arange(words, dtype=np.uint64) * np.uint64(INCREMENT))
@@ -51,7 +56,9 @@ def noise(item_keys: np.ndarray, slot: int, count: int) -> np.ndarray:
     return (octets >> 4) + (octets & 15) - 15
 
 
-# The phantom's twenty shapes, drawn in integers: silhouettes on a fine grid, averaged down to 32x32 pixels. Shapes come in ten look-alike pairs (classes 2k and 2k + 1): the second has one small detail that the first lacks.
+# The phantom's twenty shapes, drawn in integers: silhouettes on a fine grid, averaged down to 32x32
+# pixels. Shapes come in ten look-alike pairs (classes 2k and 2k + 1): the second has one small
+# detail that the first lacks.
 
 
 GRID = (
@@ -81,7 +88,8 @@ def _wedge(x, y, top, bottom, at_top, at_bottom):
 
 
 def _pairs(x, y):
-    """Ten pairs (name, plain shape, name, detail, adds): the second shape is the first with its detail added or cut."""
+    """Ten pairs (name, plain shape, name, detail, adds): the second shape is the first with its
+    detail added or cut."""
     disc = _ball(x, y, 0, 0, 84)
     ring = disc & ~_ball(x, y, 0, 0, 44)
     house = _box(x, y, -64, -8, 64, 84) | _wedge(x, y, -80, -8, 0, 88)
@@ -116,7 +124,8 @@ def _pairs(x, y):
 
 @cache
 def templates() -> tuple[tuple[str, ...], np.ndarray]:
-    """The class names and the summed areas (class, turn, GRID + 1, GRID + 1), int32, of their silhouettes."""
+    """The class names and the summed areas (class, turn, GRID + 1, GRID + 1), int32, of their
+    silhouettes."""
     ticks = 2 * np.arange(GRID) - GRID + 1
     y0, x0 = np.meshgrid(ticks, ticks, indexing="ij")
     tables, names = [], []
@@ -137,10 +146,11 @@ def templates() -> tuple[tuple[str, ...], np.ndarray]:
 
 @cache
 def box_sizes() -> np.ndarray:
-    """Factors (class,), int64, in 256ths, that make a box of nominal size large enough for its shape.
+    """Factors (class,), int64, in 256ths, that make a box of nominal size large enough for its
+    shape.
 
-    Then the plain shape of every pair covers two fifths of the nominal square; both of a pair have one factor, so that
-    size does not give the class away.
+    Then the plain shape of every pair covers two fifths of the nominal square; both of a pair have
+    one factor, so that size does not give the class away.
     """
     areas = [int(templates()[1][label // 2 * 2, 0, -1, -1]) for label in range(len(templates()[0]))]
     return np.array([isqrt(256 * 256 * 2 * GRID * GRID // (5 * area)) for area in areas], np.int64)
@@ -149,8 +159,8 @@ def box_sizes() -> np.ndarray:
 def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:
     """How much of each pixel a shape covers: (N, 32, 32), int16, 0 (nothing) to 128 (all of it).
 
-    All arguments are int64 (N,): class, row of TURNS, 0 or 1, and the template's box in sixteenths of a pixel.
-    """
+    All arguments are int64 (N,): class, row of TURNS, 0 or 1, and the template's box in sixteenths
+    of a pixel."""
     edges = np.arange(33) * 16
     rows = (
         (edges - top[:, None]) * GRID // height[:, None]
@@ -168,7 +178,9 @@ def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:
     return (covered * 128 // area).astype(np.int16)
 
 
-# The phantom's backgrounds: textures in integers, each a field 0..128 that blends two colours. The first TIED textures each belong to one class (see phantom.TIED_CLASSES), the rest are the neutral pool.
+# The phantom's backgrounds: textures in integers, each a field 0..128 that blends two colours. The
+# first TIED textures each belong to one class (see phantom.TIED_CLASSES), the rest are the neutral
+# pool.
 
 
 TIED = 8
@@ -210,7 +222,8 @@ def _cloud(keys, slot, step):
 
 
 def field(texture: int, keys: np.ndarray) -> np.ndarray:
-    """The texture's field (N, 32, 32), int16 0..128, for the images with these keys (N,); every image differs."""
+    """The texture's field (N, 32, 32), int16 0..128, for the images with these keys (N,); every
+    image differs."""
     py, px, a, b = (draw(keys, 200 + slot, 0, 64)[:, None, None] for slot in range(4))
     y, x = _Y + py, _X + px
     slant = np.where(a % 2 == 0, x + y, x - y + 64)
