@@ -222,7 +222,7 @@ bench: $(STAMP) ## measure training, prediction and the stages beside a plain lo
 
 .PHONY: fuzz soak audit
 fuzz: $(TESTED) ## 10,000 parameter files and 10,000 damaged artefacts: none is accepted wrongly, none ends in a traceback (5 min)
-	FUZZ=10000 $(RUN) -m pytest -q tests/test_fuzz.py
+	FUZZ=10000 $(RUN) -m pytest -q tests/base/test_fuzz.py
 soak: $(STAMP) ## a hundred kills at random moments, and the same bits at the end (10 min)
 	@exec $(RUN) benchmarks/soak.py
 audit: $(STAMP) ## known vulnerabilities in the locked packages: pip-audit in an environment of its own, over the network

@@ -57,7 +57,7 @@ MUTANTS = [
         ),
         (
             "`kill -9` inside the writing of a checkpoint",
-            "test_runs.py::test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole",
+            "test_artefacts.py::test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole",
             "previous-checkpoint",
             "newest.unlink()",
         ),
@@ -65,7 +65,7 @@ MUTANTS = [
             "`kill -9` while a run is published",
             "test_resume.py::test_a_run_killed_while_it_is_published_is_published_again",
             "record-last",
-            ("predict.write_record(", "checkpoint.remove(state.folder)\npredict.write_record("),
+            ("write_record(", "checkpoint.remove(state.folder)\nwrite_record("),
         ),
         (
             "SIGTERM or Ctrl-C inside a step",
@@ -163,19 +163,19 @@ MUTANTS = [
         # --- files
         (
             "an error, a signal or `kill -9` inside the writing of a file",
-            "test_runs.py::test_kill_9_inside_a_write_leaves_the_old_file",
+            "test_artefacts.py::test_kill_9_inside_a_write_leaves_the_old_file",
             "written-beside",
             "descriptor, temporary = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), path",
         ),
         (
             "power lost after the renaming",
-            "test_runs.py::test_the_content_is_on_the_disk_before_the_name_is",
+            "test_artefacts.py::test_the_content_is_on_the_disk_before_the_name_is",
             "content-before-name",
             OUT,
         ),
         (
             "a full disk",
-            "test_runs.py::test_a_full_disk_leaves_the_old_file_and_says_so",
+            "test_artefacts.py::test_a_full_disk_leaves_the_old_file_and_says_so",
             "full-disk",
             OUT,
         ),
@@ -187,7 +187,7 @@ MUTANTS = [
         ),
         (
             "a device, a pipe or a folder where a file should go",
-            "test_runs.py::test_what_is_no_regular_file_is_never_replaced",
+            "test_artefacts.py::test_what_is_no_regular_file_is_never_replaced",
             "regular-file",
             OUT,
         ),
@@ -199,19 +199,19 @@ MUTANTS = [
         ),
         (
             "a truncated, empty, longer or bit-flipped file of a run",
-            "test_runs.py::test_a_spoilt_file_of_a_run_is_refused_by_name",
+            "test_artefacts.py::test_a_spoilt_file_of_a_run_is_refused_by_name",
             "file-sum",
             OUT,
         ),
         (
             "a changed record of a run",
-            "test_runs.py::test_no_flipped_bit_of_a_record_goes_unnoticed",
+            "test_artefacts.py::test_no_flipped_bit_of_a_record_goes_unnoticed",
             "record-sum",
-            ("!= runs.digest(info)", "is None"),
+            ("!= artefacts.digest(info)", "is None"),
         ),
         (
             "a damaged checkpoint",
-            "test_runs.py::test_a_spoilt_checkpoint_is_named_and_the_one_before_is_used",
+            "test_artefacts.py::test_a_spoilt_checkpoint_is_named_and_the_one_before_is_used",
             "checkpoint-sum",
             OUT,
         ),
@@ -229,38 +229,38 @@ MUTANTS = [
         ),
         (
             "runs of two data sets in one study",
-            "test_runs.py::test_runs_of_other_data_are_not_compared",
+            "test_artefacts.py::test_runs_of_other_data_are_not_compared",
             "same-data",
             OUT,
         ),
         (
             "a malicious checkpoint with the right sum",
-            "test_runs.py::"
+            "test_artefacts.py::"
             "test_a_foreign_checkpoint_with_the_right_sum_is_refused_and_runs_nothing",
             "checkpoint-weights-only",
             ("weights_only=True", "weights_only=False"),
         ),
         (
             "a malicious array file",
-            "test_runs.py::test_arrays_that_hold_objects_are_refused_unopened",
+            "test_artefacts.py::test_arrays_that_hold_objects_are_refused_unopened",
             "arrays-only",
             ("allow_pickle=False", "allow_pickle=True"),
         ),
         (
             "a malicious pickle in place of the data",
-            "test_data.py::test_a_malicious_pickle_with_the_right_sum_runs_nothing",
+            "test_dataset.py::test_a_malicious_pickle_with_the_right_sum_runs_nothing",
             "three-names",
             "return super().find_class(module, name)",
         ),
         (
             "data that are not the official files",
-            "test_data.py::test_a_file_with_the_wrong_sum_is_named_and_not_opened",
+            "test_dataset.py::test_a_file_with_the_wrong_sum_is_named_and_not_opened",
             "official-sum",
             OUT,
         ),
         (
             "data missing and no network",
-            "test_data.py::"
+            "test_dataset.py::"
             "test_missing_data_is_one_message_with_the_folder_the_files_and_a_way_out",
             "no-network",
             "raise",
@@ -268,49 +268,49 @@ MUTANTS = [
         # --- parameters
         (
             "an unknown, missing or misspelt parameter",
-            "test_params.py::test_a_misspelt_parameter_gets_a_suggestion",
+            "test_config.py::test_a_misspelt_parameter_gets_a_suggestion",
             "strict-parameters",
             ("extra='forbid'", "extra='ignore'"),
         ),
         (
             "a value of the wrong type",
-            "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
+            "test_config.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
             "strict-parameters",
             ("strict=True", "strict=False"),
         ),
         (
             "NaN and infinity",
-            "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
+            "test_config.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
             "strict-parameters",
             ("allow_inf_nan=False", "allow_inf_nan=True"),
         ),
         (
             "a milestone after the last epoch",
-            "test_params.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
+            "test_config.py::test_one_mistake_is_one_line_with_file_key_rule_and_value",
             "milestones-inside",
             (" or any((milestone >= epochs for milestone in milestones))", ""),
         ),
         (
             "CutMix with one class",
-            "test_train.py::test_cutmix_with_one_class_is_refused",
+            "test_loop.py::test_cutmix_with_one_class_is_refused",
             "two-classes-for-cutmix",
             OUT,
         ),
         (
             "a key given twice",
-            "test_params.py::test_a_key_given_twice_is_refused_with_its_line",
+            "test_config.py::test_a_key_given_twice_is_refused_with_its_line",
             "given-once",
             OUT,
         ),
         (
             "`1e-3`, `010`, `12:30`, dates in YAML",
-            "test_params.py::test_scalars_mean_what_they_look_like",
+            "test_config.py::test_scalars_mean_what_they_look_like",
             "decimal-numbers",
             ("|[0-9]+[eE][-+]?[0-9]+|", "|"),
         ),
         (
             "code in YAML",
-            "test_params.py::test_code_in_yaml_is_refused_and_does_not_run",
+            "test_config.py::test_code_in_yaml_is_refused_and_does_not_run",
             "safe-yaml",
             ("yaml.SafeLoader", "yaml.UnsafeLoader"),
         ),
@@ -325,7 +325,7 @@ MUTANTS = [
         ),
         (
             "names of studies and arms that are paths or code",
-            "test_params.py::test_names_that_are_more_than_names_are_refused",
+            "test_config.py::test_names_that_are_more_than_names_are_refused",
             "plain-names",
             "Name = str",
         ),
@@ -381,7 +381,7 @@ MUTANTS = [
         ),
         (
             "logits that are not finite",
-            "test_runs.py::test_logits_that_are_not_finite_are_refused",
+            "test_artefacts.py::test_logits_that_are_not_finite_are_refused",
             "finite-logits",
             OUT,
         ),
@@ -434,7 +434,7 @@ MUTANTS = [
             "test_surroundings.py::"
             "test_nothing_is_written_to_the_checkout_when_outputs_are_elsewhere",
             "study-folder",
-            ("runs.ROOT", "((runs.ROOT / 'ran').touch() or runs.ROOT)"),
+            ("artefacts.ROOT", "((runs.ROOT / 'ran').touch() or runs.ROOT)"),
         ),
         (
             "a clock that jumps",
@@ -508,6 +508,16 @@ def survives(project: Path, mutant: Mutant) -> str:
     return said.get(result.returncode, "the test did not run: " + result.stdout[-300:])
 
 
+def file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def place(project: Path, test: str) -> Path:
+    """The one file of that name, in whichever folder of tests/ it lies."""
+    (found,) = (project / "tests").rglob(file_of(test))
+    return found
+
+
 def run(project: Path, *tests: str) -> subprocess.CompletedProcess:
     command = [
         sys.executable,
@@ -517,7 +527,7 @@ def run(project: Path, *tests: str) -> subprocess.CompletedProcess:
         "-x",
         "-p",
         "no:cacheprovider",
-        *(f"tests/{test}" for test in tests),
+        *(str(place(project, test)) + test.removeprefix(file_of(test)) for test in tests),
     ]
     return subprocess.run(
         command,

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from lib.training.record import Predictions, Run
 
@@ -81,3 +83,18 @@ def run(seed: int = 0, images: int = 300, params: dict | None = None, **options)
         predictions(seed + 1000, images, **options | {"noise": 7}),
         predictions(seed, images, **options),
     )
+
+
+def with_statistics(model: nn.Module) -> nn.Module:
+    """BatchNorm statistics and weights that are not their initial ones."""
+    generator = torch.Generator().manual_seed(5)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor, low in (
+                (module.running_mean, -0.5),
+                (module.running_var, 0.5),
+                (module.weight.data, 0.5),
+                (module.bias.data, -0.5),
+            ):
+                tensor.copy_(low + torch.rand(tensor.shape, generator=generator))
+    return model

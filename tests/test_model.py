@@ -1,5 +1,6 @@
 import pytest
 import torch
+from synthetic import with_statistics
 from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 
@@ -12,21 +13,6 @@ def reference(num_classes: int) -> nn.Module:
     model = torchvision_resnet18(num_classes=num_classes)
     model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     model.maxpool = nn.Identity()
-    return model
-
-
-def with_statistics(model: nn.Module) -> nn.Module:
-    """BatchNorm statistics and weights that are not their initial ones."""
-    generator = torch.Generator().manual_seed(5)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor, low in (
-                (module.running_mean, -0.5),
-                (module.running_var, 0.5),
-                (module.weight.data, 0.5),
-                (module.bias.data, -0.5),
-            ):
-                tensor.copy_(low + torch.rand(tensor.shape, generator=generator))
     return model
 
 

@@ -32,7 +32,7 @@ def test_every_row_of_the_table_is_a_mutant_and_every_mutant_a_row():
 
 @pytest.mark.parametrize("file", sorted({mutant.test.split("::")[0] for mutant in mutants.MUTANTS}))
 def test_every_named_test_exists(file):
-    tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+    tree = ast.parse(mutants.place(ROOT, file).read_text(encoding="utf-8"))
     there = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     named = {
         re.sub(r"\[.*", "", mutant.test.split("::")[1])

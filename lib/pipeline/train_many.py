@@ -81,7 +81,7 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
         device = machine.choose_device(p.device)
         precision = machine.choose_precision(p.precision, device)
         fingerprint = machine.fingerprint(device, precision, p.data)
-        key = record.key(p, splits.digest, fingerprint)
+        key = record.key(p, splits.digest)
         if record.finished(folder, key):
             print(f"{name}  finished before", flush=True)
             return "finished"

@@ -3,7 +3,7 @@ step is one CUDA graph.
 
 The same recipe as lib.training.loop's plain step, in tensor operations alone: no value travels to
 the host within an epoch, so that a batch may be launched while the one before it is computed. On a
-CPU the formulation gives the plain step's bits (tests/test_graphs.py)."""
+CPU the formulation gives the plain step's bits (tests/training/test_cuda_graph.py)."""
 
 from dataclasses import dataclass
 

@@ -47,6 +47,7 @@ class State:
     seconds: float = 0.0  # of the current epoch, before the last interruption
     saved: float = field(default_factory=time.monotonic)
     engine: cuda_graph.Engine = None  # takes the steps on a GPU
+    machines: list[dict] = field(default_factory=list)  # fingerprints of those that trained it
 
 
 def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
@@ -86,6 +87,12 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
         state.epoch, state.step, state.history = found["epoch"], found["step"], found["history"]
         # guard: totals-go-on
         state.totals, state.seconds = found["totals"].to(device), found["seconds"]
+        state.machines = found["machines"]
+    here = machine.fingerprint(device, precision, params.data)
+    if here not in state.machines:
+        if state.machines:
+            print("goes on from a checkpoint of another machine: its bits are of both", flush=True)
+        state.machines.append(here)
     return state
 
 
@@ -260,6 +267,7 @@ def save(state: State) -> None:
             "history": state.history,
             "totals": state.totals.cpu(),
             "seconds": state.seconds,
+            "machines": state.machines,
             "model": state.model.state_dict(),
             "optimizer": state.optimizer.state_dict(),
         },

@@ -101,7 +101,7 @@ def processor() -> str:
 def fingerprint(device: torch.device, precision: str, data: str = "") -> dict:
     """What must be equal for two runs with one seed to be equal bit for bit."""
     found = {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "device": device.type,
         "device_name": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),

@@ -231,16 +231,11 @@ def content(params: dict) -> dict:
     return {name: value for name, value in todays(params).items() if name not in NOT_CONTENT}
 
 
-def key(params, data_digest: str, fingerprint: dict) -> str:
-    """What a run's bits depend on: parameters, data, code, machine."""
+def key(params, data_digest: str) -> str:
+    """What a run is known by: parameters, data, code. Its machine stands beside it in run.json."""
     deciding = code.digest(artefacts.ROOT / name for name in CODE)
     return artefacts.digest(
-        {
-            "params": content(params.model_dump()),
-            "data": data_digest,
-            "code": deciding,
-            "fingerprint": fingerprint,
-        }
+        {"params": content(params.model_dump()), "data": data_digest, "code": deciding}
     )
 
 
@@ -308,6 +303,8 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
             for name in ("model.safetensors", "history.csv", "predictions.npz")
         },
     }
+    if len(state.machines) > 1:
+        info["machines"] = state.machines
     if state.engine and not state.engine.usable:
         info["steps"] = "one by one"  # a CUDA graph, which the fingerprint names, was not captured
     # guard: record-last

@@ -11,7 +11,7 @@ import pytest
 from lib.base.config import STAGES, Stage, check
 from lib.pipeline.execute import defaults
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("0*.ipynb"))
 EXPLORER = FOLDER / "explore.ipynb"
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from IPython.display import Markdown
 from IPython.utils.capture import capture_output
-from test_params import parameters_cell
-from test_resume import SETTINGS
+from parameters import parameters_cell
+from small_runs import SETTINGS
 
 from lib.base import artefacts
 from lib.base.config import Train

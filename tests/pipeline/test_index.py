@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from documents import assert_nothing_runs_or_loads
 from PIL import Image
-from test_export import assert_nothing_runs_or_loads
 
 from lib.base import artefacts
 from lib.pipeline import index

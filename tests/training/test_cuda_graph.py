@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from small_runs import WIDE_SETTINGS
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -15,7 +16,6 @@ from lib.base import random
 from lib.base.config import Train
 from lib.data import augment, dataset
 from lib.training import cuda_graph, loop, machine, record
-from tests.test_train import SETTINGS
 
 SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
 
@@ -28,7 +28,7 @@ def splits():
 def started(splits, folder, **changes):
     torch.set_num_threads(1)
     settings = (
-        SETTINGS
+        WIDE_SETTINGS
         | {
             "width": 4,
             "batch_size": 16,
@@ -186,6 +186,7 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
     monkeypatch.setattr(loop, "resnet18", network)
     monkeypatch.setattr(torch.Tensor, "backward", backward)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
+    monkeypatch.setattr(loop.machine, "fingerprint", lambda *_: {})
     with FakeTensorMode(allow_non_fake_inputs=True):
         state = loop.start(host.params, splits, tmp_path, torch.device("cuda"), "fp32", key="none")
         monkeypatch.setattr(cuda_graph, "CAPTURES", False)

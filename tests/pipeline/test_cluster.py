@@ -18,7 +18,7 @@ from project import copied, environment
 from lib.base import signals
 from lib.pipeline import cluster
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
 TINY = {
     "train_size": 300,

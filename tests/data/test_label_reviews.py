@@ -185,7 +185,7 @@ def test_what_reviewers_rejected_is_corrected_only_where_they_agree_on_the_other
 def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monkeypatch, capsys):
     monkeypatch.setenv("CIFAR100_ROOT", str(place))
     monkeypatch.setattr(
-        label_reviews.cifar100, "read", lambda: ({}, {"fine_labels": LABELS.tolist()}, {})
+        label_reviews.cifar, "read", lambda: ({}, {"fine_labels": LABELS.tolist()}, {})
     )
     (place / label_reviews.DUPLICATES[1]).unlink()
     assert label_reviews.main() == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
-from test_model import with_statistics
+from synthetic import with_statistics
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms.functional import crop, hflip, pad
 

@@ -9,8 +9,8 @@ import subprocess
 
 import made_up
 from bs4 import BeautifulSoup
+from documents import assert_nothing_runs_or_loads, pdf_text, structure
 from pypdf import PdfReader
-from test_export import assert_nothing_runs_or_loads, pdf_text, structure
 
 from lib.export.html import ReportHTML
 from lib.export.pdf import ReportPDF

@@ -17,7 +17,7 @@ from lib.evaluation import failures, summary
 from lib.report import comparison, confidence, exhibits, provenance, training
 from lib.training import record
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "released" / "smoke"
 STORY = (
     training.finding,

@@ -189,11 +189,8 @@ def test_summary_counts():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A project with released/smoke in it and an unfinished and a finished study in outputs."""
+    shutil.copytree(artefacts.ROOT / "released" / "smoke", tmp_path / "released" / "smoke")
     monkeypatch.setattr(artefacts, "ROOT", tmp_path)
-    shutil.copytree(
-        loading.Path(__file__).parent.parent / "released" / "smoke",
-        tmp_path / "released" / "smoke",
-    )
     (tmp_path / "outputs" / "begun" / "baseline" / "seed-0").mkdir(parents=True)
     (tmp_path / "outputs" / "begun" / "baseline" / "seed-0" / "history.part.csv").write_text(
         "epoch\n"

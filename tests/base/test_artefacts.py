@@ -17,11 +17,11 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import load as load_safetensors
+from small_runs import content, make_run, with_its_sum
 
 from lib.base import artefacts
 from lib.base.artefacts import ArtefactError
 from lib.evaluation import summary
-from lib.model import resnet18
 from lib.training import checkpoint, record
 
 OLD = b"the old content"
@@ -281,8 +281,8 @@ def test_damage_is_refused_by_name_or_harmless_but_never_another_error(tmp_path,
     path = tmp_path / name
     write(path)
     refused = 0
-    for content in damaged(path.read_bytes()):
-        path.write_bytes(content)
+    for spoilt in damaged(path.read_bytes()):
+        path.write_bytes(spoilt)
         try:
             assert isinstance(read(path), dict)
         except ArtefactError as error:
@@ -341,35 +341,6 @@ def test_arrays_that_hold_objects_are_refused_unopened(tmp_path):
 
 
 # --- a run folder
-
-
-def make_run(folder, logits=None):
-    """A finished run as its record describes it, with weights of a tiny network."""
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(6, 3)).astype(np.float32) if logits is None else logits
-    arrays = {
-        f"{split}_{what}": value
-        for split in ("val", "test")
-        for what, value in (
-            ("index", np.arange(6)),
-            ("labels", np.arange(6) % 3),
-            ("logits", logits),
-        )
-    }
-    artefacts.write_arrays(folder / "predictions.npz", **arrays)
-    artefacts.write_table(
-        folder / "history.csv", pd.DataFrame({"epoch": [1, 2], "train_loss": [1.5, 0.5]})
-    )
-    artefacts.write_weights(folder / "model.safetensors", resnet18(3, 1))
-    sums = {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("predictions.npz", "history.csv", "model.safetensors")
-    }
-    record.write_record(
-        folder / "run.json",
-        {"params": {"width": 1}, "data_digest": "d", "key": "k", "sha256": sums},
-    )
-    return folder
 
 
 @pytest.fixture
@@ -465,10 +436,6 @@ def test_runs_of_other_data_are_not_compared(tmp_path):
 # --- checkpoints
 
 
-def content(step, key="k"):
-    return {"key": key, "step": step, "tensor": torch.arange(100.0) + step}
-
-
 def test_a_checkpoint_of_a_gpu_is_read_into_main_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
     checkpoint.write(tmp_path, content(1))
@@ -519,10 +486,6 @@ def test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole(tmp_path, moment):
 
     assert in_child(work) == -signal.SIGKILL
     assert checkpoint.read(tmp_path, "k")["step"] == 2
-
-
-def with_its_sum(payload: bytes) -> bytes:
-    return hashlib.sha256(payload).digest() + payload
 
 
 def saved(value, **options) -> bytes:

@@ -98,7 +98,9 @@ def test_the_list_and_the_code_cite_the_same_papers():
     one_seed = everything | {"study": everything["study"] | {"seeds": [1]}}
     listed = provenance.sources(everything) + provenance.sources(one_seed)
     code = "\n".join(
-        path.read_text() for path in (ROOT / "lib").glob("*.py") if path.name != "references.py"
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "lib").rglob("*.py")
+        if path.name != "provenance.py"
     )
     assert len(papers(listed)) > 20
     assert papers(listed) - papers(code) == {"1512.00567"}  # torch smooths labels

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from test_resume import started
+from small_runs import started
 
 from lib.training import loop, machine
 

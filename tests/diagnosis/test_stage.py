@@ -307,9 +307,9 @@ def marked(everything, monkeypatch):
         assert digest == f"digest of {params['name']}"
         return others[params["name"]]
 
-    monkeypatch.setattr(score.predict, "load_run", load_run)
-    monkeypatch.setattr(score.predict, "load_model", lambda run, classes: (run.name, classes))
-    monkeypatch.setattr(score.data, "load_for", load_for)
+    monkeypatch.setattr(score.record, "load_run", load_run)
+    monkeypatch.setattr(score.record, "load_model", lambda run, classes: (run.name, classes))
+    monkeypatch.setattr(score.dataset, "load_for", load_for)
     monkeypatch.setattr(
         score,
         "examine",
@@ -429,7 +429,7 @@ def opinion(monkeypatch):
     """Reviewers looked at two test images of three and rejected one of four."""
     places = np.arange(60)
     given = Opinion(places % 3 > 0, places % 4 == 1, places, places.astype(str), "reviewers")
-    monkeypatch.setattr(score.rescored, "known", lambda splits: (given, None))
+    monkeypatch.setattr(score.labels, "known", lambda splits: (given, None))
     return given
 
 
@@ -463,7 +463,7 @@ def test_without_errors_or_reviewers_there_is_nothing_to_review(
         == {"errors": 0, "estimate": None, "low": 0.0, "high": 1.0}
     )
     for known in (None, Opinion(*[np.ones(60, bool)] * 4, "planted")):
-        monkeypatch.setattr(score.rescored, "known", lambda splits, known=known: (known, None))
+        monkeypatch.setattr(score.labels, "known", lambda splits, known=known: (known, None))
         assert score.reviewed(everything, splits) is None
 
 

@@ -11,38 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_runs import SETTINGS, started
 
 from lib.base import artefacts
 from lib.base.config import Train
-from lib.data import dataset
-from lib.training import checkpoint, loop, record
+from lib.training import checkpoint, loop, machine, record
 
-SETTINGS = dict(
-    study="test",
-    arm="both",
-    seed=5,
-    data="phantom",
-    root="",
-    image_size=32,
-    data_seed=0,
-    train_size=90,
-    val_size=40,
-    test_size=40,
-    width=2,
-    epochs=3,
-    milestones=[2],
-    batch_size=20,
-    learning_rate=0.05,
-    momentum=0.9,
-    weight_decay=5e-4,
-    augment=True,
-    cutmix_probability=0.5,
-    cutmix_alpha=1.0,
-    label_smoothing=0.1,
-    precision="fp32",
-    device="cpu",
-    threads=1,
-)
 STEPS = 5  # an epoch's; the last has 10 images
 FINGERPRINT = {"torch": torch.__version__, "threads": 1}
 CLOCKS = {"seconds", "images_per_second"}
@@ -52,14 +26,6 @@ FORKS = multiprocessing.get_context(
 FORKS.set_forkserver_preload(
     ["lib.training.record", "pytest", "torch._dynamo"]
 )  # the last is what an optimizer imports
-
-
-def started(outputs, **changes):
-    torch.set_num_threads(1)
-    params = Train(**SETTINGS | {"outputs": str(outputs)} | changes)
-    splits = dataset.load("phantom", sizes={"train": 90, "val": 40, "test": 40}, seed=0)
-    key = record.key(params, splits.digest, FINGERPRINT)
-    return loop.start(params, splits, record.folder(params), torch.device("cpu"), "fp32", key)
 
 
 def finish(state, steps_of=lambda state, steps: steps, after_epoch=lambda state: None):
@@ -384,50 +350,81 @@ NAMES = dict(
 def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_else():
     base = Train(**SETTINGS, outputs="x")
     assert set(CHANGES) | set(NAMES) == set(Train.model_fields)
-    key = record.key(base, "d", FINGERPRINT)
+    key = record.key(base, "d")
 
     def with_each(changes):
         return [
-            record.key(base.model_copy(update={name: value}), "d", FINGERPRINT)
+            record.key(base.model_copy(update={name: value}), "d")
             for name, value in changes.items()
         ]
 
     others = with_each(CHANGES)
-    others += [
-        record.key(base, "e", FINGERPRINT),
-        record.key(base, "d", FINGERPRINT | {"threads": 2}),
-    ]
+    others.append(record.key(base, "e"))
     assert len({key, *others}) == 1 + len(others)
     assert set(with_each(NAMES)) == {key}
 
 
-def test_the_key_changes_with_the_code_of_training_and_not_with_a_plots(tmp_path, monkeypatch):
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A copy of lib, as the project; a function that gives the key with a file's text replaced."""
     shutil.copytree(
         artefacts.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__")
     )
-    base, real = Train(**SETTINGS, outputs="x"), record.key(Train(**SETTINGS, outputs="x"), "d", {})
     monkeypatch.setattr(artefacts, "ROOT", tmp_path)
-    assert record.key(base, "d", {}) == real
-    for name in (
-        "train",
-        "model",
-        "cutmix",
-        "augment",
-        "recipe",
-        "randomness",
-        "data",
-        "inference",
-        "streams",
-        "walk",
-    ):
-        path = tmp_path / "lib" / f"{name}.py"
-        before = path.read_bytes()
-        path.write_bytes(before + b"\n")
-        assert record.key(base, "d", {}) != real, name
-        path.write_bytes(before)
-    for name in ("plots", "captions", "export", "predict"):
-        (tmp_path / "lib" / f"{name}.py").write_bytes(b"")
-    assert record.key(base, "d", {}) == real
+
+    def key(file="", old="", new=""):
+        path = tmp_path / "lib" / (file or "model.py")
+        before = path.read_text(encoding="utf-8")
+        assert old in before
+        path.write_text(before.replace(old, new, 1) if old else before + new, encoding="utf-8")
+        found = record.key(Train(**SETTINGS, outputs="x"), "d")
+        path.write_text(before, encoding="utf-8")
+        return found
+
+    return key
+
+
+DECIDING = """model cutmix base/random data/dataset data/augment data/streams training/loop
+training/inference training/cuda_graph training/machine""".split()
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_the_key_changes_with_the_code_that_decides_bits(copied, name):
+    assert copied(f"{name}.py", new="\nADDED = 1\n") != copied()
+
+
+@pytest.mark.parametrize(
+    "file, old, new",
+    [
+        ("training/loop.py", "CHECKPOINT_SECONDS = 60", "# a comment\nCHECKPOINT_SECONDS = 60"),
+        ("training/loop.py", '"""A run that cannot go on."""', '"""Another docstring."""'),
+        ("training/loop.py", "Try a smaller learning_rate", "Perhaps a smaller learning_rate"),
+        ("training/loop.py", "goes on from a checkpoint of", "goes on, from a checkpoint of"),
+        ("report/style.py", "", "\nADDED = 1\n"),
+        ("evaluation/paired.py", "", "\nADDED = 1\n"),
+    ],
+)
+def test_no_comment_docstring_message_or_plot_changes_the_key(copied, file, old, new):
+    assert copied(file, old, new) == copied()
+
+
+def test_a_changed_constant_of_the_loop_changes_the_key(copied):
+    assert (
+        copied("training/loop.py", "CLEAN_TRAIN_IMAGES = 5_000", "CLEAN_TRAIN_IMAGES = 4_000")
+        != copied()
+    )
+    assert copied("training/loop.py", "initial * 0.1", "initial * 0.2") != copied()
+
+
+def test_a_run_of_another_machine_goes_on_and_says_so(tmp_path, undisturbed, monkeypatch, capsys):
+    state = started(tmp_path)
+    loop.save(state)
+    monkeypatch.setattr(machine, "processor", lambda: "another")
+    state = started(tmp_path)
+    assert "of another machine" in capsys.readouterr().out
+    assert [one["device_name"] != "another" for one in state.machines] == [True, False]
+    info = record.publish(finish(state), state.machines[-1], {}).info
+    assert info["machines"] == state.machines and len(undisturbed.machines) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from small_runs import WIDE_SETTINGS
 from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 from torchvision.transforms import v2
@@ -16,34 +17,6 @@ from lib.base.config import Train
 from lib.data import augment, dataset
 from lib.training import loop
 
-SETTINGS = dict(
-    study="test",
-    outputs="unused",
-    arm="test",
-    seed=3,
-    data="phantom",
-    root="",
-    image_size=32,
-    data_seed=0,
-    train_size=24,
-    val_size=20,
-    test_size=20,
-    width=64,
-    epochs=2,
-    milestones=[1],
-    batch_size=10,
-    learning_rate=0.002,
-    momentum=0.9,
-    weight_decay=0.5,
-    augment=False,
-    cutmix_probability=0.0,
-    cutmix_alpha=1.0,
-    label_smoothing=0.1,
-    precision="fp32",
-    device="cpu",
-    threads=1,
-)
-
 
 @pytest.fixture(scope="module")
 def splits():
@@ -53,7 +26,7 @@ def splits():
 def started(splits, folder, **changes):
     torch.set_num_threads(1)
     return loop.start(
-        Train(**SETTINGS | changes), splits, folder, torch.device("cpu"), "fp32", key="none"
+        Train(**WIDE_SETTINGS | changes), splits, folder, torch.device("cpu"), "fp32", key="none"
     )
 
 
@@ -138,14 +111,14 @@ def test_mixed_labels_are_those_of_torchvisions_cutmix_for_the_same_box():
 
 
 def test_cutmix_happens_at_its_probability_and_depends_on_seed_and_step_alone():
-    params = Train(**SETTINGS | {"cutmix_probability": 0.5})
+    params = Train(**WIDE_SETTINGS | {"cutmix_probability": 0.5})
     images, labels = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
     lams = [cutmix.mix(images, labels, params, step)[3] for step in range(600)]
     mixed = np.mean([lam < 1 for lam in lams])  # a box can also be clipped to nothing, rarely
     assert mixed == pytest.approx(0.5, abs=0.07)
     assert lams == [cutmix.mix(images, labels, params, step)[3] for step in range(600)]
-    never = Train(**SETTINGS | {"cutmix_probability": 0.0})
-    always = Train(**SETTINGS | {"cutmix_probability": 1.0})
+    never = Train(**WIDE_SETTINGS | {"cutmix_probability": 0.0})
+    always = Train(**WIDE_SETTINGS | {"cutmix_probability": 1.0})
     assert all(cutmix.mix(images, labels, never, step)[3] == 1 for step in range(50))
     assert np.mean([cutmix.mix(images, labels, always, step)[3] < 1 for step in range(50)]) > 0.9
 

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_params import BASES
-from test_runs import content, make_run, with_its_sum
+from parameters import BASES
+from small_runs import content, make_run, with_its_sum
 
 from lib.base import artefacts, config
 from lib.base.config import ParameterError, parse_yaml, read_yaml

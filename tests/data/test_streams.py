@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_resume import SETTINGS
+from small_runs import SETTINGS
 
 from lib.base.config import Train
 from lib.data import augment, dataset, streams
