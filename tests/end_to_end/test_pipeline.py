@@ -85,9 +85,9 @@ def test_a_second_make_does_nothing(finished, project):
     "changed, reruns, spares",
     [
         ("lib/report/style.py", "04_compare", "01_train"),
-        ("lib/export/notebook.py", "lib.export.notebook", "05_report.ipynb outputs"),
+        ("lib/export/notebook.py", "-m lib.export ", "05_report.ipynb outputs"),
         ("lib/training/loop.py", "01_train", None),
-        ("lib/rule.json", "03_gradcam", "01_train"),
+        ("lib/diagnosis/rule.json", "03_gradcam", "01_train"),
         ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),
         ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"),
         ("requirements.txt", None, "01_train"),
