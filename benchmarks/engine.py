@@ -207,7 +207,7 @@ def rows(arguments, splits, pool) -> dict:
         loop.train_epoch(state)
 
     batch, labels = part.train.images[:BATCH], part.train.labels[:BATCH]
-    draws = augment.draw(0, 0, part.train.index[:BATCH], True)
+    draws = augment.draw_augmentation(0, 0, part.train.index[:BATCH], True)
     ready = augment.training_batch(batch, draws, splits.mean, splits.std)
 
     def step():

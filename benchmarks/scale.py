@@ -330,7 +330,7 @@ def draw(rows: list[dict]) -> None:
 
     from lib.report import style
 
-    style.style()
+    style.apply()
     figure, axes = plt.subplots(
         2, len(STAGES), figsize=(11, 4.4), layout="constrained", sharex=True, sharey="row"
     )

@@ -117,7 +117,7 @@ def cost(folder: Path, steps: int) -> dict:
     )
     found |= {"predicted_images_per_s": len(splits.test) / seconds, "peak_gb": peak()}
     batch = splits.train.images[:BATCH]
-    draws = augment.draw(0, 0, splits.train.index[:BATCH], True, SIDE)
+    draws = augment.draw_augmentation(0, 0, splits.train.index[:BATCH], True, SIDE)
     ready = augment.training_batch(batch, draws, splits.mean, splits.std)
     _, seconds = timed(
         lambda: [
@@ -173,7 +173,10 @@ def _pipeline(splits, batches: int) -> None:
     ]
     for rows, batch in zip(order, streams.batches(splits.train.images, order)):
         augment.training_batch(
-            batch, augment.draw(0, 9, splits.train.index[rows], True, SIDE), splits.mean, splits.std
+            batch,
+            augment.draw_augmentation(0, 9, splits.train.index[rows], True, SIDE),
+            splits.mean,
+            splits.std,
         )
 
 

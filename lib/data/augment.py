@@ -24,7 +24,7 @@ def normalise(images: torch.Tensor, mean, std) -> torch.Tensor:
     return (images.float() / 255 - mean) / std
 
 
-def draw(
+def draw_augmentation(
     seed: int, epoch: int, index: np.ndarray, augment: bool, image_size: int = 32
 ) -> torch.Tensor | None:
     """(N, 3) whole numbers: top offset 0..8, left offset 0..8, flip 0..1, for image `index` in that
@@ -47,8 +47,8 @@ def crop_and_flip(images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """Shift each image by its own offsets after zero padding by an eighth of its side, and flip it
     left to right where drawn.
 
-    images: uint8 (N, 3, h, w), square; draws: (N, 3) from `draw`. The input is not changed.
-    """
+    images: uint8 (N, 3, h, w), square; draws: (N, 3) from `draw_augmentation`. The input is not
+    changed."""
     count, channels, height, width = images.shape
     padding = width // PADDED
     rows = draws[:, 0, None] + torch.arange(height, device=images.device)  # (N, h)
@@ -86,7 +86,10 @@ def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]
 
     def training(images, index, epoch):
         return training_batch(
-            images, draw(seed, epoch, index, augment, images.shape[-1]), splits.mean, splits.std
+            images,
+            draw_augmentation(seed, epoch, index, augment, images.shape[-1]),
+            splits.mean,
+            splits.std,
         )
 
     def prediction(images, *_):

@@ -82,7 +82,7 @@ def area(curve: np.ndarray) -> np.ndarray:
     return np.trapezoid(curve, dx=1 / (curve.shape[1] - 1), axis=1)
 
 
-def summary(found: Curves, seed: int = 0) -> dict:
+def area_summary(found: Curves, seed: int = 0) -> dict:
     """Mean areas in the map's order and in random order, and their paired difference with a
     bootstrap interval over images.
 
@@ -106,7 +106,7 @@ def summary(found: Curves, seed: int = 0) -> dict:
     return numbers
 
 
-def table(found: dict[str, Curves]) -> pd.DataFrame:
+def curve_table(found: dict[str, Curves]) -> pd.DataFrame:
     """Mean curves for a figure, by arm: arm, curve, order, share of cells, probability, and a
     pointwise 95% t interval of it."""
     rows = [

@@ -205,7 +205,7 @@ def _respond(
 MEASURES = ("drop", "flip", "to_true")
 
 
-def measure(response: Response, wrong, true) -> pd.DataFrame:
+def measure_probe(response: Response, wrong, true) -> pd.DataFrame:
     """One row an error: drop of the logit of the wrong class, flip (another class wins), to_true
     (the true class wins).
 
@@ -220,9 +220,9 @@ def measure(response: Response, wrong, true) -> pd.DataFrame:
     )
 
 
-def table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
-    """One row for each arm and probe of found[arm][probe], a table from `measure`: arm, probe,
-    images, the three means, and of flip and to_true a 95% Wilson interval (Wilson 1927,
+def probe_table(found: dict[str, dict[str, pd.DataFrame]]) -> pd.DataFrame:
+    """One row for each arm and probe of found[arm][probe], a table from `measure_probe`: arm,
+    probe, images, the three means, and of flip and to_true a 95% Wilson interval (Wilson 1927,
     https://doi.org/10.1080/01621459.1927.10502953), which is wider than need be where draws were
     averaged."""
     return pd.DataFrame(

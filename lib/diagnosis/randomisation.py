@@ -38,7 +38,7 @@ def rank_correlation(one, other) -> np.ndarray:
     return np.divide((one * other).sum(1), length, out=np.full(len(one), np.nan), where=length > 0)
 
 
-def agreement(one, other, seed: int = 0) -> dict:
+def map_agreement(one, other, seed: int = 0) -> dict:
     """Mean rank correlation of pairs of maps (N, h, w) with a bootstrap interval over images:
     images, undefined, correlation.
 
@@ -81,7 +81,7 @@ def cascade(
     }
 
 
-def table(found: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
+def randomisation_table(found: dict[str, dict[str, np.ndarray]]) -> pd.DataFrame:
     """Of `cascade` by arm, one row a stage: arm, stage, images, correlation (its mean), low, high
     (95% t interval), absolute.
 

@@ -79,7 +79,7 @@ def _interval(estimate: float, drawn: np.ndarray) -> dict:
     return Interval(float(estimate), *map(float, ends))._asdict()
 
 
-def view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
+def confusion_view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
     """The confusion matrix as it is printed, with the recall of each row and, in the last row, the
     precision of each column."""
 

@@ -75,10 +75,10 @@ def side_by_side(work, names) -> dict:
 
 
 def effects(found: Evidence) -> dict[str, pd.DataFrame]:
-    """Every probe's effect on every error (lib.diagnosis.probes.measure), by the probe's name in
-    words."""
+    """Every probe's effect on every error (lib.diagnosis.probes.measure_probe), by the probe's name
+    in words."""
     return {
-        probes.LABELS[key]: effect.measure(response, found.wrong, found.true)
+        probes.LABELS[key]: effect.measure_probe(response, found.wrong, found.true)
         for key, response in found.responses.items()
     }
 
@@ -168,8 +168,8 @@ def occlusion_agreement(found: Evidence) -> dict:
         for start in range(0, drops.shape[1], probes.CHUNK)
     ]
     cells = torch.cat(cells)
-    return randomisation.agreement(found.maps[:, 0], cells) | {
-        "another": randomisation.agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
+    return randomisation.map_agreement(found.maps[:, 0], cells) | {
+        "another": randomisation.map_agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
     }
 
 

@@ -21,7 +21,7 @@ EFFECTS_ON = ("test_accuracy", "ece", "ece_scaled", "aurc")
 NOT_TRAINING = ("arm", "seed", "study", "outputs", "precision", "device", "threads")
 
 
-def levels(params: dict) -> dict[str, tuple | None]:
+def factor_levels(params: dict) -> dict[str, tuple | None]:
     """The setting of each factor, None where it is off."""
     return {
         factor: tuple(params[name] for name in names) if params[names[0]] else None
@@ -46,7 +46,7 @@ def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
     arms is the effect: {on: 1, off: -1}; of an interaction {both: 1, one: -1, other: -1, neither:
     1}. A last one is of all factors together. Two arms with equal settings both take part: each
     pair is one effect."""
-    known = {arm: levels(params) for arm, params in parameters.items()}
+    known = {arm: factor_levels(params) for arm, params in parameters.items()}
     same = {arm: _rest(params) for arm, params in parameters.items()}
     single = [
         _effect(factor, known[on], {on: 1, off: -1})
@@ -125,7 +125,7 @@ def measured(found: list[dict], numbers: dict, sampled: dict) -> list[dict]:
     ]
 
 
-def table(found: list[dict]) -> pd.DataFrame:
+def effects_table(found: list[dict]) -> pd.DataFrame:
     """One row an effect and number: estimate, low, high."""
     return pd.DataFrame(
         [
@@ -142,7 +142,7 @@ def table(found: list[dict]) -> pd.DataFrame:
     )
 
 
-def view(found: list[dict]) -> pd.DataFrame:
+def effects_view(found: list[dict]) -> pd.DataFrame:
     """The same as it is printed, a row an effect."""
     return pd.DataFrame(
         [

@@ -174,7 +174,7 @@ def chance_within_superclass(superclass: np.ndarray, labels: np.ndarray) -> floa
     )
 
 
-def numbers(
+def failure_numbers(
     selection: pd.DataFrame,
     tables: dict[str, pd.DataFrame],
     before: str,

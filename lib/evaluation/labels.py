@@ -165,7 +165,7 @@ def label_numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], nam
     }
 
 
-def score(found, wanted) -> dict:
+def list_score(found, wanted) -> dict:
     """How well a list of ids meets the ids it should hold: counts, precision and recall with 95 %
     Clopper-Pearson limits.
 
@@ -305,7 +305,7 @@ def rescored(
     return pd.DataFrame(rows)
 
 
-def view(table: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
+def rescored_view(table: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
     """`rescored` as it is printed: percentages, the change in points with its interval."""
     shown = table[["labels", "images"]].copy()
     if table["duplicates"].nunique() > 1:
@@ -375,7 +375,7 @@ def rescored_numbers(
             "sure_errors": int(sure.sum()),
             "rejected_among_sure_errors": share(int((rejected & sure).sum()), int(sure.sum())),
             "suspected": {"all": len(found)}
-            | score(found[opinion.reviewed[found]], np.flatnonzero(opinion.rejected)),
+            | list_score(found[opinion.reviewed[found]], np.flatnonzero(opinion.rejected)),
             "named_alike": _named_alike(suspects, opinion),
             "named": _named(cases, opinion, class_names),
         }

@@ -66,7 +66,9 @@ def temperatures(trained: dict) -> dict[str, float]:
     return {arm: per_image.temperature(run) for arm, run in trained.items()}
 
 
-def table(predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]) -> pd.DataFrame:
+def corruption_table(
+    predicted: dict[str, np.ndarray], labels, scaling: dict[str, float]
+) -> pd.DataFrame:
     """One row an arm and condition: arm, corruption ("none" at severity 0), severity, accuracy,
     expected calibration error (`ece`) and the same after scaling by the arm's temperature, all from
     0 to 1."""
@@ -135,11 +137,11 @@ def _mean_error(gap: np.ndarray, cell: np.ndarray) -> float:
     return float(np.abs(np.bincount(cell.ravel(), gap.ravel())).sum() / gap.size)
 
 
-def measure(
+def measure_robustness(
     trained: dict, splits, chosen: Split, pair: tuple[str, ...], draws: int
 ) -> tuple[pd.DataFrame, dict]:
-    """`table` of the arms (trained: arm to run) on the chosen images, and `numbers`, with the
-    changes where `pair` is two arms.
+    """`corruption_table` of the arms (trained: arm to run) on the chosen images, and
+    `robustness_numbers`, with the changes where `pair` is two arms.
 
     An arm whose weights were not kept is left out; raises ArtefactError where that is one of
     `pair`."""
@@ -151,7 +153,7 @@ def measure(
         temperatures(trained),
     )
     measured, changes, of_pair = (
-        table(predicted, labels, scaling),
+        corruption_table(predicted, labels, scaling),
         {},
         [predicted[arm] for arm in pair],
     )
@@ -162,12 +164,12 @@ def measure(
                 *of_pair, labels, [scaling[arm] for arm in pair], draws
             ),
         }
-    return measured, numbers(
+    return measured, robustness_numbers(
         measured, len(labels), trained[pair[0]].info["params"]["seed"]
     ) | changes | {"without": without}
 
 
-def numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:
+def robustness_numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:
     """What the report says about corruptions: each arm's means on clean and on corrupted images."""
     clean = measured["corruption"] == "none"
     means = {
@@ -186,8 +188,8 @@ def numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:
 
 
 def by_corruption(measured: pd.DataFrame, changes: dict | None, after: str) -> pd.DataFrame:
-    """`table` as it is printed: a row a corruption, each arm's accuracy (mean of the severities),
-    and the change, if there is one."""
+    """`corruption_table` as it is printed: a row a corruption, each arm's accuracy (mean of the
+    severities), and the change, if there is one."""
     names = {"none": "none (clean)"} | NAMES | {"all": "mean of the six"}
     accuracy = measured.pivot_table("accuracy", "corruption", "arm", sort=False)
     accuracy.loc["all"] = (

@@ -163,7 +163,7 @@ def confusion_table(matrices: dict[str, np.ndarray], names: list[str]) -> pd.Dat
     ].reset_index(drop=True)
 
 
-def numbers(
+def severity_numbers(
     runs: dict, tables: dict[str, pd.DataFrame], pair: tuple[str, ...], superclass: np.ndarray
 ) -> dict | None:
     """What the report says about severity, by name, with the change where `pair` is two arms; None

@@ -431,7 +431,7 @@ def plain(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write(study: Path, stage: str, numbers: dict) -> None:
+def write_numbers(study: Path, stage: str, numbers: dict) -> None:
     artefacts.write_json(study / "results" / f"{stage}.json", plain(numbers))
 
 

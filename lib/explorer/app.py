@@ -71,7 +71,7 @@ def static(study: Study, arm: Arm, other: Arm | None = None) -> dict[str, str]:
     )
     picture = ""
     if len(drawn):
-        figure = pictures.failures(
+        figure = pictures.failure_gallery(
             study.splits.test.images[drawn["position"].tolist()].numpy(), titles(drawn)
         )
         width = round(96 * figure.get_size_inches()[0])

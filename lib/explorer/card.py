@@ -77,8 +77,8 @@ def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
 
 @lru_cache(maxsize=100)
 def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
-    """lib.report.cards.bars of one image: the probabilities of two classes under the probes that a
-    card shows; the last ones are kept."""
+    """lib.report.cards.probe_bars of one image: the probabilities of two classes under the probes
+    that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
     hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)
@@ -94,7 +94,7 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
         cards.PROBES,
     )
     whole = arm.probability[position, [wrong, true]][None]
-    return cards.bars(
+    return cards.probe_bars(
         evidence.Evidence(
             np.array([position]), *pair, whole, hot[:, None], responses, pd.DataFrame()
         ),

@@ -135,7 +135,7 @@ def _map_alt(arm: str, name: str, logit: float) -> str:
 
 def probed(tables: dict[str, pd.DataFrame], wrong: str, true: str, colours: dict[str, str]) -> str:
     """Probabilities of the contested classes under the probes, arms side by side; tables: arm to
-    lib.report.cards.bars."""
+    lib.report.cards.probe_bars."""
     first = next(iter(tables.values()))
     heads = "".join(f'<th scope="col" colspan="3">{mark(arm, colours[arm])}</th>' for arm in tables)
     rows = ""

@@ -31,19 +31,19 @@ INTRODUCTION = (
 )
 
 
-def scores(arm: Arm, scaled: bool) -> np.ndarray:
+def confidences(arm: Arm, scaled: bool) -> np.ndarray:
     """The confidence of each test image (N,), before or after temperature scaling."""
     return arm.table["scaled_confidence" if scaled else "confidence"].to_numpy()
 
 
 def operating_point(arm: Arm, threshold: float, scaled: bool) -> pd.Series:
     """The row of lib.evaluation.selective.rejection_table of one threshold."""
-    return rejection_table(scores(arm, scaled), arm.run.test.correct, [threshold]).iloc[0]
+    return rejection_table(confidences(arm, scaled), arm.run.test.correct, [threshold]).iloc[0]
 
 
 def curve(arm: Arm, scaled: bool) -> pd.DataFrame:
     """Risk at each coverage of lib.evaluation.rejection.CURVE: coverage, risk."""
-    counts = counts_at_matched_coverage(scores(arm, scaled), arm.run.test.correct, CURVE)
+    counts = counts_at_matched_coverage(confidences(arm, scaled), arm.run.test.correct, CURVE)
     counts = counts[counts["accepted"] > 0]
     return pd.DataFrame(
         {"coverage": counts["coverage"], "risk": counts["errors"] / counts["accepted"]}

@@ -56,9 +56,9 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
         first = next(filter(None, trained))
         attempt(lambda: failures.read_cases(stages["failures"].cases, _test_ids(first)))
     if stages["report"]:
-        attempt(conditions.read, stages["report"].conditions)
+        attempt(conditions.read_conditions, stages["report"].conditions)
         # guard: claims-read-first
-        attempt(claims.read, stages["report"].claims)
+        attempt(claims.read_claims, stages["report"].claims)
     return list(dict.fromkeys(lines))  # a mistake of all arms is told once
 
 

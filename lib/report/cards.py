@@ -48,7 +48,7 @@ def probing(results: dict) -> str:
     )
 
 
-def verdicts(results: dict) -> str:
+def verdicts_text(results: dict) -> str:
     """Which causes the rule gives to the errors of both arms, on the half of the test split that
     formed no hypothesis."""
     cam, sentences = results["gradcam"], []
@@ -73,7 +73,7 @@ def verdicts(results: dict) -> str:
     )
 
 
-def cases(results: dict) -> str:
+def cases_text(results: dict) -> str:
     """The verdicts on the cases, the named ones first."""
     found = results["gradcam"]["cases"]
     if not found:
@@ -122,7 +122,7 @@ def relabelled(results: dict, named: list[dict]) -> str:
     )
 
 
-def maps(results: dict) -> str:
+def maps_text(results: dict) -> str:
     """Completeness, deletion and insertion, occlusion, random weights, spread."""
     cam = results["gradcam"]
     text = (
@@ -156,8 +156,8 @@ def first_page(results: dict) -> str:
         return ""
     return (
         "The causes of failure are planted here, so the diagnosis is marked: it finds "
-        f"{share(score['acting']['macro recall'])} of those that point at the predicted class, "
-        f"on average over four causes and {plural(score['phantoms'], 'phantom')} "
+        f"{share_text(score['acting']['macro recall'])} of those that point at the predicted "
+        f"class, on average over four causes and {plural(score['phantoms'], 'phantom')} "
         f"({see('tab-score')})."
     )
 
@@ -190,20 +190,24 @@ def instrument(results: dict) -> str:
         )
     marks = score["acting"]
     causes = listed(
-        [f"{readable(cause)} {share(marks[f'recall {cause}'])}" for cause in score["causes"]]
+        [f"{readable(cause)} {share_text(marks[f'recall {cause}'])}" for cause in score["causes"]]
     )
     rest = " ".join(
         filter(
             None,
-            (f"{share(marks['called'])} get one nevertheless.", aims(marks), worst(score["worst"])),
+            (
+                f"{share_text(marks['called'])} get one nevertheless.",
+                aims(marks),
+                worst(score["worst"]),
+            ),
         )
     )
     return (
         f"{text}\n\nIt was marked on the confirmation halves of "
         f"{plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
         f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, "
-        f"or that have none: it finds {share(marks['macro recall'])} of the causes, the mean of "
-        f"{causes}. Of errors without a planted cause, "
+        f"or that have none: it finds {share_text(marks['macro recall'])} of the causes, the "
+        f"mean of {causes}. Of errors without a planted cause, "
         f"{rest}{others(score)}{second_arm(cam['score_after'])}"
     )
 
@@ -215,7 +219,7 @@ def second_arm(score: dict | None) -> str:
     return (
         f"\n\nThe rule was fitted on errors of networks trained like {name(score['before'])}. On "
         f"{plural(score['errors'], 'such error')} of {name(score['arm'])} it finds "
-        f"{share(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} "
+        f"{share_text(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} "
         f"gives for {name(score['arm'])} are no surer than that."
     )
 
@@ -227,7 +231,7 @@ def others(score: dict) -> str:
     return (
         f"\n\nFor {plural(score['others'], 'more error')} the planted cause does not point at "
         "the predicted class: the reason is some other, which nobody planted. Counted as planted "
-        f"all the same, the mean is {share(score['strict']['macro recall'])}."
+        f"all the same, the mean is {share_text(score['strict']['macro recall'])}."
     )
 
 
@@ -246,12 +250,12 @@ def reviewers(reviewed: dict | None) -> str:
     )
     return (
         f"One verdict can be checked. Of {plural(called['errors'], 'reviewed error')} that it "
-        f"calls label errors, most reviewers did not confirm {share(called)}, of the "
-        f"{others['errors']:,} others {share(others)}: {found}."
+        f"calls label errors, most reviewers did not confirm {share_text(called)}, of the "
+        f"{others['errors']:,} others {share_text(others)}: {found}."
     )
 
 
-def share(entry: dict) -> str:
+def share_text(entry: dict) -> str:
     return "an unknown share" if entry["estimate"] is None else bounded(entry)
 
 
@@ -316,7 +320,7 @@ HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its
 LINE = 36  # characters, so that the longest sentence fits beside the bars
 
 
-def bars(found: Evidence, row: int) -> pd.DataFrame:
+def probe_bars(found: Evidence, row: int) -> pd.DataFrame:
     """Probability of the wrong and of the true class of one error under the probes of BARS, means
     over fillings and draws."""
     table = []
@@ -337,7 +341,9 @@ def bars(found: Evidence, row: int) -> pd.DataFrame:
 def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
     """The probabilities that the cards' bars show, a row a case and picture."""
     parts = [
-        bars(found, case.row).assign(id=case.id, true_class=case.true, wrong_class=case.predicted)
+        probe_bars(found, case.row).assign(
+            id=case.id, true_class=case.true, wrong_class=case.predicted
+        )
         for case in cases.itertuples()
     ]
     return pd.concat(parts, ignore_index=True)[
@@ -345,7 +351,7 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
     ]
 
 
-def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.DataFrame):
+def draw_cards(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.DataFrame):
     """A figure of cards. cases: id, true, predicted and `row`, the case's place in `found` and
     `verdicts`; images (N, 3, h, w)."""
     limit = float(found.maps[cases["row"].tolist()].abs().max()) or 1.0
@@ -371,7 +377,7 @@ def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.
             )
             axis.set_axis_off()
             picture(axis, shown, title)
-        table = bars(found, case.row)
+        table = probe_bars(found, case.row)
         axis = figure.add_axes(
             (
                 3.95 / WIDTH,
@@ -403,7 +409,7 @@ def draw(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.
     return figure
 
 
-def table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+def card_table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """The verdicts of the cases, a row each, in words."""
     chosen = verdicts.iloc[cases["row"].to_numpy()].reset_index(drop=True)
     result = (

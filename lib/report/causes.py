@@ -29,7 +29,7 @@ def deletion_insertion_figure(table: pd.DataFrame, axes=None):
     """Mean probability while cells are deleted and inserted, in the map's order (line) and at
     random (dashes), with bands.
 
-    table: from lib.diagnosis.faithfulness.table.
+    table: from lib.diagnosis.faithfulness.curve_table.
     """
     axes = (
         plt.subplots(1, 2, figsize=(WIDTH, 2.6), layout="constrained", sharey=True)[1]
@@ -64,8 +64,8 @@ def randomisation_figure(table: pd.DataFrame, chance: float, ax=None):
     """Rank correlation with the trained network's map after each stage got random weights: mean
     with interval, mean absolute.
 
-    table: from lib.diagnosis.randomisation.table; chance: the mean absolute correlation of cells in
-    random order."""
+    table: from lib.diagnosis.randomisation.randomisation_table; chance: the mean absolute
+    correlation of cells in random order."""
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.5), layout="constrained")[1] if ax is None else ax
     stages = list(table["stage"].unique())
     for arm, colour in colours(table["arm"].unique()).items():
@@ -106,7 +106,7 @@ def probe_effects_figure(table: pd.DataFrame, axes=None):
     """How often each probe changes a wrong answer, and changes it to the true class: a row a probe,
     a colour an arm, intervals.
 
-    table: from lib.diagnosis.probes.table.
+    table: from lib.diagnosis.probes.probe_table.
     """
     probes, palette = list(table["probe"].unique()), colours(table["arm"].unique())
     if axes is None:
@@ -148,8 +148,8 @@ FILLINGS = {
 
 
 def deletion_insertion_caption(numbers: dict[str, dict], filling: str) -> dict[str, str]:
-    """numbers: lib.diagnosis.faithfulness.summary by arm; filling: the kind of filling of deleted
-    cells."""
+    """numbers: lib.diagnosis.faithfulness.area_summary by arm; filling: the kind of filling of
+    deleted cells."""
     images = listed([f"{of_arm['images']:,} of {name(arm)}" for arm, of_arm in numbers.items()])
     said = "; ".join(
         f"{readable(arm)} "
@@ -173,7 +173,7 @@ def deletion_insertion_caption(numbers: dict[str, dict], filling: str) -> dict[s
 
 
 def randomisation_caption(table: pd.DataFrame) -> dict[str, str]:
-    """table: from lib.diagnosis.randomisation.table."""
+    """table: from lib.diagnosis.randomisation.randomisation_table."""
     said = "; ".join(
         f"{readable(arm)}: "
         + ", ".join(f"{row.stage} {signed(row.correlation, 2)}" for row in rows.itertuples())
@@ -195,7 +195,7 @@ def randomisation_caption(table: pd.DataFrame) -> dict[str, str]:
 
 
 def probe_effects_caption(table: pd.DataFrame) -> dict[str, str]:
-    """table: from lib.diagnosis.probes.table."""
+    """table: from lib.diagnosis.probes.probe_table."""
     said = "; ".join(
         f"{readable(arm)}: "
         + ", ".join(
@@ -226,7 +226,7 @@ def probe_effects_caption(table: pd.DataFrame) -> dict[str, str]:
 
 
 def faithfulness(numbers: dict[str, dict]) -> str:
-    """By arm, from lib.diagnosis.faithfulness.summary: is the map's order better than random
+    """By arm, from lib.diagnosis.faithfulness.area_summary: is the map's order better than random
     order?"""
     return " ".join(_faithful(arm, of_arm) for arm, of_arm in numbers.items())
 
@@ -261,8 +261,8 @@ def _than_random(curve: dict, verb: str, better: int) -> str:
 
 
 def randomisation_text(rows: list[dict], chance: float) -> str:
-    """The rows of lib.diagnosis.randomisation.table: what is left of the maps once the first stage,
-    and once all stages, have random weights."""
+    """The rows of lib.diagnosis.randomisation.randomisation_table: what is left of the maps once
+    the first stage, and once all stages, have random weights."""
     sentences = []
     for arm in dict.fromkeys(row["arm"] for row in rows):
         first, *_, last = [row for row in rows if row["arm"] == arm]
@@ -288,7 +288,7 @@ def _correlation(row: dict) -> str:
 
 
 def occlusion(numbers: dict[str, dict]) -> str:
-    """By arm, from lib.diagnosis.randomisation.agreement of maps and occlusion: does the second
+    """By arm, from lib.diagnosis.randomisation.map_agreement of maps and occlusion: does the second
     opinion order the cells alike?"""
     sentences = []
     for arm, found in numbers.items():

@@ -75,7 +75,7 @@ def _size(results: dict, path: str) -> float:
     return float(sum(value.values())) if counts else number(results, path)
 
 
-def measure(
+def measured(
     results: dict, path: str, count_of: str | None = None, share_of: str | None = None
 ) -> Interval:
     """The number at `path` with its 95 % interval; both ends are the number itself where none is
@@ -165,7 +165,7 @@ class Bound(Entry):
 
 class Test(Entry):
     """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as
-    in lib.report.claims.measure."""
+    in lib.report.claims.measured."""
 
     __test__ = False  # no test of pytest's
     what: Text | None = None
@@ -292,7 +292,7 @@ class Claims(Entry):
         return claims
 
 
-def read(path: str) -> Claims | None:
+def read_claims(path: str) -> Claims | None:
     """The claims of a study, or None when `path` is "". Raises ParameterError with one line for
     every mistake."""
     return (

@@ -134,7 +134,7 @@ def confident_errors(given: list[int]) -> str:
     )
 
 
-def calibration(given: list[int]) -> str:
+def calibration_caption(given: list[int]) -> str:
     return (
         "Calibration on test, without and with the temperature that was fitted on validation. "
         "ECE: expected calibration error of the predicted class, 15 bins; class-wise: the mean "
@@ -142,7 +142,7 @@ def calibration(given: list[int]) -> str:
     )
 
 
-def reliability(numbers: dict, given: list[int]) -> dict[str, str]:
+def reliability_caption(numbers: dict, given: list[int]) -> dict[str, str]:
     said = "; ".join(
         f"{readable(arm)} {of_arm['ece']['mean']:.3f}" for arm, of_arm in numbers.items()
     )
@@ -239,7 +239,7 @@ def promises(risk: float) -> str:
     )
 
 
-def scores(given: list[int]) -> str:
+def scores_caption(given: list[int]) -> str:
     return (
         "Three scores to reject by, each from the same logits: areas under the risk–coverage "
         "curve (AURC), above that of a perfect ranking (E-AURC), and under the generalised curve "

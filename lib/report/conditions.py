@@ -40,7 +40,7 @@ class Conditions(Entry):
     conditions: list[Condition]
 
 
-def read(path: str) -> list[Condition]:
+def read_conditions(path: str) -> list[Condition]:
     """The conditions of a study, none when `path` is "". Raises ParameterError with one line for
     every mistake."""
     return (
@@ -50,7 +50,7 @@ def read(path: str) -> list[Condition]:
     )
 
 
-def check(conditions: list[Condition], results: dict) -> pd.DataFrame:
+def check_conditions(conditions: list[Condition], results: dict) -> pd.DataFrame:
     """One row a condition: condition, required, measured (None when it is missing, which is a
     failure), passed."""
     rows = []
@@ -83,8 +83,8 @@ def _required(condition: Condition) -> str:
     return ", ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
 
 
-def view(checked: pd.DataFrame) -> pd.DataFrame:
-    """`check` as it is printed."""
+def conditions_view(checked: pd.DataFrame) -> pd.DataFrame:
+    """`check_conditions` as it is printed."""
     return pd.DataFrame(
         {
             "condition": checked["condition"],
@@ -103,12 +103,12 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        stated = read(arguments[1] if len(arguments) == 2 else "")
-        checked = check(stated, artefacts.read_json(arguments[0]))
+        stated = read_conditions(arguments[1] if len(arguments) == 2 else "")
+        checked = check_conditions(stated, artefacts.read_json(arguments[0]))
     except (ParameterError, artefacts.ArtefactError) as error:
         print(error, file=sys.stderr)
         return 2
-    for row in view(checked).itertuples():
+    for row in conditions_view(checked).itertuples():
         print(f"{row.result}  {row.condition}: {row.measured} ({row.required})")
     without = checked["measured"].isna().sum()
     print(

@@ -52,7 +52,7 @@ def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
     return ax
 
 
-def reliability(tables: dict[str, pd.DataFrame], columns: int = 3):
+def reliability_figure(tables: dict[str, pd.DataFrame], columns: int = 3):
     """Accuracy against confidence in bins, one panel an arm, a line a seed; the bars below count
     the images of each bin.
 
@@ -178,7 +178,7 @@ def matched(compare: dict) -> str:
     )
 
 
-def calibration(results: dict) -> str:
+def calibration_text(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
     seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
@@ -261,7 +261,7 @@ def rejecting(results: dict) -> str:
     )
     return (
         f"Suppose that predictions below {level(compare['reject_below'])} confidence are "
-        f"rejected. {' '.join(sentences)} {apart} {promise(compare)} {scores(compare)}"
+        f"rejected. {' '.join(sentences)} {apart} {promise(compare)} {scores_text(compare)}"
     )
 
 
@@ -310,7 +310,7 @@ def promise(compare: dict) -> str:
     )
 
 
-def scores(compare: dict) -> str:
+def scores_text(compare: dict) -> str:
     """Whether another score than maximum softmax ranks the errors better, in the two arms."""
     told, none = [], []
     for arm in compared(compare):

@@ -15,7 +15,7 @@ from lib.report.claims import (
     difference,
     find,
     images,
-    measure,
+    measured,
 )
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = (
@@ -111,10 +111,10 @@ def _outcome(test: Test, claim: Claim, results: dict) -> tuple[str, str, str]:
 
 def _measured(test: Test, unit: str, results: dict) -> Interval:
     """The test's number with its interval, in its unit."""
-    interval = measure(results, test.measured, test.count_of, test.share_of)
+    interval = measured(results, test.measured, test.count_of, test.share_of)
     if test.minus:
         count_of, share_of = (of and (test.minus_of or of) for of in (test.count_of, test.share_of))
-        interval = difference(interval, measure(results, test.minus, count_of, share_of))
+        interval = difference(interval, measured(results, test.minus, count_of, share_of))
     size = test.count_of or test.share_of
     scale = (
         100
@@ -190,7 +190,7 @@ def _shown(interval: Interval, unit: str) -> str:
     )
 
 
-def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
+def ledger_view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     """What the report prints of `judge`: the claims that were tested, the contradicted ones first,
     or those that were not."""
     chosen = judged[judged["verdict"].ne(UNTESTED) == tested].drop(columns="id")
@@ -201,7 +201,7 @@ def view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     )
 
 
-def numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
+def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
     """The ledger as results.json keeps it: claims a verdict, how many of those not reproduced were
     claimed of another network or schedule, each claim by its id, how the study differs from the
     scopes."""

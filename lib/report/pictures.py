@@ -50,7 +50,7 @@ def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
     return np.clip((1 - strength) * grey[..., None] + strength * colour, 0, 1)
 
 
-def failures(images: np.ndarray, titles: list[str], columns: int = 6):
+def failure_gallery(images: np.ndarray, titles: list[str], columns: int = 6):
     """A grid of pictures (N, 3, h, w) with a title each."""
     rows = -(-len(images) // columns)
     figure, axes = grid(max(rows, 1), max(min(columns, len(images)), 1), cell=1.0, above=0.4375)
@@ -59,7 +59,7 @@ def failures(images: np.ndarray, titles: list[str], columns: int = 6):
     return figure
 
 
-def maps(
+def map_gallery(
     images: np.ndarray,
     raw: np.ndarray,
     picture_titles: list[str],
@@ -106,7 +106,7 @@ SHOWN = 6
 KINDS = ("corrected", "regressed", "both wrong")
 
 
-def draw(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def most_confident(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{kind: the SHOWN most confident}, from two test tables (lib.evaluation.failures.test_table)
     in the same order.
 

@@ -21,7 +21,7 @@ WIDTH = 6.9  # inches, a page's measure
 _study: list[str] = []
 
 
-def style(arms=()) -> None:
+def apply(arms=()) -> None:
     """Use the report's style from here on, and give each of the study's arms its colour, whichever
     of them a figure shows."""
     plt.style.use(Path(__file__).with_name("report.mplstyle"))

@@ -30,7 +30,7 @@ class Plan:
     contents change each epoch."""
 
     order: torch.Tensor  # (N,) the epoch's images
-    shifts: torch.Tensor | None  # (N, 3) of lib.data.augment.draw, in that order
+    shifts: torch.Tensor | None  # (N, 3) of lib.data.augment.draw_augmentation, in that order
     partner: torch.Tensor  # (N,) each image's partner, as a place in its batch
     box: torch.Tensor  # (steps, 4) top, bottom, left, right; empty where a batch is not mixed
     share: torch.Tensor  # (steps, 2) lam and 1 - lam: 1 and 0 where it is not

@@ -150,7 +150,9 @@ def train_epoch(state: State, progress=iter) -> dict:
     order = on_host = torch.from_numpy(
         random.permutation(random.key(params.seed, state.epoch, 0), len(split))
     )
-    draws = augment.draw(params.seed, state.epoch, split.index, params.augment, params.image_size)
+    draws = augment.draw_augmentation(
+        params.seed, state.epoch, split.index, params.augment, params.image_size
+    )
     if (
         state.device.type == "cuda"
         and state.engine is None

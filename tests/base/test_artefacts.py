@@ -548,7 +548,7 @@ def test_numbers_become_plain_json():
 
 def test_the_stages_numbers_are_joined_by_name(tmp_path):
     for stage in ("failures", "gradcam", "compare"):
-        summary.write(tmp_path, stage, {"value": np.float64(len(stage)), "none": np.nan})
+        summary.write_numbers(tmp_path, stage, {"value": np.float64(len(stage)), "none": np.nan})
     everything = summary.collect(tmp_path, {"study": {"seeds": np.array([0, 1])}})
     assert everything == json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert everything["compare"] == {"value": 7.0, "none": None} and everything["study"] == {
@@ -557,8 +557,8 @@ def test_the_stages_numbers_are_joined_by_name(tmp_path):
 
 
 def test_a_stage_that_did_not_run_is_named_and_nothing_is_written(tmp_path):
-    summary.write(tmp_path, "failures", {})
-    summary.write(tmp_path, "compare", {})
+    summary.write_numbers(tmp_path, "failures", {})
+    summary.write_numbers(tmp_path, "compare", {})
     with pytest.raises(ArtefactError, match="gradcam.json: No such file"):
         summary.collect(tmp_path, {})
     assert not (tmp_path / "results.json").exists()

@@ -389,8 +389,8 @@ def test_a_damaged_checkpoint_is_passed_over_or_a_mapping_of_this_run(tmp_path, 
 
 
 LISTS = {
-    "claims": ("params/cifar100/claims.yaml", claims.read),
-    "conditions": ("params/cifar100/conditions.yaml", conditions.read),
+    "claims": ("params/cifar100/claims.yaml", claims.read_claims),
+    "conditions": ("params/cifar100/conditions.yaml", conditions.read_conditions),
     "cases": (
         "params/cifar100/cases.yaml",
         lambda path: failures.read_cases(path, np.arange(10_000)),

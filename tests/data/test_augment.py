@@ -17,7 +17,7 @@ def images():
 
 
 def test_crop_and_flip_are_torchvisions_for_the_same_offsets(images):
-    draws = augment.draw(3, 1, np.arange(60), True)
+    draws = augment.draw_augmentation(3, 1, np.arange(60), True)
     ours = augment.crop_and_flip(images, draws)
     for image, one, (top, left, flip) in zip(images, ours, draws.tolist()):
         expected = crop(pad(image, 4), top, left, 32, 32)
@@ -30,7 +30,7 @@ def test_augmented_pixels_are_distributed_as_torchvisions(images):
     marked[..., 15, 10] = 255
     count = 6000
     ours = augment.crop_and_flip(
-        marked.expand(count, -1, -1, -1), augment.draw(0, 0, np.arange(count), True)
+        marked.expand(count, -1, -1, -1), augment.draw_augmentation(0, 0, np.arange(count), True)
     )
     transform = v2.Compose([v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()])
     torch.manual_seed(0)
@@ -46,18 +46,20 @@ def test_augmented_pixels_are_distributed_as_torchvisions(images):
 
 def test_the_input_stays_as_it_was(images):
     before = images.clone()
-    augment.training_batch(images, augment.draw(0, 0, np.arange(60), True), (0.5,) * 3, (0.2,) * 3)
+    augment.training_batch(
+        images, augment.draw_augmentation(0, 0, np.arange(60), True), (0.5,) * 3, (0.2,) * 3
+    )
     assert torch.equal(images, before)
 
 
 def test_draws_belong_to_seed_epoch_and_image_and_to_nothing_else():
     index = np.array([5, 900, 44_999])
-    alone = augment.draw(1, 2, index[1:2], True)
-    assert torch.equal(augment.draw(1, 2, index, True)[1:2], alone)
-    everything = augment.draw(1, 2, np.arange(1000), True)
+    alone = augment.draw_augmentation(1, 2, index[1:2], True)
+    assert torch.equal(augment.draw_augmentation(1, 2, index, True)[1:2], alone)
+    everything = augment.draw_augmentation(1, 2, np.arange(1000), True)
     for other in (
-        augment.draw(2, 2, np.arange(1000), True),
-        augment.draw(1, 3, np.arange(1000), True),
+        augment.draw_augmentation(2, 2, np.arange(1000), True),
+        augment.draw_augmentation(1, 3, np.arange(1000), True),
     ):
         assert (
             0.95 < (everything != other).any(1).double().mean() < 1
@@ -65,7 +67,7 @@ def test_draws_belong_to_seed_epoch_and_image_and_to_nothing_else():
 
 
 def test_draws_are_uniform():
-    draws = augment.draw(9, 0, np.arange(20_000), True).numpy()
+    draws = augment.draw_augmentation(9, 0, np.arange(20_000), True).numpy()
     for column, values in enumerate((9, 9, 2)):
         counts = np.bincount(draws[:, column], minlength=values)
         assert len(counts) == values and stats.chisquare(counts).pvalue > 0.001

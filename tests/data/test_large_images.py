@@ -97,13 +97,13 @@ def test_the_crop_is_torchvisions_with_an_eighth_of_padding(side):
     images = torch.randint(
         256, (6, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    draws = augment.draw(3, 1, np.arange(6), True, side)
+    draws = augment.draw_augmentation(3, 1, np.arange(6), True, side)
     for image, one, (top, left, flip) in zip(
         images, augment.crop_and_flip(images, draws), draws.tolist()
     ):
         expected = crop(pad(image, side // 8), top, left, side, side)
         assert torch.equal(one, hflip(expected) if flip else expected)
-    many = augment.draw(0, 0, np.arange(20_000), True, side).numpy()
+    many = augment.draw_augmentation(0, 0, np.arange(20_000), True, side).numpy()
     assert many.min(0).tolist() == [0, 0, 0] and many.max(0).tolist() == [side // 4, side // 4, 1]
 
 
@@ -179,7 +179,7 @@ def test_occlusion_by_cell_is_the_mean_over_each_cells_pixels_at_the_pictures_ow
         SimpleNamespace(maps=maps, responses={"square": SimpleNamespace(drop=drops)})
     )
     assert found["correlation"]["estimate"] == pytest.approx(
-        randomisation.agreement(maps[:, 0], expected)["correlation"]["estimate"], abs=1e-9
+        randomisation.map_agreement(maps[:, 0], expected)["correlation"]["estimate"], abs=1e-9
     )
     assert faithfulness.by_cell(torch.from_numpy(expected), 7, 7).shape == (3, 7, 7)
 

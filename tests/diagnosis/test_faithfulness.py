@@ -88,7 +88,7 @@ def test_deletion_and_insertion_are_those_of_torchcam(model, images, maps, kind,
     ours = np.stack([faithfulness.area(found.deletion), faithfulness.area(found.insertion)], 1)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert np.abs(ours[:, 0] - ours[:, 1]).max() > 1e-2  # or agreement would say little
-    assert faithfulness.summary(found)["deletion"]["map"] == pytest.approx(
+    assert faithfulness.area_summary(found)["deletion"]["map"] == pytest.approx(
         np.mean(theirs, axis=0)[0], abs=1e-5
     )
 
@@ -147,9 +147,9 @@ def test_a_true_map_beats_random_order_and_a_false_one_loses(images):
         1 / (1 + np.exp(-(5 - 2.5 * min(step, 4)))) for step in range(17)
     ]  # each true cell is worth 10 / 4 logits
     np.testing.assert_allclose(found.deletion, np.tile(expected, (60, 1)), rtol=1e-5)
-    numbers = faithfulness.summary(found)
+    numbers = faithfulness.area_summary(found)
     assert numbers["deletion"]["difference"]["high"] < 0 < numbers["insertion"]["difference"]["low"]
-    false = faithfulness.summary(
+    false = faithfulness.area_summary(
         faithfulness.curves(Patch(), bright, -truth, targets, filling, (0.5,) * 3, (0.1,) * 3, keys)
     )
     assert false["deletion"]["difference"]["low"] > 0 > false["insertion"]["difference"]["high"]
@@ -171,7 +171,7 @@ def test_a_random_map_is_no_better_than_random_order():
         (0.1,) * 3,
         np.arange(400),
     )
-    numbers = faithfulness.summary(found)
+    numbers = faithfulness.area_summary(found)
     assert all(
         numbers[name]["difference"]["low"] < 0 < numbers[name]["difference"]["high"]
         for name in ("deletion", "insertion")
@@ -183,7 +183,7 @@ def test_the_table_has_the_means_and_turns_random_order_round(model, images, map
     found = faithfulness.curves(
         inference.ready(model), images, maps, TARGETS, filling, MEAN, STD, np.arange(6), steps=4
     )
-    table = faithfulness.table({"one": found, "two": found})
+    table = faithfulness.curve_table({"one": found, "two": found})
     assert len(table) == 2 * 2 * 2 * 5 and (table["low"] <= table["probability"]).all()
     row = table[
         (table["arm"] == "two") & (table["order"] == "random") & (table["share"] == 0.25)
@@ -206,7 +206,7 @@ def test_no_images_are_no_numbers(model):
         STD,
         np.arange(0),
     )
-    assert faithfulness.summary(found) == {
+    assert faithfulness.area_summary(found) == {
         "images": 0,
         "steps": 16,
         "deletion": None,
@@ -286,11 +286,11 @@ def test_agreement_is_a_mean_with_its_interval_and_counts_what_has_none():
     one = torch.rand(40, 4, 4, generator=torch.Generator().manual_seed(6))
     other = torch.where(torch.arange(40).view(-1, 1, 1) < 30, one, -one)
     one[39] = 0
-    found = randomisation.agreement(one, other)
+    found = randomisation.map_agreement(one, other)
     assert (found["images"], found["undefined"]) == (39, 1)
     assert found["correlation"]["estimate"] == pytest.approx((30 - 9) / 39)
     assert found["correlation"]["low"] < (30 - 9) / 39 < found["correlation"]["high"]
-    assert randomisation.agreement(one[:0], other[:0]) == {
+    assert randomisation.map_agreement(one[:0], other[:0]) == {
         "images": 0,
         "undefined": 0,
         "correlation": None,
@@ -338,7 +338,7 @@ def test_each_stage_keeps_what_is_below_it(model):
 
 
 def test_the_table_of_the_cascade_leaves_out_what_has_no_correlation():
-    table = randomisation.table(
+    table = randomisation.randomisation_table(
         {"one": {"fc": np.array([0.5, -0.5, np.nan]), "layer4": np.array([np.nan])}}
     )
     assert table["images"].tolist() == [2, 0]

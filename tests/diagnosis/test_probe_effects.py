@@ -29,7 +29,7 @@ def response(*logits):
 
 
 def measured(*logits):
-    return probes.measure(response(*logits), WRONG[: len(logits[0])], TRUE[: len(logits[0])])
+    return probes.measure_probe(response(*logits), WRONG[: len(logits[0])], TRUE[: len(logits[0])])
 
 
 def test_an_effect_is_read_off_the_logits():
@@ -57,7 +57,7 @@ def test_the_interval_is_that_of_statsmodels(successes, images):
 
 def test_the_table_has_a_row_for_each_arm_and_probe():
     found = measured(WHOLE[:, ::-1])
-    table = probes.table({"one": {"hot": found, "cold": found}, "two": {"hot": found}})
+    table = probes.probe_table({"one": {"hot": found, "cold": found}, "two": {"hot": found}})
     assert table[["arm", "probe"]].to_numpy().tolist() == [
         ["one", "hot"],
         ["one", "cold"],
@@ -68,7 +68,7 @@ def test_the_table_has_a_row_for_each_arm_and_probe():
     )
     low, high = probes.wilson(found["to_true"].mean(), 3)
     assert (table["to_true_low"] == low).all() and (table["to_true_high"] == high).all()
-    nothing = probes.table({"one": {"hot": measured(WHOLE[:0])}})
+    nothing = probes.probe_table({"one": {"hot": measured(WHOLE[:0])}})
     assert nothing["images"].tolist() == [0] and nothing[
         ["flip", "flip_low", "to_true_high"]
     ].isna().all(axis=None)

@@ -111,13 +111,16 @@ def test_no_errors_have_no_marks():
     assert score.confusion(nothing).to_numpy().sum() == 0 and all(
         np.isnan(entry["estimate"]) for entry in found.values()
     )
-    assert score.view(score.confusion(nothing), found).loc[:4, "background"].tolist() == [0] * 5
+    assert (
+        score.confusion_view(score.confusion(nothing), found).loc[:4, "background"].tolist()
+        == [0] * 5
+    )
 
 
 def test_the_printed_table_has_recall_by_row_and_precision_by_column(errors):
     some = errors[errors["verdict"] != "look_alike"]
     counts, found = score.confusion(some), score.score(some)
-    view = score.view(counts, found)
+    view = score.confusion_view(counts, found)
     words = ["background", "second object", "look alike", "label error", "unexplained"]
     assert view.columns.tolist() == ["planted", *words, "recall (95%)"] and view[
         "planted"

@@ -252,7 +252,9 @@ def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path)
         numbers[1]["verdict"] == verdicts["baseline"]["verdict"][2]
         and numbers[1]["turns"] == verdicts["baseline"]["turns"][2]
     )
-    summary.write(tmp_path, "gradcam", {"cases": numbers})  # nothing that JSON could not hold
+    summary.write_numbers(
+        tmp_path, "gradcam", {"cases": numbers}
+    )  # nothing that JSON could not hold
     assert stage.case_numbers(chosen.head(0), None, None) == []
 
 
@@ -260,7 +262,7 @@ def test_effects_and_controls_go_by_the_probes_own_names(found):
     measured = stage.effects(found["baseline"])
     assert list(measured) == list(probes.LABELS.values())
     hot, random = (
-        probes.measure(
+        probes.measure_probe(
             found["baseline"].responses[f"{part}:mean"],
             found["baseline"].wrong,
             found["baseline"].true,
@@ -420,7 +422,7 @@ def test_no_mistake_and_no_error_and_no_planted_cause(marked, tmp_path):
     assert perfect["worst"]["errors"] == 0 and perfect["worst"]["id"] is None
     nothing = score.score_numbers(marked.head(0))
     assert nothing["errors"] == nothing["worst"]["errors"] == 0
-    summary.write(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
+    summary.write_numbers(tmp_path, "gradcam", {"perfect": perfect, "nothing": nothing})
     assert score.score_numbers(None) is None
 
 

@@ -24,7 +24,7 @@ STORY = (
     training.training,
     comparison.side_by_side,
     confidence.confidence,
-    confidence.calibration,
+    confidence.calibration_text,
     comparison.moved,
     comparison.ablation,
     confidence.rejecting,

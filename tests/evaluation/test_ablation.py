@@ -123,7 +123,7 @@ def test_every_point_has_an_owner(measured):
 
 def test_the_table_and_the_plot_hold_what_was_measured(measured):
     _, found = measured
-    table, view = ablation.table(found), ablation.view(found)
+    table, view = ablation.effects_table(found), ablation.effects_view(found)
     assert len(table) == len(found) * len(ablation.EFFECTS_ON) and len(view) == len(found)
     assert (
         table.loc[table["arms"] == "cm − co − ls + base", "number"].tolist()[0] == "Test accuracy"

@@ -160,7 +160,7 @@ class Names:
 
 def test_galleries_hold_the_most_confident_by_the_rule():
     before, after = (table_of(run(seed), Names) for seed in (1, 2))
-    drawn = pictures.draw(before, after)
+    drawn = pictures.most_confident(before, after)
     kind = drawn["corrected"]
     pool = before[~before["correct"] & after["correct"]]
     assert (
@@ -177,7 +177,7 @@ def test_galleries_hold_the_most_confident_by_the_rule():
         pictures.titles(kind)[0].split("\n")[1]
         == f"→ {kind['before'][0]} {kind['before_confidence'][0]:.0%}"
     )
-    nothing = pictures.draw(before, before)
+    nothing = pictures.most_confident(before, before)
     assert (
         not len(nothing["corrected"])
         and not len(nothing["regressed"])

@@ -121,7 +121,7 @@ def test_mistakes_that_several_runs_agree_on_are_told_from_the_mistakes_of_one()
         for _ in range(3)
     ]
     alone, together = (
-        suspects.score(suspects.suspected(several)["position"], wrong)
+        suspects.list_score(suspects.suspected(several)["position"], wrong)
         for several in (runs[:1], runs)
     )
     assert (
@@ -131,10 +131,10 @@ def test_mistakes_that_several_runs_agree_on_are_told_from_the_mistakes_of_one()
 
 
 def test_score_counts_and_says_nothing_of_nothing():
-    result = suspects.score([1, 2, 3], [2, 3, 4, 5])
+    result = suspects.list_score([1, 2, 3], [2, 3, 4, 5])
     assert (result["hits"], result["precision"]["estimate"], result["recall"]["estimate"]) == (
         2,
         2 / 3,
         0.5,
     )
-    assert suspects.score([], [])["precision"] == {"estimate": None, "low": 0.0, "high": 1.0}
+    assert suspects.list_score([], [])["precision"] == {"estimate": None, "low": 0.0, "high": 1.0}

@@ -111,7 +111,7 @@ def test_a_curve_has_the_exact_interval_of_one_seed_and_the_ends_of_several():
 
 def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():
     tables = {f"arm{place}": summary.reliability(study(2)["a"]) for place in range(5)}
-    axes = confidence.reliability(tables)
+    axes = confidence.reliability_figure(tables)
     assert axes.shape == (4, 3)
     assert [axis.get_title(loc="left") or axis.get_title() for axis in axes[[0, 2]].flat] == [
         "arm0",

@@ -69,7 +69,7 @@ def test_nothing_known_is_no_table_and_an_empty_set_no_row(runs, opinion):
 
 def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion):
     table = labels.rescored(runs, PAIR, opinion, None)
-    view = labels.view(table, ["baseline", "cutmix"])
+    view = labels.rescored_view(table, ["baseline", "cutmix"])
     assert list(view) == [
         "labels",
         "images",
@@ -77,7 +77,7 @@ def test_the_view_names_near_duplicates_only_where_they_are_known(runs, opinion)
         "CutMix",
         "change, points (95%)",
     ] and view["baseline"].tolist() == ["50.0%", "75.0%", "80.0%"]
-    assert "near-duplicates" in labels.view(
+    assert "near-duplicates" in labels.rescored_view(
         labels.rescored(runs, PAIR, opinion, LABELS == 0), ["baseline"]
     )
 

@@ -42,7 +42,7 @@ PREDICTED = {"baseline": scores(1, 1.5), "cutmix": scores(2, 3.0), "third": scor
 
 @pytest.fixture(scope="module")
 def measured():
-    return robustness.table(PREDICTED, LABELS, TEMPERATURES)
+    return robustness.corruption_table(PREDICTED, LABELS, TEMPERATURES)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def numbers(measured):
 
 def summarise(measured, before, after):
     pair = PREDICTED[before], PREDICTED[after]
-    return robustness.numbers(measured, IMAGES, 7) | {
+    return robustness.robustness_numbers(measured, IMAGES, 7) | {
         "accuracy_changes": robustness.accuracy_changes(*pair, LABELS, 200),
         "ece_scaled_change": robustness.calibration_change(
             *pair, LABELS, (TEMPERATURES[before], TEMPERATURES[after]), 200

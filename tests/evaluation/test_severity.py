@@ -240,7 +240,7 @@ def test_numbers_of_two_arms_and_none_without_superclasses():
         )
         for arm, run in of_arms.items()
     }
-    numbers = severity.numbers(of_arms, tables, ("baseline", "cutmix"), SUPERCLASS)
+    numbers = severity.severity_numbers(of_arms, tables, ("baseline", "cutmix"), SUPERCLASS)
     assert numbers["arms"]["cutmix"]["chance"] == pytest.approx(1 / 3) and numbers[
         "distance_change"
     ] == {"estimate": 0, "low": 0, "high": 0}
@@ -249,4 +249,4 @@ def test_numbers_of_two_arms_and_none_without_superclasses():
     assert (
         of_arm["within"]["low"] < 1 / 3 < of_arm["within"]["high"]
     )  # wrong classes were drawn at random
-    assert severity.numbers(of_arms, tables, ("baseline", "cutmix"), np.arange(4)) is None
+    assert severity.severity_numbers(of_arms, tables, ("baseline", "cutmix"), np.arange(4)) is None

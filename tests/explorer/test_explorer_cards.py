@@ -46,7 +46,7 @@ def test_bars_are_those_of_the_reports_card(arms, wrong):
     found = evidence.examine(arm.run, arm.network, arm.splits, wrong)
     for row, position in enumerate(wrong):
         bars = card.bars(arm, position, *card.contested(arms, position))
-        whole = cards.bars(found, row)
+        whole = cards.probe_bars(found, row)
         assert bars["picture"].tolist() == whole["picture"].tolist()
         np.testing.assert_allclose(
             bars[["wrong", "true"]], whole[["wrong", "true"]], atol=0.01

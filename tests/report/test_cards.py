@@ -19,7 +19,7 @@ HOSTILE = ["<script>alert(1)</script>", r"$\frac{1}{0}$ a_b^c", "x" * 300]
 
 @pytest.fixture(autouse=True)
 def closed():
-    style.style()
+    style.apply()
     yield
     plt.close("all")
 
@@ -82,7 +82,7 @@ def one(verdict="background", value=0.4, turns=0.3, **options):
 
 @pytest.mark.parametrize("row", [0, 5])
 def test_bars_are_means_of_the_responses(found, row):
-    table = cards.bars(found, row).set_index("picture")
+    table = cards.probe_bars(found, row).set_index("picture")
     assert (
         table.index.tolist() == list(cards.BARS)
         and table.loc["as it is"].tolist() == found.whole[row].tolist()
@@ -122,7 +122,7 @@ def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute
 
 
 def test_the_table_says_the_same_in_columns(cases, verdicts):
-    table = cards.table(cases.assign(cause=["none", "second_object", "background"]), verdicts)
+    table = cards.card_table(cases.assign(cause=["none", "second_object", "background"]), verdicts)
     assert table.columns.tolist() == [
         "id",
         "true",
@@ -137,7 +137,7 @@ def test_the_table_says_the_same_in_columns(cases, verdicts):
         "none",
         "second object",
         "background",
-    ] and "planted" not in cards.table(cases, verdicts)
+    ] and "planted" not in cards.card_table(cases, verdicts)
     for said, row in zip(table.itertuples(index=False), (4, 0, 2)):
         expected = verdicts.iloc[row]
         value, turns = (f"{expected[name]:.2f}".replace("-", "−") for name in ("value", "turns"))
@@ -156,7 +156,7 @@ def test_the_table_says_the_same_in_columns(cases, verdicts):
 
 
 def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, verdicts):
-    figure = cards.draw(cases, IMAGES, found, verdicts)
+    figure = cards.draw_cards(cases, IMAGES, found, verdicts)
     shown = [axis for axis in figure.axes if axis.images]
     assert len(shown) == 9 and len(figure.axes) == 12
     for place in range(3):
@@ -186,7 +186,7 @@ def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
     weak = found._replace(maps=found.maps * torch.tensor([1.0, 1, 1, 1, 0.01, 1]).view(-1, 1, 1, 1))
     few = [
         axis.images[0].get_array()
-        for axis in cards.draw(cases, IMAGES, weak, verdicts).axes
+        for axis in cards.draw_cards(cases, IMAGES, weak, verdicts).axes
         if axis.images
     ]
     spread = [np.ptp(np.asarray(one)[..., 0] - np.asarray(one)[..., 2]) for one in (few[1], few[4])]
@@ -197,7 +197,7 @@ def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
 def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
     few = pd.DataFrame({"id": range(number), "true": "a", "predicted": "b", "row": range(number)})
     images = np.random.default_rng(3).integers(0, 256, (number, 3, 32, 32), dtype=np.uint8)
-    figure = cards.draw(few, images, found, verdicts)
+    figure = cards.draw_cards(few, images, found, verdicts)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=exhibits.PIXELS_PER_INCH)
     drawn = np.round(255 * plt.imread(io.BytesIO(buffer.getvalue()))[..., :3]).astype(int)
@@ -232,7 +232,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
         textwrap.fill(verdict.sentence(row), cards.LINE).count("\n") for _, row in every.iterrows()
     ]
     few = pd.DataFrame({"id": range(3), "true": "a", "predicted": "b", "row": range(3)})
-    figure = cards.draw(few, IMAGES, found, every.iloc[np.argsort(lines)[[-1, -2, -3]]])
+    figure = cards.draw_cards(few, IMAGES, found, every.iloc[np.argsort(lines)[[-1, -2, -3]]])
     figure.draw_without_rendering()
     ends = [text.get_window_extent() for text in figure.texts]
     assert (
@@ -257,7 +257,7 @@ def test_the_longest_sentences_stay_on_their_cards(found):
 
 
 def test_hostile_names_are_drawn_and_told_as_text(cases, found, verdicts, tmp_path):
-    figure = cards.draw(cases, IMAGES, found, verdicts)
+    figure = cards.draw_cards(cases, IMAGES, found, verdicts)
     exhibits.show_figure(
         figure,
         "cards",
@@ -286,6 +286,8 @@ def test_the_alt_text_names_every_case(cases, verdicts):
 
 
 def test_maps_of_nothing_but_zeros_leave_the_picture_grey(cases, found, verdicts):
-    figure = cards.draw(cases, IMAGES, found._replace(maps=torch.zeros_like(found.maps)), verdicts)
+    figure = cards.draw_cards(
+        cases, IMAGES, found._replace(maps=torch.zeros_like(found.maps)), verdicts
+    )
     shown = [axis.images[0].get_array() for axis in figure.axes if axis.images][1]
     assert np.isfinite(shown).all() and np.ptp(shown, axis=2).max() < 0.02

@@ -159,9 +159,9 @@ def no_errors(one_arm_without_errors):
 
 ALL = (
     cards.probing,
-    cards.verdicts,
-    cards.cases,
-    cards.maps,
+    cards.verdicts_text,
+    cards.cases_text,
+    cards.maps_text,
     cards.first_page,
     cards.instrument,
 )
@@ -192,7 +192,7 @@ def test_probing_counts_all_errors_and_holds_them_against_random_cells(cifar):
 
 
 def test_verdicts_are_ranked_and_shared_out_over_the_confirmation_half(cifar):
-    text = cards.verdicts(cifar)
+    text = cards.verdicts_text(cifar)
     assert (
         "Of 2,000 errors of baseline on the confirmation half it calls look alike 50%, "
         "background 25%, second object 15% and label error 10%." in text
@@ -204,7 +204,7 @@ def test_verdicts_are_ranked_and_shared_out_over_the_confirmation_half(cifar):
 
 
 def test_an_arm_without_errors_is_said_to_have_none(one_arm_without_errors):
-    assert "CutMix makes no error on the confirmation half." in cards.verdicts(
+    assert "CutMix makes no error on the confirmation half." in cards.verdicts_text(
         one_arm_without_errors
     )
     text = cards.probing(one_arm_without_errors)
@@ -213,34 +213,34 @@ def test_an_arm_without_errors_is_said_to_have_none(one_arm_without_errors):
 
 def test_no_errors_leave_nothing_to_probe(no_errors):
     assert cards.probing(no_errors) == "No error is made: there is nothing to probe."
-    assert cards.cases(no_errors) == "No error was selected, so there is no card."
-    text = cards.maps(no_errors)
+    assert cards.cases_text(no_errors) == "No error was selected, so there is no card."
+    text = cards.maps_text(no_errors)
     assert text.endswith("the largest deviation is 3 × 10⁻⁶ logits.") and "random" not in text
 
 
 def test_cases_tell_of_the_named_ones_only(cifar):
-    text = cards.cases(cifar)
+    text = cards.cases_text(cifar)
     assert (
         "each verdict is a hypothesis. Of the named cases that the network gets wrong, oak tree "
         "taken for lamp (7) is called label error. " in text
     )
     assert "(9)" not in text and "it is no frequency" in text
     cifar["gradcam"]["cases"] = cifar["gradcam"]["cases"][1:]
-    assert "hypothesis. [](#tab-cards) says of each case" in cards.cases(cifar)
+    assert "hypothesis. [](#tab-cards) says of each case" in cards.cases_text(cifar)
 
 
 def test_a_probability_is_told_where_the_rule_has_a_score_and_a_label_that_reviewers_reject_always(
     phantom, cifar
 ):
-    assert cards.cases(phantom).startswith(
+    assert cards.cases_text(phantom).startswith(
         "Of the named cases that the network gets wrong, oak tree taken for lamp (7) is called "
         "label error with probability 83%. "
     )
-    assert "Most reviewers" not in cards.cases(cifar)
+    assert "Most reviewers" not in cards.cases_text(cifar)
     cifar["failures"]["known"]["opinion"]["named"][0]["corrected"] = "lamp"
     assert (
         "Most reviewers call 7 (lamp, labelled oak tree) what the network calls it: there the "
-        "label is in doubt" in cards.cases(cifar)
+        "label is in doubt" in cards.cases_text(cifar)
     )
 
 
@@ -259,14 +259,14 @@ def test_the_second_arm_has_a_score_of_its_own(phantom):
 
 
 def test_maps_without_the_identity_or_the_second_arms_spread(cifar):
-    text = cards.maps(cifar)
+    text = cards.maps_text(cifar)
     assert (
         "4×4 cells at layer4. With average pooling" in text
         and "gathers its attention in fewer cells" in text
         and text.count("\n\n") == 3
     )
     cifar["gradcam"] |= {"completeness_error": None, "attention": None}
-    text = cards.maps(cifar)
+    text = cards.maps_text(cifar)
     assert "average pooling" not in text and "attention" not in text and text.count("\n\n") == 2
 
 

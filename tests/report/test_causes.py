@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lib.diagnosis import faithfulness, randomisation
-from lib.diagnosis.probes import table
+from lib.diagnosis.probes import probe_table
 from lib.report import causes
 from lib.report.style import COLOURS
 
@@ -31,7 +31,7 @@ def found():
 @pytest.fixture(scope="module")
 def cascade():
     generator = np.random.default_rng(1)
-    return randomisation.table(
+    return randomisation.randomisation_table(
         {
             arm: {stage: generator.uniform(-0.2, 0.4, 50) for stage, _ in randomisation.STAGES}
             for arm in ARMS
@@ -42,7 +42,7 @@ def cascade():
 @pytest.fixture(scope="module")
 def probes():
     generator = np.random.default_rng(2)
-    return table(
+    return probe_table(
         {
             arm: {
                 f"probe_{i}": pd.DataFrame(
@@ -60,7 +60,7 @@ def probes():
 
 
 def test_curves_are_drawn_as_given(found):
-    table = faithfulness.table(found)
+    table = faithfulness.curve_table(found)
     left, right = causes.deletion_insertion_figure(table)
     assert [axis.get_title(loc="left") or axis.get_title() for axis in (left, right)] == [
         "deletion",
@@ -130,7 +130,7 @@ def test_effects_are_drawn_probe_by_probe(probes):
 
 
 def test_captions_and_alts_carry_the_numbers(found, cascade, probes):
-    numbers = {arm: faithfulness.summary(curves) for arm, curves in found.items()}
+    numbers = {arm: faithfulness.area_summary(curves) for arm, curves in found.items()}
     said = causes.deletion_insertion_caption(numbers, "blur")
     assert (
         "30 of baseline and 30 of CutMix only" in said["caption"]
@@ -282,7 +282,9 @@ def test_controls_say_more_only_beyond_chance():
 
 
 def test_the_tables_of_a_single_image_have_no_interval():
-    one = faithfulness.table({"baseline": faithfulness.Curves(*np.ones((3, 1, 5)))})
+    one = faithfulness.curve_table({"baseline": faithfulness.Curves(*np.ones((3, 1, 5)))})
     assert one["low"].isna().all() and (one["probability"] == 1).all()
     causes.deletion_insertion_figure(one)[0].figure.canvas.draw()
-    assert pd.isna(randomisation.table({"baseline": {"fc": np.array([0.5])}})["low"]).all()
+    assert pd.isna(
+        randomisation.randomisation_table({"baseline": {"fc": np.array([0.5])}})["low"]
+    ).all()

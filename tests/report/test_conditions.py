@@ -35,9 +35,9 @@ def written(folder, *entries):
 
 def passes(folder, entry) -> bool:
     return bool(
-        conditions.check(conditions.read(str(written(folder, f"what: it, {entry}"))), RESULTS)[
-            "passed"
-        ].all()
+        conditions.check_conditions(
+            conditions.read_conditions(str(written(folder, f"what: it, {entry}"))), RESULTS
+        )["passed"].all()
     )
 
 
@@ -104,7 +104,7 @@ def test_a_missing_number_fails_whatever_the_limits(tmp_path, path):
 def test_a_mistake_is_one_line_with_file_and_entry(tmp_path, entry, says):
     path = str(written(tmp_path, entry))
     with pytest.raises(ParameterError) as caught:
-        conditions.read(path)
+        conditions.read_conditions(path)
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{path}: {says}")
 
@@ -212,14 +212,14 @@ def test_a_study_reports_the_conditions_that_make_checks(study):
             f"params/{study}/conditions.yaml" if stated else ""
         )
     if stated:
-        assert len(conditions.read(f"params/{study}/conditions.yaml")) >= 5
+        assert len(conditions.read_conditions(f"params/{study}/conditions.yaml")) >= 5
 
 
 def test_the_report_counts_conditions_and_names_those_that_fail(tmp_path):
     def told(*entries):
-        rows = conditions.check(conditions.read(str(written(tmp_path, *entries))), RESULTS).to_dict(
-            "records"
-        )
+        rows = conditions.check_conditions(
+            conditions.read_conditions(str(written(tmp_path, *entries))), RESULTS
+        ).to_dict("records")
         return ledger.conditions({"conditions": rows})
 
     assert "states 1 condition beforehand: all hold (" in told(GOOD)
@@ -227,5 +227,5 @@ def test_the_report_counts_conditions_and_names_those_that_fail(tmp_path):
     assert "2 conditions beforehand: 1 holds; 1 could not be measured (" in told(
         GOOD, "what: gone, path: a.b, at_most: 1"
     )
-    assert ledger.conditions({"conditions": []}) == "" and conditions.read("") == []
-    assert conditions.check([], RESULTS).empty
+    assert ledger.conditions({"conditions": []}) == "" and conditions.read_conditions("") == []
+    assert conditions.check_conditions([], RESULTS).empty

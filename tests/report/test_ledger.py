@@ -146,7 +146,7 @@ def one(tmp_path, results, test, claimed="claimed: 60, unit: percent, ", more=""
         f"  - {{id: it, statement: It is so., {claimed}only_at: [all], {more}tests: "
         f"[{{{test}}}]}}\n"
     )
-    return ledger.judge(claims.read(write(tmp_path, entry)), results).iloc[0]
+    return ledger.judge(claims.read_claims(write(tmp_path, entry)), results).iloc[0]
 
 
 # --- numbers by name
@@ -185,21 +185,23 @@ def test_a_path_leads_through_names_and_records(results):
 )
 def test_what_is_no_number_is_missing(value):
     with pytest.raises(Missing):
-        claims.measure({"a": value}, "a")
+        claims.measured({"a": value}, "a")
 
 
 def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
     low, high = proportion_confint(3931, 10000, method="beta")
-    count = claims.measure(results, "compare.arms.baseline.errors", count_of="failures.test_images")
-    share = claims.measure(
+    count = claims.measured(
+        results, "compare.arms.baseline.errors", count_of="failures.test_images"
+    )
+    share = claims.measured(
         results, "compare.arms.baseline.test_accuracy", share_of="failures.test_images"
     )
-    assert claims.measure(
+    assert claims.measured(
         results,
         "compare.arms.baseline.errors",
         count_of="compare.reject_below * failures.test_images",
     )[1:] == pytest.approx(proportion_confint(3931, 7000, method="beta"))
-    verdicts = claims.measure(
+    verdicts = claims.measured(
         results, "gradcam.verdicts.baseline.background", count_of="gradcam.verdicts.baseline"
     )
     assert verdicts == pytest.approx((0.75, *proportion_confint(60, 80, method="beta")))
@@ -211,17 +213,17 @@ def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
 def test_several_seeds_give_students_interval_of_their_mean():
     each = np.array([0.70, 0.72, 0.75])
     expected = ttest_1samp(each, 0).confidence_interval(0.95)
-    measured = claims.measure({"a": seeds(each.mean(), each.std(ddof=1), 3)}, "a")
+    measured = claims.measured({"a": seeds(each.mean(), each.std(ddof=1), 3)}, "a")
     assert measured == pytest.approx((each.mean(), expected.low, expected.high))
 
 
 def test_the_interval_of_a_share_is_the_wider_of_seeds_and_images():
     wide = {"a": seeds(0.5, 0.2, 3), "n": 10**6}
-    assert claims.measure(wide, "a", share_of="n").low == pytest.approx(
+    assert claims.measured(wide, "a", share_of="n").low == pytest.approx(
         0.5 - 4.3026527 * 0.2 / 3**0.5, abs=1e-6
     )
     narrow = {"a": seeds(0.5, 1e-6, 3), "n": 20}
-    assert claims.measure(narrow, "a", share_of="n").low == pytest.approx(
+    assert claims.measured(narrow, "a", share_of="n").low == pytest.approx(
         binomtest(10, 20).proportion_ci().low
     )
 
@@ -229,7 +231,7 @@ def test_the_interval_of_a_share_is_the_wider_of_seeds_and_images():
 @pytest.mark.parametrize("count, total", [(5, 0), (5, 4), (-1, 4)])
 def test_a_share_that_is_none_is_missing(count, total):
     with pytest.raises(Missing):
-        claims.measure({"a": count, "n": total}, "a", count_of="n")
+        claims.measured({"a": count, "n": total}, "a", count_of="n")
 
 
 def test_a_difference_of_intervals_is_newcombes():
@@ -369,7 +371,7 @@ def test_all_tests_must_hold_one_contradicts_and_a_missing_number_leaves_it_open
         entry = (
             f"  - {{id: it, statement: It is so., only_at: [all], tests: [{', '.join(tests)}]}}\n"
         )
-        row = ledger.judge(claims.read(write(tmp_path, entry)), results).iloc[0]
+        row = ledger.judge(claims.read_claims(write(tmp_path, entry)), results).iloc[0]
         assert row["verdict"] == verdict and row["why"].startswith(why)
 
 
@@ -390,7 +392,7 @@ def test_outside_its_scope_a_claim_is_not_tested_and_a_direction_not_contradicte
         "  - {id: it, statement: S., only_at: [any], contradicted_only_at: [big], tests: "
         f"[{{unit: percent, {rule}}}]}}\n"
     )
-    row = ledger.judge(claims.read(write(tmp_path, entry, scopes)), results).iloc[0]
+    row = ledger.judge(claims.read_claims(write(tmp_path, entry, scopes)), results).iloc[0]
     assert tuple(row[["verdict", "why"]]) == (
         "not reproduced",
         "wholly below 62% (claimed of a large one)",
@@ -401,12 +403,12 @@ def test_outside_its_scope_a_claim_is_not_tested_and_a_direction_not_contradicte
 
 
 def verdicts(results):
-    judged = ledger.judge(claims.read(FILE), results)
+    judged = ledger.judge(claims.read_claims(FILE), results)
     return dict(zip(judged["id"], judged["verdict"]))
 
 
 def test_every_number_and_conclusion_of_the_study_is_an_entry():
-    entries = claims.read(FILE).claims
+    entries = claims.read_claims(FILE).claims
     claimed = {claim.claimed for claim in entries}
     assert claimed >= {
         60.69,
@@ -490,7 +492,7 @@ def test_a_class_that_is_said_to_lose_and_gains_is_not_reproduced(results):
 
 def test_what_an_unscored_diagnosis_says_decides_no_claim(results):
     results["gradcam"]["score"] = None
-    judged = ledger.judge(claims.read(FILE), results).set_index("id")
+    judged = ledger.judge(claims.read_claims(FILE), results).set_index("id")
     for claim in ("case-1214-cause", "one-problem-of-textures"):
         assert (
             judged.loc[claim, "verdict"] == "not tested here"
@@ -529,7 +531,7 @@ def test_a_full_size_baseline_alone_is_judged_and_the_arm_that_is_not_there_is_n
         del compare[name]
     del results["gradcam"]["attention"]
     compare["arms"]["baseline"]["test_accuracy"] = seeds(0.74)
-    judged = ledger.judge(claims.read(FILE), results).set_index("id")
+    judged = ledger.judge(claims.read_claims(FILE), results).set_index("id")
     assert (
         judged.loc["baseline-test-accuracy", "verdict"]
         == judged.loc["crop-and-flip-were-on", "verdict"]
@@ -572,8 +574,8 @@ def test_a_small_study_judges_no_number_and_contradicts_no_direction(results, na
     results["compare"]["accuracy_change"] = {"estimate": -0.026, "low": -0.034, "high": -0.018}
     for one_arm in results["compare"]["arms"].values():
         one_arm["test_accuracy"] = seeds(0.2)
-    judged = ledger.judge(claims.read(FILE), results).set_index("id")
-    levels = [claim.id for claim in claims.read(FILE).claims if "full" in claim.only_at]
+    judged = ledger.judge(claims.read_claims(FILE), results).set_index("id")
+    levels = [claim.id for claim in claims.read_claims(FILE).claims if "full" in claim.only_at]
     assert len(levels) > 35 and set(judged.loc[levels, "verdict"]) == {"not tested here"}
     assert (
         judged.loc["direction-of-accuracy", "verdict"] == "not reproduced"
@@ -606,23 +608,25 @@ def test_without_any_number_nothing_is_tested(results):
 
 
 def test_judging_changes_nothing_and_its_numbers_are_json(results):
-    before, stated = copy.deepcopy(results), claims.read(FILE)
+    before, stated = copy.deepcopy(results), claims.read_claims(FILE)
     judged = ledger.judge(stated, results)
     assert results == before
-    kept = json.loads(json.dumps(ledger.numbers(judged, stated, results), allow_nan=False))
+    kept = json.loads(json.dumps(ledger.ledger_numbers(judged, stated, results), allow_nan=False))
     assert (
         sum(kept["verdicts"].values()) == len(kept["claims"]) == len(judged)
         and kept["outside"] == {}
     )
-    assert len(ledger.view(judged, True)) + len(ledger.view(judged, False)) == len(judged)
+    assert len(ledger.ledger_view(judged, True)) + len(ledger.ledger_view(judged, False)) == len(
+        judged
+    )
 
 
 # --- the sentences
 
 
 def told(results, stated=None):
-    stated = stated or claims.read(FILE)
-    told = {"ledger": ledger.numbers(ledger.judge(stated, results), stated, results)}
+    stated = stated or claims.read_claims(FILE)
+    told = {"ledger": ledger.ledger_numbers(ledger.judge(stated, results), stated, results)}
     return f"{ledger.ledger(told)} {ledger.scope(told)}"
 
 
@@ -647,8 +651,8 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
 
 
 def test_without_claims_there_is_nothing_to_say():
-    assert claims.read("") is None and len(ledger.judge(None, {})) == 0
-    assert ledger.ledger({"ledger": ledger.numbers(ledger.judge(None, {}), None, {})}) == ""
+    assert claims.read_claims("") is None and len(ledger.judge(None, {})) == 0
+    assert ledger.ledger({"ledger": ledger.ledger_numbers(ledger.judge(None, {}), None, {})}) == ""
 
 
 def test_a_hostile_statement_becomes_text(tmp_path, results):
@@ -656,7 +660,7 @@ def test_a_hostile_statement_becomes_text(tmp_path, results):
         "  - {id: it, statement: '<script>*a*', only_at: [all], tests: [{unit: percent, "
         f"{MEASURED}holds_if: {{above: 62}}, contradicted_if: {{below: 62}}}}]}}\n"
     )
-    text = told(results, claims.read(write(tmp_path, entry)))
+    text = told(results, claims.read_claims(write(tmp_path, entry)))
     assert "<script" not in text and "\\*a\\*" in text
 
 
@@ -760,7 +764,7 @@ GOOD = "measured: a.b, unit: percent, holds_if: {above: 1}"
 def test_a_mistake_is_one_line_with_file_and_entry(tmp_path, entry, says):
     path = write(tmp_path, f"  - {entry}\n")
     with pytest.raises(ParameterError) as caught:
-        claims.read(path)
+        claims.read_claims(path)
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{path}: ") and says in line
 
@@ -773,7 +777,7 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path):
         + entry.format("two", "unit: percent, holds_if: {above: 1}"),
     )
     with pytest.raises(ParameterError) as caught:
-        claims.read(path)
+        claims.read_claims(path)
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
         "claims, one",
         "claims, two",
@@ -783,12 +787,12 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path):
 def test_an_entry_given_twice_a_missing_file_and_an_empty_one(tmp_path):
     entry = f"  - {{id: it, statement: S, only_at: [all], tests: [{{{GOOD}}}]}}\n"
     with pytest.raises(ParameterError, match="claims: given twice: it$"):
-        claims.read(write(tmp_path, entry * 2))
+        claims.read_claims(write(tmp_path, entry * 2))
     with pytest.raises(ParameterError, match="no.yaml: cannot be read"):
-        claims.read(str(tmp_path / "no.yaml"))
+        claims.read_claims(str(tmp_path / "no.yaml"))
     (tmp_path / "empty.yaml").write_text("")
     with pytest.raises(ParameterError, match="empty.yaml: claims: missing$"):
-        claims.read(str(tmp_path / "empty.yaml"))
+        claims.read_claims(str(tmp_path / "empty.yaml"))
 
 
 def test_the_report_of_every_cifar100_study_opens_with_the_claims():

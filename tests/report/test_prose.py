@@ -155,10 +155,10 @@ ALL = (
     training.training,
     training.failing,
     training.planted,
-    cards.maps,
+    cards.maps_text,
     comparison.side_by_side,
     confidence.confidence,
-    confidence.calibration,
+    confidence.calibration_text,
     comparison.moved,
     comparison.ablation,
     confidence.rejecting,
@@ -448,7 +448,7 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
     scores = results["compare"]["scores"]
     scores["cutmix"]["margin"] = {"estimate": 0.01, "low": -0.001, "high": 0.02}
     scores["cutmix"]["normalised"] = {"estimate": 0.01, "low": 0.001, "high": 0.02}
-    text = confidence.scores(results["compare"])
+    text = confidence.scores_text(results["compare"])
     assert (
         "in baseline the logit margin ranks the errors better (AURC −0.010, 95% interval −0.020 "
         "to −0.005)" in text
@@ -460,17 +460,19 @@ def test_other_scores_are_called_better_only_where_the_interval_says_so(results)
 
 
 def test_a_temperature_at_a_bound_is_not_called_fitted(results):
-    assert "A temperature of 1.70, fitted on validation, takes" in confidence.calibration(results)
+    assert "A temperature of 1.70, fitted on validation, takes" in confidence.calibration_text(
+        results
+    )
     temperature = results["compare"]["arms"]["cutmix"]["temperature"]
     temperature |= {"mean": 0.01, "each": [0.01]}
     assert (
         "A temperature of 0.01, a bound of the search, for validation has no best one, takes"
-        in confidence.calibration(results)
+        in confidence.calibration_text(results)
     )
     temperature |= {"mean": 33.97, "n": 3, "each": [0.9, 100.0, 1.0]}
     assert (
         "A temperature of 33.97, a bound of the search, for validation has no best one in 1 of 3 "
-        "seeds, takes" in confidence.calibration(results)
+        "seeds, takes" in confidence.calibration_text(results)
     )
 
 

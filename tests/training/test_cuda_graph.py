@@ -49,7 +49,7 @@ def epoch_of(state):
     order = torch.from_numpy(
         random.permutation(random.key(state.params.seed, state.epoch, 0), len(state.splits.train))
     )
-    return order, augment.draw(
+    return order, augment.draw_augmentation(
         state.params.seed, state.epoch, state.splits.train.index, state.params.augment
     )
 
