@@ -19,15 +19,13 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
+from lib.base.errors import ArtefactError, LockedError
+
 ROOT = Path(__file__).resolve().parents[2]
 # bytes from which a stored array is mapped: below, reading it costs nothing
 LARGE = 2**26
 # cells of a table at a time: 8 MB a copy in float64, which stays in the cache
 CELLS = 2**20
-
-
-class ArtefactError(RuntimeError):
-    """A file that cannot be written, or that is not what its record says."""
 
 
 @contextlib.contextmanager
@@ -254,7 +252,7 @@ def locked(path: Path):
         held = FileLock(path, fallback_to_soft=False).acquire(blocking=False)
     except Timeout:
         holder = path.read_text(encoding="utf-8").strip()
-        raise ArtefactError(f"{path.parent}: being written by another process ({holder})") from None
+        raise LockedError(f"{path.parent}: being written by another process ({holder})") from None
     except OSError as error:
         # guard: outputs-writable
         raise ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None

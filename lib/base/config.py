@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lib.base import artefacts
+from lib.base.errors import ParameterError
 
 # guard: plain-names
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -276,10 +277,6 @@ def study(name: str) -> tuple[list[str], list[int]]:
 
 
 # YAML files read strictly: a typing mistake is an error with a place, never a surprise.
-
-
-class ParameterError(ValueError):
-    """One line a mistake: where, what is wrong, what is allowed."""
 
 
 # guard: safe-yaml

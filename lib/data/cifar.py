@@ -11,16 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from lib.base.artefacts import ROOT
+from lib.base.errors import DataError
 
 SHA256 = {
     "train": "735e79b04f092ca3d2e6d07f368c0a7d70d48c48d28865950cc24454cf45129b",
     "test": "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864",
     "meta": "a5d4786345c961390f865e93b434dbd5c6904ce880667e0cb888c97d449f28b9",
 }
-
-
-class DataError(RuntimeError):
-    """Data that is missing, damaged or not what a run was made from."""
 
 
 def read(root=None) -> tuple[dict, dict, dict]:

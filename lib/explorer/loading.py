@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base import artefacts
-from lib.data.cifar import DataError
+from lib.base.errors import Error
 from lib.data.dataset import Splits, load_for
 from lib.diagnosis import evidence, verdict
 from lib.evaluation import calibration, failures, labels, severity
@@ -119,7 +119,7 @@ def open_study(study: str, outputs: str) -> Study:
         info = record.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
         splits = load_for(info["params"], info["data_digest"])
         opinion, _ = labels.known(splits)
-    except (artefacts.ArtefactError, DataError, OSError) as error:
+    except (Error, OSError) as error:
         raise NotMade(f"{outputs}/{study}: {error}") from None
     return Study(
         study, folder, seeds, splits, opinion and opinion.words, opinion.source if opinion else ""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pypandoc
 
+from lib.base.errors import ReportError
+
 TEMPLATES = Path(__file__).with_name("templates")
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f]"
@@ -17,10 +19,6 @@ ALLOWED_TAGS = frozenset(
     figcaption figure h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp section small span
     strong sub summary sup table tbody td tfoot th thead tr u ul var wbr""".split()
 )
-
-
-class ReportError(Exception):
-    """A notebook that cannot be published as it is; the message says which cell or label."""
 
 
 def convert_markdown(pieces: list[dict], references: dict[str, str], target: str) -> dict:

@@ -30,6 +30,8 @@ os.environ.setdefault(
 
 from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker  # noqa: E402
 
+from lib.base.errors import JobError
+
 # of a job that failed; a job whose worker was lost is moved, three times at most (Dask's
 # allowed-failures)
 RETRIES = 1
@@ -44,10 +46,6 @@ KEPT = (
     "REPORT_HEADLESS",
     "REPORT_RETRAIN",
 )
-
-
-class JobError(RuntimeError):
-    """A training that failed, with what it said."""
 
 
 def job(command: list[str], environment: dict[str, str], folder: str, lock: str, topic: str) -> str:

@@ -35,6 +35,7 @@ from traitlets.config import Config  # noqa: E402
 from lib.base import artefacts, signals  # noqa: E402
 from lib.base.artefacts import locked  # noqa: E402
 from lib.base.config import STAGES, ParameterError, check, defaults, gather
+from lib.base.errors import Error  # noqa: E402
 
 # Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for
 # a step or an evaluation, and a checkpoint.
@@ -151,7 +152,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    except (ParameterError, artefacts.ArtefactError, OSError) as error:
+    except (Error, OSError) as error:
         # guard: disk-of-papermill
         print(error, file=sys.stderr)
         return 2

@@ -13,8 +13,8 @@ import numpy as np
 
 from lib.base import artefacts
 from lib.base.config import STAGES, ParameterError, check, defaults, gather, parse_yaml
+from lib.base.errors import Error
 from lib.data import dataset, own_images
-from lib.data.cifar import DataError
 from lib.evaluation import failures
 from lib.report import claims, conditions
 
@@ -35,7 +35,7 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
     def attempt(function, *arguments):
         try:
             return function(*arguments)
-        except (ParameterError, DataError) as error:
+        except Error as error:
             lines.extend(str(error).splitlines())
 
     for arm in of_all["arms"]:

@@ -25,9 +25,8 @@ import pandas as pd
 
 from lib.base import artefacts, config, signals
 from lib.base.artefacts import locked
-from lib.base.config import ParameterError
+from lib.base.errors import Error, LockedError, ParameterError, StoppedError, TrainingError
 from lib.data import augment, dataset
-from lib.data.cifar import DataError
 from lib.training import cuda_graph, loop, machine, record
 from lib.training.loop import line, peak_memory
 
@@ -100,7 +99,7 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
                 print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
                 if asked_to_stop():
                     loop.save(state)
-                    raise loop.TrainingError(
+                    raise StoppedError(
                         f"stopped on request after epoch {state.epoch}; saved: the same command "
                         "goes on there"
                     )
@@ -118,14 +117,14 @@ def attempt(p: config.Train, deadline: float, longest: float) -> str:
     request; what went wrong is told in a line."""
     try:
         return train_run(p, deadline, longest)
-    except artefacts.ArtefactError as error:
-        if "another process" not in str(error):
-            raise
+    except LockedError as error:
         print(f"{p.arm}/{p.seed}: {error}", flush=True)
         return "locked"
-    except loop.TrainingError as error:
+    except TrainingError as error:
         print(f"{p.arm}/{p.seed}: {error}", file=sys.stderr, flush=True)
-        return "stopped" if "stopped on request" in str(error) else "left"
+        return "stopped" if isinstance(error, StoppedError) else "left"
+    except Error:
+        raise
     # of torch: memory that an evaluation lacks, a compilation, a device; the next run may do
     # without
     except RuntimeError as error:
@@ -215,7 +214,7 @@ def main() -> int:
                 )
             )
         left = train_all(todo, deadline, others)
-    except (ParameterError, DataError, artefacts.ArtefactError, ValueError) as error:
+    except (Error, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     finally:

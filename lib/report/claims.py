@@ -9,6 +9,7 @@ from scipy.stats import t
 
 from lib.base import config
 from lib.base.config import Entry
+from lib.base.errors import Error
 from lib.evaluation.paired import Interval
 from lib.evaluation.selective import clopper_pearson
 
@@ -22,7 +23,7 @@ PATH = rf"^{_STEP}(\.{_STEP})*$"
 SIZE = rf"^{_STEP}(\.{_STEP})*( \* {_STEP}(\.{_STEP})*)?$"  # a path, or the product of two
 
 
-class Missing(LookupError):
+class Missing(Error, LookupError):
     """A number that results.json does not have."""
 
 

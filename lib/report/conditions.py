@@ -12,7 +12,8 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from lib.base import artefacts, config
-from lib.base.config import Entry, ParameterError
+from lib.base.config import Entry
+from lib.base.errors import Error
 from lib.report.claims import PATH, Missing, number
 
 
@@ -105,7 +106,7 @@ def main(arguments: list[str]) -> int:
     try:
         stated = read_conditions(arguments[1] if len(arguments) == 2 else "")
         checked = check_conditions(stated, artefacts.read_json(arguments[0]))
-    except (ParameterError, artefacts.ArtefactError) as error:
+    except Error as error:
         print(error, file=sys.stderr)
         return 2
     for row in conditions_view(checked).itertuples():

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from lib import cutmix
 from lib.base import random, signals
+from lib.base.errors import StoppedError, TrainingError
 from lib.data import augment, streams
 from lib.data.dataset import Splits
 from lib.model import resnet18
@@ -20,10 +21,6 @@ from lib.training import checkpoint, cuda_graph, inference, machine
 
 CLEAN_TRAIN_IMAGES = 5_000
 CHECKPOINT_SECONDS = 60
-
-
-class TrainingError(RuntimeError):
-    """A run that cannot go on."""
 
 
 @dataclass
@@ -199,7 +196,7 @@ def train_epoch(state: State, progress=iter) -> dict:
                 state.seconds, began = state.seconds + time.monotonic() - began, time.monotonic()
                 save(state)
             if stopping:
-                raise TrainingError(
+                raise StoppedError(
                     f"stopped on request in epoch {state.epoch + 1}, after step {state.step}; "
                     "saved: the same command goes on there"
                 )

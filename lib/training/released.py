@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.base import artefacts
+from lib.base.errors import Error
 from lib.data import dataset
 from lib.training import inference, machine, record
 
@@ -259,7 +260,7 @@ def main() -> int:
             return 0 if verify(options.study) else 1
         release(options.study, options.outputs, options.runs, options.weights)
         return 0
-    except (artefacts.ArtefactError, dataset.DataError) as error:
+    except Error as error:
         print(error, file=sys.stderr)
         return 2
 
