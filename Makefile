@@ -200,7 +200,7 @@ unit: $(TESTED) $(CLUSTER)
 
 .PHONY: quick
 quick: $(TESTED) ## the unit tests that start no process, kernel or browser
-	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" --ignore tests/end_to_end tests
+	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" tests
 
 .PHONY: lint
 lint: $(TESTED) ## ruff's rules and format, and the one way that imports run between the rooms

@@ -15,6 +15,13 @@ os.environ["REPORT_HEADLESS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 
+def pytest_collection_modifyitems(items):
+    """What runs from end to end is slow."""
+    for item in items:
+        if "end_to_end" in item.path.parts:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def main_module_as_it_was():
     """IPython's shell, which some tests play cells in, puts its own module in the place of

@@ -121,6 +121,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(old, capfd):
     assert only_old(old)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["write", "fsync", "replace"])
 def test_kill_9_inside_a_write_leaves_the_old_file(old, moment):
     def work():
@@ -223,6 +224,7 @@ def test_sha256_is_that_of_the_file(old):
     assert artefacts.read_bytes(old, hashlib.sha256(OLD).hexdigest()) == OLD
 
 
+@pytest.mark.slow
 def test_the_commit_is_named_with_its_changes_or_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -475,6 +477,7 @@ def test_a_checkpoint_of_another_run_is_not_used(tmp_path):
     assert checkpoint.read(tmp_path, "a third") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
 def test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole(tmp_path, moment):
     checkpoint.write(tmp_path, content(1))
@@ -494,6 +497,7 @@ def saved(value, **options) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

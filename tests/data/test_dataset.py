@@ -243,6 +243,7 @@ def sums_patched(monkeypatch, content):
     monkeypatch.setitem(cifar.SHA256, "meta", hashlib.sha256(content).hexdigest())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

@@ -84,7 +84,7 @@ def test_a_clock_that_jumps_trains_nothing_again(trained):
     project, folder, _, outputs = trained
     record = (folder / "run.json").read_bytes()
     later = time.time() + 3600
-    os.utime(project / "lib" / "train.py", (later, later))
+    os.utime(project / "lib" / "training" / "loop.py", (later, later))
     result = make(project, str(folder / "train.ipynb"), "STUDY=tiny", f"OUTPUTS={outputs}")
     assert result.returncode == 0 and "epoch 1/1" not in result.stdout, (
         result.stdout + result.stderr

@@ -66,6 +66,7 @@ def test_temperature_and_opinions_in_blocks_are_those_of_the_whole_table(monkeyp
     assert (whole["named"] >= 0).any()
 
 
+@pytest.mark.slow
 def test_no_stage_holds_a_copy_of_the_logits_in_float64(monkeypatch):
     """They would take 12 MB, and a softmax of them takes six such copies; what the images have to
     themselves takes 2."""

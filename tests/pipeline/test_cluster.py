@@ -18,6 +18,8 @@ from project import copied, environment
 from lib.base import signals
 from lib.pipeline import cluster
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
 TINY = {
@@ -62,7 +64,7 @@ def project(tmp_path):
     (study / "train.yaml").write_text(
         "".join(f"{name}: {value}\n" for name, value in TINY.items()), encoding="utf-8"
     )
-    engine = tmp_path / "lib" / "train.py"
+    engine = tmp_path / "lib" / "training" / "loop.py"
     engine.write_text(
         engine.read_text(encoding="utf-8").replace(
             "CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"

@@ -16,6 +16,8 @@ from lib.base import artefacts
 from lib.base.config import ParameterError
 from lib.pipeline import execute
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS = '''study = "smoke"
 outputs = "outputs"
 runs = "released/smoke"

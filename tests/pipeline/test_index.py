@@ -123,6 +123,7 @@ def test_readme_pictures_are_small_whole_pixelled_and_the_same_each_time(
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_nbconvert_finds_the_exporters_from_this_folder_alone(tmp_path):
     notebook = {
         "cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Title"}],

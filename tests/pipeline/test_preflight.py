@@ -98,6 +98,7 @@ def project(tmp_path_factory):
     return copied(tmp_path_factory.mktemp("project"))
 
 
+@pytest.mark.slow
 def test_make_checks_the_study_first_and_a_good_one_only_once(project):
     study(project, "late", "", "a b", **ALL | {"report": "before: a\nafter: b\ntitel: x\n"})
     result = make(project, "report", "STUDY=late")
@@ -117,6 +118,7 @@ def test_make_checks_the_study_first_and_a_good_one_only_once(project):
     assert "lib.pipeline.preflight" in make(project, "-n", "report", "STUDY=late").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, value",
     [
@@ -141,6 +143,7 @@ def test_names_that_are_more_than_names_are_refused_by_make(project, name, value
     ), result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb, name", [("distclean", "OUTPUTS"), ("setup", "VENV")])
 @pytest.mark.parametrize("value", ["", "a b", "a:b", "%", "a;b", "a$b", "~/a", "a#b", "a*", "a\\b"])
 def test_a_folder_whose_name_make_cannot_hold_or_that_is_none_at_all_is_refused(
@@ -154,6 +157,7 @@ def test_a_folder_whose_name_make_cannot_hold_or_that_is_none_at_all_is_refused(
     )
 
 
+@pytest.mark.slow
 def test_names_that_yaml_would_take_for_something_else_stay_names(project):
     study(project, "2024", "", "no")
     assert (
@@ -164,6 +168,7 @@ def test_names_that_yaml_would_take_for_something_else_stay_names(project):
     )
 
 
+@pytest.mark.slow
 def test_a_study_whose_own_names_are_odd_is_refused(project):
     study(project, "odd", "", "baseline")
     (project / "params" / "odd" / "study.mk").write_text(

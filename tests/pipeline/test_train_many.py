@@ -17,6 +17,8 @@ from lib.base.config import ParameterError
 from lib.pipeline import train_many
 from lib.training import cuda_graph, loop, record
 
+pytestmark = pytest.mark.slow
+
 VALUES = [
     ("train_size", "60"),
     ("val_size", "40"),

@@ -169,6 +169,7 @@ def make(*arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accuracy, holds", [(0.78, True), (0.5, False)])
 def test_make_check_fails_when_a_condition_does(tmp_path, accuracy, holds):
     """The report itself is not made here: its numbers are, with every condition of the phantom in
@@ -194,6 +195,7 @@ def test_make_check_fails_when_a_condition_does(tmp_path, accuracy, holds):
     ) is not holds and "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_make_check_makes_the_report_first(tmp_path):
     plan = make("-n", "STUDY=smoke", f"OUTPUTS={tmp_path}").stdout.splitlines()
     assert (

@@ -118,6 +118,7 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
     assert state.engine.plan.step.item() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend, mixing", [("eager", False), ("aot_eager", True)])
 def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, backend, mixing):
     """fullgraph refuses whatever needs a value on the host: .item(), a branch on a tensor, an index

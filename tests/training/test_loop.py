@@ -30,6 +30,7 @@ def started(splits, folder, **changes):
     )
 
 
+@pytest.mark.slow
 def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
     """In double precision, with small steps and noise for images, where rounding stays rounding.
 

@@ -54,6 +54,7 @@ def test_bf16_is_refused_where_it_would_be_emulated(with_cuda):
     )
 
 
+@pytest.mark.slow
 def test_determinism_is_on_whatever_was_set_before():
     code = """import os, torch
 from lib.training import machine

@@ -197,6 +197,7 @@ def test_retrain_is_asked_for_by_a_word_that_does_not_mean_no(monkeypatch, word)
     assert released.asked_to_retrain() == (word not in [*NO, None])
 
 
+@pytest.mark.slow
 def test_make_trains_what_was_taken_over_when_retrain_does_not_mean_no(tmp_path):
     goal = copied(tmp_path) / "outputs" / "smoke" / "baseline" / "seed-0" / "train.ipynb"
     goal.parent.mkdir(parents=True)

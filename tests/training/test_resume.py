@@ -105,6 +105,7 @@ def same_bits(state, undisturbed):
 # --- kill -9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment, epoch, step, resumes",
     [
@@ -130,6 +131,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
     assert same_bits(finish(state), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path, undisturbed):
     for epoch, step in ((0, 2), (1, 1), (1, 4), (2, 3)):
         kill_at(tmp_path, "step", epoch, step)
@@ -302,6 +304,7 @@ def test_a_run_of_another_key_is_not_finished(copy, undisturbed):
     assert record.finished(copy, "0" * 64) is None
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undisturbed, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     state = finish(started(tmp_path))
@@ -397,7 +400,7 @@ def test_the_key_changes_with_the_code_that_decides_bits(copied, name):
     "file, old, new",
     [
         ("training/loop.py", "CHECKPOINT_SECONDS = 60", "# a comment\nCHECKPOINT_SECONDS = 60"),
-        ("training/loop.py", '"""A run that cannot go on."""', '"""Another docstring."""'),
+        ("training/loop.py", '"""A run in progress', '"""A run that goes on'),
         ("training/loop.py", "Try a smaller learning_rate", "Perhaps a smaller learning_rate"),
         ("training/loop.py", "goes on from a checkpoint of", "goes on, from a checkpoint of"),
         ("report/style.py", "", "\nADDED = 1\n"),
