@@ -42,13 +42,39 @@ def asked_to_retrain() -> bool:
 
 
 def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> record.Run | None:
-    """The run that spares training: one that was finished here under the same key, else the
-    released one of the same parameters and data. With `retrain` released runs do not count, nor
-    what was taken over from them."""
+    """The run that spares training: one that was finished here under the same key or by the first
+    edition, else the released one of the same parameters and data. With `retrain` released runs do
+    not count, nor what was taken over from them."""
     folder = record.folder(params)
     if retrain:
         return None if (folder / record.TAKEN_OVER).is_file() else record.finished(folder, key)
-    return record.finished(folder, key) or adopt(params, data_digest)
+    own = record.finished(folder, key) or of_first_edition(params, data_digest)
+    return own or adopt(params, data_digest)
+
+
+def differences(info: dict, params, data_digest: str) -> list[str]:
+    """In what a record's training differs from the one wanted, a few words each."""
+    theirs, ours = (record.content(values) for values in (info["params"], params.model_dump()))
+    other = [
+        f"{name} {theirs.get(name)}, here {ours.get(name)}"
+        for name in {**theirs, **ours}
+        if name not in MACHINES_OWN and theirs.get(name) != ours.get(name)
+    ]
+    return other + ["other data"] * (info["data_digest"] != data_digest)
+
+
+def of_first_edition(params, data_digest: str) -> record.Run | None:
+    """The finished run of the same parameters and data that the first edition left in the folder:
+    its key followed other rules."""
+    path = record.folder(params) / "run.json"
+    try:
+        info = record.read_record(path)
+    except artefacts.ArtefactError:
+        return None
+    if not record.GONE <= set(info["params"]) or differences(info, params, data_digest):
+        return None
+    print("a finished run of the first edition is used: RETRAIN=1 would train", flush=True)
+    return record.finished(path.parent, info["key"])
 
 
 def adopt(params, data_digest: str) -> record.Run | None:
@@ -61,14 +87,7 @@ def adopt(params, data_digest: str) -> record.Run | None:
     if not (source / "run.json").is_file():
         return None
     info = record.read_record(source / "run.json")
-    theirs, ours = (record.content(values) for values in (info["params"], params.model_dump()))
-    other = [
-        f"{name} {theirs.get(name)}, here {ours.get(name)}"
-        for name in {**theirs, **ours}
-        if name not in MACHINES_OWN and theirs.get(name) != ours.get(name)
-    ]
-    other += ["other data"] * (info["data_digest"] != data_digest)
-    if other:
+    if other := differences(info, params, data_digest):
         print(
             f"{source.relative_to(artefacts.ROOT)} is of another training ({'; '.join(other)}): "
             "not used",

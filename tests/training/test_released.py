@@ -143,6 +143,23 @@ def test_a_record_of_the_first_edition_that_names_devices_is_read_taken_over_and
     assert released.verify("smoke")
 
 
+def test_a_run_that_the_first_edition_finished_here_is_used_but_not_one_of_another_training(
+    project, trained, capsys
+):
+    params, full = wanted(trained), digest(trained)
+    path = record.folder(params) / "run.json"
+    shutil.copytree(released.place(params), path.parent)
+    info = record.read_record(path)
+    record.write_record(path, info | {"params": info["params"] | {"devices": 1}})
+    shutil.rmtree(released.place(params))
+    assert released.at_hand(params, full, "none").path == path.parent
+    assert "first edition" in capsys.readouterr().out
+    assert released.at_hand(params, full, "none", retrain=True) is None
+    assert released.at_hand(params, "0" * 64, "none") is None
+    record.write_record(path, info)
+    assert released.at_hand(params, full, "none") is None
+
+
 def test_the_full_size_runs_that_are_kept_still_spare_their_training(tmp_path):
     info = record.read_record(
         artefacts.ROOT / "released" / "cifar100" / "label_smoothing" / "seed-43" / "run.json"
