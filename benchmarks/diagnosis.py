@@ -78,9 +78,10 @@ def validation_errors(place: Path) -> pd.DataFrame:
         more.images[new], more.labels[new], more.index[new], more.planted.iloc[new]
     )
     logits = inference.logits(model, more.images, splits.mean, splits.std)
+    # in the place of test
     whole = dataclasses.replace(
         run, test=record.Predictions(more.index, more.labels.numpy(), logits)
-    )  # in the place of test
+    )
     found = evidence.examine(whole, model, dataclasses.replace(splits, test=more))
     return found.statistics.join(verdict.planted(more, found.position, found.wrong))
 

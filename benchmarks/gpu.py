@@ -142,9 +142,8 @@ def our_loop(
 
     def run():
         defaults(False)
-        torch.use_deterministic_algorithms(
-            not any_algorithm
-        )  # left on, it holds cuDNN to repeatable algorithms by itself
+        # left on, it holds cuDNN to repeatable algorithms by itself
+        torch.use_deterministic_algorithms(not any_algorithm)
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = (
             any_algorithm,
             not any_algorithm,

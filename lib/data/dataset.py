@@ -18,9 +18,8 @@ from lib.data.streams import PIXELS, Stream, at_once, take
 
 CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
-VAL_SHARE = (
-    10  # of a folder without a validation split, one in so many training images is drawn for it
-)
+# of a folder without a validation split, one in so many training images is drawn for it
+VAL_SHARE = 10
 
 
 @dataclass(frozen=True)
@@ -227,9 +226,8 @@ def remembered(splits: dict, folder: Path) -> dict:
         found = walk(splits)
     try:
         artefacts.write_json(path, found)
-    except (
-        artefacts.ArtefactError
-    ):  # a place that cannot be written to costs the next walk, and nothing else
+    except artefacts.ArtefactError:
+        # a place that cannot be written to costs the next walk, and nothing else
         pass
     return found
 

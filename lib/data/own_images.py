@@ -42,9 +42,8 @@ def decoded(folder: Path, image_size: int) -> Path:
     try:
         place.mkdir(parents=True, exist_ok=True)
         with open(place / ".lock", "a") as lock:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX
-            )  # two arms start at once: the second waits and finds the arrays
+            # two arms start at once: the second waits and finds the arrays
+            fcntl.flock(lock, fcntl.LOCK_EX)
             for split, files in listed.items():
                 if not (place / f"{split}_images.npy").is_file():
                     _decode(folder, split, files, image_size, place)

@@ -41,13 +41,8 @@ STATISTICS = {
     "typical": "share of right validation images that are less typical of their class than this "
     "one of the wrong class",
 }
-UNBOUNDED = (
-    "opposed",
-    "hot",
-    "square_lead",
-    "window_lead",
-    "moved",
-)  # leads; the others are shares and probabilities
+# leads; the others are shares and probabilities
+UNBOUNDED = ("opposed", "hot", "square_lead", "window_lead", "moved")
 RANGES = {name: (0.0, 1.0) for name in STATISTICS if name not in UNBOUNDED} | {"maps": (-1.0, 1.0)}
 
 
@@ -103,10 +98,11 @@ def examine(
     wrong, true = (
         torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels)
     )
+    # probes need many passes, maps and features their digits
     ready, images = (
         inference.ready(model),
         take(part.images, position),
-    )  # probes need many passes, maps and features their digits
+    )
     maps = torch.stack(
         [
             inference.maps(ready, LAYER, images, target, splits.mean, splits.std)

@@ -47,10 +47,11 @@ def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
     said = (rule["weights"][first] - rule["weights"][second]) * values  # (N, S)
     raw = statistics[rule["statistics"]].to_numpy()
     led = np.where(np.isnan(raw), -np.inf, said).argmax(1)
+    # (N, causes)
     lead, slope = (
         scores[rows, first][:, None] - scores,
         rule["weights"][first, led][:, None] - rule["weights"][:, led].T,
-    )  # (N, causes)
+    )
     way = np.sign(slope[rows, second])
     far = np.divide(
         lead, np.abs(slope), out=np.full(lead.shape, np.inf), where=slope * way[:, None] > 0

@@ -85,9 +85,10 @@ def suspected(of_runs: list[pd.DataFrame]) -> pd.DataFrame:
     Columns: position, suggested (class), votes (runs in which confident learning names it),
     agreeing (runs that predict it), self_confidence and margin (means over the runs). Ranked by
     votes, then by margin, then by position."""
+    # (runs, N)
     named, predicted = (
         np.stack([of_run[column] for of_run in of_runs]) for column in ("named", "predicted")
-    )  # (runs, N)
+    )
     votes = (named[:, None] == named[None]).sum(1)  # how many runs name what this run names
     first, image = np.where(named == NONE, 0, votes).argmax(0), np.arange(named.shape[1])
     suggested, votes = named[first, image], votes[first, image]

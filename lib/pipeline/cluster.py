@@ -24,9 +24,8 @@ import time
 import uuid
 from pathlib import Path
 
-os.environ.setdefault(
-    "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error"
-)  # read below, and by the workers started here
+# read below, and by the workers started here
+os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error")
 
 from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker  # noqa: E402
 
@@ -238,9 +237,10 @@ def start(study: str, command: list[str], jobs: int | None) -> int:
             + (f"; dashboard {client.dashboard_link}" if importlib.util.find_spec("bokeh") else ""),
             flush=True,
         )
+        # this make's jobs are its own
         flags = re.sub(
             r"(^| )(-j\d*|--jobs\S*|--jobserver-\S+)", "", os.environ.get("MAKEFLAGS", "")
-        )  # this make's jobs are its own
+        )
         make = subprocess.Popen(
             [*command, "--no-print-directory", f"--jobs={slots_there}", f"ON={address}"],
             env=os.environ | {"MAKEFLAGS": flags},

@@ -206,17 +206,10 @@ CODE = (
     "lib/training",
 )
 HISTORY_SO_FAR = "history.part.csv"
-TAKEN_OVER = (
-    "released.txt"  # the run was trained elsewhere (lib.training.released); make looks for it
-)
-NOT_CONTENT = {
-    "study",
-    "outputs",
-    "arm",
-    "root",
-    "device",
-    "precision",
-}  # names and places; the choices made stand in the fingerprint
+# the run was trained elsewhere (lib.training.released); make looks for it
+TAKEN_OVER = "released.txt"
+# names and places; the choices made stand in the fingerprint
+NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}
 
 
 def folder(params) -> Path:
