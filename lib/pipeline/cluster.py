@@ -1,13 +1,13 @@
 """Many runs on many machines: `make train ON=dask` gives each training to Dask, whose scheduler
 places it and moves it when a worker is lost.
 
-    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...   run a make command with
-    ON=<address of a cluster>
-    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...          one training: `python -m
-    lib.pipeline.execute ARGUMENT...` on a worker of that cluster
+    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...
+    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...
 
-The cluster is the one that DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this
-machine that ends with the command. Workers need this folder and this Python under the same paths.
+`start` runs a make command with ON=<address of a cluster>. `run` is one training: `python -m
+lib.pipeline.execute ARGUMENT...` on a worker of that cluster. The cluster is the one that
+DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this machine that ends with the
+command. Workers need this folder and this Python under the same paths.
 """
 
 import argparse

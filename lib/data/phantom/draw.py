@@ -8,11 +8,10 @@ each:
 
 - background: the object stands on the background that another class was tied to in training;
 - second_object: a larger object of another class stands, paler, behind or beside the labelled one
-in front;
+  in front;
 - look_alike: the object is small and the detail that tells its pair apart is faint: drawn at 58 to
-69 per cent where
-  the class has it, at 31 to 42 per cent where it lacks it (so the label holds, but has to be read
-  off closely);
+  69 per cent where the class has it, at 31 to 42 per cent where it lacks it (so the label holds,
+  but has to be read off closely);
 - label_error: a plain picture of another class than the recorded one.
 """
 
