@@ -1,9 +1,6 @@
-"""Why is this prediction wrong? Statistics of the probes, and one written rule that turns them into
-a verdict.
-
-The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's
-validation split alone, where the causes are planted. It is the same for every data set;
-lib/rule.json is all of it."""
+"""Why is this prediction wrong? Every wrong prediction probed, and the statistics that sum the
+answers up for the written rule (lib.diagnosis.verdict).
+"""
 
 from typing import NamedTuple
 
