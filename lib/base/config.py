@@ -1,5 +1,7 @@
 """Parameters of every stage: declared once, checked before anything runs, and again inside the
-notebook."""
+notebook. Where they are gathered from, and the strict reading of YAML files, lists of entries among
+them, stand here as well.
+"""
 
 import ast
 import difflib

@@ -1,5 +1,6 @@
-"""Folders of pictures, decoded once into arrays that lib.data.streams reads row by row. See
-docs/data.md."""
+"""A user's own images under `root`: folders of pictures, decoded once into a cache, or arrays;
+lib.data.streams reads both row by row. See docs/data.md.
+"""
 
 import fcntl
 import os
@@ -196,8 +197,7 @@ def _text(lines: list[str]) -> bytes:
     )
 
 
-# A user's own images: folders of pictures, decoded once into a cache, or arrays; lib.data.streams
-# reads both. See docs/data.md.
+# What stands under `root`, be it folders of pictures or arrays, as the splits of a data set.
 
 
 class Part(NamedTuple):

@@ -1,4 +1,6 @@
-"""How good is the instrument? Diagnosed causes against the phantom's planted ones."""
+"""How good is the instrument? Diagnosed causes against the phantom's planted ones, and suspected
+label errors against human reviewers where there are some.
+"""
 
 import numpy as np
 import pandas as pd

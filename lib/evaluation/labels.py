@@ -1,5 +1,7 @@
 """Which recorded labels look wrong: confident learning in every run, and the runs' agreement on one
-other class."""
+other class. And accuracy once more on what is known of the labels from elsewhere: without wrong
+ones, with them corrected, without near-duplicates.
+"""
 
 from dataclasses import dataclass
 
@@ -257,7 +259,7 @@ def _in_words(row, names: list[str]) -> str:
 
 
 def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
-    """lib.evaluation.labels.suspected_in with what is known of each test label, in words, in a
+    """`suspected_in` with what is known of each test label, in words, in a
     column named for the source."""
     if opinion is None:
         return suspects

@@ -1,4 +1,6 @@
-"""Confidence scores: what predictions are ranked by, and rejected for."""
+"""What the logits say of each image: the confidence scores that predictions are ranked by and
+rejected for, and every column that the report needs, from some rows at a time.
+"""
 
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -78,7 +80,7 @@ def columns(part, temperature: float = 1.0) -> Columns:
 
 
 def scores(part) -> dict[str, np.ndarray]:
-    """lib.evaluation.per_image.SCORES of each image, by name."""
+    """SCORES of each image, by name."""
 
     def compute():
         parts = [

@@ -1,5 +1,6 @@
-"""The explorer where it is asked for: widgets in JupyterLab, and beside them a picture and a text
-for wherever widgets cannot live."""
+"""The explorer where it is asked for: widgets in JupyterLab (two arms, filters, a grid of images, a
+card and a threshold), and beside them a picture and a text for wherever widgets cannot live.
+"""
 
 import base64
 import html

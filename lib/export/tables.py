@@ -1,5 +1,6 @@
 """HTML tables as pandas and its Styler write them: their grid, their header, their columns of
-numbers."""
+numbers; and the same tables rewritten for Typst.
+"""
 
 import re
 

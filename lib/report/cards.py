@@ -1,5 +1,6 @@
-"""The report's sentences about causes: what the probes say over all errors, the verdicts, and how
-far both can be trusted."""
+"""Causes: the sentences on probes and verdicts and on how far both can be trusted, and the
+diagnosis cards, a row a case, with their captions.
+"""
 
 import textwrap
 

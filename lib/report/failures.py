@@ -1,5 +1,6 @@
-"""Plots of where errors go. One function a figure: data in, axes out; nothing is computed or saved
-here."""
+"""Where errors go, which of them are looked at, and which labels are suspected: plots (data in,
+axes out; nothing is computed or saved here), captions and alt texts, and the report's sentences.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np

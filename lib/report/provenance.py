@@ -1,4 +1,6 @@
-"""Where a study's numbers come from: its parameters, machines, versions, seconds."""
+"""Where a study's numbers come from: its parameters, machines, versions and seconds, and the
+sources of the methods that its report uses.
+"""
 
 from pathlib import Path
 

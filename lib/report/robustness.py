@@ -1,4 +1,6 @@
-"""Pictures of corruptions, and accuracy under them."""
+"""Corrupted images: pictures of them, plots of accuracy under corruption, captions, and the
+sentences on whether a change holds there.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -57,7 +59,7 @@ def accuracy_figure(measured: pd.DataFrame, axes=None):
 
 
 def drawn(chosen, place: int = 0) -> pd.DataFrame:
-    """What stands over the pictures of `examples`, and the image's id."""
+    """What stands over the pictures of `examples_figure`, and the image's id."""
     return pd.DataFrame(
         {
             "id": chosen.index[place],

@@ -1,8 +1,8 @@
-"""A counter-based random stream: every number is a hash of (seed, split, image, slot), so no draw
-depends on another.
+"""What the phantom is drawn from: counter-based random numbers, twenty shapes and sixteen textures.
 
-Integer arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same
-bytes on every platform and with every version of NumPy.
+Every number is a hash of (seed, split, image, slot), so no draw depends on another. Integer
+arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same bytes on
+every platform and with every version of NumPy.
 """
 
 from functools import cache
@@ -178,8 +178,8 @@ def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:
 
 
 # The phantom's backgrounds: textures in integers, each a field 0..128 that blends two colours. The
-# first TIED textures each belong to one class (see phantom.TIED_CLASSES), the rest are the neutral
-# pool.
+# first TIED textures each belong to one class (see lib.data.phantom.draw.TIED_CLASSES), the rest
+# are the neutral pool.
 
 
 TIED = 8
