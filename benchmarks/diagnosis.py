@@ -1,13 +1,13 @@
 """The rule of the diagnosis: fitted on the validation splits of phantoms 1 to 3, and the networks
 of phantoms 43 to 46 it is scored on.
 
-    python benchmarks/diagnosis.py fit       # trains three baselines (5 min on two cores), writes
-    lib/rule.json
-    python benchmarks/diagnosis.py networks  # trains four baselines, writes
-    released/phantom/data-<seed>
+    python benchmarks/diagnosis.py fit
+    python benchmarks/diagnosis.py networks
 
-Both go on where they were interrupted. No test image is read, and the phantom of the default study
-(42) takes no part in the fit."""
+`fit` trains three baselines (5 min on two cores) and writes lib/diagnosis/rule.json; `networks`
+trains four and writes released/phantom/data-<seed>. Both go on where they were interrupted. No test
+image is read, and the phantom of the default study (42) takes no part in the fit.
+"""
 
 import dataclasses
 import subprocess
@@ -78,9 +78,10 @@ def validation_errors(place: Path) -> pd.DataFrame:
         more.images[new], more.labels[new], more.index[new], more.planted.iloc[new]
     )
     logits = inference.logits(model, more.images, splits.mean, splits.std)
+    # in the place of test
     whole = dataclasses.replace(
         run, test=record.Predictions(more.index, more.labels.numpy(), logits)
-    )  # in the place of test
+    )
     found = evidence.examine(whole, model, dataclasses.replace(splits, test=more))
     return found.statistics.join(verdict.planted(more, found.position, found.wrong))
 

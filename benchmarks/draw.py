@@ -1,5 +1,6 @@
-"""Draw docs/performance.png from the newest results in benchmarks/results: python
-benchmarks/draw.py"""
+"""Draw docs/performance.png from the newest results in benchmarks/results:
+`python benchmarks/draw.py`.
+"""
 
 import json
 from pathlib import Path

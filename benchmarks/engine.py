@@ -35,10 +35,11 @@ from lib.model import resnet18  # noqa: E402
 from lib.training import inference, loop, machine
 
 BATCH = 128
+# as published for CIFAR-100; the plain loops' own
 MEAN, STD = (
     (0.507, 0.487, 0.441),
     (0.267, 0.256, 0.276),
-)  # as published for CIFAR-100; the plain loops' own
+)
 RECIPE = dict(
     study="bench",
     outputs="unused",
@@ -156,11 +157,8 @@ def convolutions(model: nn.Module, precision: str, backward: bool):
         image = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
         weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         out = torch.conv2d(image, weight, stride=conv.stride, padding=conv.padding)
-        need = (
-            backward and number > 0,
-            backward,
-            False,
-        )  # nobody needs the gradient of the picture
+        # nobody needs the gradient of the picture
+        need = (backward and number > 0, backward, False)
         prepared.append((image, weight, torch.randn_like(out), conv, need))
 
     def run():
@@ -266,10 +264,11 @@ def main() -> None:
             f"{1 / min(times):.1f})"
         )
     predicted = max(value for name, value in rate.items() if name.startswith("our prediction"))
+    # s, of 5,000 clean train and 5,000 val images an epoch
     evaluation, limit = (
         10_000 / predicted,
         10_000 / rate["convolutions of prediction"],
-    )  # s, of 5,000 clean train and 5,000 val images an epoch
+    )
     ratios = {
         "our loop / plain loop": rate["our loop"] / rate["plain loop"],
         "our step / its convolutions": rate["our step"] / rate["convolutions of a step"],

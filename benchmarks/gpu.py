@@ -1,7 +1,7 @@
 """How fast a GPU trains, beside a plain loop and beside its own matrix product, in one process.
 
-    python benchmarks/gpu.py [--rounds 3] [--images 45000] [--workers 8] [--device cuda] [--width
-    64]
+    python benchmarks/gpu.py [--rounds 3] [--images 45000] [--workers 8] [--device cuda]
+                             [--width 64]
 
 Needs CIFAR-100 in data/ (or $CIFAR100_ROOT). Rounds are interleaved; each is one pass over the
 images, the first one (which warms up, captures and compiles) counted apart. Rows: a plain loop
@@ -142,9 +142,8 @@ def our_loop(
 
     def run():
         defaults(False)
-        torch.use_deterministic_algorithms(
-            not any_algorithm
-        )  # left on, it holds cuDNN to repeatable algorithms by itself
+        # left on, it holds cuDNN to repeatable algorithms by itself
+        torch.use_deterministic_algorithms(not any_algorithm)
         torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = (
             any_algorithm,
             not any_algorithm,

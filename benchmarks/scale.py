@@ -1,13 +1,11 @@
 """How the stages after training grow with test images and with classes: CPU seconds and peak memory
 of every notebook and of the report.
 
-    python benchmarks/scale.py [IMAGES...] [--classes CLASSES...] [--folder FOLDER]     into
-    benchmarks/results/scale.json; a gigabyte on the
-                                                                                         disk for
-                                                                                         125 million
-                                                                                         logits
+    python benchmarks/scale.py [IMAGES...] [--classes CLASSES...] [--folder FOLDER]
     python benchmarks/scale.py --draw
-    docs/scale.png from there, and the table
+
+Results go to benchmarks/results/scale.json, and docs/scale.png is drawn from there and the table
+printed; --draw does only the latter. 125 million logits take a gigabyte on the disk.
 
 Two made-up arms of one seed: run folders whose logits are noise with a peak, right for about three
 images of four, and 10,000 validation images. The project's notebooks run over them as they are,

@@ -63,9 +63,8 @@ YAML = (
 )
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]
 CLOCKS = ["seconds", "images_per_second"]
-FORKS = multiprocessing.get_context(
-    "forkserver"
-)  # torch is imported once, in a process that starts no threads
+# torch is imported once, in a process that starts no threads
+FORKS = multiprocessing.get_context("forkserver")
 
 
 def one_run(outputs: Path, seed: int, seconds_between_checkpoints: float) -> None:

@@ -65,9 +65,8 @@ def cost(folder: Path, steps: int) -> dict:
     from lib.training import inference, loop, machine
 
     def peak():
-        return (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 * 1.024
-        )  # GB of a billion bytes
+        # GB of a billion bytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 * 1.024
 
     def timed(work):
         began = time.monotonic()

@@ -48,9 +48,8 @@ def test_a_layer4_map_is_the_class_activation_map(model, images):
 @pytest.mark.parametrize("layer", ["layer2", "layer3", "layer4"])
 def test_rectified_maps_are_those_of_pytorch_grad_cam(model, images, layer):
     with ReferenceGradCAM(model, [getattr(model, layer)]) as cam:
-        theirs = cam(
-            images, [ClassifierOutputTarget(int(target)) for target in TARGETS]
-        )  # scaled to 0..1, 32 x 32
+        # scaled to 0..1, 32 x 32
+        theirs = cam(images, [ClassifierOutputTarget(int(target)) for target in TARGETS])
     ours = maps(model, images, layer, relu=True).numpy()
     for our, their in zip(ours, theirs):
         if our.max() == 0:  # nothing raises the class anywhere

@@ -52,9 +52,8 @@ def test_initial_weights_have_torchvisions_spread():
         "fc.weight",
     ):
         assert ours[name].std().item() == pytest.approx(theirs[name].std().item(), rel=0.05), name
-    assert ours["conv1.weight"].std().item() == pytest.approx(
-        (2 / (64 * 9)) ** 0.5, rel=0.05
-    )  # He, fan out
+    # He, fan out
+    assert ours["conv1.weight"].std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("arguments", [(0, 64), (10, 0), (-1, 8)])

@@ -1,5 +1,6 @@
 """Artefacts on disk: everything appears whole or not at all, and what is read back is what was
-written."""
+written. Digests, the project's commit and the lock of a folder stand here as well.
+"""
 
 import contextlib
 import hashlib

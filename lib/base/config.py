@@ -1,5 +1,7 @@
 """Parameters of every stage: declared once, checked before anything runs, and again inside the
-notebook."""
+notebook. Where they are gathered from, and the strict reading of YAML files, lists of entries among
+them, stand here as well.
+"""
 
 import ast
 import difflib
@@ -83,9 +85,8 @@ class Train(Stage):
     @field_validator("width")
     @classmethod
     def _wide_enough(cls, width, info):
-        if (
-            width < 16 and info.data.get("image_size", 32) > 32
-        ):  # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
+        # oneDNN's issue 6035, below 16 channels: seen to end the process at 56 px
+        if width < 16 and info.data.get("image_size", 32) > 32:
             raise ValueError(
                 "width must be at least 16 for images of more than 32 px: oneDNN's gradient of a "
                 "narrower 1x1 convolution of stride 2 writes beyond its memory"
@@ -210,9 +211,8 @@ def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
 
 def _line(model, item: dict, origin: dict) -> str:
     name = str(item["loc"][0]) if item["loc"] else ""
-    where = ".".join(
-        part if part.isprintable() else repr(part) for part in map(str, item["loc"])
-    )  # a line break stays on its line
+    # a line break stays on its line
+    where = ".".join(part if part.isprintable() else repr(part) for part in map(str, item["loc"]))
     source = f"{origin.get(name, 'parameters')}: " + (f"{where}: " if where else "")
     if item["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, model.model_fields, 1)
@@ -331,12 +331,13 @@ def parse_yaml(text: str, source: str):
         raise ParameterError(f"{source}: {error}") from None
     except (
         yaml.YAMLError,
+        # PyYAML's, of bad tags
         ValueError,
         TypeError,
         LookupError,
         AttributeError,
         RecursionError,
-    ) as error:  # PyYAML's, of bad tags
+    ) as error:
         raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
 
 

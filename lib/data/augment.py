@@ -36,9 +36,8 @@ def draw_augmentation(
         return None
     bits = random.bits(random.key(seed, epoch, 1), index)
     side = np.uint64(2 * (image_size // PADDED) + 1)
-    low = np.uint64(
-        0x7FFFFFFF
-    )  # separate bit ranges; the bias of the remainder is under 2 to the minus 28
+    # separate bit ranges; the bias of the remainder is under 2 to the minus 28
+    low = np.uint64(0x7FFFFFFF)
     columns = (bits & low) % side, ((bits >> np.uint64(31)) & low) % side, bits >> np.uint64(63)
     return torch.from_numpy(np.stack(columns, 1).astype(np.int64))
 
@@ -53,9 +52,8 @@ def crop_and_flip(images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     padding = width // PADDED
     rows = draws[:, 0, None] + torch.arange(height, device=images.device)  # (N, h)
     columns = torch.arange(width, device=images.device).expand(count, width)
-    columns = draws[:, 1, None] + torch.where(
-        draws[:, 2, None] == 1, columns.flip(1), columns
-    )  # (N, w)
+    # (N, w)
+    columns = draws[:, 1, None] + torch.where(draws[:, 2, None] == 1, columns.flip(1), columns)
     padded = F.pad(images, (padding,) * 4).flatten(2)  # (N, 3, (h + 2p) (w + 2p))
     place = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]  # (N, h, w)
     return padded.gather(2, place.view(count, 1, -1).expand(-1, channels, -1)).view_as(images)
@@ -74,10 +72,11 @@ def proof(splits, seed: int, augment: bool, size: int = 256) -> dict[str, float]
     exactly 0 for val and test."""
 
     def differs(split, reading):
+        # the two readings of each are several copies
         parts, step = (
             [],
             max(at_once(split.images, size) // 4, 1),
-        )  # the two readings of each are several copies
+        )
         for start in range(0, min(size, len(split)), step):
             place = slice(start, min(start + step, size))
             one, two = (reading(split.images[place], split.index[place], epoch) for epoch in (0, 1))

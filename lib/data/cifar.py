@@ -39,9 +39,8 @@ def find(root=None) -> Path:
         try:
             root.mkdir(parents=True, exist_ok=True)
             with open(root / ".download.lock", "a") as lock:
-                fcntl.flock(
-                    lock, fcntl.LOCK_EX
-                )  # two arms start at once: the second waits and finds the files
+                # two arms start at once: the second waits and finds the files
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 if not all((folder / name).is_file() for name in SHA256):
                     CIFAR100(str(root), download=True)
         # whatever the network, the disk or the archive did: the user's way out is the same

@@ -1,5 +1,7 @@
 """Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or
-a folder of images, read as needed."""
+a folder of images, read as needed. And what is found in a walk over all their images: the
+statistics of the training pixels, and the digest that a run is known by.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,9 +20,8 @@ from lib.data.streams import PIXELS, Stream, at_once, take
 
 CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
-VAL_SHARE = (
-    10  # of a folder without a validation split, one in so many training images is drawn for it
-)
+# of a folder without a validation split, one in so many training images is drawn for it
+VAL_SHARE = 10
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,8 @@ def load(
     root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/
     in the project), of folder the images (see lib.data.own_images); sizes: images per split, 0 or
     absent for all; seed: of the train/val split, or of the phantom; image_size: pixels of a side,
-    of folder alone.
-    Raises ValueError for an unknown name or a size the data set cannot give, DataError for missing
-    or damaged files."""
+    of folder alone. Raises ValueError for an unknown name or a size the data set cannot give,
+    DataError for missing or damaged files."""
     sizes = {split: size for split, size in (sizes or {}).items() if size}
     if set(sizes) - set(PHANTOM_SIZES) or any(size < 0 for size in sizes.values()):
         raise ValueError(f"sizes must be counts of {', '.join(PHANTOM_SIZES)}, got {sizes}")
@@ -211,7 +211,7 @@ def _folder(found: own_images.Found, seed: int):
 
 def walk(splits: dict) -> dict:
     """mean and std of the training pixels, per channel, in 0..1, and the digest of all splits
-    (lib.data.dataset.Split by name)."""
+    (`Split` by name)."""
     mean, std = statistics(splits["train"].images)
     return {"mean": mean, "std": std, "digest": digest(splits)}
 
@@ -227,9 +227,8 @@ def remembered(splits: dict, folder: Path) -> dict:
         found = walk(splits)
     try:
         artefacts.write_json(path, found)
-    except (
-        artefacts.ArtefactError
-    ):  # a place that cannot be written to costs the next walk, and nothing else
+    except artefacts.ArtefactError:
+        # a place that cannot be written to costs the next walk, and nothing else
         pass
     return found
 

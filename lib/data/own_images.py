@@ -1,5 +1,6 @@
-"""Folders of pictures, decoded once into arrays that lib.data.streams reads row by row. See
-docs/data.md."""
+"""A user's own images under `root`: folders of pictures, decoded once into a cache, or arrays;
+lib.data.streams reads both row by row. See docs/data.md.
+"""
 
 import fcntl
 import os
@@ -42,9 +43,8 @@ def decoded(folder: Path, image_size: int) -> Path:
     try:
         place.mkdir(parents=True, exist_ok=True)
         with open(place / ".lock", "a") as lock:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX
-            )  # two arms start at once: the second waits and finds the arrays
+            # two arms start at once: the second waits and finds the arrays
+            fcntl.flock(lock, fcntl.LOCK_EX)
             for split, files in listed.items():
                 if not (place / f"{split}_images.npy").is_file():
                     _decode(folder, split, files, image_size, place)
@@ -197,8 +197,7 @@ def _text(lines: list[str]) -> bytes:
     )
 
 
-# A user's own images: folders of pictures, decoded once into a cache, or arrays; lib.data.streams
-# reads both. See docs/data.md.
+# What stands under `root`, be it folders of pictures or arrays, as the splits of a data set.
 
 
 class Part(NamedTuple):

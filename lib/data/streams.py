@@ -76,9 +76,8 @@ def _plain(rows):
         if isinstance(rows, torch.Tensor)
         else np.asarray(rows)
     )
-    return (
-        slice(0) if np.shape(rows) == (0,) else rows
-    )  # of an empty list NumPy does not know that it held whole numbers
+    # of an empty list NumPy does not know that it held whole numbers
+    return slice(0) if np.shape(rows) == (0,) else rows
 
 
 def mapped(path: Path) -> np.memmap:

@@ -1,9 +1,6 @@
-"""Why is this prediction wrong? Statistics of the probes, and one written rule that turns them into
-a verdict.
-
-The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's
-validation split alone, where the causes are planted. It is the same for every data set;
-lib/rule.json is all of it."""
+"""Why is this prediction wrong? Every wrong prediction probed, and the statistics that sum the
+answers up for the written rule (lib.diagnosis.verdict).
+"""
 
 from typing import NamedTuple
 
@@ -41,13 +38,8 @@ STATISTICS = {
     "typical": "share of right validation images that are less typical of their class than this "
     "one of the wrong class",
 }
-UNBOUNDED = (
-    "opposed",
-    "hot",
-    "square_lead",
-    "window_lead",
-    "moved",
-)  # leads; the others are shares and probabilities
+# leads; the others are shares and probabilities
+UNBOUNDED = ("opposed", "hot", "square_lead", "window_lead", "moved")
 RANGES = {name: (0.0, 1.0) for name in STATISTICS if name not in UNBOUNDED} | {"maps": (-1.0, 1.0)}
 
 
@@ -103,10 +95,11 @@ def examine(
     wrong, true = (
         torch.from_numpy(values[position]) for values in (stored.predicted, stored.labels)
     )
+    # probes need many passes, maps and features their digits
     ready, images = (
         inference.ready(model),
         take(part.images, position),
-    )  # probes need many passes, maps and features their digits
+    )
     maps = torch.stack(
         [
             inference.maps(ready, LAYER, images, target, splits.mean, splits.std)

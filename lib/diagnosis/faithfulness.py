@@ -1,8 +1,9 @@
-"""Does a map say what the network uses? Deletion and insertion in its order, and occlusion as a
-second opinion.
+"""Does a map say what the network uses? Deletion and insertion in its order, occlusion as a second
+opinion, and how far its evidence is spread.
 
 Networks are from `lib.training.inference.ready`, pictures (N, 3, H, W) in levels 0..255, maps (N,
-h, w) raw."""
+h, w) raw.
+"""
 
 from typing import NamedTuple
 

@@ -109,18 +109,16 @@ def patch_shuffle(images: torch.Tensor, grid: int, keys, seed: int = 0) -> torch
     if grid < 2 or height % grid or width % grid:
         raise ValueError(f"grid: got {grid}; allowed: divisors of {height} and {width} from 2")
     cycle = torch.from_numpy(_orders(random.key(seed, PATCHES, grid), keys, grid * grid))
-    source = (
-        torch.empty_like(cycle).scatter_(1, cycle, cycle.roll(1, 1)).to(images.device)
-    )  # (N, grid * grid)
+    # (N, grid * grid)
+    source = torch.empty_like(cycle).scatter_(1, cycle, cycle.roll(1, 1)).to(images.device)
     tall, wide = height // grid, width // grid
     patches = (
         images.reshape(number, channels, grid, tall, grid, wide)
         .permute(0, 2, 4, 1, 3, 5)
         .flatten(1, 2)
     )
-    moved = patches[
-        torch.arange(number, device=images.device)[:, None], source
-    ]  # (N, grid * grid, 3, tall, wide)
+    # (N, grid * grid, 3, tall, wide)
+    moved = patches[torch.arange(number, device=images.device)[:, None], source]
     return (
         moved.view(number, grid, grid, channels, tall, wide)
         .permute(0, 3, 1, 4, 2, 5)

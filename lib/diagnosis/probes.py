@@ -1,5 +1,6 @@
-"""The study's interventions on its wrong predictions, and what each does to the network's
-answer."""
+"""The study's interventions on its wrong predictions, the network's answer to each, and what that
+amounts to over all errors, beside the controls.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple

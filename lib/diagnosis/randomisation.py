@@ -16,6 +16,7 @@ from lib.model import resnet18
 from lib.training.inference import maps as class_maps
 from lib.training.inference import ready
 
+# from the top down
 STAGES = (
     ("fc", ("fc",)),
     ("layer4", ("layer4",)),
@@ -23,7 +24,7 @@ STAGES = (
     ("layer2", ("layer2",)),
     ("layer1", ("layer1",)),
     ("stem", ("conv1", "bn1")),
-)  # from the top down
+)
 
 
 def rank_correlation(one, other) -> np.ndarray:

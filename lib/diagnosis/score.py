@@ -1,4 +1,6 @@
-"""How good is the instrument? Diagnosed causes against the phantom's planted ones."""
+"""How good is the instrument? Diagnosed causes against the phantom's planted ones, and suspected
+label errors against human reviewers where there are some.
+"""
 
 import numpy as np
 import pandas as pd
@@ -37,9 +39,8 @@ def score(errors: pd.DataFrame, seed: int = 0) -> dict:
     parts = [of_phantom for _, of_phantom in errors.groupby("phantom", sort=False)] or [errors]
     counts = np.stack([confusion(of_phantom).to_numpy() for of_phantom in parts])  # (P, C, C)
     generator, size = np.random.default_rng(seed), counts.sum((1, 2))
-    chosen = generator.integers(
-        len(counts), size=(DRAWS, max(len(counts) - 1, 1))
-    )  # one fewer: all of them would be too narrow
+    # one fewer: all of them would be too narrow
+    chosen = generator.integers(len(counts), size=(DRAWS, max(len(counts) - 1, 1)))
     share = (counts / np.maximum(size, 1)[:, None, None]).reshape(len(counts), -1)
     drawn = (
         generator.multinomial(size[chosen], share[chosen]).sum(1).reshape(DRAWS, *counts.shape[1:])

@@ -155,9 +155,8 @@ def occlusion_agreement(found: Evidence) -> dict:
     """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of
     another error's picture, what a map alone gives."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
-    side = lcm(
-        probes.SIDE, height, width
-    )  # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
+    # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
+    side = lcm(probes.SIDE, height, width)
     square, stride = (length * side // probes.SIDE for length in (probes.SQUARE, probes.STRIDE))
     cells = [
         faithfulness.by_cell(

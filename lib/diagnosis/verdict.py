@@ -1,5 +1,10 @@
 """The written rule: from the statistics of an error to a verdict, what led to it, and what would
-have refuted it."""
+have refuted it.
+
+The rule is a multinomial logistic regression, fitted by benchmarks/diagnosis.py on the phantom's
+validation split alone, where the causes are planted. It is the same for every data set;
+lib/diagnosis/rule.json is all of it.
+"""
 
 from pathlib import Path
 
@@ -47,10 +52,11 @@ def decide(statistics: pd.DataFrame, rule: dict) -> pd.DataFrame:
     said = (rule["weights"][first] - rule["weights"][second]) * values  # (N, S)
     raw = statistics[rule["statistics"]].to_numpy()
     led = np.where(np.isnan(raw), -np.inf, said).argmax(1)
+    # (N, causes)
     lead, slope = (
         scores[rows, first][:, None] - scores,
         rule["weights"][first, led][:, None] - rule["weights"][:, led].T,
-    )  # (N, causes)
+    )
     way = np.sign(slope[rows, second])
     far = np.divide(
         lead, np.abs(slope), out=np.full(lead.shape, np.inf), where=slope * way[:, None] > 0

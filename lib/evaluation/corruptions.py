@@ -20,13 +20,14 @@ SEED = 2019  # of the noise
 SEVERITIES = (1, 2, 3, 4, 5)
 CONSTANTS = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation; full scale is 1
+    # radius of a disk, sigma of its edge, pixels
     "defocus_blur": (
         (0.3, 0.4),
         (0.4, 0.5),
         (0.5, 0.6),
         (1, 0.2),
         (1.5, 0.1),
-    ),  # radius of a disk, sigma of its edge, pixels
+    ),
     "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),  # factor on the distance from the channel's mean
     "brightness": (0.05, 0.1, 0.15, 0.2, 0.3),  # added to the value of HSV; full scale is 1
     "pixelate": (0.95, 0.9, 0.85, 0.75, 0.65),  # factor on the side
@@ -41,6 +42,7 @@ LARGE = {
     "pixelate": (0.6, 0.5, 0.4, 0.3, 0.25),
     "jpeg_compression": (25, 18, 15, 10, 7),
 }
+# in prose
 NAMES = {
     "gaussian_noise": "Gaussian noise",
     "defocus_blur": "defocus blur",
@@ -48,7 +50,7 @@ NAMES = {
     "brightness": "brightness",
     "pixelate": "pixelation",
     "jpeg_compression": "JPEG",
-}  # in prose
+}
 
 
 def corrupt(images: torch.Tensor, kind: str, severity: int, index: np.ndarray) -> torch.Tensor:
@@ -110,9 +112,10 @@ def defocus_blur(images: torch.Tensor, constant: tuple[float, float]) -> torch.T
     disk = (place[:, None] ** 2 + place**2 <= radius**2).float()
     edge = torch.exp(-(torch.arange(-float(soft), soft + 1) ** 2) / (2 * sigma**2))
     kernel = F.conv2d(disk[None, None], torch.outer(edge, edge)[None, None], padding=soft)
+    # 4 times as fast
     padded = F.pad(images.float(), (reach,) * 4, mode="reflect").contiguous(
         memory_format=torch.channels_last
-    )  # 4 times as fast
+    )
     return _levels(
         F.conv2d(padded, (kernel / kernel.sum()).expand(3, 1, *kernel.shape[2:]), groups=3)
     ).contiguous()
@@ -136,15 +139,13 @@ def pixelate(images: torch.Tensor, constant: float) -> torch.Tensor:
     the cell that it falls in."""
 
     def averaging(side):
-        cell = (
-            (2 * torch.arange(side) + 1) * int(side * constant) // (2 * side)
-        )  # (side,): the cell of each pixel's centre
+        # (side,): the cell of each pixel's centre
+        cell = (2 * torch.arange(side) + 1) * int(side * constant) // (2 * side)
         same = (cell[:, None] == cell).float()
         return same / same.sum(1, keepdim=True)
 
-    rows = _levels(
-        images.float() @ averaging(images.shape[3]).T
-    )  # Pillow rounds between the two directions
+    # Pillow rounds between the two directions
+    rows = _levels(images.float() @ averaging(images.shape[3]).T)
     return _levels(averaging(images.shape[2]) @ rows.float())
 
 

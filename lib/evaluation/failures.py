@@ -21,10 +21,11 @@ def test_table(run, splits) -> pd.DataFrame:
     folder of pictures.
     """
     labels, predicted, found = run.test.labels, run.test.predicted, columns(run.test)
+    # objects: a million rows share them
     names, groups = (
         np.array(splits.class_names, object),
         np.array(splits.superclass_names, object),
-    )  # objects: a million rows share them
+    )
     table = pd.DataFrame(
         {
             "position": np.arange(len(labels)),

@@ -1,5 +1,7 @@
 """Which recorded labels look wrong: confident learning in every run, and the runs' agreement on one
-other class."""
+other class. And accuracy once more on what is known of the labels from elsewhere: without wrong
+ones, with them corrected, without near-duplicates.
+"""
 
 from dataclasses import dataclass
 
@@ -85,9 +87,10 @@ def suspected(of_runs: list[pd.DataFrame]) -> pd.DataFrame:
     Columns: position, suggested (class), votes (runs in which confident learning names it),
     agreeing (runs that predict it), self_confidence and margin (means over the runs). Ranked by
     votes, then by margin, then by position."""
+    # (runs, N)
     named, predicted = (
         np.stack([of_run[column] for of_run in of_runs]) for column in ("named", "predicted")
-    )  # (runs, N)
+    )
     votes = (named[:, None] == named[None]).sum(1)  # how many runs name what this run names
     first, image = np.where(named == NONE, 0, votes).argmax(0), np.arange(named.shape[1])
     suggested, votes = named[first, image], votes[first, image]
@@ -256,7 +259,7 @@ def _in_words(row, names: list[str]) -> str:
 
 
 def annotate(suspects: pd.DataFrame, opinion: Opinion | None) -> pd.DataFrame:
-    """lib.evaluation.labels.suspected_in with what is known of each test label, in words, in a
+    """`suspected_in` with what is known of each test label, in words, in a
     column named for the source."""
     if opinion is None:
         return suspects

@@ -1,4 +1,6 @@
-"""Confidence scores: what predictions are ranked by, and rejected for."""
+"""What the logits say of each image: the confidence scores that predictions are ranked by and
+rejected for, and every column that the report needs, from some rows at a time.
+"""
 
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -24,14 +26,12 @@ def normalised_logit_score(logits, p: float = 2.0) -> np.ndarray:
     "MaxLogit-pNorm", Cattelan and Silva 2023, https://arxiv.org/abs/2305.15508; p above 0.
     """
     logits = np.asarray(logits, np.float64)
-    centred = logits - logits.max(
-        axis=1, keepdims=True
-    )  # exactly 0 for equal logits, which a mean is not
+    # exactly 0 for equal logits, which a mean is not
+    centred = logits - logits.max(axis=1, keepdims=True)
     centred -= centred.mean(axis=1, keepdims=True)
     largest = np.abs(centred).max(axis=1, keepdims=True)
-    centred /= np.where(
-        largest > 0, largest, 1
-    )  # the ratio is unchanged, and a high power cannot overflow
+    # the ratio is unchanged, and a high power cannot overflow
+    centred /= np.where(largest > 0, largest, 1)
     norm = np.sum(np.abs(centred) ** p, axis=1) ** (1 / p)
     return centred.max(axis=1) / np.where(norm > 0, norm, 1)
 
@@ -80,7 +80,7 @@ def columns(part, temperature: float = 1.0) -> Columns:
 
 
 def scores(part) -> dict[str, np.ndarray]:
-    """lib.evaluation.per_image.SCORES of each image, by name."""
+    """SCORES of each image, by name."""
 
     def compute():
         parts = [

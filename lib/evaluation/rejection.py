@@ -224,6 +224,7 @@ def curve_table(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def curve(of_seeds: dict) -> pd.DataFrame:
     """Coverage and mean risk over seeds, with low and high: of one seed the pointwise 95%
     Clopper-Pearson interval, of several the lowest and the highest seed."""
+    # (seeds, coverages, 2)
     each = np.array(
         [
             counts_at_matched_coverage(confidence_of(run), run.test.correct, CURVE)[
@@ -231,7 +232,7 @@ def curve(of_seeds: dict) -> pd.DataFrame:
             ]
             for run in of_seeds.values()
         ]
-    )  # (seeds, coverages, 2)
+    )
     each = each[:, each[0, :, 1] > 0]
     coverage = CURVE[-each.shape[1] :]
     errors, accepted = each[..., 0], each[0, :, 1]

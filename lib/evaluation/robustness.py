@@ -44,9 +44,8 @@ def logits(trained: dict, splits, chosen: Split) -> dict[str, np.ndarray]:
         for arm, run in trained.items()
     }
     parts = {arm: [] for arm in trained}
-    size = max(
-        16 * PIXELS // chosen.images.shape[-1] ** 2, 1
-    )  # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
+    # corrupted at a time: 16,384 images of 32 px, 334 of 224 px
+    size = max(16 * PIXELS // chosen.images.shape[-1] ** 2, 1)
     for kind, severity in CONDITIONS:
         blocks = {arm: [] for arm in trained}
         for place in range(0, len(chosen), size):
@@ -91,9 +90,8 @@ def accuracy_changes(before: np.ndarray, after: np.ndarray, labels, draws: int) 
     before, after: logits (conditions, N, classes). Images are drawn, each with all its severities:
     they are no independent rows.
     """
-    change = (after.argmax(2) == labels).astype(float) - (
-        before.argmax(2) == labels
-    )  # (conditions, N)
+    # (conditions, N)
+    change = (after.argmax(2) == labels).astype(float) - (before.argmax(2) == labels)
     of_image = {kind: change[KIND == kind].mean(0) for kind in ("none", *CONSTANTS)} | {
         "all": change[KIND != "none"].mean(0)
     }

@@ -9,14 +9,8 @@ from lib.evaluation.labels import share
 from lib.evaluation.paired import paired_bootstrap
 from lib.evaluation.selective import clopper_pearson
 
-BANDS = (
-    0.0,
-    0.3,
-    0.5,
-    0.7,
-    0.9,
-    1.0,
-)  # edges of confidence after temperature scaling; a band is (low, high]
+# edges of confidence after temperature scaling; a band is (low, high]
+BANDS = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 LEGIBLE = 200  # classes of which single cells can still be seen on a page
 

@@ -1,5 +1,6 @@
-"""Calibration of all arms in tables: before and after scaling, and what the confident errors are
-worth."""
+"""The numbers of arms and of a study: calibration and confident errors in tables, an arm in
+numbers, how each number is called and written, and results.json, which holds them all.
+"""
 
 import math
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""The explorer where it is asked for: widgets in JupyterLab, and beside them a picture and a text
-for wherever widgets cannot live."""
+"""The explorer where it is asked for: widgets in JupyterLab (two arms, filters, a grid of images, a
+card and a threshold), and beside them a picture and a text for wherever widgets cannot live.
+"""
 
 import base64
 import html
@@ -189,9 +190,8 @@ class Explorer:
     def _on_arms(self, change) -> None:
         if self._busy:
             return
-        if (
-            self.other.value == self.arm.value
-        ):  # the two change places, or where there was one arm, the second goes
+        if self.other.value == self.arm.value:
+            # the two change places, or where there was one arm, the second goes
             with self._alone():
                 if change["owner"] is self.other and not change["old"]:
                     self.other.value = ""
@@ -328,9 +328,10 @@ class Grid:
         if first:  # else the number's change has drawn it
             self.draw()
         number, _, rest = count.partition(" ")
+        # last: the pictures are there
         self.count.value = (
             f'<span role="status"><b>{number}</b> {rest}</span>' if len(chosen) else NOTHING
-        )  # last: the pictures are there
+        )
 
     def draw(self) -> None:
         self.rows = list(selection.page(self.chosen, self.number.value).itertuples())

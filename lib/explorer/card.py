@@ -1,5 +1,6 @@
-"""The diagnosis card of one test image in one or two arms, as numbers; what the report knows how to
-compute is taken from there."""
+"""The diagnosis card of one test image in one or two arms: its numbers, for which the report's own
+functions are called, and its widgets, filled from the quick to the slow.
+"""
 
 from functools import lru_cache
 

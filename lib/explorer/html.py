@@ -156,7 +156,7 @@ def probed(tables: dict[str, pd.DataFrame], wrong: str, true: str, colours: dict
 
 
 def verdicts(sentences: dict[str, str], colours: dict[str, str]) -> str:
-    """What the rule says of each arm's answer; sentences: arm to lib.report.cards.sentence or
+    """What the rule says of each arm's answer; sentences: arm to lib.diagnosis.verdict.sentence or
     another line."""
     lines = "".join(
         f"<p>{mark(arm, colours[arm])} {html.escape(sentence)}</p>"

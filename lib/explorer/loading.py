@@ -17,10 +17,8 @@ from lib.diagnosis import evidence, verdict
 from lib.evaluation import calibration, failures, labels, severity
 from lib.training import inference, record
 
-PLACES = (
-    "outputs",
-    "released",
-)  # where studies are looked for besides the folder that was asked for
+# where studies are looked for besides the folder that was asked for
+PLACES = ("outputs", "released")
 NUMBERS = ("probability", "value", "turns", *evidence.STATISTICS)
 
 

@@ -1,5 +1,6 @@
-"""Render an executed notebook as one HTML file and one PDF: `python -m lib.export.notebook NOTEBOOK
---html PATH --pdf PATH`."""
+"""Render an executed notebook as one HTML file and one PDF: `python -m lib.export NOTEBOOK --html
+PATH --pdf PATH`.
+"""
 
 import argparse
 import sys
@@ -14,7 +15,7 @@ from lib.export.pdf import ReportPDF
 def main(arguments=None) -> int:
     """Write the files asked for; none is replaced unless all of them could be made."""
     parser = argparse.ArgumentParser(
-        prog="python -m lib.export.notebook", description="Render an executed notebook."
+        prog="python -m lib.export", description="Render an executed notebook."
     )
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--html", type=Path, metavar="PATH")

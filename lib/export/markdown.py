@@ -10,9 +10,8 @@ import pypandoc
 from lib.base.errors import ReportError
 
 TEMPLATES = Path(__file__).with_name("templates")
-CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f]"
-)  # no font has them, and PDF/UA-1 forbids what cannot be shown
+# no font has them, and PDF/UA-1 forbids what cannot be shown
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # HTML that prose and tables may hold. Everything else is shown as the text it is.
 ALLOWED_TAGS = frozenset(
     """a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em

@@ -4,9 +4,8 @@ is read."""
 import re
 import sys
 
-sys.modules.setdefault(
-    "rfc3987_syntax", None
-)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
+# jsonschema's check of web addresses: a second to load, and no notebook asks for it
+sys.modules.setdefault("rfc3987_syntax", None)
 
 from nbconvert.preprocessors import Preprocessor  # noqa: E402
 from traitlets import Unicode  # noqa: E402

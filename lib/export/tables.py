@@ -1,5 +1,6 @@
 """HTML tables as pandas and its Styler write them: their grid, their header, their columns of
-numbers."""
+numbers; and the same tables rewritten for Typst.
+"""
 
 import re
 
@@ -103,9 +104,8 @@ def tidy_table(table) -> None:
         for column, cell in row:
             if span(cell) == 1 and kinds[column] != "short" or number >= head:
                 cell["class"] = [*cell.get("class", []), kinds[column]]
-            if (
-                kinds[column] == "number" and number >= head
-            ):  # an interval may go to the next line, whole
+            if kinds[column] == "number" and number >= head:
+                # an interval may go to the next line, whole
                 for text in cell.find_all(string=True):
                     text.replace_with(
                         INTERVAL.sub(
@@ -125,9 +125,8 @@ def tidy_table(table) -> None:
 # HTML tables rewritten as Typst tables.
 
 
-TEXT_WIDTH_EM = (
-    50  # width of the PDF's text in ems of table text; only a first guess, the template measures
-)
+# width of the PDF's text in ems of table text; only a first guess, the template measures
+TEXT_WIDTH_EM = 50
 CHARACTER_EM, PADDING_EM = 0.49, 1.2
 LINES_KEPT_TOGETHER = 25  # a table, or a row, with fewer lines moves to the next page as a whole
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)

@@ -1,13 +1,13 @@
 """Many runs on many machines: `make train ON=dask` gives each training to Dask, whose scheduler
 places it and moves it when a worker is lost.
 
-    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...   run a make command with
-    ON=<address of a cluster>
-    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...          one training: `python -m
-    lib.pipeline.execute ARGUMENT...` on a worker of that cluster
+    python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...
+    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...
 
-The cluster is the one that DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this
-machine that ends with the command. Workers need this folder and this Python under the same paths.
+`start` runs a make command with ON=<address of a cluster>. `run` is one training: `python -m
+lib.pipeline.execute ARGUMENT...` on a worker of that cluster. The cluster is the one that
+DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this machine that ends with the
+command. Workers need this folder and this Python under the same paths.
 """
 
 import argparse
@@ -24,9 +24,8 @@ import time
 import uuid
 from pathlib import Path
 
-os.environ.setdefault(
-    "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error"
-)  # read below, and by the workers started here
+# read below, and by the workers started here
+os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "error")
 
 from distributed import Client, Nanny, Scheduler, SpecCluster, get_worker  # noqa: E402
 
@@ -238,9 +237,10 @@ def start(study: str, command: list[str], jobs: int | None) -> int:
             + (f"; dashboard {client.dashboard_link}" if importlib.util.find_spec("bokeh") else ""),
             flush=True,
         )
+        # this make's jobs are its own
         flags = re.sub(
             r"(^| )(-j\d*|--jobs\S*|--jobserver-\S+)", "", os.environ.get("MAKEFLAGS", "")
-        )  # this make's jobs are its own
+        )
         make = subprocess.Popen(
             [*command, "--no-print-directory", f"--jobs={slots_there}", f"ON={address}"],
             env=os.environ | {"MAKEFLAGS": flags},

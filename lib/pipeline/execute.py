@@ -15,17 +15,14 @@ import time
 from pathlib import Path
 
 if __name__ == "__main__":
+    # while the modules below are read there is nothing to save and nothing to say
     # guard: quiet-start
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # while the modules below are read there is nothing to save and nothing to say
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("REPORT_HEADLESS", "1")
-os.environ.setdefault(
-    "PYDEVD_DISABLE_FILE_VALIDATION", "1"
-)  # a debugger's warning on every kernel start
-sys.modules.setdefault(
-    "rfc3987_syntax", None
-)  # jsonschema's check of web addresses: a second to load, and no notebook asks for it
+# a debugger's warning on every kernel start
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+# jsonschema's check of web addresses: a second to load, and no notebook asks for it
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402
@@ -76,18 +73,16 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     part = output.with_suffix(".part.ipynb")
     began = time.monotonic()
     with locked(output.parent / f".{output.stem}.lock"):
-        if (
-            stage == "train"
-        ):  # a run's folder is its own: what a killed writer left there is nobody's
+        if stage == "train":
+            # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
         name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (
             f"/{checked.seed}" if stage == "train" else ""
         )
         papermill.execute_notebook(
-            *(
-                str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)
-            ),  # papermill formats its paths
+            # papermill formats its paths
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),
             parameters={key: getattr(checked, key) for key in given},
             kernel_name="python3",
             cwd=str(artefacts.ROOT),
@@ -120,9 +115,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    logging.getLogger("asyncio").setLevel(
-        logging.CRITICAL
-    )  # of a task that was left waiting for a kernel that is being stopped
+    # of a task that was left waiting for a kernel that is being stopped
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     # guard: leave-once
     # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
     signals.leave_once()

@@ -40,11 +40,12 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
 
     for arm in of_all["arms"]:
         for seed in of_all["seeds"]:
+            # an arm named no is text
             own = [
                 *places,
                 ("arm", json.dumps(arm)),
                 ("seed", str(seed)),
-            ]  # an arm named no is text
+            ]
             trained.append(
                 attempt(
                     _stage, "train", [folder / "train.yaml", folder / "arms" / f"{arm}.yaml"], own

@@ -2,7 +2,7 @@
 that was cut off goes on.
 
     python -m lib.pipeline.train_many STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M]
-    [--jobs K] [--compile] [-p NAME VALUE]...
+                                      [--jobs K] [--compile] [-p NAME VALUE]...
 
 A run folder is that of `make train` in every file but the executed notebook. A run that is
 finished, or that another process writes, is passed over, so that the same command may be given

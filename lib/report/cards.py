@@ -1,5 +1,6 @@
-"""The report's sentences about causes: what the probes say over all errors, the verdicts, and how
-far both can be trusted."""
+"""Causes: the sentences on probes and verdicts and on how far both can be trusted, and the
+diagnosis cards, a row a case, with their captions.
+"""
 
 import textwrap
 
@@ -312,9 +313,8 @@ BARS = {
     "no colour": "grey",
     "no detail": "low:2",
 }
-PROBES = [
-    name for name in LABELS if {name, name.split(":")[0]} & set(BARS.values())
-]  # that the bars are made of
+# that the bars are made of
+PROBES = [name for name in LABELS if {name, name.split(":")[0]} & set(BARS.values())]
 SHOWN = 3  # cards a figure, so that two fit a page
 HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its own
 LINE = 36  # characters, so that the longest sentence fits beside the bars

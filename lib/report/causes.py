@@ -1,5 +1,6 @@
-"""Plots of the probes. One function a figure: data in, axes out; nothing is computed or saved
-here."""
+"""Probes and maps over all errors: their plots (data in, axes out; nothing is computed or saved
+here), what stands under these, and the sentences on what maps are worth.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np

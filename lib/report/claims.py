@@ -1,4 +1,6 @@
-"""Claims of an earlier study and the rules by which they are judged, as claims.yaml states them."""
+"""Claims of an earlier study and the rules by which they are judged, as claims.yaml states them;
+and the numbers of results.json by name, each with its interval, that the rules are applied to.
+"""
 
 import math
 import re
@@ -166,7 +168,7 @@ class Bound(Entry):
 
 class Test(Entry):
     """One measured number and its rule. `minus` is subtracted; count_of, share_of and minus_of as
-    in lib.report.claims.measured."""
+    in `measured`."""
 
     __test__ = False  # no test of pytest's
     what: Text | None = None

@@ -1,4 +1,6 @@
-"""Captions and alt texts of the comparison; every number comes from the data drawn."""
+"""The comparison of arms: captions and alt texts of its figures and tables, every number from the
+data drawn; the sentences on the difference between two arms; the plot of an ablation.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,6 @@
-"""Plots of what confidence is worth: data in, axes out; nothing is computed or saved here."""
+"""What confidence is worth, as a probability and as a ground to reject: plots (data in, axes out;
+nothing is computed or saved here) and sentences.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd

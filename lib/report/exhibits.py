@@ -13,9 +13,8 @@ from lib.base import artefacts
 from lib.base.text import readable
 
 FOLDED, PRINTED = 200, 100  # rows of a figure's data and of a table that a report shows
-PIXELS_PER_INCH = (
-    192  # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
-)
+# a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
+PIXELS_PER_INCH = 192
 
 
 def show_figure(

@@ -1,5 +1,6 @@
-"""Plots of where errors go. One function a figure: data in, axes out; nothing is computed or saved
-here."""
+"""Where errors go, which of them are looked at, and which labels are suspected: plots (data in,
+axes out; nothing is computed or saved here), captions and alt texts, and the report's sentences.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -116,9 +117,8 @@ def confusion_figure(
         else []
     )
     if axes is None:
-        beside = 0.05 * max(
-            (len(shorten(label, 22)) for label in labels), default=0
-        )  # inches that the longest label takes
+        # inches that the longest label takes
+        beside = 0.05 * max((len(shorten(label, 22)) for label in labels), default=0)
         size = (WIDTH, (WIDTH - 0.4 - beside) / len(matrices) + beside + 1.1)
         axes = plt.subplots(
             1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False

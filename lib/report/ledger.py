@@ -1,5 +1,6 @@
 """The ledger: each claim of an earlier study beside what this one measured, with a verdict by the
-rule that stands beside it."""
+rule that stands beside it; and what the report says of it and of the study's own conditions.
+"""
 
 import pandas as pd
 

@@ -1,4 +1,6 @@
-"""Figures made of pictures, small ones drawn by whole pixels, and of maps laid over them."""
+"""Figures made of pictures, small ones drawn by whole pixels, and of maps laid over them; and the
+images that only one of two arms gets right.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,6 @@
-"""Where a study's numbers come from: its parameters, machines, versions, seconds."""
+"""Where a study's numbers come from: its parameters, machines, versions and seconds, and the
+sources of the methods that its report uses.
+"""
 
 from pathlib import Path
 
@@ -12,13 +14,8 @@ RUNS_CAPTION = (
     "The runs. A released one was trained where the row says and is kept with the "
     "project; RETRAIN=1 trains it here."
 )
-NAMES = (
-    "arm",
-    "seed",
-    "study",
-    "outputs",
-    "root",
-)  # parameters that say which run it is, not how it was trained
+# parameters that say which run it is, not how it was trained
+NAMES = ("arm", "seed", "study", "outputs", "root")
 FACTORS = ("augment", "cutmix_probability", "label_smoothing")
 RECIPE = (
     "width",

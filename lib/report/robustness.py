@@ -1,4 +1,6 @@
-"""Pictures of corruptions, and accuracy under them."""
+"""Corrupted images: pictures of them, plots of accuracy under corruption, captions, and the
+sentences on whether a change holds there.
+"""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -57,7 +59,7 @@ def accuracy_figure(measured: pd.DataFrame, axes=None):
 
 
 def drawn(chosen, place: int = 0) -> pd.DataFrame:
-    """What stands over the pictures of `examples`, and the image's id."""
+    """What stands over the pictures of `examples_figure`, and the image's id."""
     return pd.DataFrame(
         {
             "id": chosen.index[place],
@@ -70,9 +72,8 @@ def drawn(chosen, place: int = 0) -> pd.DataFrame:
 def examples_figure(chosen, place: int = 0):
     """One image of a split, clean and under every corruption at SHOWN_SEVERITY."""
     image, index = chosen.images[place : place + 1], chosen.index[place : place + 1]
-    figure, axes = grid(
-        1, 1 + len(CONSTANTS), cell=5 / 6, above=0.25
-    )  # 160 of 192 pixels an inch: 5 for one
+    # 160 of 192 pixels an inch: 5 for one
+    figure, axes = grid(1, 1 + len(CONSTANTS), cell=5 / 6, above=0.25)
     picture(axes[0, 0], image[0].numpy(), "clean")
     for axis, kind in zip(axes[0, 1:], CONSTANTS):
         picture(axis, corrupt(image, kind, SHOWN_SEVERITY, index)[0].numpy(), NAMES[kind])

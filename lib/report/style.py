@@ -1,4 +1,6 @@
-"""Plots of numbers. One function a figure: data in, axes out; nothing is computed or saved here."""
+"""The report's style: an arm's colour, plots of an arm's numbers (data in, axes out; nothing is
+computed or saved here), and the captions, alt texts and picture titles of training and Grad-CAM.
+"""
 
 from functools import partial
 from pathlib import Path

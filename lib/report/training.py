@@ -1,5 +1,7 @@
-"""What a training shows while it runs: a line and a table after each epoch, curves that redraw,
-TensorBoard on request."""
+"""What a training shows while it runs (a line and a table after each epoch, curves that redraw,
+TensorBoard on request), and the report's sentences on the study as a whole: what it found, how it
+was trained, what fails, and its limits.
+"""
 
 from collections.abc import Callable
 

@@ -1,3 +1,3 @@
-"""One run: the loop, its checkpoints, the machine it runs on, what it leaves (`record`), and runs
-that were trained elsewhere (`released`).
+"""One run: the loop, its checkpoints, the machine it runs on, what it leaves (`record`), what its
+network predicts (`inference`), and runs that were trained elsewhere (`released`).
 """

@@ -19,9 +19,8 @@ WARM_UP = 3
 # until one fails: torch's allocator is left as in a capture then, and another one would fail as
 # well
 CAPTURES = True
-COMPILED = (
-    False  # for a process that trains many runs: a cold compilation (a minute) outlasts a run
-)
+# for a process that trains many runs: a cold compilation (a minute) outlasts a run
+COMPILED = False
 
 
 @dataclass
@@ -203,9 +202,8 @@ class Engine:
             count,
             mixing,
         )
-        network = (
-            self.network if whole else state.model
-        )  # the smaller batch is not worth a compilation of its own
+        # the smaller batch is not worth a compilation of its own
+        network = self.network if whole else state.model
         loss, counted = forward(network, *given, params.label_smoothing, mixing, state.precision)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,4 +1,6 @@
-"""Prediction: a trained network over many images, fast and always in eval mode."""
+"""Prediction: a trained network over many images, fast and always in eval mode; and the network
+made ready for probing, with the maps and features of what it is shown.
+"""
 
 import copy
 

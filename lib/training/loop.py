@@ -161,12 +161,10 @@ def train_epoch(state: State, progress=iter) -> dict:
     else:
         order, draws = order.to(state.device), None if draws is None else draws.to(state.device)
     batches = order.split(params.batch_size)
-    places = (
-        batches if isinstance(state.images, torch.Tensor) else on_host.split(params.batch_size)
-    )  # no reader of a disk waits for a GPU
-    read = streams.batches(
-        state.images, places[state.step :]
-    )  # of a stream ahead of the step that is under way
+    # no reader of a disk waits for a GPU
+    places = batches if isinstance(state.images, torch.Tensor) else on_host.split(params.batch_size)
+    # of a stream ahead of the step that is under way
+    read = streams.batches(state.images, places[state.step :])
     with signals.deferred() as asked_to_stop:
         for batch in progress(batches[state.step :]):
             try:

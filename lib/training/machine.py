@@ -40,9 +40,8 @@ def choose_device(name: str) -> torch.device:
             f"device: {name} was asked for and is not available; here are "
             f"{', '.join(d for d in available if available[d])}"
         )
-    torch.backends.cudnn.allow_tf32 = (
-        False  # or "fp32" on a GPU would mean 10 bits of mantissa, for who only predicts as well
-    )
+    # or "fp32" on a GPU would mean 10 bits of mantissa, for who only predicts as well
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
 
 
@@ -66,9 +65,8 @@ def set_deterministic(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # asked for by older CUDA builds
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # every new tensor filled with NaN: 4 % of a step, no other bits
-    )
+    # every new tensor filled with NaN: 4 % of a step, no other bits
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.allow_tf32 = False  # as in choose_device, whatever was set since
     torch.backends.cudnn.benchmark = False
     # guard: deterministic-kernels

@@ -1,4 +1,6 @@
-"""From a finished run back to numbers: its record, its stored predictions, its network."""
+"""A finished run: what it is known by and the files it leaves, and the way back from these to its
+record, its stored predictions and its network.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -194,8 +196,7 @@ def load_model(run: Run, classes: int) -> nn.Module:
 
 
 # The code that decides a run's bits; data have a digest of their own, but for the mean and
-# deviation
-# that lib.data.dataset computes. A change here makes a finished run out of date.
+# deviation that lib.data.dataset computes. A change here makes a finished run out of date.
 CODE = (
     "lib/base/random.py",
     "lib/model.py",
@@ -206,17 +207,10 @@ CODE = (
     "lib/training",
 )
 HISTORY_SO_FAR = "history.part.csv"
-TAKEN_OVER = (
-    "released.txt"  # the run was trained elsewhere (lib.training.released); make looks for it
-)
-NOT_CONTENT = {
-    "study",
-    "outputs",
-    "arm",
-    "root",
-    "device",
-    "precision",
-}  # names and places; the choices made stand in the fingerprint
+# the run was trained elsewhere (lib.training.released); make looks for it
+TAKEN_OVER = "released.txt"
+# names and places; the choices made stand in the fingerprint
+NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}
 
 
 def folder(params) -> Path:

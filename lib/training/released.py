@@ -2,8 +2,8 @@
 would train the same.
 
     python -m lib.training.released verify STUDY
-    python -m lib.training.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...] [--outputs
-    DIR]
+    python -m lib.training.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...]
+                                    [--outputs DIR]
 
 `verify` recomputes the predictions of every released network, in fp32 on this machine. `release`
 copies the finished runs of outputs/<study>, or those named, and writes the README of what is there.
@@ -285,7 +285,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGPIPE, signal.SIG_DFL
-    )  # a reader that has seen enough, `head` say, is no error
+    # a reader that has seen enough, `head` say, is no error
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -166,11 +166,12 @@ def test_a_mistake_in_a_list_names_the_item(stage, name, value, place):
         "A",
         "-f",
         "_x",
+        # the a in cifаr100 is Cyrillic
         "cifаr100",
         b"smoke",
         7,
     ],
-)  # the a in cifаr100 is Cyrillic
+)
 @pytest.mark.parametrize(
     "field, stage",
     [("study", "train"), ("arm", "train"), ("before", "report"), ("after", "report")],

@@ -406,9 +406,8 @@ def test_a_damaged_list_of_entries_is_refused_by_lines_or_read(tmp_path, kind):
     key = max(
         entries, key=lambda name: len(entries[name]) if isinstance(entries[name], list) else 0
     )
-    original = yaml.safe_dump(
-        entries | {key: entries[key][:3]}, allow_unicode=True
-    ).encode()  # three entries have all there is to damage
+    # three entries have all there is to damage
+    original = yaml.safe_dump(entries | {key: entries[key][:3]}, allow_unicode=True).encode()
 
     @settings(max_examples=PER_ARTEFACT, **quiet)
     @given(damage(original))

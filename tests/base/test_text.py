@@ -35,10 +35,11 @@ def test_an_interval_keeps_the_digits_that_tell_it_apart_from_0():
         == "+0.02 points, 95% interval +0.01 to +0.03"
     )
     assert in_a_cell("aurc", interval(0.002, 0.0004, 0.004)) == "+0.0020 (+0.0004 to +0.0040)"
+    # nothing but noise
     assert (
         change_text("ece", interval(0.00000001, -0.00000001, 0.00000002))
         == "0.000, 95% interval 0.000 to 0.000"
-    )  # nothing but noise
+    )
 
 
 def test_ordinary_intervals_keep_their_digits():

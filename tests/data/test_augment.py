@@ -61,9 +61,8 @@ def test_draws_belong_to_seed_epoch_and_image_and_to_nothing_else():
         augment.draw_augmentation(2, 2, np.arange(1000), True),
         augment.draw_augmentation(1, 3, np.arange(1000), True),
     ):
-        assert (
-            0.95 < (everything != other).any(1).double().mean() < 1
-        )  # a repeat by chance: 1 in 162
+        # a repeat by chance: 1 in 162
+        assert 0.95 < (everything != other).any(1).double().mean() < 1
 
 
 def test_draws_are_uniform():

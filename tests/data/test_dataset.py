@@ -335,9 +335,8 @@ def test_every_class_is_as_frequent_as_it_should_be(official):
     splits = official.train, official.val, official.test
     counts = [np.bincount(split.labels.numpy(), minlength=100) for split in splits]
     assert (counts[0] + counts[1] == 500).all() and (counts[2] == 100).all()
-    assert (
-        25 <= counts[1].min() and counts[1].max() <= 80
-    )  # 50 expected, deviation 6.7: the split is a random one
+    # 50 expected, deviation 6.7: the split is a random one
+    assert 25 <= counts[1].min() and counts[1].max() <= 80
 
 
 def test_names_are_torchvisions_and_superclasses_those_of_the_data_sets_page(official, theirs):
@@ -363,9 +362,8 @@ def test_statistics_are_those_of_the_train_split_alone(official):
         square = (values.astype(np.uint16) ** 2).mean(dtype=np.float64) / 255**2
         assert official.mean[channel] == pytest.approx(mean, rel=1e-12)
         assert official.std[channel] == pytest.approx((square - mean**2) ** 0.5, rel=1e-9)
-    np.testing.assert_allclose(
-        official.mean, [0.5071, 0.4865, 0.4409], atol=1e-3
-    )  # as published for all 50,000
+    # as published for all 50,000
+    np.testing.assert_allclose(official.mean, [0.5071, 0.4865, 0.4409], atol=1e-3)
     np.testing.assert_allclose(official.std, [0.2673, 0.2564, 0.2762], atol=1e-3)
 
 

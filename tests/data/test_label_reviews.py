@@ -14,13 +14,14 @@ from lib.data.dataset import Split, Splits
 from lib.evaluation import labels
 
 LABELS = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3])
+# given, guessed, both, neither
 VOTES = {
     0: (5, 0, 0, 0),
     2: (1, 4, 0, 0),
     3: (2, 2, 1, 0),
     5: (0, 1, 4, 0),
     6: (0, 2, 0, 3),
-}  # given, guessed, both, neither
+}
 
 
 def entry(number, votes, **other):
@@ -56,16 +57,13 @@ def test_a_verdict_needs_three_of_five(place):
         6: "neither",
     }
     assert review["votes"].tolist() == [5, 4, 2, 4, 3]
-    assert (
-        len(label_reviews.read_review(place / label_reviews.REVIEW, LABELS[:3])) == 2
-    )  # of a split cut short
+    # of a split cut short
+    assert len(label_reviews.read_review(place / label_reviews.REVIEW, LABELS[:3])) == 2
 
 
 def test_near_duplicates_are_the_test_images_of_both_lists(place):
-    assert label_reviews.read_duplicates(place / label_reviews.DUPLICATES[0]).tolist() == [
-        1,
-        8,
-    ]  # not the train ids
+    # not the train ids
+    assert label_reviews.read_duplicates(place / label_reviews.DUPLICATES[0]).tolist() == [1, 8]
     assert label_reviews.read_duplicates(place / label_reviews.DUPLICATES[1]).tolist() == [0, 9]
     assert label_reviews.look_up(LABELS, place)[1].tolist() == [0, 1, 8, 9]
 

@@ -56,9 +56,8 @@ def test_the_stem_fits_the_picture_and_maps_are_complete(image_size, cells):
     maps = gradcam.pair_maps(model, "layer4", images, wrong, true)
     assert maps.shape == (3, 2, cells, cells)
     assert gradcam.completeness(model, "layer4", maps, images, wrong, true) < 1e-5
-    assert [stage for stage, _ in randomisation._randomised(model, 0)][
-        -1
-    ] == "stem"  # fresh weights fit the trained network's shapes
+    # fresh weights fit the trained network's shapes
+    assert [stage for stage, _ in randomisation._randomised(model, 0)][-1] == "stem"
 
 
 def test_maps_are_the_same_however_many_are_made_at_a_time(monkeypatch):
@@ -122,9 +121,8 @@ def test_probes_of_an_enlarged_picture_are_the_enlarged_probes_of_the_small_one(
     for name in small:
         assert len(large[name]) == len(small[name])
         for one, other in zip(large[name], small[name]):
-            if name.endswith(("blur", "noise")) or name.startswith(
-                ("low", "high", "window")
-            ):  # made anew, of finer pixels: near at most
+            if name.endswith(("blur", "noise")) or name.startswith(("low", "high", "window")):
+                # made anew, of finer pixels: near at most
                 assert one.shape == (4, 3, 224, 224)
             else:
                 assert torch.equal(one, enlarged(other, 7)), name
@@ -148,9 +146,10 @@ def test_the_rule_reads_finer_maps_summed_up_in_its_own_cells():
     seven = torch.randn(2, 2, 7, 7, generator=torch.Generator().manual_seed(5))
     found = evidence.as_fitted(seven)
     torch.testing.assert_close(found.sum((2, 3)), seven.sum((2, 3)), rtol=1e-4, atol=1e-5)
+    # 1.75 cells each way
     corner = (
         seven[..., 0, 0] + 0.75 * (seven[..., 0, 1] + seven[..., 1, 0]) + 0.75**2 * seven[..., 1, 1]
-    )  # 1.75 cells each way
+    )
     torch.testing.assert_close(found[..., 0, 0], corner, rtol=1e-4, atol=1e-5)
     four = maps[..., :4, :4]
     assert evidence.as_fitted(four) is four

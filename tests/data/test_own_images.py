@@ -68,9 +68,8 @@ def test_pictures_and_labels_are_torchvisions(root):
     assert np.array_equal(
         np.sort(np.concatenate([splits.train.index, splits.val.index])), np.arange(36)
     )
-    assert (
-        len(set(splits.train.labels[:12].tolist())) == 3
-    )  # not in the order of the classes: any first images are a sample
+    # not in the order of the classes: any first images are a sample
+    assert len(set(splits.train.labels[:12].tolist())) == 3
     assert not np.array_equal(load(root, seed=1).train.index, splits.train.index)
 
 

@@ -232,9 +232,8 @@ def test_training_from_disk_gives_the_bits_of_training_from_memory(
     monkeypatch.setattr(streams, "PIXELS", 5 * SIDE**2)
     assert augment.proof(splits, 5, True)["train"] == 1
     few = inference.logits(state.model, splits.test.images, splits.mean, splits.std)
-    np.testing.assert_allclose(
-        few, logits, atol=1e-4
-    )  # in smaller batches: sums differ in their last digits
+    # in smaller batches: sums differ in their last digits
+    np.testing.assert_allclose(few, logits, atol=1e-4)
 
 
 def test_what_is_read_is_known_without_asking_the_device(splits, tmp_path, monkeypatch):
@@ -254,9 +253,8 @@ def test_what_is_read_is_known_without_asking_the_device(splits, tmp_path, monke
 def test_a_training_that_stops_in_mid_epoch_goes_on_with_the_same_bits(
     splits, undisturbed, tmp_path, monkeypatch, epoch, step
 ):
-    monkeypatch.setattr(
-        loop, "CHECKPOINT_SECONDS", 0
-    )  # one after every step, while later batches are being read
+    # one after every step, while later batches are being read
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
 
     def stop(state, batches):
         for batch in batches:

@@ -143,9 +143,8 @@ def test_a_true_map_beats_random_order_and_a_false_one_loses(images):
     found = faithfulness.curves(
         Patch(), bright, truth, targets, filling, (0.5,) * 3, (0.1,) * 3, keys
     )
-    expected = [
-        1 / (1 + np.exp(-(5 - 2.5 * min(step, 4)))) for step in range(17)
-    ]  # each true cell is worth 10 / 4 logits
+    # each true cell is worth 10 / 4 logits
+    expected = [1 / (1 + np.exp(-(5 - 2.5 * min(step, 4)))) for step in range(17)]
     np.testing.assert_allclose(found.deletion, np.tile(expected, (60, 1)), rtol=1e-5)
     numbers = faithfulness.area_summary(found)
     assert numbers["deletion"]["difference"]["high"] < 0 < numbers["insertion"]["difference"]["low"]
@@ -271,9 +270,8 @@ def test_batched_maps_are_those_of_the_network_as_it_is(model, images, layer, mo
 
 def test_rank_correlation_is_that_of_scipy():
     generator = torch.Generator().manual_seed(4)
-    one, other = (
-        torch.randint(6, (50, 4, 4), generator=generator) for _ in range(2)
-    )  # with many ties
+    # with many ties
+    one, other = (torch.randint(6, (50, 4, 4), generator=generator) for _ in range(2))
     found = randomisation.rank_correlation(one, other)
     expected = [
         spearmanr(a.flatten(), b.flatten()).statistic for a, b in zip(one.numpy(), other.numpy())

@@ -58,9 +58,8 @@ def test_low_pass_is_the_gaussian_of_opencv(images, sigma):
     width = 2 * int(4 * sigma + 0.5) + 1
     ours = interventions.low_pass(images.float(), sigma)
     for image, blurred in zip(images[:5].float().numpy(), ours.numpy()):
-        tiled = np.pad(image, ((0, 0), (32, 32), (32, 32)), mode="symmetric").transpose(
-            1, 2, 0
-        )  # as the edge mirrors it
+        # as the edge mirrors it
+        tiled = np.pad(image, ((0, 0), (32, 32), (32, 32)), mode="symmetric").transpose(1, 2, 0)
         theirs = cv2.GaussianBlur(tiled, (width, width), sigma)[32:64, 32:64].transpose(2, 0, 1)
         np.testing.assert_allclose(blurred, theirs, atol=0.02)
 

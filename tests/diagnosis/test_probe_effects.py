@@ -10,9 +10,8 @@ from lib.diagnosis.probes import Response
 
 WRONG, TRUE = np.array([0, 1, 2]), np.array([1, 2, 0])
 WHOLE = np.array([[3.0, 1, 0], [0, 2, 1], [0, 1, 5]])
-CHANGED = np.array(
-    [[1.0, 2, 0], [0, 4, 1], [0, 3, 1]]
-)  # to the true class; no flip; to a third class
+# to the true class; no flip; to a third class
+CHANGED = np.array([[1.0, 2, 0], [0, 4, 1], [0, 3, 1]])
 
 
 def response(*logits):

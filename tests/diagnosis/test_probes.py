@@ -151,9 +151,8 @@ def test_windows_show_one_square_of_the_picture(model, splits, given, responses)
                 ]
                 yield picture
 
-    agree(
-        responses["window"], expected(model, splits, given, shown), tolerance=0.02
-    )  # a level of the blur may round otherwise
+    # a level of the blur may round otherwise
+    agree(responses["window"], expected(model, splits, given, shown), tolerance=0.02)
 
 
 def test_moved_pictures_are_four_shifts_and_the_mirror_image(model, splits, given, responses):

@@ -78,9 +78,8 @@ def test_with_one_phantom_the_interval_is_that_of_a_share():
 def test_phantoms_that_differ_widen_the_interval():
     alike = made_up(errors=4000, phantoms=4)
     unlike = alike.assign(verdict=np.where(alike["phantom"] < 2, alike["planted"], "unexplained"))
-    mixed = unlike.assign(
-        phantom=np.random.default_rng(1).permutation(unlike["phantom"])
-    )  # the same errors, shared out evenly
+    # the same errors, shared out evenly
+    mixed = unlike.assign(phantom=np.random.default_rng(1).permutation(unlike["phantom"]))
     wide, narrow = (score.score(one)["recall background"] for one in (unlike, mixed))
     assert wide["high"] - wide["low"] > 5 * (narrow["high"] - narrow["low"])
 

@@ -171,10 +171,11 @@ def test_the_printed_shares_stand_under_their_arm(everything):
     ]
     row = table[(table["arm"] == "cutmix") & (table["verdict"] == "look_alike")].iloc[0]
     assert view.loc[2, "CutMix errors"] == row["errors"]
+    # an interval as wide as this supports no decimal
     assert (
         view.loc[2, "CutMix share (95%)"]
         == f"{row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%})"
-    )  # an interval as wide as this supports no decimal
+    )
 
 
 def test_an_arm_without_errors_has_no_share(everything):
@@ -252,9 +253,8 @@ def test_the_numbers_of_a_case_are_its_own(selection, found, verdicts, tmp_path)
         numbers[1]["verdict"] == verdicts["baseline"]["verdict"][2]
         and numbers[1]["turns"] == verdicts["baseline"]["turns"][2]
     )
-    summary.write_numbers(
-        tmp_path, "gradcam", {"cases": numbers}
-    )  # nothing that JSON could not hold
+    # nothing that JSON could not hold
+    summary.write_numbers(tmp_path, "gradcam", {"cases": numbers})
     assert stage.case_numbers(chosen.head(0), None, None) == []
 
 
@@ -278,11 +278,8 @@ def test_effects_and_controls_go_by_the_probes_own_names(found):
 
 def test_occlusion_agrees_with_a_map_made_of_it(found):
     squares = np.zeros((49, 3), np.float32)
-    squares[0, 0], squares[24, 1], squares[48, 2] = (
-        1,
-        1,
-        1,
-    )  # the first, the middle and the last square matter
+    # the first, the middle and the last square matter
+    squares[0, 0], squares[24, 1], squares[48, 2] = 1, 1, 1
     maps = torch.zeros(3, 2, 4, 4)
     maps[0, 0, 0, 0], maps[1, 0, 1:3, 1:3], maps[2, 0, 3, 3] = 1, 1, 1
     response = found["baseline"].responses["square"]._replace(drop=squares)

@@ -142,9 +142,8 @@ def test_the_written_rule_is_the_codes_and_was_fitted_elsewhere(rule):
 
 
 def test_two_causes_never_weigh_a_statistic_alike(rule):
-    assert all(
-        len(set(column)) == len(verdict.CAUSES) for column in rule["weights"].T
-    )  # else nothing of it could turn a verdict
+    # else nothing of it could turn a verdict
+    assert all(len(set(column)) == len(verdict.CAUSES) for column in rule["weights"].T)
 
 
 def test_a_planted_cause_acts_only_where_it_points_at_the_prediction():

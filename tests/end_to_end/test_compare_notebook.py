@@ -184,9 +184,8 @@ def test_three_seeds_of_three_arms_are_means_with_an_ablation(tmp_path):
             caption = next(iter(json.loads(kept.read_text(encoding="utf-8"))["metadata"].values()))[
                 "caption"
             ]
-            assert "seed" in caption or kept.stem in ("promises", "corruptions"), (
-                kept.stem
-            )  # one is a table by seed, the other a picture
+            # one is a table by seed, the other a picture
+            assert "seed" in caption or kept.stem in ("promises", "corruptions"), kept.stem
 
 
 def test_an_arm_without_errors_is_told_without_gaps(tmp_path):

@@ -49,9 +49,10 @@ def test_parameters_are_one_cell_of_literals_that_declare_every_field_and_pass_t
 ):
     marked = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(marked) == 1
+    # hides it from papermill
     assert all(
         "=" not in line.split("#", 1)[1] for line in marked[0].source.splitlines() if "#" in line
-    )  # hides it from papermill
+    )
     assert list(defaults(path)) == [line.targets[0].id for line in ast.parse(marked[0].source).body]
     if path == EXPLORER:  # no stage of a study: nothing is made from its parameters
         assert set(defaults(path)) == set(Stage.model_fields)

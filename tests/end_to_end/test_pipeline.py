@@ -9,11 +9,12 @@ import pypdf
 import pytest
 from project import copied, make
 
+# the whole smoke study is what nbval runs
 LESS = {
     "train": "train_size: 600\nval_size: 200\ntest_size: 200\nepochs: 2\nmilestones: [1]\n",
     "gradcam": "probed: 40\n",
     "compare": "corruption_images: 40\nbootstrap_draws: 100\n",
-}  # the whole smoke study is what nbval runs
+}
 
 
 @pytest.fixture(scope="module")

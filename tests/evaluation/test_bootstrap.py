@@ -226,9 +226,8 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
             "b": {0: run(2 * number + 1, 250, noise=number, signal=2.0, scale=1.6)},
         }
         sampled = bootstrap.resample(trained, {"a": [1.0], "b": [1.0]}, 200)
-        numbers = dict.fromkeys(
-            trained, {name: {"mean": 0.0} for name in true}
-        )  # the ends alone count
+        # the ends alone count
+        numbers = dict.fromkeys(trained, {name: {"mean": 0.0} for name in true})
         for name in true:
             ends = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name)
             covered[name] += ends.low <= true[name] <= ends.high
@@ -259,9 +258,8 @@ def test_with_several_seeds_the_interval_covers_a_truth_over_seeds_and_images():
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_few_seeds_that_differ_are_covered_as_often_as_said(seeds):
     generator, sets, covered = np.random.default_rng(seeds), 600, 0
-    for _ in range(
-        sets
-    ):  # images are as good as without error: every draw is the seeds' own values
+    for _ in range(sets):
+        # images are as good as without error: every draw is the seeds' own values
         each = 0.1 + 0.02 * generator.normal(size=seeds)
         sampled = {"b": {"nll": np.tile(each, (200, 1))}}
         ends = bootstrap.interval(

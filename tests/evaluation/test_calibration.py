@@ -41,9 +41,8 @@ def test_softmax_is_torch_softmax_and_survives_large_logits():
 @pytest.mark.parametrize("bins", [1, 10, 15])
 def test_ece_is_that_of_torchmetrics(bins):
     logits, labels = predictor(1)
-    probabilities = softmax(
-        logits * np.random.default_rng(1).choice([0.4, 2], size=(2000, 1))
-    )  # too low, too high
+    # too low, too high
+    probabilities = softmax(logits * np.random.default_rng(1).choice([0.4, 2], size=(2000, 1)))
     expected = multiclass_calibration_error(
         torch.from_numpy(probabilities),
         torch.from_numpy(labels),
@@ -165,12 +164,10 @@ def test_temperature_is_the_minimum_and_recovers_the_truth(true):
 
 def test_temperature_stays_inside_its_bounds():
     logits = 5 * np.eye(4)
-    assert (
-        fit_temperature(logits, np.arange(4)) == TEMPERATURE_BOUNDS[0]
-    )  # separable: the colder the better
-    assert (
-        fit_temperature(logits, (np.arange(4) + 1) % 4) == TEMPERATURE_BOUNDS[1]
-    )  # always wrong: the hotter
+    # separable: the colder the better
+    assert fit_temperature(logits, np.arange(4)) == TEMPERATURE_BOUNDS[0]
+    # always wrong: the hotter
+    assert fit_temperature(logits, (np.arange(4) + 1) % 4) == TEMPERATURE_BOUNDS[1]
     assert fit_temperature(np.full((4, 3), 2.0), [0, 1, 2, 0]) == 1.0
 
 

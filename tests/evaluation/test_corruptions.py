@@ -181,9 +181,8 @@ def test_jpeg_of_grey_images_is_that_of_the_standard(quality, severity):
     theirs = np.stack([reference_jpeg(image, quality) for image in grey])
     assert (ours[:, 0] == ours[:, 1]).all() and (ours[:, 0] == ours[:, 2]).all()
     alike = np.abs(ours[:, 0] - theirs).reshape(-1, 4, 8, 4, 8).max((2, 4)) < 1  # (N, 4, 4) blocks
-    assert (
-        alike.mean() > 0.7
-    )  # a coefficient near half a step may fall to either side; one quality off gives 0.57 at most
+    # a coefficient near half a step may fall to either side; one quality off gives 0.57 at most
+    assert alike.mean() > 0.7
 
 
 def test_jpeg_halves_the_resolution_of_colour_and_not_of_brightness():
@@ -217,9 +216,8 @@ def test_noise_is_standard_normal_and_independent(severity):
     flat = drawn.reshape(300, -1)
     elsewhere = normal(severity % 5 + 1, np.arange(300), (3, 32, 32)).numpy().reshape(300, -1)
     others = flat[:, 1:], flat[1:], flat[:, 1536:], np.abs(flat[:, 1536:]), elsewhere
-    for other in (
-        others
-    ):  # next place, next image, the other of a Box-Muller pair and its size, another severity
+    # next place, next image, the other of a Box-Muller pair and its size, another severity
+    for other in others:
         own = flat[: other.shape[0], : other.shape[1]]
         assert abs(np.corrcoef(own.ravel(), other.ravel())[0, 1]) < 4 / np.sqrt(own.size)
 
@@ -228,9 +226,8 @@ def test_noise_is_standard_normal_and_independent(severity):
 def test_noise_has_the_published_strength(severity):
     grey = torch.full((50, 3, 32, 32), 128, dtype=torch.uint8)
     noisy = corrupt(grey, "gaussian_noise", severity, np.arange(50)).double()
-    expected = np.hypot(
-        255 * PUBLISHED["gaussian_noise"][severity - 1], np.sqrt(1 / 12)
-    )  # and of rounding
+    # and of rounding
+    expected = np.hypot(255 * PUBLISHED["gaussian_noise"][severity - 1], np.sqrt(1 / 12))
     assert noisy.std().item() == pytest.approx(expected, rel=0.01)
     assert noisy.mean().item() == pytest.approx(128, abs=0.3)
 

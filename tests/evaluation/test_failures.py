@@ -36,9 +36,8 @@ def test_the_phantoms_classes_and_causes_are_alike_in_both_halves(seed):
 def test_the_temperature_ranks_images_anew_and_changes_no_prediction():
     logits = np.array([[4.8, 0.0, 0.0, 0.0], [3.5, 0.0, -40.0, -40.0], [0.0, 1.0, 0.0, 0.0]])
     sharp, flat = softmax(logits).max(1), softmax(logits, 3.0).max(1)
-    assert (
-        sharp[0] > sharp[1] and flat[0] < flat[1]
-    )  # many small rivals weigh more when logits are divided
+    # many small rivals weigh more when logits are divided
+    assert sharp[0] > sharp[1] and flat[0] < flat[1]
     assert (
         np.argsort(softmax(logits), 1, kind="stable")
         == np.argsort(softmax(logits, 3.0), 1, kind="stable")

@@ -61,9 +61,8 @@ def test_the_class_named_by_hand():
     probabilities = np.array(
         [[0.9, 0.1, 0.0], [0.1, 0.7, 0.2], [0.0, 0.2, 0.8], [0.1, 0.8, 0.1], [0.5, 0.45, 0.05]]
     )
-    recorded = np.array(
-        [0, 1, 2, 0, 0]
-    )  # thresholds: class 0 (0.9 + 0.1 + 0.5) / 3, class 1 0.7, class 2 0.8
+    # thresholds: class 0 (0.9 + 0.1 + 0.5) / 3, class 1 0.7, class 2 0.8
+    recorded = np.array([0, 1, 2, 0, 0])
     assert suspects.confident_learning(recorded, probabilities).tolist() == [-1, -1, -1, 1, -1]
     assert suspects.normalised_margin(recorded, probabilities) == pytest.approx(
         [0.9, 0.75, 0.8, 0.15, 0.525]

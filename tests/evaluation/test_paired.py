@@ -62,9 +62,10 @@ def test_the_sign_flip_test_of_very_many_images_is_quick_and_the_normal_one(monk
     )
     changes = np.repeat([-2, -1, 1, 2], [5_000, 7_500, 7_600, 5_025])
     spread = np.sqrt(np.sum(changes**2))
+    # sums differ by 2
     assert sign_flip(changes, 2) == pytest.approx(
         2 * norm.sf((changes.sum() - 1) / spread), rel=1e-4
-    )  # sums differ by 2
+    )
     assert sum(work) < 3e8  # with every sum there may be: 1.2e9
 
 
@@ -97,9 +98,8 @@ def test_multinomial_draws_agree_with_resampled_rows():
         slow = paired_bootstrap(change, a, b, draws=4000, strata=groups)
         fast = difference_of_means(a, b, draws=40_000, strata=groups)
         assert slow.estimate == pytest.approx(fast.estimate) == pytest.approx(30 / 400)
-        np.testing.assert_allclose(
-            slow[1:], fast[1:], atol=0.004
-        )  # about four standard errors of the slow one
+        # about four standard errors of the slow one
+        np.testing.assert_allclose(slow[1:], fast[1:], atol=0.004)
 
 
 @pytest.mark.parametrize("level, deviations", [(0.95, 1.96), (0.8, 1.2816)])
@@ -262,9 +262,8 @@ def test_paired_limits_by_hand():
         limits(15, 5, 100), [0.098039 - 0.088097, 0.098039 + 0.088097], atol=2e-6
     )
     np.testing.assert_allclose(limits(5, 15, 100), -limits(15, 5, 100)[::-1])
-    assert (
-        limits(0, 0, 100)[0] < 0 < limits(0, 0, 100)[1]
-    )  # no change seen is not proof of no change
+    # no change seen is not proof of no change
+    assert limits(0, 0, 100)[0] < 0 < limits(0, 0, 100)[1]
     assert np.all(np.abs(limits(3, 0, 3)) <= 1)
 
 
@@ -274,9 +273,8 @@ def test_paired_limits_by_hand():
 def test_paired_limits_cover_the_truth_exactly_enumerated(up, down, most):
     images, covered = 30, 0.0
     for corrected, regressed in product(range(images + 1), repeat=2):
-        if (
-            corrected + regressed <= images and max(corrected, regressed) < 24
-        ):  # the rest has probability below 1e-6
+        # the rest has probability below 1e-6
+        if corrected + regressed <= images and max(corrected, regressed) < 24:
             weight = multinomial.pmf(
                 [corrected, regressed, images - corrected - regressed],
                 images,

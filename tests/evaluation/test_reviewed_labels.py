@@ -19,10 +19,11 @@ def run(*predicted):
 
 @pytest.fixture
 def runs():
+    # 3 and 3 of 6 right
     return {
         "baseline": run(0, 1, 1, 0, 2, 1),
         "cutmix": run(0, 1, 1, 1, 0, 1),
-    }  # 3 and 3 of 6 right
+    }
 
 
 @pytest.fixture
@@ -101,9 +102,8 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     known = labels.rescored_numbers(
         pd.DataFrame(), opinion, None, errors, suspects, [], [], cases, ["none", "one", "two"]
     )["opinion"]
-    assert known["named"] == [
-        {"id": 11, "corrected": "one"}
-    ]  # nobody looked at 13, and 12 is not named
+    # nobody looked at 13, and 12 is not named
+    assert known["named"] == [{"id": 11, "corrected": "one"}]
     assert (known["suspected"]["all"], known["suspected"]["found"], known["suspected"]["hits"]) == (
         4,
         3,

@@ -93,9 +93,10 @@ def test_logits_are_those_of_the_network_on_the_corrupted_images(monkeypatch):
         )
         with torch.no_grad():
             np.testing.assert_allclose(own, model(inputs).cpu(), atol=1e-3)
+    # that was bf16
     assert (
         predicted[0].argmax(1) == run.test.predicted[np.searchsorted(run.test.index, chosen.index)]
-    ).mean() > 0.9  # that was bf16
+    ).mean() > 0.9
 
 
 def test_the_subset_depends_on_the_ids_alone():

@@ -54,9 +54,8 @@ def test_risk_coverage_accepts_ties_together():
 def test_excess_aurc_subtracts_the_best_possible_ranking():
     confidence, correct = answers(0)
     errors = np.arange(1, np.sum(~correct) + 1)
-    best = np.sum(errors / (correct.sum() + errors)) / len(
-        correct
-    )  # right answers first, then j errors among r + j
+    # right answers first, then j errors among r + j
+    best = np.sum(errors / (correct.sum() + errors)) / len(correct)
     assert excess_aurc(confidence, correct) == pytest.approx(
         aurc(confidence, correct) - best, abs=1e-12
     )
@@ -153,10 +152,11 @@ def violations(error_rate, risk_above, images, risk, draws):
 @pytest.mark.parametrize(
     "error_rate, risk_above",
     [
+        # just too risky everywhere: every threshold is a mistake
         (
             lambda c: 0.1001 + 0 * c,
             lambda t: 0.1001,
-        ),  # just too risky everywhere: every threshold is a mistake
+        ),
         (lambda c: 0.3 * (1 - c), lambda t: 0.15 * (1 - t)),
         (
             lambda c: np.where(c > 0.8, 0.2, 0.02),
@@ -176,17 +176,15 @@ def test_threshold_is_found_where_there_is_room():
     )
     assert found == 1
     confidence = np.random.default_rng(6).random(5000)
-    correct = np.random.default_rng(7).random(5000) >= 0.3 * (
-        1 - confidence
-    )  # risk 0.1 is at threshold 1/3
+    # risk 0.1 is at threshold 1/3
+    correct = np.random.default_rng(7).random(5000) >= 0.3 * (1 - confidence)
     assert 1 / 3 < threshold_for_risk(confidence, correct, 0.1) < 0.6
 
 
 def test_threshold_bound_uses_the_divided_level():
     confidence = np.linspace(0.01, 1, 100)
-    correct = np.ones(
-        100, bool
-    )  # no error among m images: the upper limit is 1 - (0.05 / 20) ** (1 / m)
+    # no error among m images: the upper limit is 1 - (0.05 / 20) ** (1 / m)
+    correct = np.ones(100, bool)
     for accepted in (45, 80, 100):
         limit = 1 - (0.05 / 20) ** (1 / accepted)
         threshold = threshold_for_risk(confidence, correct, limit + 1e-9)
@@ -230,9 +228,8 @@ def test_matched_coverage_averages_over_the_orders_of_ties():
         [0.9, 0.5, 0.5, 0.5, 0.5], [True, True, True, False, False], [0.6, 0.2]
     )
     assert table["accepted"].tolist() == [3, 1]
-    assert table["errors"].tolist() == pytest.approx(
-        [1, 0]
-    )  # two of four tied images, half of them wrong
+    # two of four tied images, half of them wrong
+    assert table["errors"].tolist() == pytest.approx([1, 0])
 
 
 def test_matched_coverage_does_not_see_a_rescaling_of_confidence():

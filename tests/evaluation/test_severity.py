@@ -49,9 +49,8 @@ def errors_table(*rows):
 
 
 def test_chance_is_that_of_the_classes_that_are_missed():
-    superclass = np.array(
-        [0, 0, 0, 1, 2]
-    )  # of 4 wrong classes 2 are siblings of the first three, none of the others
+    # of 4 wrong classes 2 are siblings of the first three, none of the others
+    superclass = np.array([0, 0, 0, 1, 2])
     assert chance_within_superclass(superclass, np.array([0, 1, 2, 2])) == 0.5
     assert chance_within_superclass(superclass, np.array([0, 3, 3, 4])) == 0.125
     assert chance_within_superclass(superclass, np.array([], dtype=int)) == pytest.approx(0.3)
@@ -101,9 +100,8 @@ def test_bands_hold_their_upper_end_and_every_error_once():
         1,
     ]
     assert table["share"].tolist()[:2] == [1, 0] and np.isnan(table["share"][2])
-    assert (
-        table["share_low"][0] == pytest.approx(0.025**0.5) and table["share_high"][0] == 1
-    )  # Clopper-Pearson of 2 of 2
+    # Clopper-Pearson of 2 of 2
+    assert table["share_low"][0] == pytest.approx(0.025**0.5) and table["share_high"][0] == 1
 
 
 def test_pairs_add_both_directions():
@@ -246,7 +244,6 @@ def test_numbers_of_two_arms_and_none_without_superclasses():
     ] == {"estimate": 0, "low": 0, "high": 0}
     of_arm = numbers["arms"]["baseline"]
     assert of_arm["distance_of_errors"] == pytest.approx(2 - of_arm["within"]["estimate"])
-    assert (
-        of_arm["within"]["low"] < 1 / 3 < of_arm["within"]["high"]
-    )  # wrong classes were drawn at random
+    # wrong classes were drawn at random
+    assert of_arm["within"]["low"] < 1 / 3 < of_arm["within"]["high"]
     assert severity.severity_numbers(of_arms, tables, ("baseline", "cutmix"), np.arange(4)) is None

@@ -35,9 +35,10 @@ def test_maps_of_any_class_sum_to_its_logit(arms):
     assert found.shape == (2, 3, 4, 4)
     for arm, of_arm in zip(arms, found):
         bias = arm.network.fc.bias.detach().numpy()[classes]
+        # the run stored bf16's logits
         assert of_arm.sum((1, 2)) + bias == pytest.approx(
             arm.run.test.logits[11, classes], abs=0.02
-        )  # the run stored bf16's logits
+        )
     assert not np.allclose(found[0], found[1])
 
 
@@ -48,9 +49,8 @@ def test_bars_are_those_of_the_reports_card(arms, wrong):
         bars = card.bars(arm, position, *card.contested(arms, position))
         whole = cards.probe_bars(found, row)
         assert bars["picture"].tolist() == whole["picture"].tolist()
-        np.testing.assert_allclose(
-            bars[["wrong", "true"]], whole[["wrong", "true"]], atol=0.01
-        )  # bf16, other batches
+        # bf16, other batches
+        np.testing.assert_allclose(bars[["wrong", "true"]], whole[["wrong", "true"]], atol=0.01)
         assert bars["wrong"].std() > 0.01
 
 
@@ -65,9 +65,8 @@ def test_only_the_probes_of_the_bars_are_run(arms, wrong, monkeypatch):
     )
     card.bars.cache_clear()
     card.bars(arms[0], wrong[0], *card.contested(arms, wrong[0]))
-    assert (
-        len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1
-    )  # the picture, the cells with three fillings, shuffled, grey, blurred
+    # the picture, the cells with three fillings, shuffled, grey, blurred
+    assert len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1
 
 
 def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):

@@ -331,10 +331,8 @@ def test_code_is_folded_in_html_and_absent_in_pdf_and_hidden_cells_are_in_neithe
     ]
     page, text = to_html(*cells), pdf_text(to_pdf(*cells))
     folded = page("details", class_="code")
-    assert [block.pre.get_text().strip() for block in folded] == [
-        "visible = 1",
-        "no_input",
-    ]  # the last: all hidden code at the end
+    # the last: all hidden code at the end
+    assert [block.pre.get_text().strip() for block in folded] == ["visible = 1", "no_input"]
     assert (
         not any(block.has_attr("open") for block in folded)
         and folded[-1].summary.get_text() == "Show code"
@@ -435,9 +433,8 @@ def test_a_row_of_several_lines_stays_on_one_page_in_pdf(lines):
 def test_a_row_taller_than_a_page_is_there_to_its_last_word_in_pdf():
     tall = rows(["a long text", "value"], ["start " + "and so on " * 3000 + "finish", "1.5"])
     texts = [page.extract_text() for page in to_pdf("# Title", table("tab-long", tall)).pages]
-    words = [
-        len(re.findall(r"\bso\b", text)) for text in texts
-    ]  # what runs off a page's foot is still in its text
+    # what runs off a page's foot is still in its text
+    words = [len(re.findall(r"\bso\b", text)) for text in texts]
     assert sum(words) == 3000 and max(words) < 1500 and "finish" in texts[-1]
 
 

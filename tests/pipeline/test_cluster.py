@@ -175,9 +175,8 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         time.sleep(0.1)  # into the next epoch
         node = below(nodes[0].pid)
         for one in node:
-            if "01_train" not in command_of(one) and "ipykernel" not in command_of(
-                one
-            ):  # the node's own; the run must end by itself
+            # the node's own; the run must end by itself
+            if "01_train" not in command_of(one) and "ipykernel" not in command_of(one):
                 os.kill(one, signal.SIGKILL)
         lost = time.monotonic()
         while (

@@ -273,9 +273,8 @@ def test_a_second_writer_is_refused_with_the_holders_pid_and_free_after_kill_9(
             and not no_kernel
             and names(tmp_path / "out") == []
         )
-        with execute.locked(
-            tmp_path / "out" / ".y.lock"
-        ):  # another output in the same folder is free
+        with execute.locked(tmp_path / "out" / ".y.lock"):
+            # another output in the same folder is free
             pass
     finally:
         holder.kill()

@@ -72,9 +72,8 @@ def test_studies_are_listed_newest_first_with_numbers_and_links(tmp_path):
         "older/report.html",
         "older/report.html",
     ]
-    page.find("meta", {"http-equiv": True})["content"] += (
-        "; img-src data:"  # as the reports have it
-    )
+    # as the reports have it
+    page.find("meta", {"http-equiv": True})["content"] += "; img-src data:"
     assert_nothing_runs_or_loads(page)
 
 
@@ -97,9 +96,8 @@ def test_no_study_is_said(tmp_path):
 def test_readme_pictures_are_small_whole_pixelled_and_the_same_each_time(
     tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(
-        readme_figures.browser, "PROGRAM", None
-    )  # the explorer's picture wants a whole study
+    # the explorer's picture wants a whole study
+    monkeypatch.setattr(readme_figures.browser, "PROGRAM", None)
     pixels = np.random.default_rng(0).integers(0, 6, (32, 32, 3), dtype=np.uint8) * 40
     picture = Image.fromarray(pixels.repeat(48, 0).repeat(48, 1))
     (tmp_path / "figures").mkdir()

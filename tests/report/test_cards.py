@@ -113,9 +113,10 @@ def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute
     assert "−0.40; above −0.30, all else" in verdict.sentence(
         one(value=-0.4, turns=-0.3, led="hot")
     )
+    # a probability
     assert verdict.sentence(one(turns=-0.01)).endswith(
         "0.40; no value of it alone would turn the verdict."
-    )  # a probability
+    )
     assert verdict.sentence(one("unexplained")).startswith(
         "Unexplained: no cause reaches its probability under the rule (83%). What speaks"
     )
@@ -173,9 +174,8 @@ def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, v
                 where: colour[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].mean((0, 1))
                 for where, (y, x) in {"hot": hot, "cold": cold}.items()
             }
-            assert (
-                cell["hot"][0] > cell["hot"][2] and cell["cold"][2] > cell["cold"][0]
-            )  # red and blue
+            # red and blue
+            assert cell["hot"][0] > cell["hot"][2] and cell["cold"][2] > cell["cold"][0]
         assert str(cases["id"][place]) in picture.get_title(loc="left")
     assert [text.get_text().replace("\n", " ") for text in figure.texts] == [
         verdict.sentence(verdicts.iloc[row]) for row in cases["row"]
@@ -204,9 +204,8 @@ def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
     scale = exhibits.PIXELS_PER_INCH / figure.dpi
     for axis in (axis for axis in figure.axes if axis.images):
         left, bottom, width, height = np.asarray(axis.get_window_extent().bounds) * scale
-        assert (
-            round(width) == round(height) == 160 and abs(width - 160) < 0.1
-        )  # five pixels for each of 32
+        # five pixels for each of 32
+        assert round(width) == round(height) == 160 and abs(width - 160) < 0.1
         pixels = np.asarray(axis.images[0].get_array())
         pixels = pixels.astype(int) if pixels.dtype == np.uint8 else np.round(255 * pixels)
         large, top = pixels.repeat(5, 0).repeat(5, 1), len(drawn) - round(bottom + height)

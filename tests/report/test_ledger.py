@@ -241,9 +241,8 @@ def test_a_difference_of_intervals_is_newcombes():
     assert claims.difference(*intervals)[1:] == pytest.approx(
         confint_proportions_2indep(56, 70, 48, 80, method="newcomb")
     )
-    assert claims.difference(*intervals)[1:] == pytest.approx(
-        (0.0524, 0.3339), abs=5e-5
-    )  # Newcombe 1998, table II, case (a)
+    # Newcombe 1998, table II, case (a)
+    assert claims.difference(*intervals)[1:] == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 # --- rules
@@ -261,10 +260,11 @@ MEASURED = "measured: compare.arms.baseline.test_accuracy, share_of: failures.te
         ("holds_if: {above: 60}", "not reproduced"),  # the interval reaches below
         ("holds_if: {above: 62}", "not reproduced"),
         ("holds_if: {above: 62}, contradicted_if: {below: 62}", "contradicted"),
+        # the interval reaches above
         (
             "holds_if: {above: 62}, contradicted_if: {below: 61}",
             "not reproduced",
-        ),  # the interval reaches above
+        ),
         ("holds_if: {below: 50}, contradicted_if: {above: 59}", "contradicted"),
         ("tolerance: 1, contradicted_if: {below: 59}", "reproduced"),
         ("tolerance: 1, contradicted_if: {above: 61}", "reproduced"),
@@ -461,9 +461,8 @@ def test_every_number_and_conclusion_of_the_study_is_an_entry():
         for bound in (test.holds_if, test.contradicted_if)
         if bound and bound.is_ is not None
     ]
-    assert len(texts) > 10 and all(
-        isinstance(text, str) for text in texts
-    )  # an unquoted yes would be a truth value
+    # an unquoted yes would be a truth value
+    assert len(texts) > 10 and all(isinstance(text, str) for text in texts)
 
 
 def test_a_study_that_measures_what_was_claimed_reproduces_it(results):
@@ -471,10 +470,8 @@ def test_a_study_that_measures_what_was_claimed_reproduces_it(results):
     absent = {name for name in given if name.startswith("case-") and "1214" not in name} | {
         "heatmaps-on-texture"
     }
-    unproved = {
-        "class-oak-tree",
-        "class-maple-tree",
-    }  # a hundred images show no loss of 2 points or 1
+    # a hundred images show no loss of 2 points or 1
+    unproved = {"class-oak-tree", "class-maple-tree"}
     assert {name for name, verdict in given.items() if verdict != "reproduced"} == absent | unproved
     assert {given[name] for name in absent} == {"not tested here"} and {
         given[name] for name in unproved
@@ -547,9 +544,8 @@ def test_a_full_size_baseline_alone_is_judged_and_the_arm_that_is_not_there_is_n
     assert "claimed of an arm with CutMix and label smoothing 0.1 only" in set(
         judged.loc[of_another, "why"]
     )
-    assert (
-        not judged["why"].str.contains("results.json", regex=False).any()
-    )  # a need is told in words
+    # a need is told in words
+    assert not judged["why"].str.contains("results.json", regex=False).any()
     assert (
         "Some claims speak of an arm with CutMix and label smoothing 0.1, and this study does "
         "not: label smoothing cutmix 0.1 (here none)." in told(results)

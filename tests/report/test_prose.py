@@ -275,9 +275,8 @@ def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(
         and sure in text
         and f"McNemar p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}" in text
     )
-    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = (
-        3  # the test cannot speak for seeds
-    )
+    # the test cannot speak for seeds
+    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = 3
     text = training.finding(results)
     assert "open" not in text and ("raises" in text) == ("they are more" in text) == (low > 0)
 

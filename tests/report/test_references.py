@@ -104,6 +104,5 @@ def test_the_list_and_the_code_cite_the_same_papers():
     )
     assert len(papers(listed)) > 20
     assert papers(listed) - papers(code) == {"1512.00567"}  # torch smooths labels
-    assert papers(code) - papers(listed) == {
-        "10.1145/2660193.2660195"
-    }  # a random stream, no method of the report
+    # a random stream, no method of the report
+    assert papers(code) - papers(listed) == {"10.1145/2660193.2660195"}

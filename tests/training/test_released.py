@@ -76,9 +76,8 @@ def test_half_precision_moves_no_first_guess():
     logits = generator.normal(0, 8, (5000, 10)).astype(np.float32)
     top = logits.max(1)
     near = (logits.argmax(1) + 1) % 10
-    logits[np.arange(5000), near] = np.nextafter(
-        top, -np.float32(np.inf)
-    )  # a tie in float16, most of them
+    # a tie in float16, most of them
+    logits[np.arange(5000), near] = np.nextafter(top, -np.float32(np.inf))
     stored = released.half(logits)
     assert (logits.astype(np.float16).argmax(1) != logits.argmax(1)).any()
     assert stored.dtype == np.float16 and (stored.argmax(1) == logits.argmax(1)).all()
@@ -191,9 +190,8 @@ def test_retrain_counts_neither_a_released_run_nor_what_was_taken_over(project, 
     params = wanted(trained)
     assert released.at_hand(params, digest(trained), "none", retrain=True) is None
     taken = released.at_hand(params, digest(trained), "none")
-    assert (
-        released.at_hand(params, digest(trained), taken.info["key"], retrain=True) is None
-    )  # even under the same key
+    # even under the same key
+    assert released.at_hand(params, digest(trained), taken.info["key"], retrain=True) is None
     own = shutil.copytree(
         trained / "smoke" / "baseline" / "seed-0", record.folder(params), dirs_exist_ok=True
     )

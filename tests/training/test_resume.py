@@ -20,12 +20,10 @@ from lib.training import checkpoint, loop, machine, record
 STEPS = 5  # an epoch's; the last has 10 images
 FINGERPRINT = {"torch": torch.__version__, "threads": 1}
 CLOCKS = {"seconds", "images_per_second"}
-FORKS = multiprocessing.get_context(
-    "forkserver"
-)  # torch is imported once, in a process that starts no threads
-FORKS.set_forkserver_preload(
-    ["lib.training.record", "pytest", "torch._dynamo"]
-)  # the last is what an optimizer imports
+# torch is imported once, in a process that starts no threads
+FORKS = multiprocessing.get_context("forkserver")
+# the last is what an optimizer imports
+FORKS.set_forkserver_preload(["lib.training.record", "pytest", "torch._dynamo"])
 
 
 def finish(state, steps_of=lambda state, steps: steps, after_epoch=lambda state: None):
@@ -204,10 +202,8 @@ def test_a_short_run_writes_no_checkpoint_and_a_long_one_one_a_minute(
     monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
     state.saved = next(clock)
     loop.train_epoch(state)
-    assert written == [
-        2,
-        5,
-    ]  # begun at 25 s; 50 s after a step, 75 s after the second, and so on from there
+    # begun at 25 s; 50 s after a step, 75 s after the second, and so on from there
+    assert written == [2, 5]
 
 
 # --- a loss that is not finite
@@ -231,9 +227,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path):
         "nan" in message or "inf" in message
     )
     assert all(torch.equal(value, seen[-1][name]) for name, value in state.model.named_parameters())
-    assert not all(
-        torch.equal(seen[0][name], seen[1][name]) for name in seen[0]
-    )  # the first step was made
+    # the first step was made
+    assert not all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -8,11 +8,10 @@ each:
 
 - background: the object stands on the background that another class was tied to in training;
 - second_object: a larger object of another class stands, paler, behind or beside the labelled one
-in front;
+  in front;
 - look_alike: the object is small and the detail that tells its pair apart is faint: drawn at 58 to
-69 per cent where
-  the class has it, at 31 to 42 per cent where it lacks it (so the label holds, but has to be read
-  off closely);
+  69 per cent where the class has it, at 31 to 42 per cent where it lacks it (so the label holds,
+  but has to be read off closely);
 - label_error: a plain picture of another class than the recorded one.
 """
 
@@ -30,16 +29,8 @@ SUPERCLASS_NAMES: list[str] = ["round", "angular", "building", "vessel", "mover"
 CAUSES = ("none", "background", "second_object", "look_alike", "label_error")
 NONE, BACKGROUND, SECOND_OBJECT, LOOK_ALIKE, LABEL_ERROR = range(5)
 SHARES = (66, 12, 8, 9, 5)  # per cent of the causes, in every class of val and test
-_TIED_NAMES = (
-    "castle",
-    "fish",
-    "ring",
-    "car",
-    "square",
-    "cup",
-    "tent",
-    "spray",
-)  # in the order of their textures
+# in the order of their textures
+_TIED_NAMES = ("castle", "fish", "ring", "car", "square", "cup", "tent", "spray")
 TIED_CLASSES = tuple(CLASS_NAMES.index(name) for name in _TIED_NAMES)
 BIAS = 92  # per cent of a tied class's ordinary pictures that show its own background
 SPLITS = ("train", "val", "test")
@@ -54,13 +45,11 @@ class Images:
 
     images: np.ndarray  # (N, 3, 32, 32) uint8
     labels: np.ndarray  # (N,) int64, as recorded
-    object_class: (
-        np.ndarray
-    )  # (N,) int64, what really stands there; differs from the label for label_error only
+    # (N,) int64, what really stands there; differs from the label for label_error only
+    object_class: np.ndarray
     cause: np.ndarray  # (N,) int8, index into CAUSES
-    cause_class: (
-        np.ndarray
-    )  # (N,) int64, the class the cause points at, the wrong prediction to expect; -1 for none
+    # (N,) int64, the class the cause points at, the wrong prediction to expect; -1 for none
+    cause_class: np.ndarray
     mask: np.ndarray  # (N, 32, 32) bool, every pixel that the main object touches
 
 
@@ -101,9 +90,8 @@ def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
     )
     labels = labels[:size].astype(np.int64)
     cause = np.zeros(size, np.int64)
-    if (
-        split != "train"
-    ):  # of each class's pictures k = 0, 1, ... take the place 61 k + offset of 100
+    if split != "train":
+        # of each class's pictures k = 0, 1, ... take the place 61 k + offset of 100
         offset = keys(seed, 20 + stream, 0, 20) % np.uint64(100)
         place = (np.arange(size) // 20 * 61 + offset.astype(np.int64)[labels]) % 100
         cause = np.searchsorted(np.cumsum(SHARES), place, side="right")
@@ -111,9 +99,8 @@ def _plan(split: str, size: int, seed: int) -> dict[str, np.ndarray]:
     step = draw(key, 0, 0, 18)  # a class that is neither the label's nor its partner's
     other = (labels // 2 * 2 + 2 + step) % 20
     tied = np.array(TIED_CLASSES, np.int64)
-    barred = (
-        tied[None, :] // 2 == labels[:, None] // 2
-    )  # (N, 8), at most one True a row: its own pair's texture
+    # (N, 8), at most one True a row: its own pair's texture
+    barred = tied[None, :] // 2 == labels[:, None] // 2
     lure = np.where(
         barred.any(1), (barred.argmax(1) + 1 + draw(key, 1, 0, 7)) % 8, draw(key, 1, 0, 8)
     )

@@ -9,24 +9,17 @@ from lib.data.phantom import shapes
 from lib.data.phantom.shapes import draw
 
 CAUSE_SECOND, CAUSE_ALIKE, CAUSE_LABEL = 2, 3, 4
-SIZES = (
-    208,
-    337,
-)  # nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
+# nominal sizes in sixteenths of a pixel: an object covers about two fifths of its square
+SIZES = (208, 337)
 SMALL, LARGE = (208, 233), (272, 297)  # main and second object of a second_object picture
-CLARITY = (
-    72,
-    129,
-)  # of 128: how opaque the object is; less than 128 in ordinary and background pictures alone
+# of 128: how opaque the object is; less than 128 in ordinary and background pictures alone
+CLARITY = (72, 129)
 HAZE = 84  # of 128: how strongly the second object shows, since it stands behind
 ALIKE_SIZES = (184, 241)
-ALIKE_OWN = (
-    74,
-    89,
-)  # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
-_LEVELS = np.array(
-    [46, 124, 202]
-)  # three brightnesses, dealt out to background, main and second object
+# of 128: how much of its own shape, not of its partner's, a look_alike picture shows
+ALIKE_OWN = (74, 89)
+# three brightnesses, dealt out to background, main and second object
+_LEVELS = np.array([46, 124, 202])
 _DEALS = np.array([(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
 
 
@@ -62,9 +55,8 @@ def scene(key, object_class, cause, cause_class, texture) -> Scene:
     field = np.empty((len(key), 32, 32), np.int16)
     for one in np.unique(texture):
         field[texture == one] = shapes.field(int(one), key[texture == one])
-    level = _LEVELS[
-        _DEALS[draw(key, 50, 0, 6)]
-    ]  # (n, 3): of the background, the main and the second object
+    # (n, 3): of the background, the main and the second object
+    level = _LEVELS[_DEALS[draw(key, 50, 0, 6)]]
     contrast = draw(key, 51, 18, 31) * (2 * draw(key, 52, 0, 2) - 1)
     background = _blend(
         _colour(key, 60, level[:, 0] - contrast), _colour(key, 64, level[:, 0] + contrast), field

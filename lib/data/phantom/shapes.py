@@ -1,8 +1,8 @@
-"""A counter-based random stream: every number is a hash of (seed, split, image, slot), so no draw
-depends on another.
+"""What the phantom is drawn from: counter-based random numbers, twenty shapes and sixteen textures.
 
-Integer arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same
-bytes on every platform and with every version of NumPy.
+Every number is a hash of (seed, split, image, slot), so no draw depends on another. Integer
+arithmetic on uint64 alone (splitmix64, https://prng.di.unimi.it/splitmix64.c): the same bytes on
+every platform and with every version of NumPy.
 """
 
 from functools import cache
@@ -61,16 +61,16 @@ def noise(item_keys: np.ndarray, slot: int, count: int) -> np.ndarray:
 # detail that the first lacks.
 
 
-GRID = (
-    96  # cells a side of a template; the shapes below are in units of half a cell, -95..95, y down
-)
+# cells a side of a template; the shapes below are in units of half a cell, -95..95, y down
+GRID = 96
+# 1024 (cos, sin) of 0, 5, -5, 10, -10 degrees
 TURNS = (
     (1024, 0),
     (1020, 89),
     (1020, -89),
     (1008, 178),
     (1008, -178),
-)  # 1024 (cos, sin) of 0, 5, -5, 10, -10 degrees
+)
 
 
 def _box(x, y, left, top, right, bottom):
@@ -162,9 +162,8 @@ def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:
     All arguments are int64 (N,): class, row of TURNS, 0 or 1, and the template's box in sixteenths
     of a pixel."""
     edges = np.arange(33) * 16
-    rows = (
-        (edges - top[:, None]) * GRID // height[:, None]
-    )  # (N, 33), template cells at the pixels' edges
+    # (N, 33), template cells at the pixels' edges
+    rows = (edges - top[:, None]) * GRID // height[:, None]
     columns = (edges - left[:, None]) * GRID // width[:, None]
     columns = np.where(mirrored[:, None] == 1, GRID - columns, columns)
     area = (rows[:, 1:] - rows[:, :-1])[:, :, None] * np.abs(columns[:, 1:] - columns[:, :-1])[
@@ -179,8 +178,8 @@ def coverage(shape, turn, mirrored, top, left, height, width) -> np.ndarray:
 
 
 # The phantom's backgrounds: textures in integers, each a field 0..128 that blends two colours. The
-# first TIED textures each belong to one class (see phantom.TIED_CLASSES), the rest are the neutral
-# pool.
+# first TIED textures each belong to one class (see lib.data.phantom.draw.TIED_CLASSES), the rest
+# are the neutral pool.
 
 
 TIED = 8

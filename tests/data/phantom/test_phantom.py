@@ -72,9 +72,8 @@ def test_the_vocabulary():
     assert draw.SUPERCLASS == sorted(list(range(5)) * 4) and len(draw.SUPERCLASS_NAMES) == 5
     assert draw.CAUSES == ("none", "background", "second_object", "look_alike", "label_error")
     assert sum(draw.SHARES) == 100 and len(draw.SHARES) == len(draw.CAUSES)
-    assert (
-        len(set(label // 2 for label in draw.TIED_CLASSES)) == shapes.TIED == 8
-    )  # one of a pair at most
+    # one of a pair at most
+    assert len(set(label // 2 for label in draw.TIED_CLASSES)) == shapes.TIED == 8
 
 
 @pytest.mark.parametrize("split", draw.SPLITS)
@@ -124,9 +123,8 @@ def test_tied_classes_stand_on_their_own_background_at_the_stated_share():
     assert abs(own.mean() * 100 - draw.BIAS) < 2
     assert (plan["texture"][tied][~own] >= shapes.TIED).all()
     assert (plan["texture"][~tied] >= shapes.TIED).all()
-    assert (
-        np.bincount(plan["texture"][~tied], minlength=16)[8:].min() > 500
-    )  # the whole neutral pool is in use
+    # the whole neutral pool is in use
+    assert np.bincount(plan["texture"][~tied], minlength=16)[8:].min() > 500
 
 
 def test_outside_the_objects_a_picture_is_its_texture(test_split, layers):
@@ -161,9 +159,8 @@ def test_background_pictures_show_the_texture_of_the_class_they_point_at(test_sp
     assert np.array_equal(tied[plan["texture"][chosen]], test_split.cause_class[chosen])
     assert (test_split.cause_class[chosen] // 2 != test_split.labels[chosen] // 2).all()
     assert set(test_split.cause_class[chosen]) == set(draw.TIED_CLASSES)
-    for texture in range(
-        8
-    ):  # the brightness outside the mask follows that texture's field, however it is coloured
+    for texture in range(8):
+        # the brightness outside the mask follows that texture's field, however it is coloured
         rows = np.flatnonzero(chosen & (plan["texture"] == texture))
         field = shapes.field(texture, plan["key"][rows])
         wrong = shapes.field((texture + 1) % 8, plan["key"][rows])
@@ -211,10 +208,8 @@ def test_look_alikes_differ_in_few_pixels_and_show_more_of_their_own_shape(
         plan[name][chosen] for name in ("key", "object_class", "cause", "cause_class", "texture")
     ]
     pure = []
-    for own_share in (
-        128,
-        0,
-    ):  # the same pictures with the label's shape alone, then with the partner's alone
+    # the same pictures with the label's shape alone, then with the partner's alone
+    for own_share in (128, 0):
         monkeypatch.setattr(paint, "ALIKE_OWN", (own_share, own_share + 1))
         pure.append(scene(*part).main.astype(int))
     differs = (np.abs(pure[0] - pure[1]) > 8).sum((1, 2))
