@@ -1,3 +1,3 @@
-"""Files that appear whole or not at all, checked parameters, signals, counter-based randomness,
-words: what every room leans on. Nothing here knows torch.
-"""
+"""What every room leans on, without torch: `artefacts` (atomic, checked files), `config` (checked
+parameters), `errors`, `signals` (stopping by SIGINT and SIGTERM), `random` (randomness by counter),
+`code` (what a run's key knows of the source), `checks` (of array arguments), `text` (wording)."""

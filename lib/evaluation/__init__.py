@@ -1,4 +1,4 @@
-"""What stored predictions say, without a network: calibration, selective prediction, paired
-comparison, bootstrap, failures, labels, severity, ablation. `robustness` alone asks the networks
-again, about corrupted images.
-"""
+"""What predictions say: `calibration`; `selective` (one ranking of errors) and `rejection` (that
+over all arms and seeds); `paired` and `changes` (two arms, one or several seeds), `significance`,
+`bootstrap`; `failures`, `labels`, `severity`; `ablation`; `corruptions` and `robustness`, which ask
+the networks once more; `per_image` and `summary` (numbers that all of them share)."""

@@ -1,3 +1,5 @@
-"""What the report shows and says, by chapter: figures, captions and sentences, from numbers that
-other rooms computed.
-"""
+"""What the report shows and says, by chapter, from numbers that other rooms computed: `training`
+(findings, set-up, limits), `failures` (errors, severity, suspected labels), `cards` and `causes`
+(the diagnosis), `comparison` (arms, ablation), `confidence` (calibration, rejection), `robustness`
+(corruptions), `claims`, `ledger` and `conditions` (what is judged), `provenance` (where it comes
+from). `style`, `pictures` and `exhibits` draw and keep."""
