@@ -15,6 +15,11 @@ os.environ["REPORT_HEADLESS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 
+from lib.base.log import to_stdout  # noqa: E402
+
+to_stdout()
+
+
 def pytest_collection_modifyitems(items):
     """What runs from end to end is slow."""
     for item in items:

@@ -1,3 +1,4 @@
 """What every room leans on, without torch: `artefacts` (atomic, checked files), `config` (checked
-parameters), `errors`, `signals` (stopping by SIGINT and SIGTERM), `random` (randomness by counter),
-`code` (what a run's key knows of the source), `checks` (of array arguments), `text` (wording)."""
+parameters), `errors`, `log`, `signals` (stopping by SIGINT and SIGTERM), `random` (randomness by
+counter), `code` (what a run's key knows of the source), `checks` (of array arguments), `text`
+(wording)."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from lib.base import artefacts
 from lib.base.errors import ParameterError
+from lib.base.log import to_stdout
 
 # guard: plain-names
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -234,7 +235,8 @@ def _line(model, item: dict, origin: dict) -> str:
 
 def from_notebook(stage: str, names: dict) -> Stage:
     """The parameters that a notebook's `parameters` cell set, taken from its `globals()` and
-    checked."""
+    checked. The notebook shows what the library logs."""
+    to_stdout()
     return check(stage, {name: names[name] for name in STAGES[stage].model_fields if name in names})
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from lib.base import artefacts
+from lib.base.log import log
 from lib.data.cifar import DataError
 from lib.data.streams import Stream, ahead, mapped
 
@@ -69,7 +70,7 @@ def _decode(
             f"{cache}: {split} decoded takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are "
             "free; XDG_CACHE_HOME names another place"
         )
-    print(f"decoding {len(files):,} pictures of {folder / split} once, into {cache}", flush=True)
+    log.info(f"decoding {len(files):,} pictures of {folder / split} once, into {cache}")
     for left in cache.glob(f".{split}_*.tmp"):  # of a killed process; the lock is ours
         left.unlink()
     bad = []

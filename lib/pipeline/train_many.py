@@ -26,6 +26,7 @@ import pandas as pd
 from lib.base import artefacts, config, signals
 from lib.base.artefacts import locked
 from lib.base.errors import Error, LockedError, ParameterError, StoppedError, TrainingError
+from lib.base.log import to_stdout
 from lib.data import augment, dataset
 from lib.training import cuda_graph, loop, machine, record
 from lib.training.loop import line, peak_memory
@@ -185,6 +186,7 @@ def main() -> int:
         "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
     )
     options = parser.parse_args()
+    to_stdout()
     parent, others = os.environ.get("REPORT_PARENT"), []
     if parent:  # one of its --jobs
         signals.end_with(int(parent))

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from lib.base import artefacts
+from lib.base.log import log
 
 NAMES = ("checkpoint.pt", "checkpoint-previous.pt")
 
@@ -37,14 +38,14 @@ def read(folder: Path, key: str) -> dict | None:
         content = path.read_bytes()
         # guard: checkpoint-sum
         if hashlib.sha256(content[32:]).digest() != content[:32]:
-            print(f"{path}: damaged, passed over")
+            log.warning(f"{path}: damaged, passed over")
             continue
         try:
             # guard: checkpoint-weights-only
             checkpoint = torch.load(io.BytesIO(content[32:]), map_location="cpu", weights_only=True)
         except Exception as error:  # torch's reader trips over foreign bytes in a dozen ways
             # guard: checkpoint-foreign-bytes
-            print(f"{path}: refused ({type(error).__name__}), passed over")
+            log.warning(f"{path}: refused ({type(error).__name__}), passed over")
             continue
         # guard: checkpoint-key
         if isinstance(checkpoint, dict) and checkpoint.get("key") == key:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from lib import cutmix
+from lib.base.log import log
 from lib.data import augment
 
 # steps before a capture: they make the momentum buffers, and let libraries choose their kernels
@@ -228,11 +229,10 @@ class Engine:
             self.usable = CAPTURES = False
             if isinstance(why, torch.OutOfMemoryError):
                 raise why from None
-            print(
+            log.warning(
                 "CUDA graph: not captured "
                 f"({(str(why).splitlines() or [type(why).__name__])[0]}); training goes on step "
-                "by step, slower",
-                flush=True,
+                "by step, slower"
             )
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from lib import cutmix
 from lib.base import random, signals
 from lib.base.errors import StoppedError, TrainingError
+from lib.base.log import log
 from lib.data import augment, streams
 from lib.data.dataset import Splits
 from lib.model import resnet18
@@ -88,7 +89,7 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     here = machine.fingerprint(device, precision, params.data)
     if here not in state.machines:
         if state.machines:
-            print("goes on from a checkpoint of another machine: its bits are of both", flush=True)
+            log.info("goes on from a checkpoint of another machine: its bits are of both")
         state.machines.append(here)
     return state
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from lib.base import artefacts
 from lib.base.errors import Error
+from lib.base.log import log, to_stdout
 from lib.data import dataset
 from lib.training import inference, machine, record
 
@@ -73,7 +74,7 @@ def of_first_edition(params, data_digest: str) -> record.Run | None:
         return None
     if not record.GONE <= set(info["params"]) or differences(info, params, data_digest):
         return None
-    print("a finished run of the first edition is used: RETRAIN=1 would train", flush=True)
+    log.info("a finished run of the first edition is used: RETRAIN=1 would train")
     return record.finished(path.parent, info["key"])
 
 
@@ -88,10 +89,9 @@ def adopt(params, data_digest: str) -> record.Run | None:
         return None
     info = record.read_record(source / "run.json")
     if other := differences(info, params, data_digest):
-        print(
+        log.info(
             f"{source.relative_to(artefacts.ROOT)} is of another training ({'; '.join(other)}): "
-            "not used",
-            flush=True,
+            "not used"
         )
         return None
     files = {
@@ -99,9 +99,7 @@ def adopt(params, data_digest: str) -> record.Run | None:
     }
     taken = {record.TAKEN_OVER: f"{source.relative_to(artefacts.ROOT)}\n".encode()}
     fill(folder, taken | files | {"run.json": artefacts.read_bytes(source / "run.json")})
-    print(
-        f"taken over from {source.relative_to(artefacts.ROOT)}: RETRAIN=1 would train", flush=True
-    )
+    log.info(f"taken over from {source.relative_to(artefacts.ROOT)}: RETRAIN=1 would train")
     return record.load_run(folder)
 
 
@@ -272,6 +270,7 @@ def main() -> int:
     releasing.add_argument("--weights", nargs="+", default=[], metavar="ARM/SEED")
     releasing.add_argument("--outputs", default="outputs")
     options = parser.parse_args()
+    to_stdout()
     # on a GPU fp32 then means fp32, too
     machine.set_deterministic(2)
     try:
