@@ -10,8 +10,8 @@ again, and to several processes at once. When the minutes are over it saves what
 stops; it begins no run that would not end in time. Asked to stop it saves as well, and with it the
 processes of --jobs. Exit status: 0 all runs are finished, 3 some are left.
 
-Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic and PyYAML; no notebook, no
-plots."""
+Needs torch, torchvision, numpy, scipy, pandas, safetensors, pydantic, PyYAML and filelock 4; no
+notebook, no plots."""
 
 import argparse
 import functools
