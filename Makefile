@@ -83,7 +83,7 @@ STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
 TESTED  := $(VENV)/.test-$(firstword $(shell cat requirements.txt requirements-test.txt | cksum))
 CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
 .PHONY: setup setup-test
-setup: $(STAMP) ## the environment: .venv from the lock (2 min, 6 GB)
+setup: $(STAMP) ## the environment: .venv from the lock (3 min, 6 GB)
 $(STAMP):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "Python 3.11 to 3.13 is needed, $(PYTHON) is another; name one: make PYTHON=python3.12" >&2; exit 1; }
@@ -194,7 +194,7 @@ refresh: $(STAMP) ## for authors: train the smoke runs anew and execute the comm
 
 # --- checks
 .PHONY: test unit
-test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (6 min)
+test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (8 min)
 unit: $(TESTED) $(CLUSTER)
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 
