@@ -141,6 +141,8 @@ def test_names_that_are_more_than_names_are_refused_by_make(project, name, value
     assert (
         result.returncode == 2 and f'"{value}"' in result.stderr and "lib." not in result.stdout
     ), result
+    # the name itself is refused, not only that there is no such study
+    assert f"{name}: " in result.stderr or not value
 
 
 @pytest.mark.slow
