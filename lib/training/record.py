@@ -228,9 +228,9 @@ def content(params: dict) -> dict:
 def key(params, data_digest: str) -> str:
     """What a run is known by: parameters, data, code. Its machine stands beside it in run.json."""
     deciding = code.digest(artefacts.ROOT / name for name in CODE)
-    return artefacts.digest(
-        {"params": content(params.model_dump()), "data": data_digest, "code": deciding}
-    )
+    # a precision that is asked for is part of the training; "auto" is any machine's own
+    wanted = content(params.model_dump()) | {"precision": params.precision}
+    return artefacts.digest({"params": wanted, "data": data_digest, "code": deciding})
 
 
 def finished(path: Path, run_key: str) -> Run | None:

@@ -315,6 +315,7 @@ def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undistu
 
 
 CHANGES = dict(
+    precision="auto",
     seed=6,
     data="cifar100",
     image_size=64,
@@ -341,7 +342,6 @@ NAMES = dict(
     arm="other",
     root="elsewhere",
     device="auto",
-    precision="auto",
 )
 
 
