@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib.base.text import count, escape, listed, plural, readable, see, signed
 from lib.evaluation.paired import Interval
+from lib.report import arithmetic, candidates
 from lib.report.claims import (
     Bound,
     Claim,
@@ -17,6 +18,7 @@ from lib.report.claims import (
     find,
     images,
     measured,
+    number,
 )
 
 REPRODUCED, FAILED, CONTRADICTED, UNTESTED = (
@@ -31,26 +33,87 @@ COLUMNS = ["id", "statement", "claimed", "measured", "verdict", "why"]
 
 def judge(claims: Claims | None, results: dict) -> pd.DataFrame:
     """One row a claim in the file's order, none for None; `measured` with its 95 % interval,
-    `verdict` one of VERDICTS.
+    `verdict` one of VERDICTS. Of each candidate of the file that the study has as an arm,
+    "<arm> measured" and "<arm> verdict": the same with that arm in place of the one before; None
+    where the claim is not about it.
 
     contradicted: one of the claim's tests is; not reproduced: one fails; reproduced: all hold; not
-    tested here: the study lies outside the claim's scope, or a number is missing.
+    tested here: the study lies outside the claim's scope, or a number is missing. Of several
+    readings the first decides; two claims of one quantity have one verdict.
     """
-    rows = [_row(claim, claims.scopes, results) for claim in claims.claims] if claims else []
-    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    rows = _rows(claims, results) if claims else []
+    table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    for arm in candidates.named(claims, results):
+        again = _rows(claims, candidates.in_place(results, arm))
+        about = [candidates.concerns(claim, results, arm) for claim in claims.claims]
+        for name in ("measured", "verdict"):
+            values = [row[name] if own else None for row, own in zip(again, about)]
+            table[f"{arm} {name}"] = pd.Series(values, dtype=object)
+    return table
+
+
+def _rows(claims: Claims, results: dict) -> list[dict]:
+    rows = {claim.id: _row(claim, claims.scopes, results) for claim in claims.claims}
+    # guard: one-quantity-one-verdict
+    for claim in claims.claims:
+        if claim.same_as:
+            first = rows[claim.same_as]
+            why = f"the same quantity as “{first['claimed'] or first['statement']}”"
+            rows[claim.id] |= {"verdict": first["verdict"], "why": why}
+    return list(rows.values())
 
 
 def _row(claim: Claim, scopes: dict, results: dict) -> dict:
-    outcomes = [_outcome(test, claim, results) for test in claim.tests]
-    measured = "; ".join(text for text, _, _ in outcomes if text) or None
+    outcomes = {
+        reading: [_outcome(test, claim, results) for test in tests]
+        for reading, tests in claim.read.items()
+    }
     verdict, why = _verdict(
         claim,
-        outcomes,
+        next(iter(outcomes.values())),
         _outside(claim.only_at, scopes, results),
         _outside(claim.contradicted_only_at, scopes, results),
     )
+    if verdict != UNTESTED and claim.readings:
+        why = _readings(claim, outcomes, why)
     claimed = None if claim.claimed is None else _claimed(claim.claimed, claim.unit)
-    return dict(zip(COLUMNS, (claim.id, claim.statement, claimed, measured, verdict, why)))
+    shown = _measured_text(claim, outcomes, results)
+    return dict(zip(COLUMNS, (claim.id, claim.statement, claimed, shown, verdict, why)))
+
+
+def _readings(claim: Claim, outcomes: dict, why: str) -> str:
+    """The reason of the first reading, which decides, and the verdicts of the others."""
+    (first, _), *others = outcomes.items()
+    told = [
+        f"{reading}: {verdict} ({reason})"
+        for reading, of_reading in others
+        for verdict, reason in [_verdict(claim, of_reading, "", "")]
+    ]
+    return "; ".join([f"{first}: {why}", *told])
+
+
+def _measured_text(claim: Claim, outcomes: dict, results: dict) -> str | None:
+    """What was measured in every reading, and what stands beside it."""
+    texts = [
+        f"{reading}: {text}" if reading else text
+        for reading, of_reading in outcomes.items()
+        for text, _, _ in of_reading
+        if text
+    ]
+    if texts and claim.beside:
+        texts.append(_beside(claim, results))
+    return "; ".join(text for text in texts if text) or None
+
+
+def _beside(claim: Claim, results: dict) -> str:
+    unit = claim.beside.unit or claim.unit
+    try:
+        interval = measured(results, claim.beside.measured)
+    except Missing:
+        return ""
+    scale = 100 if unit in ("percent", "points") else 1
+    interval = Interval(*(end * scale for end in interval))
+    return f"{claim.beside.what}: {_shown(interval, unit)}"
 
 
 def _verdict(claim: Claim, outcomes: list[tuple], outside: str, smaller: str) -> tuple[str, str]:
@@ -79,15 +142,15 @@ def _outside(names: list[str], scopes: dict[str, Scope], results: dict) -> str:
 def _differences(scope: Scope, results: dict) -> str:
     texts = []
     for path, wanted in scope.values.items():
+        *_, what, of = ["", *path.removeprefix("study.").split(".")]
+        words = readable(f"{what} of {of}" if what else of)
         try:
             here = find(results, path)
         except Missing:
-            here = "none"
+            texts.append(f"it has no {words}")
+            continue
         if here != wanted:
-            texts.append(
-                f"{path.removeprefix('study.').replace('_', ' ').replace('.', ' ')} {wanted} "
-                f"(here {here})"
-            )
+            texts.append(f"{words} {wanted} (here {here})")
     return ", ".join(texts)
 
 
@@ -101,13 +164,32 @@ def _outcome(test: Test, claim: Claim, results: dict) -> tuple[str, str, str]:
         else:
             unit = test.unit or claim.unit
             interval = _measured(test, unit, results)
-            shown, (verdict, why) = (
-                _shown(interval, unit),
-                _compared(interval, test, claim.claimed, unit),
-            )
+            shown = _shown(interval, unit)
+            verdict, why = _compared(interval, _resolved(test, unit, results), claim.claimed, unit)
     except Missing as missing:
         return "", UNTESTED, f"{label}{missing} is not in results.json"
     return label + shown, verdict, label + why
+
+
+def _resolved(test: Test, unit: str, results: dict) -> Test:
+    """The test with numbers for bounds that are paths, such as the study's own target."""
+    return test.model_copy(
+        update={
+            rule: _number_of(bound, unit, results)
+            for rule in ("holds_if", "contradicted_if")
+            if (bound := getattr(test, rule))
+        }
+    )
+
+
+def _number_of(bound: Bound, unit: str, results: dict) -> Bound:
+    scale = 100 if unit in ("percent", "points") else 1
+    ends = {
+        side: scale * number(results, value)
+        for side in ("above", "below")
+        if isinstance(value := getattr(bound, side), str)
+    }
+    return bound.model_copy(update=ends)
 
 
 def _measured(test: Test, unit: str, results: dict) -> Interval:
@@ -184,28 +266,40 @@ def _shown(interval: Interval, unit: str) -> str:
         )
 
     text = one(interval.estimate) + (" points" if unit == "points" else "")
-    return (
-        text
-        if interval.low == interval.high
-        else f"{text} ({one(interval.low)} to {one(interval.high)})"
-    )
+    if interval.low == interval.high:
+        return f"{text} (no interval)"
+    return f"{text} ({one(interval.low)} to {one(interval.high)})"
 
 
 def ledger_view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     """What the report prints of `judge`: the claims that were tested, the contradicted ones first,
-    or those that were not."""
-    chosen = judged[judged["verdict"].ne(UNTESTED) == tested].drop(columns="id")
+    or those that were not. Of each candidate one column: what it measures, and the verdict."""
+    chosen = judged[judged["verdict"].ne(UNTESTED) == tested]
+    shown = chosen[[name for name in COLUMNS if name != "id"]]
     if not tested:
-        return chosen.drop(columns="verdict")
-    return chosen.sort_values(
+        return shown.drop(columns="verdict")
+    for name in (column for column in judged if column not in COLUMNS):
+        arm, _, what = name.rpartition(" ")
+        if what == "measured":
+            shown = shown.assign(**{f"with {readable(arm)} instead": _instead(chosen, arm)})
+    return shown.sort_values(
         "verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable"
     )
+
+
+def _instead(judged: pd.DataFrame, arm: str) -> list[str | None]:
+    pairs = zip(judged[f"{arm} measured"], judged[f"{arm} verdict"])
+    return [
+        None if verdict is None else f"{verdict}: {shown}" if shown else verdict
+        for shown, verdict in pairs
+    ]
 
 
 def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
     """The ledger as results.json keeps it: claims a verdict, how many of those not reproduced were
     claimed of another network or schedule, each claim by its id, how the study differs from the
-    scopes."""
+    scopes, the claims' own arithmetic, the negative verdicts by the fact that they state, and
+    lib.report.candidates.explain."""
     counts = judged["verdict"].value_counts()
     scopes = claims.scopes.values() if claims else ()
     return {
@@ -220,7 +314,27 @@ def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -
         "outside": {
             scope.text: differs for scope in scopes if (differs := _differences(scope, results))
         },
+        "arithmetic": arithmetic.check(claims),
+        "facts": _facts(judged, claims),
+        **candidates.explain(judged, claims, results, (REPRODUCED, UNTESTED)),
     }
+
+
+def _facts(judged: pd.DataFrame, claims: Claims | None) -> list[dict]:
+    """The claims that are contradicted or not reproduced, by what they say: {fact, contradicted,
+    claims: ids}, in the file's order; a claim without a fact stands alone."""
+    verdicts, groups = dict(zip(judged["id"], judged["verdict"])), {}
+    for claim in claims.claims if claims else []:
+        if verdicts[claim.id] in (FAILED, CONTRADICTED):
+            groups.setdefault(claim.fact or claim.id, []).append(claim)
+    return [
+        {
+            "fact": group[0].fact,
+            "contradicted": any(verdicts[claim.id] == CONTRADICTED for claim in group),
+            "claims": [claim.id for claim in group],
+        }
+        for group in groups.values()
+    ]
 
 
 # What the report says of the earlier study's claims and of its own conditions.
@@ -237,29 +351,40 @@ def ledger(results: dict) -> str:
         f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be "
         "tested here"
     )
-    elsewhere = results["ledger"]["elsewhere"]
+    text += f": {_verdicts(results['ledger'])}" if tested else ". "
+    text += _contradicted(results["ledger"])
+    return (text + candidates.explanation(results["ledger"], results["ledger"]["claims"])).strip()
+
+
+def _verdicts(found: dict) -> str:
+    verdicts, elsewhere, facts = found["verdicts"], found["elsewhere"], len(found["facts"])
     smaller = (
         f" ({count(elsewhere)} of them claimed of the full-size network, which this is not)"
         if elsewhere
         else ""
     )
-    text += (
-        ". "
-        if not tested
-        else (
-            f": {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not "
-            f"reproduced{smaller}, {count(verdicts[CONTRADICTED])} contradicted "
-            f"({see('tab-ledger')}). "
-        )
+    negative = verdicts[FAILED] + verdicts[CONTRADICTED]
+    together = f"; these {negative:,} state {plural(facts, 'fact')}" if facts < negative else ""
+    return (
+        f"{count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not "
+        f"reproduced{smaller}, {count(verdicts[CONTRADICTED])} contradicted{together} "
+        f"({see('tab-ledger')}). "
     )
-    contradicted = [
-        f"“{escape(claim['statement'].rstrip('.'))}”"
-        for claim in claims
-        if claim["verdict"] == CONTRADICTED
-    ]
-    if contradicted:
-        text += f"Contradicted: {listed(contradicted)}. "
-    return text.strip()
+
+
+def _contradicted(found: dict) -> str:
+    """Which claims are contradicted, those that state one fact named once."""
+    texts = [_fact(one, found["claims"]) for one in found["facts"] if one["contradicted"]]
+    return f"Contradicted: {listed(texts)}. " if texts else ""
+
+
+def _fact(group: dict, claims: dict) -> str:
+    chosen = [one for one in group["claims"] if claims[one]["verdict"] == CONTRADICTED]
+    text = f"“{escape(claims[chosen[0]]['statement'].rstrip('.'))}”"
+    more = len(group["claims"]) - 1
+    return text + (
+        f" (and {plural(more, 'claim')} that restate{'s' * (more == 1)} it)" if more else ""
+    )
 
 
 def scope(results: dict) -> str:
@@ -270,6 +395,7 @@ def scope(results: dict) -> str:
         return ""
     tested = len(found["claims"]) - found["verdicts"][UNTESTED]
     text = [escape(found["about"])] * bool(found["about"])
+    text += [arithmetic.agreement(found["arithmetic"])] * bool(found["arithmetic"]["checks"])
     text += [
         f"{see('tab-ledger')} has each claim that could be tested beside what was measured."
     ] * (tested > 0)
@@ -282,6 +408,7 @@ def scope(results: dict) -> str:
         f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}."
         for of, differs in found["outside"].items()
     ]
+    text += [candidates.rule_text()] * bool(found["candidates"])
     return "## The original study's claims\n\n" + " ".join(text)
 
 
@@ -310,7 +437,8 @@ def ledger_caption() -> str:
         "The claims that could be tested, beside what this study measured, with 95% intervals "
         "over the choice of test images (over seeds too where the number is an arm's or a change "
         "from arm to arm; where two numbers are subtracted here, as if independent, which is too "
-        "wide). Contradicted: the interval lies beyond a bound stated beforehand. Not "
+        "wide), or the words “no interval”: counts of classes, and numbers of one image. "
+        "Contradicted: the interval lies beyond a bound stated beforehand. Not "
         "reproduced: it does not show what was claimed. A direction claimed of one network and "
         "not found in another is not contradicted."
     )
