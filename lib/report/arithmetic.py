@@ -84,11 +84,15 @@ def check(stated: Claims | None) -> dict:
 def _identity(identity: str, claims: dict[str, Claim]) -> tuple[bool, str]:
     agrees, total = holds(identity, claims)
     left, right = identity.split(" = ")
-    for name in sorted(claims, key=len, reverse=True):
-        right = re.sub(rf"(?<!\S){name}(?!\S)", f"{_number(claims[name])} ({_words(name)})", right)
-    right = right.replace(" - ", " − ").replace(" * ", " × ")
+    words = [_token(token, claims) for token in right.split()]
     given = f"{_words(left)} is given as {_number(claims[left])}"
-    return agrees, f"{given}, but {right} is {total:,.10g}"
+    return agrees, f"{given}, but {' '.join(words)} is {total:,.10g}"
+
+
+def _token(token: str, claims: dict[str, Claim]) -> str:
+    if token in claims:
+        return f"{_number(claims[token])} ({_words(token)})"
+    return {"-": "−", "*": "×"}.get(token, token)
 
 
 def _share(claim: Claim, claims: dict[str, Claim]) -> tuple[bool | None, str]:

@@ -146,20 +146,17 @@ def explanation(found: dict, claims: dict) -> str:
     if not counts:
         return ""
     before, *arms = counts
-    parts = [
-        f"{counts[arm]['reproduced']} with {name(arm)}" + " in its place" * (arm != before)
-        for arm in counts
-    ]
+    parts = [f"{counts[arm]['reproduced']} with {name(arm)}" for arm in arms]
     text = (
         f"Of {plural(counts[before]['numbers'], 'number')} that it gives of {name(before)} and of "
-        f"the change from it, {listed(parts)} come out here. "
+        f"the change from it, {counts[before]['reproduced']} come out here, and {listed(parts)} in "
+        "its place. "
     )
     if not found["consistent_with"]:
         return text + _not_named(found, before)
-    text += (
-        f"**The claims are consistent with {listed([name(a) for a in found['consistent_with']])} "
-        f"in place of {name(before)}.** "
-    )
+    fitting = [name(arm) for arm in found["consistent_with"]]
+    arms_text = f"the arm{'s' * (len(fitting) > 1)} {listed(fitting)}"
+    text += f"**The claims are consistent with {arms_text} in place of {name(before)}.** "
     against = [f"“{escape(claims[one]['statement'].rstrip('.'))}”" for one in found["only"][before]]
     if against:
         text += f"Against it: with {name(before)} alone comes out {listed(against)}. "

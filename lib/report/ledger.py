@@ -4,7 +4,7 @@ rule that stands beside it; and what the report says of it and of the study's ow
 
 import pandas as pd
 
-from lib.base.text import count, escape, listed, plural, readable, see, signed
+from lib.base.text import count, escape, listed, plural, readable, see, signed, with_limits
 from lib.evaluation.paired import Interval
 from lib.report import arithmetic, candidates
 from lib.report.claims import (
@@ -147,7 +147,7 @@ def _differences(scope: Scope, results: dict) -> str:
         try:
             here = find(results, path)
         except Missing:
-            texts.append(f"it has no {words}")
+            texts.append("it has none")
             continue
         if here != wanted:
             texts.append(f"{words} {wanted} (here {here})")
@@ -268,6 +268,8 @@ def _shown(interval: Interval, unit: str) -> str:
     text = one(interval.estimate) + (" points" if unit == "points" else "")
     if interval.low == interval.high:
         return f"{text} (no interval)"
+    if unit == "percent":
+        return with_limits(*(end / 100 for end in interval))
     return f"{text} ({one(interval.low)} to {one(interval.high)})"
 
 

@@ -56,6 +56,13 @@ def results():
         },
         "compare": {
             "reject_below": 0.7,
+            "target_risk": 0.1,
+            "histories": {
+                "baseline": [
+                    {"epoch": 26, "val_loss": seeds(1.4)},
+                    {"epoch": 40, "val_loss": seeds(1.6)},
+                ]
+            },
             "accuracy_change": {"estimate": 0.1501, "low": 0.142, "high": 0.158},
             "arms": {
                 "baseline": arm(
@@ -399,6 +406,104 @@ def test_outside_its_scope_a_claim_is_not_tested_and_a_direction_not_contradicte
     )
 
 
+# --- bounds of the study's own, readings, one quantity said twice, numbers beside
+
+
+@pytest.mark.parametrize(
+    "risk, target, verdict",
+    [(0.04, 0.1, "reproduced"), (0.15, 0.1, "contradicted"), (0.15, 0.2, "reproduced")],
+)
+def test_a_bound_may_be_a_number_of_the_study(tmp_path, results, risk, target, verdict):
+    results["compare"]["rejection"]["cutmix"]["selective_risk"] = risk
+    results["compare"]["target_risk"] = target
+    rule = (
+        "measured: compare.rejection.cutmix.selective_risk, share_of: failures.test_images, "
+        "holds_if: {below: compare.target_risk}, contradicted_if: {above: compare.target_risk}"
+    )
+    row = one(tmp_path, results, rule)
+    assert row["verdict"] == verdict and f" {100 * target:g}%" in row["why"]
+    del results["compare"]["target_risk"]
+    assert one(tmp_path, results, rule)["verdict"] == "not tested here"
+
+
+READINGS = """\
+  - id: it
+    statement: The gap is about 3 points.
+    claimed: 3
+    unit: points
+    only_at: [all]
+    readings:
+      as it was counted: [{measured: compare.a, tolerance: 2}]
+      otherwise: [{measured: compare.b, tolerance: 2, contradicted_if: {above: 5}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "first, second, verdict, named",
+    [
+        (0.02, 0.2, "reproduced", "otherwise: contradicted (wholly above +5 points)"),
+        (0.2, 0.02, "not reproduced", "otherwise: reproduced (the claimed number within 2 points"),
+        (0.02, None, "reproduced", "otherwise: not tested here (compare.b is not in results.json)"),
+        (None, 0.02, "not tested here", "compare.a is not in results.json"),
+    ],
+)
+def test_of_two_readings_the_first_decides_and_both_are_named(
+    tmp_path, results, first, second, verdict, named
+):
+    results["compare"] |= {"a": first, "b": second}
+    row = ledger.judge(claims.read_claims(write(tmp_path, READINGS)), results).iloc[0]
+    assert row["verdict"] == verdict and named in row["why"]
+    for reading, value in (("as it was counted", first), ("otherwise", second)):
+        shown = f"{reading}: +{100 * value:.1f} points" if value else reading + ":"
+        assert (shown in row["measured"]) == (value is not None)
+
+
+TWICE = """\
+  - {id: share, statement: S., claimed: 50, unit: percent, only_at: [all], fact: one fact, tests: [
+      {measured: compare.share, tolerance: 1, contradicted_if: {above: 55}}]}
+  - {id: count, statement: T., claimed: 50, unit: images, only_at: [all], fact: one fact,
+     same_as: share, tests: [{measured: compare.count, tolerance: 1}]}
+  - {id: other, statement: U., claimed: 1, unit: images, only_at: [all],
+     tests: [{measured: compare.count, tolerance: 1}]}
+"""
+
+
+def test_one_quantity_has_one_verdict_and_one_fact_is_counted_once(tmp_path, results):
+    results["compare"] |= {"share": 0.6, "count": 40}
+    stated = claims.read_claims(write(tmp_path, TWICE))
+    judged = ledger.judge(stated, results).set_index("id")
+    assert judged["verdict"].tolist() == ["contradicted", "contradicted", "not reproduced"]
+    assert judged.loc["count", "why"] == "the same quantity as “50%”"
+    assert judged.loc["count", "measured"] == "40 (no interval)"
+    found = ledger.ledger_numbers(judged.reset_index(), stated, results)
+    assert [(fact["fact"], fact["claims"]) for fact in found["facts"]] == [
+        ("one fact", ["share", "count"]),
+        (None, ["other"]),
+    ]
+    text = ledger.ledger({"ledger": found})
+    assert "these 3 state 2 facts" in text and "“S” (and 1 claim that restates it)" in text
+
+
+def test_a_number_beside_decides_nothing(tmp_path, results):
+    entry = (
+        "  - {id: it, statement: S., claimed: 98, unit: classes, only_at: [all], tests: "
+        "[{measured: compare.classes.tested, minus: compare.classes.worse, tolerance: 2}], "
+        "beside: {what: chance alone, measured: compare.classes.chance}}\n"
+    )
+    stated = claims.read_claims(write(tmp_path, entry))
+    assert ledger.judge(stated, results).iloc[0]["measured"] == "98 (no interval)"
+    results["compare"]["classes"]["chance"] = {"estimate": 53.2, "low": 43, "high": 62}
+    row = ledger.judge(stated, results).iloc[0]
+    assert row["measured"] == "98 (no interval); chance alone: 53 (43 to 62)"
+    assert row["verdict"] == "reproduced"
+
+
+def test_validation_loss_rises_or_falls_whatever_its_lowest_epoch(results):
+    assert verdicts(results)["baseline-val-loss"] == "reproduced"
+    results["compare"]["histories"]["baseline"][1]["val_loss"] = seeds(1.3)
+    assert verdicts(results)["baseline-val-loss"] == "contradicted"
+
+
 # --- the original study's claims
 
 
@@ -548,7 +653,7 @@ def test_a_full_size_baseline_alone_is_judged_and_the_arm_that_is_not_there_is_n
     assert not judged["why"].str.contains("results.json", regex=False).any()
     assert (
         "Some claims speak of an arm with CutMix and label smoothing 0.1, and this study does "
-        "not: label smoothing cutmix 0.1 (here none)." in told(results)
+        "not: it has none." in told(results)
     )
 
 
@@ -633,8 +738,10 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     results["compare"]["accuracy_change"] = {"estimate": 0.02, "low": 0.01, "high": 0.03}
     text = told(results)
     assert (
-        "1 contradicted" in text
-        and "Contradicted: “The CutMix arm is 15.01 points more accurate than the baseline”" in text
+        "2 contradicted; these 4 state 3 facts" in text
+        and "Contradicted: “The CutMix arm is 15.01 points more accurate than the baseline” (and 1 "
+        "claim that restates it)."
+        in text
     )
     results["study"]["width"] = 16
     results["compare"]["accuracy_change"] = {"estimate": -0.02, "low": -0.03, "high": -0.01}
@@ -778,6 +885,31 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path):
         "claims, one",
         "claims, two",
     ]
+
+
+@pytest.mark.parametrize(
+    "old, new, says",
+    [
+        ("same_as: share", "same_as: count", "count: same_as: no other claim is called count"),
+        ("same_as: share", "of: 4.5", "of"),
+        ("claimed: 1, unit: images", "decimals: 2", "other: of and decimals belong to a claimed"),
+        (
+            "tests: [{measured: compare.count, tolerance: 1}]}\n  - {id: other",
+            "readings: {a: []}}\n  - {id: other",
+            "readings.a",
+        ),
+        (
+            "{above: 55}}]}",
+            "{above: 55}}], readings: {a: [{measured: a.b, tolerance: 1}]}}",
+            "share: give tests or readings, not both",
+        ),
+    ],
+)
+def test_a_mistake_in_the_new_words_is_told(tmp_path, old, new, says):
+    assert old in TWICE
+    with pytest.raises(ParameterError) as caught:
+        claims.read_claims(write(tmp_path, TWICE.replace(old, new)))
+    assert says in str(caught.value)
 
 
 def test_an_entry_given_twice_a_missing_file_and_an_empty_one(tmp_path):
