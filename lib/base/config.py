@@ -1,35 +1,46 @@
-"""Parameters of every stage: declared once, checked before anything runs, and again inside the
-notebook. Where they are gathered from, and the strict reading of YAML files, lists of entries among
-them, stand here as well.
+"""Parameters of every stage: declared once, with default, unit and meaning; checked before anything
+runs, and again inside the notebook. The strict reading of YAML files, lists of entries among them,
+stands here as well.
 """
 
-import ast
 import difflib
-import json
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from lib.base import artefacts
 from lib.base.errors import ParameterError
 from lib.base.log import to_stdout
 
 # guard: plain-names
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-NameOrNone = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9_-]{0,63})?$")]
+PLAIN = "[a-z0-9][a-z0-9_-]{0,63}"
+Name = Annotated[str, Field(pattern=f"^{PLAIN}$")]
+NameOrNone = Annotated[str, Field(pattern=f"^({PLAIN})?$")]
 Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed stands there twice")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Stage(BaseModel):
     """What every notebook takes. `outputs` is the folder of all studies, relative to the project or
-    absolute."""
+    absolute.
+
+    A field's default is what a study file (lib.base.study_file) need not say; its description has
+    meaning and unit."""
 
     # guard: strict-parameters
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -38,34 +49,50 @@ class Stage(BaseModel):
 
 
 class Train(Stage):
-    """One run: one arm, one seed. Sizes of splits of 0 mean "as the data set has them".
-
-    `root` and `image_size` are of a folder of images (docs/data.md); other data have "" and 32.
-    """
+    """One run: one arm, one seed."""
 
     arm: Name
     seed: Seed
-    data: Literal["phantom", "cifar100", "folder"]
-    root: str
-    image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
-    data_seed: Seed
-    train_size: Annotated[int, Field(ge=0)]
-    val_size: Annotated[int, Field(ge=0)]
-    test_size: Annotated[int, Field(ge=0)]
-    width: Annotated[int, Field(ge=1, le=512)]
-    epochs: Count
-    milestones: list[Count]
-    batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
-    augment: bool
-    cutmix_probability: Share
-    cutmix_alpha: Positive
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    precision: Literal["auto", "bf16", "fp32"]
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    threads: Count
+    data: Literal["phantom", "cifar100", "folder"] = Field(
+        description="phantom (drawn), cifar100, or folder (own pictures, docs/data.md)"
+    )
+    root: str = Field("", description="of a folder: its path, relative to the project or absolute")
+    image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = Field(
+        32, description="pixels of a side; other than 32 for a folder alone"
+    )
+    data_seed: Seed = Field(42, description="of the phantom, or of the train/val split")
+    train_size: Size = Field(0, description="images, 0 for all")
+    val_size: Size = Field(0, description="images, 0 for as many as the data set is given")
+    test_size: Size = Field(0, description="images, 0 for all")
+    width: Annotated[int, Field(ge=1, le=512)] = Field(
+        64, description="channels of the first stage"
+    )
+    epochs: Count = Field(50, description="passes over the train images")
+    milestones: list[Count] = Field(
+        description="epochs after which the learning rate is divided by 10 "
+        "(not given: half and four fifths of the epochs)"
+    )
+    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="images a step")
+    learning_rate: Positive = Field(0.1, description="of SGD, at the start")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of SGD")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(5e-4, description="of SGD")
+    augment: bool = Field(
+        True, description="random crop after padding by an eighth of the side, horizontal flip"
+    )
+    cutmix_probability: Share = Field(0.0, description="share of the batches that are mixed")
+    cutmix_alpha: Positive = Field(
+        1.0, description="of the Beta distribution that lambda comes from"
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the target that goes to all classes alike"
+    )
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="bf16, fp32, or auto for bf16 where the device computes it"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="cpu, cuda, mps, or the best there is"
+    )
+    threads: Count = Field(1, description="on a CPU; part of what makes two runs equal")
 
     @field_validator("root", "image_size")
     @classmethod
@@ -107,21 +134,21 @@ class Train(Stage):
 
 
 class View(Stage):
-    """What the stages after training take: `runs` is the folder that holds <arm>/seed-<n>.
+    """What the stages after training take: `runs` is the folder that holds <arm>/seed-<n>, `arms`
+    has each arm's seeds.
 
     `before` is the arm whose failures are looked at, `after` the one that is held against it: "" in
     a study of one arm."""
 
     runs: Place
-    arms: Annotated[list[Name], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    arms: Annotated[dict[Name, Seeds], Field(min_length=1)]
     before: Name
     after: NameOrNone
 
     @field_validator("before", "after")
     @classmethod
     def _known_arms(cls, arm, info):
-        arms = info.data.get("arms", [])  # absent when they are themselves wrong
+        arms = list(info.data.get("arms", {}))  # absent when they are themselves wrong
         # guard: one-arm-against-nothing
         if len(arms) == 1 and arm != ("" if info.field_name == "after" else arms[0]):
             raise ValueError(
@@ -136,40 +163,59 @@ class View(Stage):
         """The arms that are looked at closely: before and after, or the one that there is."""
         return (self.before, self.after) if self.after else (self.before,)
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that the arms of the pair have in common, in the order of the first."""
+        return [seed for seed in self.arms[self.before] if seed in self.arms[self.pair[-1]]]
+
 
 class Failures(View):
-    """`cases` maps ids of test images to hypotheses; `mined` is how many more errors are drawn."""
+    """Which errors are looked at."""
 
-    mined: Annotated[int, Field(ge=0, le=100)]
-    cases: str
+    mined: Annotated[int, Field(ge=0, le=100)] = Field(
+        7, description="errors drawn by confidence, at most one for a pair of classes"
+    )
+    cases: str = Field(
+        "", description="YAML file of named cases (an image's id and a hypothesis), or nothing"
+    )
 
 
 class Gradcam(View):
-    """`shown` images get maps, `diagnosed` errors a card; `scored` are run folders of other
-    phantoms.
+    """Which errors get maps and cards, and how many are probed."""
 
-    `probed` errors of each arm are probed, drawn at random, and those that get a card; 0 probes
-    all."""
-
-    layer: Literal["layer1", "layer2", "layer3", "layer4"]
-    shown: Annotated[int, Field(ge=1, le=20)]
-    diagnosed: Annotated[int, Field(ge=0, le=100)]
-    scored: list[Place]
-    probed: Annotated[int, Field(ge=0)]
+    layer: Literal["layer1", "layer2", "layer3", "layer4"] = Field(
+        "layer4", description="whose features are weighed; 4x4 cells at 32 px, 7x7 at 224"
+    )
+    shown: Annotated[int, Field(ge=1, le=20)] = Field(6, description="images that get maps")
+    diagnosed: Annotated[int, Field(ge=0, le=100)] = Field(
+        12, description="errors that get a diagnosis card, named cases first"
+    )
+    scored: list[Place] = Field(
+        [], description="runs on other phantoms that the diagnosis is scored on besides this one"
+    )
+    probed: Size = Field(
+        400, description="errors of each arm probed, drawn at random, besides the cases; 0 for all"
+    )
 
 
 class Compare(View):
-    """`target_risk` is the share of errors among accepted predictions that a threshold chosen on
-    val must keep.
+    """At which confidences, and how closely, arms are compared."""
 
-    `corruption_images` of the test split are corrupted; 0 skips that.
-    """
-
-    confidence_levels: Annotated[list[Share], Field(min_length=1)]
-    reject_below: Share
-    target_risk: Annotated[float, Field(gt=0, lt=1)]
-    bootstrap_draws: Annotated[int, Field(ge=100, le=100_000)]
-    corruption_images: Annotated[int, Field(ge=0)]
+    confidence_levels: Annotated[list[Share], Field(min_length=1)] = Field(
+        [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], description="at which errors are counted"
+    )
+    reject_below: Share = Field(0.7, description="confidence of predictions that are not accepted")
+    target_risk: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1,
+        description="share of errors among accepted predictions that a threshold chosen on "
+        "validation must keep",
+    )
+    bootstrap_draws: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        2000, description="of test images, for 95 % intervals"
+    )
+    corruption_images: Size = Field(
+        1000, description="test images that are corrupted, drawn at random; 0 for none"
+    )
 
     @field_validator("confidence_levels")
     @classmethod
@@ -180,12 +226,15 @@ class Compare(View):
 
 
 class Report(View):
-    """`claims` is a file of an earlier study's claims, `conditions` one of this study's own; ""
-    where there is none."""
+    """What the report is called, and what it judges."""
 
-    title: Annotated[str, Field(min_length=1, max_length=300)]
-    claims: str
-    conditions: str
+    title: Annotated[str, Field(min_length=1, max_length=300)] = Field(
+        description="of the document"
+    )
+    claims: str = Field("", description="YAML file of an earlier study's claims, or nothing")
+    conditions: list[dict] = Field(
+        [], description="what must hold: {what, path of results.json, at_least, at_most}"
+    )
 
 
 STAGES = {
@@ -195,6 +244,8 @@ STAGES = {
     "compare": Compare,
     "report": Report,
 }
+# a notebook's name, in notebooks/ and in a study's folder
+STEMS = {stage: f"0{number}_{stage}" for number, stage in enumerate(STAGES, 1)}
 
 
 def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
@@ -203,11 +254,25 @@ def check(stage: str, values: dict, origin: dict | None = None) -> Stage:
     `origin` says where each value came from, for the message.
     """
     model, origin = STAGES[stage], {str(key): source for key, source in (origin or {}).items()}
+    lines = [
+        f"parameters: {name}: missing, every parameter must be set"
+        for name in model.model_fields
+        if name not in values
+    ]
     try:
-        return model.model_validate({str(key): value for key, value in values.items()})
+        checked = model.model_validate({str(key): value for key, value in values.items()})
     except ValidationError as error:
-        lines = [_line(model, item, origin) for item in error.errors(include_url=False)]
-        raise ParameterError("\n".join(lines)) from None
+        items = [item for item in error.errors(include_url=False) if item["type"] != "missing"]
+        lines += [_line(model, item, origin) for item in items]
+    if lines:
+        raise ParameterError("\n".join(lines))
+    return checked
+
+
+def suggestion(name: str, known) -> str:
+    """What may have been meant by an unknown name, else all that are known."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
 
 
 def _line(model, item: dict, origin: dict) -> str:
@@ -216,18 +281,7 @@ def _line(model, item: dict, origin: dict) -> str:
     where = ".".join(part if part.isprintable() else repr(part) for part in map(str, item["loc"]))
     source = f"{origin.get(name, 'parameters')}: " + (f"{where}: " if where else "")
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, model.model_fields, 1)
-        return (
-            source
-            + "unknown parameter"
-            + (
-                f"; did you mean '{near[0]}'?"
-                if near
-                else f"; known are {', '.join(model.model_fields)}"
-            )
-        )
-    if item["type"] == "missing":
-        return f"parameters: {where}: missing, every parameter must be set"
+        return f"{source}unknown parameter; {suggestion(name, model.model_fields)}"
     message = item["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     return source + message + (f" (got {item['input']!r})" if where else "")
@@ -238,44 +292,6 @@ def from_notebook(stage: str, names: dict) -> Stage:
     checked. The notebook shows what the library logs."""
     to_stdout()
     return check(stage, {name: names[name] for name in STAGES[stage].model_fields if name in names})
-
-
-# Parameters as they are given, before they are checked: a notebook's defaults, files, single
-# values, a study's arms and seeds.
-
-
-def gather(files: list[str], values: list[tuple[str, str]]) -> tuple[dict, dict]:
-    """The parameters of all files and values, and where each came from."""
-    layers = [(str(path), read_yaml(path)) for path in files]
-    layers += [(f"-p {name}", {name: parse_yaml(value, f"-p {name}")}) for name, value in values]
-    merged = {name: value for _, layer in layers for name, value in layer.items()}
-    return merged, {name: source for source, layer in layers for name in layer}
-
-
-def defaults(notebook) -> dict:
-    """The literals of a notebook's `parameters` cell."""
-    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    lines = [
-        line
-        for cell in cells
-        if "parameters" in cell["metadata"].get("tags", [])
-        for line in ast.parse("".join(cell["source"])).body
-    ]
-    return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
-
-
-def study(name: str) -> tuple[list[str], list[int]]:
-    """A study's arms and seeds, as its study.mk lists them. Raises ParameterError for a study that
-    there is not."""
-    place = artefacts.ROOT / "params" / name / "study.mk"
-    try:
-        lists = dict(
-            re.findall(r"^(ARMS|SEEDS) *:= *(.*)$", place.read_text(encoding="utf-8"), re.M)
-        )
-    except OSError:
-        there = sorted(path.parent.name for path in place.parent.parent.glob("*/study.mk"))
-        raise ParameterError(f"there is no study {name!r}; there are: {', '.join(there)}") from None
-    return lists["ARMS"].split(), [int(seed) for seed in lists["SEEDS"].split()]
 
 
 # YAML files read strictly: a typing mistake is an error with a place, never a surprise.
@@ -343,20 +359,21 @@ def parse_yaml(text: str, source: str):
         raise ParameterError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def read_yaml(path) -> dict:
-    """Read a YAML mapping from a file (an empty file is an empty mapping); raises
-    ParameterError."""
+def read_yaml(path, shown: str = "") -> dict:
+    """Read a YAML mapping from a file (an empty file is an empty mapping); raises ParameterError,
+    which calls the file `shown`, or by its path."""
+    shown = shown or path
     try:
         # guard: utf-8
         with open(path, encoding="utf-8") as file:
-            content = parse_yaml(file.read(), str(path))
+            content = parse_yaml(file.read(), str(shown))
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: cannot be read ({error.__class__.__name__})") from None
+        raise ParameterError(f"{shown}: cannot be read ({error.__class__.__name__})") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ParameterError(
-            f"{path}: expected 'name: value' lines, found {type(content).__name__}"
+            f"{shown}: expected 'name: value' lines, found {type(content).__name__}"
         )
     return content
 
@@ -377,13 +394,18 @@ def read_entries(path: str, model: type[Entry], words: set[str]):
 
     Raises ParameterError with one line for every mistake.
     """
-    content = read_yaml(artefacts.ROOT / path)
+    return check_entries(path, read_yaml(artefacts.ROOT / path, path), model, words)
+
+
+def check_entries(source: str, content: dict, model: type[Entry], words: set[str]):
+    """The same for content that was read from `source` before."""
     try:
         return model.model_validate({str(key): value for key, value in content.items()})
     except ValidationError as error:
         raise ParameterError(
             "\n".join(
-                _entry_line(path, content, item, words) for item in error.errors(include_url=False)
+                _entry_line(source, content, item, words)
+                for item in error.errors(include_url=False)
             )
         ) from None
 
@@ -396,10 +418,7 @@ def entry_words(*models: type[Entry]) -> set[str]:
 def _entry_line(path, content, item: dict, known: set[str]) -> str:
     where, message = _where(content, item["loc"]), item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(item["loc"][-1]), sorted(known), 1)
-        message = "unknown word" + (
-            f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
-        )
+        message = f"unknown word; {suggestion(str(item['loc'][-1]), sorted(known))}"
     elif item["type"] == "missing":
         message = "missing"
     elif not isinstance(item["input"], (dict, list)):

@@ -1,12 +1,11 @@
 """What people found out about CIFAR-100's test images: labels reviewed, near-duplicates listed;
 looked up, never shipped."""
 
+import argparse
 import csv
 import io
 import json
 import os
-import signal
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -144,31 +143,24 @@ def _check_ids(path, ids: pd.Series, once: bool = False) -> None:
         raise DataError(f"{path}: image {ids[ids.duplicated()].iloc[0]} is listed twice")
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Fetch or check CIFAR-100, and say which of the look-up files stand beside it and where the
     others come from."""
-    try:
-        _, test, _ = cifar.read()
-        print(f"{folder()}: the official CIFAR-100 files, SHA-256 as recorded")
-        labels = np.array(test["fine_labels"])
-        for name, origin in ORIGINS.items():
-            if name in missing():
-                print(f"{name}: not there; optional, save under this name {origin}")
-            elif name == REVIEW:
-                review = read_review(folder() / name, labels)
-                print(
-                    f"{name}: {len(review):,} labels reviewed, "
-                    f"{(review['verdict'] != 'given').sum():,} rejected"
-                )
-            else:
-                print(f"{name}: {len(read_duplicates(folder() / name)):,} test images")
-    except DataError as error:
-        print(error, file=sys.stderr)
-        return 1
+    argparse.ArgumentParser(prog="python -m lib data", description=main.__doc__).parse_args(
+        arguments
+    )
+    _, test, _ = cifar.read()
+    print(f"{folder()}: the official CIFAR-100 files, SHA-256 as recorded")
+    labels = np.array(test["fine_labels"])
+    for name, origin in ORIGINS.items():
+        if name in missing():
+            print(f"{name}: not there; optional, save under this name {origin}")
+        elif name == REVIEW:
+            review = read_review(folder() / name, labels)
+            print(
+                f"{name}: {len(review):,} labels reviewed, "
+                f"{(review['verdict'] != 'given').sum():,} rejected"
+            )
+        else:
+            print(f"{name}: {len(read_duplicates(folder() / name)):,} test images")
     return 0
-
-
-if __name__ == "__main__":
-    # a reader that has seen enough, `head` say, is no error
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(main())

@@ -2,7 +2,6 @@
 network, each loaded once."""
 
 import io
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.base import artefacts
-from lib.base.errors import Error
+from lib.base import artefacts, study_file
+from lib.base.errors import Error, ParameterError
 from lib.data.dataset import Splits, load_for
 from lib.diagnosis import evidence, verdict
 from lib.evaluation import calibration, failures, labels, severity
@@ -137,8 +136,8 @@ def made(outputs: str) -> list[tuple[str, str]]:
 
 
 def finished(folder: Path) -> dict[str, list[int]]:
-    """The finished seeds of each arm of a study's folder, arms in the order of
-    params/<study>/study.mk, others after them by name."""
+    """The finished seeds of each arm of a study's folder, arms in the order of the study's file,
+    others after them by name."""
     found = {}
     for path in sorted(folder.glob("*/seed-*/run.json")):
         seed = path.parent.name.removeprefix("seed-")
@@ -146,20 +145,18 @@ def finished(folder: Path) -> dict[str, list[int]]:
             (path.parent / name).is_file() for name in ("predictions.npz", "model.safetensors")
         ):
             found.setdefault(path.parent.parent.name, []).append(int(seed))
-    order = _declared(artefacts.ROOT / "params" / folder.name / "study.mk")
+    order = _declared(folder.name)
     return {
         arm: sorted(found[arm])
         for arm in sorted(found, key=lambda arm: order.index(arm) if arm in order else len(order))
     }
 
 
-def _declared(path: Path) -> list[str]:
-    line = (
-        re.search(r"^ARMS\s*:?=\s*(.*)$", path.read_text(encoding="utf-8"), re.M)
-        if path.is_file()
-        else None
-    )
-    return line[1].split() if line else []
+def _declared(study: str) -> list[str]:
+    try:
+        return list(study_file.read(study).arms)
+    except ParameterError:  # a folder of no study
+        return []
 
 
 def _arm(study: Study, name: str, seed: int) -> Arm:

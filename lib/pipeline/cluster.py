@@ -2,10 +2,10 @@
 places it and moves it when a worker is lost.
 
     python -m lib.pipeline.cluster start [--jobs N] STUDY MAKE...
-    python -m lib.pipeline.cluster run ADDRESS ARGUMENT...
+    python -m lib.pipeline.cluster run ADDRESS OUTPUT ARGUMENT...
 
-`start` runs a make command with ON=<address of a cluster>. `run` is one training: `python -m
-lib.pipeline.execute ARGUMENT...` on a worker of that cluster. The cluster is the one that
+`start` runs a make command with ON=<address of a cluster>. `run` is one training, whose result is
+OUTPUT: `python -m lib run ARGUMENT...` on a worker of that cluster. The cluster is the one that
 DASK_SCHEDULER_ADDRESS or DASK_SCHEDULER_FILE names, else one of this machine that ends with the
 command. Workers need this folder and this Python under the same paths.
 """
@@ -47,7 +47,9 @@ KEPT = (
 )
 
 
-def job(command: list[str], environment: dict[str, str], folder: str, lock: str, topic: str) -> str:
+def job(
+    name: str, command: list[str], environment: dict[str, str], folder: str, lock: str, topic: str
+) -> str:
     """On a worker: run `command`, send its lines to `topic`, return what it said if it refused to
     begin (status 2).
 
@@ -62,7 +64,7 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
                 time.sleep(1)
                 continue
         break
-    worker.log_event(topic, f"{command[4]}: on {worker.address}")
+    worker.log_event(topic, f"{name}: on {worker.address}")
     with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
             command,
@@ -96,21 +98,21 @@ def job(command: list[str], environment: dict[str, str], folder: str, lock: str,
     return said
 
 
-def run(address: str, arguments: list[str]) -> int:
+def run(address: str, output: Path, arguments: list[str]) -> int:
     """One training on the cluster at `address`; its lines are printed here. The exit status is
-    lib.pipeline.execute's."""
+    `python -m lib run`'s."""
     from lib.base import signals
 
     signals.leave_once()
     signals.end_with(int(os.environ.get("REPORT_MAKE") or os.getppid()))
-    output = Path(arguments[1])
     topic = f"{output} {uuid.uuid4()}"
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
     with Client(address, set_as_default=False) as client:
         client.subscribe_topic(topic, lambda event: print(event[1], flush=True))
         future = client.submit(
             job,
-            [sys.executable, "-m", "lib.pipeline.execute", *arguments],
+            str(output),
+            [sys.executable, "-m", "lib", "run", *arguments],
             environment,
             os.getcwd(),
             str(output.absolute().parent / f".{output.stem}.lock"),
@@ -157,24 +159,18 @@ def gpus() -> list[str]:
 
 def slots(study: str) -> list[dict[str, str]]:
     """What each worker of this machine has in its environment: one GPU, or as many workers as runs
-    of the study fit on the cores. Raises ParameterError for a train.yaml that cannot say how many
-    that are."""
-    from lib.base.config import ParameterError
-    from lib.pipeline.execute import defaults, gather
+    of the study fit on the cores. Raises ParameterError for a study that cannot say how many that
+    are."""
+    from lib.base import study_file
 
-    train = Path("params") / study / "train.yaml"
-    params = (
-        defaults(Path("notebooks/01_train.ipynb"))
-        | gather([train] if train.is_file() else [], [])[0]
-    )
-    threads = params["threads"]
-    if type(threads) is not int or threads < 1:
-        raise ParameterError(
-            f"{train}: threads: a whole number of at least 1 is wanted (got {threads!r})"
-        )
-    found = gpus() if params["device"] in ("auto", "cuda") else []
+    known = study_file.read(study)
+    arm = next(iter(known.arms))
+    params = study_file.train(known, arm, known.seeds[arm][0], "outputs")
+    found = gpus() if params.device in ("auto", "cuda") else []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in found] or [{}] * max(cores // threads, 1)
+    return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in found] or [{}] * max(
+        cores // params.threads, 1
+    )
 
 
 def local(environments: list[dict[str, str]]) -> SpecCluster:
@@ -264,12 +260,13 @@ def main() -> int:
     starting.add_argument("command", nargs=argparse.REMAINDER)
     running = verbs.add_parser("run")
     running.add_argument("address")
+    running.add_argument("output", type=Path)
     running.add_argument("arguments", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     return (
         start(given.study, given.command, given.jobs)
         if given.verb == "start"
-        else run(given.address, given.arguments)
+        else run(given.address, given.output, given.arguments)
     )
 
 

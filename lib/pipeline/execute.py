@@ -1,9 +1,5 @@
-"""Run one notebook with papermill: parameters checked before, the result under its name only if it
-succeeded.
-
-    python -m lib.pipeline.execute NOTEBOOK OUTPUT [-f FILE]... [-p NAME VALUE]...
-
-Files and values are laid over one another in the order they are given; later ones win.
+"""Run one notebook of a study with papermill: parameters checked before and written beside the
+result, which gets its name only if the notebook succeeded.
 """
 
 import argparse
@@ -14,10 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-if __name__ == "__main__":
-    # while the modules below are read there is nothing to save and nothing to say
-    # guard: quiet-start
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("REPORT_HEADLESS", "1")
 # a debugger's warning on every kernel start
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
@@ -29,10 +21,13 @@ from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from lib.base import artefacts, signals  # noqa: E402
+from lib.base import artefacts, config, signals  # noqa: E402
 from lib.base.artefacts import locked  # noqa: E402
-from lib.base.config import STAGES, ParameterError, check, defaults, gather
-from lib.base.errors import Error  # noqa: E402
+from lib.base.config import STAGES, STEMS  # noqa: E402
+from lib.base.errors import Error, ParameterError  # noqa: E402
+from lib.base.study_file import Study  # noqa: E402
+from lib.pipeline import parameters  # noqa: E402
+from lib.pipeline.parameters import Task  # noqa: E402
 
 # Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for
 # a step or an evaluation, and a checkpoint.
@@ -54,21 +49,17 @@ class _Prefixed:
         pass
 
 
-def execute(notebook: Path, output: Path, files=(), values=()) -> float:
-    """Run `notebook` from the project's folder and leave it at `output`; returns seconds.
+def execute(stage: str, file: Path, output: Path) -> float:
+    """Run a stage's notebook from the project's folder with the parameters of `file` (YAML) and
+    leave it at `output`; returns seconds.
 
     On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises
     ParameterError, ArtefactError, PapermillExecutionError, DeadKernelError or OSError.
     """
-    stage = notebook.stem.partition("_")[2]
-    if stage not in STAGES or not notebook.is_file():
-        raise ParameterError(
-            f"{notebook}: not one of the project's notebooks (0<n>_<stage>.ipynb, a stage being "
-            f"{', '.join(STAGES)})"
-        )
-    given, origin = gather(files, values)
+    values = config.read_yaml(file)
     # guard: known-names-only
-    checked = check(stage, {**defaults(notebook), **given}, origin)
+    checked = config.check(stage, values, dict.fromkeys(values, str(file)))
+    notebook = artefacts.ROOT / "notebooks" / f"{STEMS[stage]}.ipynb"
     # guard: part-first
     part = output.with_suffix(".part.ipynb")
     began = time.monotonic()
@@ -77,18 +68,15 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
             # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
-        name = f"{checked.study}/{getattr(checked, 'arm', stage)}" + (
-            f"/{checked.seed}" if stage == "train" else ""
-        )
         papermill.execute_notebook(
             # papermill formats its paths
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),
-            parameters={key: getattr(checked, key) for key in given},
+            parameters=values,
             kernel_name="python3",
             cwd=str(artefacts.ROOT),
             progress_bar=False,
             log_output=False,
-            stdout_file=_Prefixed(name) if stage == "train" else None,
+            stdout_file=_Prefixed(_name(checked)) if stage == "train" else None,
             coalesce_streams=True,
             config=Config({"KernelManager": KERNEL}),
             extra_arguments=[
@@ -103,33 +91,19 @@ def execute(notebook: Path, output: Path, files=(), values=()) -> float:
     return time.monotonic() - began
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("-f", dest="files", action="append", default=[], metavar="FILE")
-    parser.add_argument(
-        "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
-    )
-    arguments = parser.parse_args()
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    # of a task that was left waiting for a kernel that is being stopped
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    # guard: leave-once
-    # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
-    signals.leave_once()
-    make = int(os.environ.get("REPORT_MAKE") or os.getppid())
-    signals.end_with(make)
-    if "REPORT_MAKE" in os.environ:
-        # guard: stop-with-make
-        signals.stop_with(make)
+def _name(checked: config.Train) -> str:
+    return f"{checked.study}/{checked.arm}/{checked.seed}"
+
+
+def run(study: Study, task: Task, outputs: str) -> int:
+    """Write a notebook's parameters, run it, and say what became of it: the exit status."""
+    file = parameters.write(task, parameters.resolve(study, task, outputs))
+    output = Path(f"{task.place}.ipynb")
     try:
-        seconds = execute(**vars(arguments))
+        seconds = execute(task.stage, file, artefacts.ROOT / output)
     except SystemExit as left:
         print(
-            f"{arguments.output}: stopped; the same command goes on from the last checkpoint",
+            f"{output}: stopped; the same command goes on from the last checkpoint",
             file=sys.stderr,
         )
         return left.code
@@ -141,18 +115,55 @@ def main() -> int:
             else f"{error}; was it out of memory?"
         )
         print(
-            f"{arguments.notebook}: {what}\nThe notebook as far as it came: "
-            f"{arguments.output.with_suffix('.part.ipynb')}",
+            f"{STEMS[task.stage]}: {what}\nThe notebook as far as it came: "
+            f"{output.with_suffix('.part.ipynb')}",
             file=sys.stderr,
         )
         return 1
-    except (Error, OSError) as error:
+    except OSError as error:
         # guard: disk-of-papermill
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{arguments.output}: {seconds:.0f} s", flush=True)
+        raise Error(str(error)) from None
+    print(f"{output}: {seconds:.0f} s", flush=True)
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def chosen_task(study: Study, options: argparse.Namespace) -> Task:
+    """The notebook that the command line names; raises ParameterError for one that is not of the
+    study."""
+    for task in parameters.tasks(study, options.outputs):
+        if task[1:] == (options.stage, options.arm, options.seed):
+            return task
+    raise ParameterError(
+        f"{study.path}: no run of arm '{options.arm}' and seed {options.seed}; there are "
+        + ", ".join(
+            f"{arm} with {', '.join(map(str, seeds))}" for arm, seeds in study.seeds.items()
+        )
+    )
+
+
+def quiet() -> None:
+    """Let a job be stopped once, with whoever asked for it, and the libraries be silent."""
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    # of a task that was left waiting for a kernel that is being stopped
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # guard: leave-once
+    # by an exception: papermill then stops the kernel, and the kernel saves its checkpoint
+    signals.leave_once()
+    make = int(os.environ.get("REPORT_MAKE") or os.getppid())
+    signals.end_with(make)
+    if "REPORT_MAKE" in os.environ:
+        # guard: stop-with-make
+        signals.stop_with(make)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lib run", description=__doc__)
+    parameters.add_options(parser)
+    parser.add_argument("stage", choices=list(STAGES))
+    parser.add_argument("--arm", default="", help="of the stage train")
+    parser.add_argument("--seed", default=0, type=int, help="of the stage train")
+    options = parser.parse_args(arguments)
+    study = parameters.chosen(options)
+    task = chosen_task(study, options)
+    quiet()
+    return run(study, task, options.outputs)

@@ -1,8 +1,8 @@
 """The studies of a folder on one page: `python -m lib.pipeline.index OUTPUTS` writes
 OUTPUTS/index.html."""
 
+import argparse
 import html
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -130,14 +130,8 @@ def _row(study: dict) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    outputs = Path(arguments[0])
-    try:
-        artefacts.write_bytes(outputs / "index.html", page(studies(outputs)).encode())
-    except artefacts.ArtefactError as error:
-        print(error, file=sys.stderr)
-        return 1
+    parser = argparse.ArgumentParser(prog="python -m lib index", description=__doc__)
+    parser.add_argument("outputs", nargs="?", default="outputs", help="folder of all studies")
+    outputs = artefacts.ROOT / parser.parse_args(arguments).outputs
+    artefacts.write_bytes(outputs / "index.html", page(studies(outputs)).encode())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,36 +1,28 @@
-"""Check a whole study before anything of it runs, every mistake at once: python -m
-lib.pipeline.preflight FOLDER [-p NAME VALUE]...
-
-FOLDER is params/<study>; the values are those that make gives to every stage after training (study,
-outputs, runs, arms, seeds)."""
+"""Check a whole study before anything of it runs, every mistake at once, and write what its
+notebooks are run with, and the arms and seeds for make.
+"""
 
 import argparse
-import json
-import sys
-from pathlib import Path
 
 import numpy as np
 
 from lib.base import artefacts
-from lib.base.config import STAGES, ParameterError, check, defaults, gather, parse_yaml
-from lib.base.errors import Error
+from lib.base.config import Stage
+from lib.base.errors import Error, ParameterError
+from lib.base.study_file import Study
 from lib.data import dataset, own_images
 from lib.evaluation import failures
+from lib.pipeline import parameters
+from lib.pipeline.parameters import Task
 from lib.report import claims, conditions
 
-NOTEBOOKS = {
-    stage: artefacts.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"
-    for number, stage in enumerate(STAGES, 1)
-}
 TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar100": 10_000}
 
 
-def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
-    """One line for every mistake in the study's parameters, for each arm and seed and stage, and in
-    the files that they name."""
-    lines, of_all = [], {name: parse_yaml(value, f"-p {name}") for name, value in values}
-    places = [(name, value) for name, value in values if name in ("study", "outputs")]
-    trained, stages = [], {}
+def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
+    """The parameters of every notebook of a study. Raises ParameterError with one line for every
+    mistake in them and in the files that they name."""
+    lines, found = [], {}
 
     def attempt(function, *arguments):
         try:
@@ -38,29 +30,18 @@ def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
         except Error as error:
             lines.extend(str(error).splitlines())
 
-    for arm in of_all["arms"]:
-        for seed in of_all["seeds"]:
-            # an arm named no is text
-            own = [
-                *places,
-                ("arm", json.dumps(arm)),
-                ("seed", str(seed)),
-            ]
-            trained.append(
-                attempt(
-                    _stage, "train", [folder / "train.yaml", folder / "arms" / f"{arm}.yaml"], own
-                )
-            )
-    for stage in list(STAGES)[1:]:
-        stages[stage] = attempt(_stage, stage, [folder / f"{stage}.yaml"], values)
-    if stages["failures"] and any(trained):
-        first = next(filter(None, trained))
-        attempt(lambda: failures.read_cases(stages["failures"].cases, _test_ids(first)))
-    if stages["report"]:
-        attempt(conditions.read_conditions, stages["report"].conditions)
-        # guard: claims-read-first
-        attempt(claims.read_claims, stages["report"].claims)
-    return list(dict.fromkeys(lines))  # a mistake of all arms is told once
+    for task in parameters.tasks(study, outputs):
+        found[task] = attempt(parameters.resolve, study, task, outputs)
+    run, content = next(iter(found.values())), study.content
+    if run:
+        attempt(lambda: failures.read_cases(content.cases, _test_ids(run)))
+    attempt(conditions.read_conditions, content.conditions, str(study.path))
+    # guard: claims-read-first
+    attempt(claims.read_claims, content.claims)
+    if lines:
+        # a mistake of all arms is told once
+        raise ParameterError("\n".join(dict.fromkeys(lines)))
+    return found
 
 
 def _test_ids(train) -> np.ndarray:
@@ -71,27 +52,22 @@ def _test_ids(train) -> np.ndarray:
     return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 
-def _stage(stage: str, files: list[Path], values):
-    given, origin = gather([path for path in files if path.exists()], values)
-    return check(stage, {**defaults(NOTEBOOKS[stage]), **given}, origin)
+def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
+    """Check a study and write its notebooks' parameters; last, for make, `.study.mk`. Returns the
+    notebooks in the order in which they can run."""
+    found = checked(study, outputs)
+    for task, checked_parameters in found.items():
+        parameters.write(task, checked_parameters)
+    lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
+    lines += [f"SEEDS_{arm} := {' '.join(map(str, seeds))}" for arm, seeds in study.seeds.items()]
+    folder = artefacts.ROOT / outputs / study.name
+    artefacts.write_bytes(folder / ".study.mk", "\n".join([*lines, ""]).encode())
+    return list(found)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
-    )
-    try:
-        lines = mistakes(**vars(parser.parse_args()))
-    except ParameterError as error:
-        lines = [str(error)]
-    for line in lines:
-        print(line, file=sys.stderr)
-    return 2 if lines else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lib check", description=__doc__)
+    parameters.add_options(parser)
+    options = parser.parse_args(arguments)
+    prepare(parameters.chosen(options), options.outputs)
+    return 0

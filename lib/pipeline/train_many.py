@@ -1,9 +1,6 @@
 """Train many runs of a study without notebooks: each is written as soon as it is finished, and one
 that was cut off goes on.
 
-    python -m lib.pipeline.train_many STUDY [--runs ARM/SEED ...] [--outputs DIR] [--minutes M]
-                                      [--jobs K] [--compile] [-p NAME VALUE]...
-
 A run folder is that of `make train` in every file but the executed notebook. A run that is
 finished, or that another process writes, is passed over, so that the same command may be given
 again, and to several processes at once. When the minutes are over it saves what it trains and
@@ -23,32 +20,13 @@ import time
 
 import pandas as pd
 
-from lib.base import artefacts, config, signals
+from lib.base import artefacts, config, signals, study_file
 from lib.base.artefacts import locked
 from lib.base.errors import Error, LockedError, ParameterError, StoppedError, TrainingError
-from lib.base.log import to_stdout
+from lib.base.study_file import Study
 from lib.data import augment, dataset
 from lib.training import cuda_graph, loop, machine, record
 from lib.training.loop import line, peak_memory
-
-
-def parameters(
-    study: str, arm: str, seed: int, outputs: str, values: list[tuple[str, str]]
-) -> config.Train:
-    """One run's parameters, laid over one another as `make train` does; raises ParameterError."""
-    folder = artefacts.ROOT / "params" / study
-    files = [
-        str(path)
-        for path in (folder / "train.yaml", folder / "arms" / f"{arm}.yaml")
-        if path.is_file()
-    ]
-    found, origin = config.gather(files, values)
-    names = {"study": study, "arm": arm, "seed": seed, "outputs": str(outputs)}
-    return config.check(
-        "train",
-        {**config.defaults(artefacts.ROOT / "notebooks" / "01_train.ipynb"), **found, **names},
-        origin,
-    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -161,18 +139,33 @@ def train_all(todo: list[config.Train], deadline: float, others=()) -> list[str]
     return left
 
 
-def main() -> int:
+def chosen_runs(study: Study, named: list[str]) -> list[tuple[str, int]]:
+    """The arm and seed of the runs named ARM/SEED, else of all, seed by seed; raises
+    ParameterError."""
+    there = [(arm, seed) for arm, seeds in study.seeds.items() for seed in seeds]
+    wanted = [name.partition("/")[::2] for name in named]
+    if not all(arm in study.arms and seed.isdigit() for arm, seed in wanted):
+        raise ParameterError(
+            f"--runs: wanted ARM/SEED with an arm of {', '.join(study.arms)}, got {' '.join(named)}"
+        )
+    return [(arm, int(seed)) for arm, seed in wanted] or sorted(there, key=lambda run: run[1])
+
+
+def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m lib train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("study")
     parser.add_argument(
         "--runs",
         nargs="+",
+        default=[],
         metavar="ARM/SEED",
         help="in this order (default: all of the study, seed by seed)",
     )
-    parser.add_argument("--outputs", default="outputs")
+    parser.add_argument("--outputs", default="outputs", help="folder of all studies")
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="stop before so many are over"
     )
@@ -183,42 +176,34 @@ def main() -> int:
         help="on a GPU: compile the network first, a minute once a process",
     )
     parser.add_argument(
-        "-p", dest="values", action="append", nargs=2, default=[], metavar=("NAME", "VALUE")
+        "-p",
+        dest="values",
+        action="append",
+        nargs=2,
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter in place of the study's",
     )
-    options = parser.parse_args()
-    to_stdout()
+    options = parser.parse_args(arguments)
+    signals.leave_once()
     parent, others = os.environ.get("REPORT_PARENT"), []
     if parent:  # one of its --jobs
         signals.end_with(int(parent))
     deadline = time.monotonic() + 60 * options.minutes
     cuda_graph.COMPILED = options.compile
+    study = study_file.read(options.study)
+    todo = [
+        study_file.train(study, arm, seed, options.outputs, options.values)
+        for arm, seed in chosen_runs(study, options.runs)
+    ]
+    command = [sys.executable, "-m", "lib", "train", *arguments, "--jobs", "1"]
     try:
-        arms, seeds = config.study(options.study)
-        chosen = [
-            name.partition("/")
-            for name in options.runs or [f"{arm}/{seed}" for seed in seeds for arm in arms]
-        ]
-        if not all(arm in arms and seed.isdigit() for arm, _, seed in chosen):
-            raise ParameterError(
-                f"--runs: wanted ARM/SEED with an arm of {', '.join(arms)}, got "
-                f"{' '.join(options.runs)}"
-            )
-        todo = [
-            parameters(options.study, arm, int(seed), options.outputs, options.values)
-            for arm, _, seed in chosen
-        ]
         for _ in range(options.jobs - 1):
-            others.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "lib.pipeline.train_many", *sys.argv[1:], "--jobs", "1"],
-                    cwd=artefacts.ROOT,
-                    env=os.environ | {"REPORT_PARENT": str(os.getpid())},
-                )
-            )
+            environment = os.environ | {"REPORT_PARENT": str(os.getpid())}
+            others.append(subprocess.Popen(command, cwd=artefacts.ROOT, env=environment))
         left = train_all(todo, deadline, others)
-    except (Error, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    except ValueError as error:
+        raise Error(str(error)) from None
     finally:
         for other in others:
             other.terminate()  # nothing, when it has ended
@@ -227,8 +212,3 @@ def main() -> int:
     if left and not parent:
         print(f"left: {' '.join(left)}; the same command goes on with them", flush=True)
     return 3 if left else 0
-
-
-if __name__ == "__main__":
-    signals.leave_once()
-    sys.exit(main())

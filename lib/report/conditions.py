@@ -1,19 +1,15 @@
-"""Conditions that a study's numbers must meet: python -m lib.report.conditions RESULTS [CONDITIONS]
-
-Prints each condition with the measured number; exits 0 when all hold, 1 when one fails or was not
-measured, 2 when a file cannot be read.
+"""Conditions that a study's numbers must meet, as its file states them: `python -m lib conditions
+STUDY` prints each with the measured number.
 """
 
-import signal
-import sys
+import argparse
 from typing import Annotated
 
 import pandas as pd
 from pydantic import Field, model_validator
 
-from lib.base import artefacts, config
+from lib.base import artefacts, config, study_file
 from lib.base.config import Entry
-from lib.base.errors import Error
 from lib.report.claims import PATH, Missing, number
 
 
@@ -41,14 +37,11 @@ class Conditions(Entry):
     conditions: list[Condition]
 
 
-def read_conditions(path: str) -> list[Condition]:
-    """The conditions of a study, none when `path` is "". Raises ParameterError with one line for
-    every mistake."""
-    return (
-        config.read_entries(path, Conditions, config.entry_words(Conditions, Condition)).conditions
-        if path
-        else []
-    )
+def read_conditions(stated: list[dict], source: str = "conditions") -> list[Condition]:
+    """The conditions of a study, as its file states them. Raises ParameterError with one line for
+    every mistake, in which the file is `source`."""
+    words = config.entry_words(Conditions, Condition)
+    return config.check_entries(source, {"conditions": stated}, Conditions, words).conditions
 
 
 def check_conditions(conditions: list[Condition], results: dict) -> pd.DataFrame:
@@ -100,15 +93,15 @@ def conditions_view(checked: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) not in (1, 2):
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        stated = read_conditions(arguments[1] if len(arguments) == 2 else "")
-        checked = check_conditions(stated, artefacts.read_json(arguments[0]))
-    except Error as error:
-        print(error, file=sys.stderr)
-        return 2
+    """Exit status: 0 when all conditions hold, 1 when one fails or was not measured."""
+    parser = argparse.ArgumentParser(prog="python -m lib conditions", description=__doc__)
+    parser.add_argument("study")
+    parser.add_argument("--outputs", default="outputs", help="folder of all studies")
+    options = parser.parse_args(arguments)
+    study = study_file.read(options.study)
+    results = artefacts.ROOT / options.outputs / study.name / "results.json"
+    stated = read_conditions(study.content.conditions, str(study.path))
+    checked = check_conditions(stated, artefacts.read_json(results))
     for row in conditions_view(checked).itertuples():
         print(f"{row.result}  {row.condition}: {row.measured} ({row.required})")
     without = checked["measured"].isna().sum()
@@ -119,9 +112,3 @@ def main(arguments: list[str]) -> int:
         else "this study states no condition"
     )
     return 0 if checked["passed"].all() else 1
-
-
-if __name__ == "__main__":
-    # a reader that has seen enough, `head` say, is no error
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(main(sys.argv[1:]))

@@ -142,14 +142,15 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
     return Predictions(index, labels.astype(np.int64), logits)
 
 
-def load_runs(folder, arms: list[str], seeds: list[int]) -> dict[str, dict[int, Run]]:
-    """All runs of a study, runs[arm][seed], from `folder` (relative to the project or absolute).
+def load_runs(folder, arms: dict[str, list[int]]) -> dict[str, dict[int, Run]]:
+    """All runs of a study, runs[arm][seed], from `folder` (relative to the project or absolute);
+    `arms` has each arm's seeds.
 
     Raises ArtefactError if one is missing or was made from other data than the first.
     """
     loaded = {
         arm: {seed: load_run(artefacts.ROOT / folder / arm / f"seed-{seed}") for seed in seeds}
-        for arm in arms
+        for arm, seeds in arms.items()
     }
     everything = [run for of_arm in loaded.values() for run in of_arm.values()]
     for run in everything:

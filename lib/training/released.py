@@ -1,12 +1,9 @@
 """Released runs: trained elsewhere, kept in released/<study>/<arm>/seed-<n>, and used where a study
 would train the same.
 
-    python -m lib.training.released verify STUDY
-    python -m lib.training.released release STUDY [ARM/SEED ...] [--weights ARM/SEED ...]
-                                    [--outputs DIR]
-
-`verify` recomputes the predictions of every released network, in fp32 on this machine. `release`
-copies the finished runs of outputs/<study>, or those named, and writes the README of what is there.
+`python -m lib verify` recomputes the predictions of every released network, in fp32 on this
+machine. `python -m lib release` copies the finished runs of outputs/<study>, or those named, and
+writes the README of what is there.
 
 A released run has the files of a run folder, logits in float16, and of some runs the weights, in
 float16 as well: its predictions were made from exactly these.
@@ -15,16 +12,13 @@ float16 as well: its predictions were made from exactly these.
 import argparse
 import hashlib
 import os
-import signal
-import sys
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
 from lib.base import artefacts
-from lib.base.errors import Error
-from lib.base.log import log, to_stdout
+from lib.base.log import log
 from lib.data import dataset
 from lib.training import inference, machine, record
 
@@ -217,7 +211,7 @@ def readme(study: Path) -> str:
             "whose\nparameters and data are the study's, and says so; `RETRAIN=1` trains. Logits "
             "are float16;\npredictions were made from exactly the weights that are stored.\n"
             f"`make verify STUDY={study.name}` recomputes them.\nWritten by `python -m "
-            "lib.training.released release`; paragraphs between this one and the table stay.",
+            "lib release`; paragraphs between this one and the table stay.",
             *notes,
             "| arm | seed | test accuracy | clean train | training, s | device | precision | "
             "step | commit | finished | weights |\n" + "|---" * 11 + "|\n" + "\n".join(rows),
@@ -258,32 +252,24 @@ def verify(study: str) -> bool:
     return good
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verifying, releasing = verbs.add_parser("verify"), verbs.add_parser("release")
-    verifying.add_argument("study")
-    releasing.add_argument("study")
-    releasing.add_argument("runs", nargs="*", default=[], metavar="ARM/SEED")
-    releasing.add_argument("--weights", nargs="+", default=[], metavar="ARM/SEED")
-    releasing.add_argument("--outputs", default="outputs")
-    options = parser.parse_args()
-    to_stdout()
+def verify_main(arguments: list[str]) -> int:
+    """Recompute the predictions of a study's released networks, in fp32 on this machine."""
+    parser = argparse.ArgumentParser(prog="python -m lib verify", description=verify_main.__doc__)
+    parser.add_argument("study")
+    options = parser.parse_args(arguments)
     # on a GPU fp32 then means fp32, too
     machine.set_deterministic(2)
-    try:
-        if options.verb == "verify":
-            return 0 if verify(options.study) else 1
-        release(options.study, options.outputs, options.runs, options.weights)
-        return 0
-    except Error as error:
-        print(error, file=sys.stderr)
-        return 2
+    return 0 if verify(options.study) else 1
 
 
-if __name__ == "__main__":
-    # a reader that has seen enough, `head` say, is no error
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(main())
+def release_main(arguments: list[str]) -> int:
+    """Copy finished runs of outputs/<study> into released/<study>, halved, and write its README."""
+    parser = argparse.ArgumentParser(prog="python -m lib release", description=release_main.__doc__)
+    parser.add_argument("study")
+    parser.add_argument("runs", nargs="*", metavar="ARM/SEED", help="default: all")
+    parser.add_argument("--weights", nargs="+", default=[], metavar="ARM/SEED", help="kept as well")
+    parser.add_argument("--outputs", default="outputs", help="folder of all studies")
+    options = parser.parse_args(arguments)
+    machine.set_deterministic(2)
+    release(options.study, options.outputs, options.runs, options.weights)
+    return 0

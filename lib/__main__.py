@@ -1,0 +1,13 @@
+"""python -m lib VERB: see lib.pipeline.command_line."""
+
+import signal
+import sys
+
+# while the modules below are read there is nothing to save and nothing to say
+# guard: quiet-start
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from lib.pipeline.command_line import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

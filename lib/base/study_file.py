@@ -1,0 +1,212 @@
+"""A study's file, params/<study>.yaml: read, checked, and made into the complete parameters of each
+notebook. What it need not say has its default in lib.base.config.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lib.base import artefacts, config
+from lib.base.config import STAGES, Name, Seeds, Stage, Train, View, suggestion
+from lib.base.errors import ParameterError
+
+OF_ARM = {"seeds"}  # what an arm may say besides names of `train`
+ABOVE = {"title", "claims", "conditions", "cases"}  # parameters that stand on their own
+PICTURES = ("data", "root", "image_size", "data_seed", "train_size", "val_size", "test_size")
+RECIPE = tuple(
+    name
+    for name in Train.model_fields
+    if name not in {*Stage.model_fields, *PICTURES, "arm", "seed"}
+)
+SECTIONS = {
+    "data": ("source", *PICTURES[1:]),
+    "train": RECIPE,
+    **{
+        stage: tuple(set(STAGES[stage].model_fields) - set(View.model_fields) - ABOVE)
+        for stage in list(STAGES)[1:]
+    },
+}
+
+
+class Content(BaseModel):
+    """The file's shape; the sections' values are checked as the notebooks' parameters."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    title: str
+    data: dict
+    train: dict = {}
+    arms: Annotated[dict[Name, dict | None], Field(min_length=1)]
+    seeds: Seeds = [42]
+    before: str | None = None
+    after: str | None = None
+    failures: dict = {}
+    gradcam: dict = {}
+    compare: dict = {}
+    report: dict = {}
+    conditions: list = []
+    claims: str = ""
+    cases: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's file: `arms` has what each arm says, `seeds` the seeds of each."""
+
+    name: str
+    path: Path  # relative to the project
+    content: Content
+    arms: dict[str, dict]
+    seeds: dict[str, list[int]]
+
+    def chosen(self, arms: list[str] = (), seeds: list[int] = ()) -> "Study":
+        """The study of some of its arms, or of other seeds; raises ParameterError for an arm that
+        it has not."""
+        for arm in arms:
+            if arm not in self.arms:
+                raise ParameterError(f"{self.path}: no arm {arm}; {suggestion(arm, self.arms)}")
+        kept = arms or list(self.arms)
+        gone = {
+            role: None
+            for role in ("before", "after")
+            if getattr(self.content, role) in set(self.arms) - set(kept)
+        }
+        return Study(
+            self.name,
+            self.path,
+            self.content.model_copy(update=gone),
+            {arm: self.arms[arm] for arm in kept},
+            {arm: list(seeds) or self.seeds[arm] for arm in kept},
+        )
+
+
+def names() -> list[str]:
+    """All studies that there are."""
+    return sorted(path.stem for path in (artefacts.ROOT / "params").glob("*.yaml"))
+
+
+def plain(name: str) -> str:
+    """The name, if it can be a study's or an arm's; raises ParameterError."""
+    if not re.fullmatch(config.PLAIN, name):
+        raise ParameterError(f"{name!r}: a name holds a-z, 0-9, _ and -, at most 64 of them")
+    return name
+
+
+def read(name: str) -> Study:
+    """The study of that name. Raises ParameterError with one line for every mistake in the file's
+    shape: a section or a name that is not known, a section that is none."""
+    path = Path("params") / f"{plain(name)}.yaml"
+    if (artefacts.ROOT / "params" / name).is_dir() and name not in names():
+        raise ParameterError(
+            f"params/{name}/: a study is one file now, {path}; CHANGELOG.md says how a folder of "
+            "the first edition becomes one"
+        )
+    if name not in names():
+        raise ParameterError(f"there is no study '{name}'; {suggestion(name, names())}")
+    given = config.read_yaml(artefacts.ROOT / path, str(path))
+    lines = [f"{path}: {line}" for line in _misplaced(given)]
+    try:
+        content = Content.model_validate({str(key): value for key, value in given.items()})
+    except ValidationError as error:
+        lines += [_shape_line(path, item) for item in error.errors(include_url=False)]
+    if lines:
+        raise ParameterError("\n".join(lines))
+    arms = {arm: said or {} for arm, said in content.arms.items()}
+    seeds = {arm: said.get("seeds", content.seeds) for arm, said in arms.items()}
+    return Study(name, path, content, arms, seeds)
+
+
+def _misplaced(given: dict):
+    """Lines on names that their section does not know."""
+    sections = [(section, given.get(section), known) for section, known in SECTIONS.items()]
+    arms = given.get("arms")
+    for arm, said in arms.items() if isinstance(arms, dict) else ():
+        sections.append((f"arms.{arm}", said, (*RECIPE, *OF_ARM)))
+    for section, said, known in sections:
+        for name in said if isinstance(said, dict) else ():
+            if name not in known:
+                yield f"{section}: {name}: unknown parameter; {_meant(str(name), known)}"
+
+
+def _meant(name: str, known) -> str:
+    """Where a name belongs, if it is known elsewhere in the file, else what may have been meant."""
+    for section, names_there in SECTIONS.items():
+        if name in names_there:
+            return f"it belongs under '{section}'"
+    return "it stands on its own, not below a section" if name in ABOVE else suggestion(name, known)
+
+
+def _shape_line(path: Path, item: dict) -> str:
+    where = ".".join(str(part) for part in item["loc"] if part != "[key]")
+    if item["type"] == "extra_forbidden":
+        return f"{path}: {where}: unknown section; {_meant(where, Content.model_fields)}"
+    if item["type"] == "missing":
+        return f"{path}: {where}: missing; a study has title, data and arms"
+    if item["loc"][-1] == "[key]":
+        return (
+            f"{path}: arms: an arm's name holds a-z, 0-9, _ and -, and no, yes and numbers need "
+            f"quotes (got {item['input']!r})"
+        )
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{path}: {where}: {message[0].lower()}{message[1:]} (got {item['input']!r})"
+
+
+def train(
+    study: Study, arm: str, seed: int, outputs: str, values: list[tuple[str, str]] = ()
+) -> Train:
+    """The complete parameters of one run: defaults, `data`, `train`, the arm's own, and last
+    `values` (name and YAML). Raises ParameterError with one line for every mistake."""
+    own = {name: value for name, value in study.arms[arm].items() if name not in OF_ARM}
+    data = {"data" if k == "source" else k: v for k, v in study.content.data.items()}
+    layers = [
+        ("data", data),
+        ("train", study.content.train),
+        (f"arms.{arm}", own),
+    ]
+    origin = {name: f"{study.path}: {section}" for section, layer in layers for name in layer}
+    given = {name: value for _, layer in layers for name, value in layer.items()}
+    for name, value in values:
+        given[name], origin[name] = config.parse_yaml(value, f"-p {name}"), f"-p {name}"
+    given = _defaults("train") | given
+    given.setdefault("milestones", _milestones(given["epochs"]))
+    place = {"study": study.name, "outputs": outputs, "arm": arm, "seed": seed}
+    return config.check("train", place | given, {"data": f"{study.path}: data.source"} | origin)
+
+
+def view(study: Study, stage: str, outputs: str, runs: str = "") -> View:
+    """The complete parameters of a stage after training; `runs` is outputs/<study> unless given.
+    Raises ParameterError with one line for every mistake."""
+    content, arms = study.content, list(study.arms)
+    before = content.before or arms[0]
+    after = content.after or next((arm for arm in arms if arm != before), "")
+    place = {
+        "study": study.name,
+        "outputs": outputs,
+        "runs": runs or f"{outputs}/{study.name}",
+        "arms": study.seeds,
+        "before": before,
+        "after": after,
+    }
+    own = getattr(content, stage)
+    above = {name: getattr(content, name) for name in ABOVE if name in STAGES[stage].model_fields}
+    origin = {name: f"{study.path}: {stage}" for name in own} | dict.fromkeys(
+        {**place, **above}, f"{study.path}"
+    )
+    return config.check(stage, _defaults(stage) | place | own | above, origin)
+
+
+def _defaults(stage: str) -> dict:
+    return {
+        name: field.default
+        for name, field in STAGES[stage].model_fields.items()
+        if not field.is_required()
+    }
+
+
+def _milestones(epochs) -> list[int]:
+    """Half and four fifths of the epochs, where these are epochs of their own."""
+    if not isinstance(epochs, int):
+        return []  # the epochs are told to be wrong
+    return sorted({m for m in (epochs // 2, epochs * 4 // 5) if 0 < m < epochs})

@@ -1,0 +1,30 @@
+"""A whole study without make: its notebooks one after the other, then the report. make runs side by
+side what can be, and leaves out what is done.
+"""
+
+import argparse
+from pathlib import Path
+
+from lib.base import artefacts
+from lib.export import __main__ as export
+from lib.pipeline import execute, index, parameters, preflight
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lib report", description=__doc__)
+    parameters.add_options(parser)
+    options = parser.parse_args(arguments)
+    study = parameters.chosen(options)
+    execute.quiet()
+    for task in preflight.prepare(study, options.outputs):
+        if status := execute.run(study, task, options.outputs):
+            return status
+    folder = Path(options.outputs) / study.name
+    notebook, html, pdf = (
+        str(artefacts.ROOT / folder / name)
+        for name in ("05_report.ipynb", "report.html", "report.pdf")
+    )
+    status = export.main([notebook, "--html", html, "--pdf", pdf])
+    status = status or index.main([options.outputs])
+    print(folder / "report.html", folder / "report.pdf", sep="\n")
+    return status

@@ -1,2 +1,0 @@
-ARMS  := baseline cutmix
-SEEDS := 42
