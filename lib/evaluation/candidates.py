@@ -13,6 +13,8 @@ from lib.evaluation.metrics import spread
 from lib.evaluation.paired import classes_moved
 from lib.evaluation.significance import grouped
 
+MEASURED = ["stream_loss", "stream_accuracy", "train_loss", "val_loss", "val_accuracy"]  # an epoch
+
 
 def in_place_of(
     trained: dict[str, dict],
@@ -80,12 +82,14 @@ def _no_change(change: np.ndarray) -> float:
 
 
 def histories(trained: dict[str, dict]) -> dict[str, list[dict]]:
-    """{arm: one record an epoch}: epoch, and every measure of an epoch that the history.csv of all
-    its seeds has, as {mean, sd, n, each}."""
+    """{arm: one record an epoch}: epoch, and the measures of MEASURED as {mean, sd, n, each} over
+    its seeds; [] of an arm that was not trained here and brought no history."""
     return {arm: _epochs([run.history for run in of.values()]) for arm, of in trained.items()}
 
 
 def _epochs(tables: list[pd.DataFrame]) -> list[dict]:
+    if any("epoch" not in table for table in tables):
+        return []
     each = [table.set_index("epoch")[MEASURED] for table in tables]
     return [
         {"epoch": int(epoch)}
@@ -93,6 +97,3 @@ def _epochs(tables: list[pd.DataFrame]) -> list[dict]:
         for epoch in each[0].index
         if all(epoch in table.index for table in each)
     ]
-
-
-MEASURED = ["stream_loss", "stream_accuracy", "train_loss", "val_loss", "val_accuracy"]

@@ -98,3 +98,9 @@ def test_epochs_are_means_over_seeds():
     assert records[1]["val_loss"]["mean"] == pytest.approx(0.6)
     assert records[1]["val_loss"]["sd"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
     assert records[0]["val_accuracy"]["each"] == [1.0, 1.0]
+
+
+def test_a_run_without_a_history_has_no_epochs():
+    brought = run(0)
+    without = type(brought)(brought.path, brought.info, pd.DataFrame(), brought.val, brought.test)
+    assert candidates.histories({"a": {0: without}}) == {"a": []}
