@@ -52,6 +52,40 @@ def judge(claims: Claims | None, results: dict) -> pd.DataFrame:
     return table
 
 
+def measured_numbers(claims: Claims | None, results: dict) -> list[dict]:
+    """Each claimed number beside what was measured, in the claim's unit: id, unit, claimed, arm,
+    estimate, low, high, reproduced. `arm` is the one before, and each candidate in its place where
+    the claim is about it; a claim outside its scope, or without such a number, is left out."""
+    if not claims:
+        return []
+    before = (results.get("compare") or {}).get("before")
+    places = {before: results}
+    places |= {arm: candidates.in_place(results, arm) for arm in candidates.named(claims, results)}
+    records = []
+    for arm, there in places.items():
+        verdicts = {row["id"]: row["verdict"] for row in _rows(claims, there)}
+        records += [
+            record | {"arm": arm, "reproduced": verdicts[claim.id] == REPRODUCED}
+            for claim in claims.claims
+            if arm == before or candidates.concerns(claim, results, arm)
+            if verdicts[claim.id] != UNTESTED and (record := _number(claim, there))
+        ]
+    return records
+
+
+def _number(claim: Claim, results: dict) -> dict | None:
+    """What the first test in the claim's own unit measured."""
+    tests = [one for one in next(iter(claim.read.values())) if one.unit in (None, claim.unit)]
+    tests = [one for one in tests if not one.of_text]
+    if claim.claimed is None or not tests:
+        return None
+    try:
+        interval = _measured(tests[0], claim.unit, results)
+    except Missing:
+        return None
+    return {"id": claim.id, "unit": claim.unit, "claimed": claim.claimed} | interval._asdict()
+
+
 def _rows(claims: Claims, results: dict) -> list[dict]:
     rows = {claim.id: _row(claim, claims.scopes, results) for claim in claims.claims}
     # guard: one-quantity-one-verdict
@@ -298,10 +332,12 @@ def _instead(judged: pd.DataFrame, arm: str) -> list[str | None]:
 
 
 def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -> dict:
-    """The ledger as results.json keeps it: claims a verdict, how many of those not reproduced were
-    claimed of another network or schedule, each claim by its id, how the study differs from the
-    scopes, the claims' own arithmetic, the negative verdicts by the fact that they state, and
-    lib.report.candidates.explain."""
+    """The ledger as results.json keeps it.
+
+    `verdicts`: claims a verdict; `elsewhere`: how many of those not reproduced were claimed of
+    another network or schedule; `claims` by id; `outside`: how the study differs from the scopes;
+    `arithmetic`: lib.report.arithmetic.check; `numbers`: `measured_numbers`; `facts`: the negative
+    verdicts by what they say; the rest: lib.report.candidates.explain."""
     counts = judged["verdict"].value_counts()
     scopes = claims.scopes.values() if claims else ()
     return {
@@ -317,6 +353,7 @@ def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -
             scope.text: differs for scope in scopes if (differs := _differences(scope, results))
         },
         "arithmetic": arithmetic.check(claims),
+        "numbers": measured_numbers(claims, results),
         "facts": _facts(judged, claims),
         **candidates.explain(judged, claims, results, (REPRODUCED, UNTESTED)),
     }

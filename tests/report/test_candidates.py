@@ -228,3 +228,19 @@ def test_the_table_has_a_column_for_each_candidate(tmp_path, results):
     view = ledger.ledger_view(table, tested=True)
     assert list(view.columns[-2:]) == ["with strong instead", "with sharp instead"]
     assert view["with strong instead"].dropna().iloc[0].startswith("reproduced: ")
+
+
+def test_each_claimed_number_stands_beside_what_every_arm_shows(tmp_path, results):
+    _, found = judged(tmp_path, results, claimed_of_weak(results, "strong"))
+    rows = {(row["id"], row["arm"]): row for row in found["numbers"]}
+    for arm in ("weak", "strong", "sharp"):
+        row, entry = rows["accuracy", arm], results["compare"]["arms"][arm]["test_accuracy"]
+        assert row["estimate"] == pytest.approx(100 * entry["mean"]) and row["unit"] == "percent"
+        assert row["low"] < row["estimate"] < row["high"]
+        assert row["reproduced"] == (arm == "strong")
+    change = results["compare"]["candidates"]["strong"]["migration"]["corrected"]
+    assert rows["corrected", "strong"]["estimate"] == pytest.approx(change)
+    assert rows["errors", "strong"]["claimed"] == rows["errors", "weak"]["claimed"]
+    # of the arm after there is one row, of sentences without a number none
+    assert ("of-after", "weak") in rows and ("of-after", "strong") not in rows
+    assert not [one for one, _ in rows if one in ("moved", "of-both", "diagnosed")]
