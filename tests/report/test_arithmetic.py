@@ -1,10 +1,13 @@
 """A claims file's own arithmetic: cases worked by hand, a brute-force search, what a broken one
 says."""
 
+import re
+
 import numpy as np
 import pytest
 
-from lib.base.config import ParameterError
+from lib.base.artefacts import ROOT
+from lib.base.config import ParameterError, parse_yaml
 from lib.report import arithmetic, claims
 
 CLAIMS = """\
@@ -129,3 +132,12 @@ def test_a_mistake_is_one_line(tmp_path, old, new, says):
 def test_without_claims_there_is_nothing_to_check():
     found = arithmetic.check(None)
     assert found["checks"] == 0 and arithmetic.agreement(found) == ""
+
+
+def test_the_example_of_the_docs_is_a_file_whose_numbers_agree(tmp_path):
+    page = (ROOT / "docs" / "explain-a-number.md").read_text(encoding="utf-8")
+    study, example = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    stated = read(tmp_path, example)
+    assert set(stated.candidates["baseline"]) < set(parse_yaml(study, "docs")["arms"])
+    found = arithmetic.check(stated)
+    assert found == {"checks": 1, "hold": 1, "broken": [], "cannot_fail": 1}
