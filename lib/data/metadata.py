@@ -48,8 +48,8 @@ def _check_columns(path, names: list[str], cells: list[list[str]]) -> None:
 
 
 def _check_ids(path, ids: pd.Series) -> None:
-    # guard: metadata-ids
     twice = ids[ids.duplicated()].unique().tolist()
+    # guard: metadata-ids
     if twice:
         raise DataError(f"{path}: ids given twice: {_few(twice)}")
     if (ids == "").any():
