@@ -20,6 +20,7 @@ COUNTS = ("images", "classes")
 LABELS = {
     "baseline-errors-90": "errors at ≥ 90%",
     "baseline-errors-99": "errors at ≥ 99%",
+    "baseline-val-accuracy": "validation accuracy",
     "baseline-gap": "train less validation",
     "baseline-confidence-on-errors": "confidence when wrong",
     "both-wrong-less-confident": "both wrong, less confident",
@@ -84,9 +85,10 @@ def _panel(axis, part: pd.DataFrame, place, of_arms: list[str]) -> None:
         rows = [part.loc[(name, arm)] for arm in of_arms]
         ends = [place(row) for row in rows]
         axis.plot([min(ends), max(ends)], [height] * 2, color="#bbbbbb", linewidth=2, zorder=1)
-        for arm, row, end in zip(of_arms, rows, ends):
+        # the first arm's dot is larger, so that it is seen below another's
+        for arm, row, end, size in zip(of_arms, rows, ends, (7, *[5] * len(ends))):
             face = colours[arm] if row.reproduced else "white"
-            axis.plot(end, height, "o", color=colours[arm], markerfacecolor=face, markersize=5)
+            axis.plot(end, height, "o", color=colours[arm], markerfacecolor=face, markersize=size)
     axis.set_yticks(range(len(names)), [label(name) for name in reversed(names)])
     axis.set_ylim(-0.6, len(names) - 0.4)
     axis.grid(axis="y", visible=False)
@@ -118,15 +120,16 @@ def parts(results: dict):
     claimed = results["ledger"]["claims"]["gain"]["claimed"]
     value = next(row["claimed"] for row in results["ledger"]["numbers"] if row["id"] == "gain")
     axis.axvline(value, color="black", linestyle="--", linewidth=1)
-    axis.annotate(
+    axis.text(
+        value,
+        0.55,
         f"claimed of CutMix: {claimed}",
-        (value, 0),
-        xytext=(-4, 0),
-        textcoords="offset points",
-        ha="right",
-        va="center",
-        fontsize=7,
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        backgroundcolor="white",
     )
+    axis.set_ylim(-len(steps) - 0.5, 1.1)
     axis.set_yticks(range(0, -len(steps) - 1, -1), [*names, "all together"])
     axis.set_xlabel("points of test accuracy, from the arm with neither crop, flip nor CutMix")
     axis.grid(axis="y", visible=False)
