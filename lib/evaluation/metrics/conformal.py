@@ -66,8 +66,7 @@ def allowed(images: int, calibrated: int, level: float) -> tuple[float, float]:
 def set_numbers(trained: dict[str, dict], levels=LEVELS) -> list[dict]:
     """One record an arm and level: arm, level, validation_images; coverage, size, empty and single
     (shares of sets of no and of one class) as {mean, sd, n, each}; allowed_low and allowed_high,
-    the coverage that chance allows one network; outcome "kept", or "missed" where a seed lies below
-    that; note.
+    the coverage that chance allows; outcome "kept", or "missed" where the mean lies below; note.
 
     With too few validation images the numbers are None, and the note says how many are needed."""
     return [_of_arm(arm, of_seeds, level) for level in levels for arm, of_seeds in trained.items()]
@@ -84,7 +83,7 @@ def _of_arm(arm: str, of_seeds: dict, level: float) -> dict:
     each = [_of_run(run, level) for run in runs]
     low, high = allowed(len(runs[0].test.labels), calibrated, level)
     numbers = {name: spread([of_run[name] for of_run in each]) for name in each[0]}
-    kept = min(numbers["coverage"]["each"]) >= low
+    kept = numbers["coverage"]["mean"] >= low
     ends = {"allowed_low": low, "allowed_high": high, "outcome": "kept" if kept else "missed"}
     return record | numbers | ends
 

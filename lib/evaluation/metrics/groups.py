@@ -158,11 +158,11 @@ def groups_view(numbers: dict) -> pd.DataFrame:
                 for arm, of_arm in row["arms"].items()
                 for what, text in (
                     ("accuracy (95%)", _accuracy(of_arm)),
-                    (f"errors at ≥ {SURE:.0%}", f"{of_arm['confident_errors']['mean']:g}"),
+                    (f"errors at ≥ {SURE:.0%}", _count(of_arm["confident_errors"])),
                 )
             }
             | ({"change, points (95%)": _points(row["change"])} if "change" in row else {})
-            | ({"adjusted p": row["p_adjusted"]} if "p_adjusted" in row else {})
+            | ({"adjusted p": _p_value(row["p_adjusted"])} if "p_adjusted" in row else {})
             for column, of_column in numbers["columns"].items()
             for row in of_column["groups"]
         ]
@@ -173,6 +173,14 @@ def _accuracy(of_arm: dict) -> str:
     if of_arm["low"] is None:
         return f"{of_arm['accuracy']:.0%}"
     return with_limits(of_arm["accuracy"], of_arm["low"], of_arm["high"])
+
+
+def _count(entry: dict) -> str:
+    return f"{entry['mean']:,.{0 if entry['n'] == 1 else 1}f}"
+
+
+def _p_value(p: float | None) -> str | None:
+    return None if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _points(change: dict) -> str:

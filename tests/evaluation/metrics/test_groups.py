@@ -109,6 +109,10 @@ def test_groups_of_one_and_of_five_are_shown_and_not_tested(trained):
         assert one["arms"]["a"]["low"] is None
     view, table = groups.groups_view(numbers), groups.groups_table(numbers)
     assert len(view) == len(table) == 5
+    assert view["adjusted p"].isna().tolist() == [False, False, True, True, True]
+    assert float(view["a errors at ≥ 90%"][0]) == pytest.approx(
+        column["groups"][0]["arms"]["a"]["confident_errors"]["mean"], abs=0.051
+    )
     assert " to " in view["a accuracy (95%)"][0] and " to " not in view["a accuracy (95%)"][4]
 
 
