@@ -488,7 +488,17 @@ def test_one_quantity_has_one_verdict_and_one_fact_is_counted_once(tmp_path, res
         (None, ["other"]),
     ]
     text = ledger.ledger({"ledger": found})
-    assert "these 3 state 2 facts" in text and "“S” (and 1 claim that restates it)" in text
+    assert (
+        "the 3 negative ones state 2 facts" in text and "“S” (and 1 claim that restates it)" in text
+    )
+
+
+def test_a_number_that_two_tests_look_at_is_shown_once(results):
+    judged = ledger.judge(original(), results).set_index("id")
+    assert judged.loc["class-otter", "measured"] == "+33.0 points (+23.0 to +43.0)"
+    # two numbers are two
+    assert judged.loc["crop-and-flip-were-on", "measured"].count("%") == 6
+    assert "when right: " in judged.loc["confidence-drops-only-where-wrong", "measured"]
 
 
 def test_a_number_beside_decides_nothing(tmp_path, results):
@@ -745,7 +755,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     results["compare"]["accuracy_change"] = {"estimate": 0.02, "low": 0.01, "high": 0.03}
     text = told(results)
     assert (
-        "2 contradicted; these 4 state 3 facts" in text
+        "2 contradicted; the 4 negative ones state 3 facts" in text
         and "Contradicted: “The CutMix arm is 15.01 points more accurate than the baseline” (and 1 "
         "claim that restates it)."
         in text
