@@ -43,6 +43,14 @@ def named(stated: Claims | None, results: dict) -> list[str]:
     return [arm for arm in wanted if arm in there]
 
 
+def absent(stated: Claims | None, results: dict) -> list[str]:
+    """The candidates of the file that this study cannot try: no arms of it, or of another arm than
+    the one before."""
+    tried = named(stated, results)
+    wanted = [arm for arms in stated.candidates.values() for arm in arms] if stated else []
+    return [arm for arm in dict.fromkeys(wanted) if arm not in tried]
+
+
 def in_place(results: dict, candidate: str) -> dict:
     """results.json as it would be, had `candidate` been the arm before; without what its networks
     would have to be asked for."""
@@ -101,10 +109,10 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
     judged: lib.report.ledger.judge's table; verdicts: what it calls reproduced and untested.
     `candidates`: {arm before or candidate: {numbers, reproduced, independent: {numbers,
     reproduced}}}; `consistent_with`: candidates by the rule; `only`: {arm: ids of claims that it
-    alone brings out}. All claims counted are judged for every arm."""
-    arms = named(stated, results)
+    alone brings out}; `untried`: `absent`. All claims counted are judged for every arm."""
+    arms, untried = named(stated, results), absent(stated, results)
     if not arms:
-        return {"candidates": {}, "consistent_with": [], "only": {}}
+        return {"candidates": {}, "consistent_with": [], "only": {}, "untried": untried}
     reproduced, untested = verdicts
     of_arms = {results["compare"]["before"]: judged["verdict"]} | {
         arm: judged[f"{arm} verdict"] for arm in arms
@@ -121,6 +129,7 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
         },
         "consistent_with": _consistent(independent, arms),
         "only": {arm: _alone(table, arm) for arm in table},
+        "untried": untried,
     }
 
 
@@ -170,7 +179,14 @@ def _not_named(found: dict, before: str) -> str:
     return "By the rule stated beforehand that names no explanation. "
 
 
-def rule_text() -> str:
+def rule_text(found: dict) -> str:
+    """By what rule an explanation is named, and which candidates were not tried; "" without."""
+    untried = listed([name(arm) for arm in found["untried"]])
+    text = f"Named as candidates, but not to be tried in this study: {untried}. " * bool(untried)
+    return (text + _rule() * bool(found["candidates"])).strip()
+
+
+def _rule() -> str:
     return (
         "An explanation is named by a rule stated beforehand: with it at least two thirds of the "
         "claimed numbers come out and without it at most one third, of six numbers or more, those "

@@ -166,8 +166,8 @@ def scope(results: dict) -> str:
         f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}."
         for of, differs in found["outside"].items()
     ]
-    text += [candidates.rule_text()] * bool(found["candidates"])
-    return "## The original study's claims\n\n" + " ".join(text)
+    text += [candidates.rule_text(found)]
+    return "## The original study's claims\n\n" + " ".join(filter(None, text))
 
 
 def conditions(results: dict) -> str:

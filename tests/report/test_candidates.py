@@ -204,6 +204,8 @@ def test_a_candidate_that_the_study_has_not_is_left_out(tmp_path, results):
     table, found = judged(tmp_path, results, claimed_of_weak(results, "strong"), "[absent]")
     assert found["candidates"] == {} and not [name for name in table if "absent" in name]
     assert explained.explanation(found, found["claims"]) == ""
+    text = "Named as candidates, but not to be tried in this study: absent."
+    assert found["untried"] == ["absent"] and text in ledger.scope({"ledger": found})
     older = results | {
         "compare": {k: v for k, v in results["compare"].items() if k != "candidates"}
     }
