@@ -110,7 +110,9 @@ def _row(claim: Claim, scopes: dict, results: dict) -> dict:
     )
     if verdict != UNTESTED and claim.readings:
         why = _readings(claim, outcomes, why)
-    claimed = None if claim.claimed is None else _claimed(claim.claimed, claim.unit)
+    claimed = None
+    if claim.claimed is not None:
+        claimed = _claimed(claim.claimed, claim.unit, claim.decimals)
     shown = _measured_text(claim, outcomes, results)
     return dict(zip(COLUMNS, (claim.id, claim.statement, claimed, shown, verdict, why)))
 
@@ -284,9 +286,10 @@ def _bound(bound: Bound, unit: str) -> str:
     return f"wholly {word} {_claimed(value, unit) if value else '0'}"
 
 
-def _claimed(value: float, unit: str) -> str:
+def _claimed(value: float, unit: str, decimals: int | None = None) -> str:
     """A number as it was given."""
-    text = f"{value:+g}" if unit == "points" else f"{value:,g}"
+    form = "g" if decimals is None else f".{decimals}f"
+    text = f"{value:+{form}}" if unit == "points" else f"{value:,{form}}"
     words = {
         "percent": "%",
         "points": " point" if abs(value) == 1 else " points",

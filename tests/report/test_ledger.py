@@ -515,6 +515,14 @@ def test_a_number_beside_decides_nothing(tmp_path, results):
     assert row["verdict"] == "reproduced"
 
 
+def test_a_claimed_number_keeps_the_digits_that_it_was_given_with(results):
+    judged = ledger.judge(original(), results).set_index("id")["claimed"]
+    assert (
+        judged["cutmix-test-accuracy"] == "75.70%" and judged["baseline-test-accuracy"] == "60.69%"
+    )
+    assert judged["gain"] == "+15.01 points" and judged["baseline-errors"] == "3,931"
+
+
 def test_validation_loss_rises_or_falls_whatever_its_lowest_epoch(results):
     assert verdicts(results)["baseline-val-loss"] == "reproduced"
     results["compare"]["histories"]["baseline"][1]["val_loss"] = seeds(1.3)
