@@ -63,6 +63,15 @@ class Train(Stage):
     cutmix_probability: Share
     cutmix_alpha: Positive
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    # share of the batches that are mixed by MixUp: 0.0 by default
+    mixup_probability: Share
+    # of the Beta distribution that MixUp's lambda comes from: 1.0 by default
+    mixup_alpha: Positive
+    # pixels of a side of the square that Cutout blanks: 0, none, by default
+    cutout_size: Annotated[int, Field(ge=0)]
+    # of the learning rate: "steps" at the milestones by default, or "cosine", which has no use for
+    # them
+    schedule: Literal["steps", "cosine"]
     precision: Literal["auto", "bf16", "fp32"]
     device: Literal["auto", "cpu", "cuda", "mps"]
     threads: Count
@@ -104,6 +113,26 @@ class Train(Stage):
         ):
             raise ValueError(f"milestones must rise and lie before the last epoch ({epochs})")
         return milestones
+
+    @field_validator("mixup_probability")
+    @classmethod
+    def _mixed_once(cls, probability, info):
+        cutmix = info.data.get("cutmix_probability", 0)  # absent when it is itself wrong
+        # guard: mixed-once
+        if cutmix + probability > 1 + 1e-9:
+            raise ValueError(
+                "a batch is mixed once at most: mixup_probability and cutmix_probability "
+                f"({cutmix}) must not sum to more than 1"
+            )
+        return probability
+
+    @field_validator("cutout_size")
+    @classmethod
+    def _inside_the_image(cls, size, info):
+        side = info.data.get("image_size", size)  # absent when it is itself wrong
+        if size > side:
+            raise ValueError(f"cutout_size must be at most the side of the images ({side} px)")
+        return size
 
 
 class View(Stage):
