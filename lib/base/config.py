@@ -45,7 +45,7 @@ class Train(Stage):
 
     arm: Name
     seed: Seed
-    data: Literal["phantom", "cifar100", "folder"]
+    data: Literal["phantom", "cifar10", "cifar100", "folder"]
     root: str
     image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
     data_seed: Seed

@@ -22,7 +22,7 @@ NOTEBOOKS = {
     stage: artefacts.ROOT / "notebooks" / f"0{number}_{stage}.ipynb"
     for number, stage in enumerate(STAGES, 1)
 }
-TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar100": 10_000}
+TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar10": 10_000, "cifar100": 10_000}
 
 
 def mistakes(folder: Path, values: list[tuple[str, str]]) -> list[str]:
