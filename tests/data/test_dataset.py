@@ -154,7 +154,7 @@ def test_a_runs_data_is_found_again_and_other_data_is_refused(small):
 @pytest.mark.parametrize(
     "name, sizes, says",
     [
-        ("cifar10", {}, "known are cifar100, phantom"),
+        ("cifar1000", {}, "known are cifar100, cifar10, phantom"),
         ("phantom", {"train": -1}, "size"),
         ("phantom", {"tset": 5}, "train, val, test"),
     ],

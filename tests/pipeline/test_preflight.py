@@ -88,9 +88,11 @@ def test_the_files_that_a_study_names_are_read(tmp_path):
 
 
 def test_the_numbers_of_test_images_are_those_of_the_data_sets():
-    assert preflight.TEST_IMAGES == {"phantom": 4_000, "cifar100": 10_000} and all(
-        path.is_file() for path in preflight.NOTEBOOKS.values()
-    )
+    assert preflight.TEST_IMAGES == {
+        "phantom": 4_000,
+        "cifar10": 10_000,
+        "cifar100": 10_000,
+    } and all(path.is_file() for path in preflight.NOTEBOOKS.values())
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def started(splits, folder, **changes):
     settings = (
         WIDE_SETTINGS
         | {
-            "width": 4,
+            "width": 16,
             "batch_size": 16,
             "augment": True,
             "cutmix_probability": 0.5,
