@@ -251,15 +251,11 @@ def methods(results: dict) -> list[tuple[str, str]]:
     study, compare, failures, cam = (
         results[part] for part in ("study", "compare", "failures", "gradcam")
     )
-    known, paired, photographs = (
-        failures["known"],
-        bool(compare["after"]),
-        study["data"] in ("CIFAR-10", "CIFAR-100"),
-    )
+    known, paired = failures["known"], bool(compare["after"])
     several = len(study["seeds"]) > 1
     entries = [
         (
-            photographs,
+            study["data"] in ("CIFAR-10", "CIFAR-100"),
             study["data"],
             "Krizhevsky 2009, "
             "[technical report](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)",
@@ -301,7 +297,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Northcutt, Jiang and Chuang 2021, {_doi('10.1613/jair.1.12125')}",
         ),
         (
-            photographs and bool(known["opinion"]),
+            study["data"] == "CIFAR-100" and bool(known["opinion"]),
             "reviews of the test labels",
             f"Northcutt, Athalye and Mueller 2021, {_arxiv('2103.14749')}",
         ),

@@ -121,6 +121,17 @@ def test_one_mistake_is_one_line_with_file_key_rule_and_value(stage, name, value
     )
 
 
+def test_mixup_and_cutmix_share_the_batches():
+    whole = TRAIN | {"cutmix_probability": 0.7}
+    for mixup in (0.0, 0.3, 1 - 0.7):
+        assert config.check("train", whole | {"mixup_probability": mixup})
+    (line,) = mistakes(
+        "train", {"mixup_probability": "arm.yaml"}, cutmix_probability=0.7, mixup_probability=0.4
+    )
+    assert line.startswith("arm.yaml: mixup_probability: a batch is mixed once at most")
+    assert "cutmix_probability (0.7) must not sum to more than 1 (got 0.4)" in line
+
+
 FOLDER = {"data": "folder", "root": "photos", "image_size": 224, "width": 16}
 
 
