@@ -271,18 +271,21 @@ def gpu(monkeypatch, engine, fails=None):
     return captured, restored
 
 
+@pytest.mark.parametrize(
+    "changes, replays", [({"milestones": [3]}, [6, 3]), ({"schedule": "cosine"}, [3, 3, 3])]
+)
 def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learning_rate_changes(
-    splits, tmp_path, monkeypatch
+    splits, tmp_path, monkeypatch, changes, replays
 ):
-    state, plain = (started(splits, tmp_path, epochs=4, milestones=[3]) for _ in range(2))
+    state, plain = (started(splits, tmp_path, epochs=4, **changes) for _ in range(2))
     plainly(plain)
     state.engine = cuda_graph.Engine(state)
     captured, _ = gpu(monkeypatch, state.engine)
     for _ in range(4):
         loop.finish_epoch(state, loop.train_epoch(state))
     # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one
-    # rate, one at another
-    assert [graph.replays for graph in captured] == [6, 3]
+    # rate, one at another; of a cosine each at its own
+    assert [graph.replays for graph in captured] == replays
     for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
         assert torch.equal(one, other)
 
