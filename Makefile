@@ -79,7 +79,7 @@ else
 
 # --- what a change must rerun: a plot retrains nothing, an exporter recomputes nothing
 in         = $(wildcard $(foreach room,$(1),$(addprefix lib/$(room)/,*.* */*.* */*/*.* */*/*/*.*)))
-TRAIN_LIB := lib/model.py lib/cutmix.py lib/pipeline/execute.py $(call in,base data training)
+TRAIN_LIB := lib/model.py lib/cutmix.py lib/mixup.py lib/pipeline/execute.py $(call in,base data training)
 VIEW_LIB  := $(TRAIN_LIB) lib/gradcam.py lib/study.py $(call in,evaluation diagnosis report)
 RUNS      := $(foreach arm,$(ARMS),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)/train.ipynb))
 VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)

@@ -62,6 +62,10 @@ RECIPE = dict(
     cutmix_probability=0.5,
     cutmix_alpha=1.0,
     label_smoothing=0.1,
+    mixup_probability=0.0,
+    mixup_alpha=1.0,
+    cutout_size=0,
+    schedule="steps",
     precision="auto",
     device="cpu",
 )

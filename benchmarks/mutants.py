@@ -291,6 +291,12 @@ MUTANTS = [
             (" or any((milestone >= epochs for milestone in milestones))", ""),
         ),
         (
+            "MixUp and CutMix of more batches than there are",
+            "test_config.py::test_mixup_and_cutmix_share_the_batches",
+            "mixed-once",
+            OUT,
+        ),
+        (
             "CutMix with one class",
             "test_loop.py::test_cutmix_with_one_class_is_refused",
             "two-classes-for-cutmix",

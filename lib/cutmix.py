@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from scipy.special import betaincinv
 
+from lib import mixup
 from lib.base import random
 
 
@@ -81,15 +82,24 @@ def mixed_loss(
 
 
 def draw_for_step(params, step: int, count: int, height: int, width: int):
-    """The CutMix of a step's batch, with the arm's probability (see `draw`), or None: a function of
-    (seed, step)."""
+    """The partners, box and lam of a step's batch, or None: CutMix or MixUp, whose box is None,
+    each with the arm's probability. A function of (seed, step)."""
     generator = torch.Generator().manual_seed(random.key(params.seed, step, 2) >> 1)
-    if torch.rand((), generator=generator).item() >= params.cutmix_probability:
-        return None
-    return draw(count, height, width, params.cutmix_alpha, generator)
+    uniform = torch.rand((), generator=generator).item()
+    if uniform < params.cutmix_probability:
+        return draw(count, height, width, params.cutmix_alpha, generator)
+    if uniform < params.cutmix_probability + params.mixup_probability:
+        partner, lam = mixup.draw(count, params.mixup_alpha, generator)
+        return partner, None, lam
+    return None
 
 
 def mix(images, labels, params, step: int):
     """A batch mixed as drawn. Returns (images, labels, partner_labels, lam)."""
     drawn = draw_for_step(params, step, len(images), *images.shape[2:])
-    return (images, labels, labels, 1.0) if drawn is None else paste(images, labels, *drawn)
+    if drawn is None:
+        return images, labels, labels, 1.0
+    partner, box, lam = drawn
+    if box is None:
+        return mixup.blend(images, labels, partner, lam)
+    return paste(images, labels, partner, box, lam)

@@ -27,6 +27,10 @@ PARAMS = {
     "cutmix_probability": 0.0,
     "cutmix_alpha": 1.0,
     "label_smoothing": 0.0,
+    "mixup_probability": 0.0,
+    "mixup_alpha": 1.0,
+    "cutout_size": 0,
+    "schedule": "steps",
     "precision": "auto",
     "device": "auto",
     "threads": 1,
@@ -60,6 +64,7 @@ def run(seed: int = 0, images: int = 300, params: dict | None = None, **options)
     history = pd.DataFrame(
         {
             "epoch": [1, 2],
+            "learning_rate": [0.1, 0.01],
             **{
                 f"{where}_{what}": [1.0, 0.5]
                 for what in ("loss", "accuracy")

@@ -53,8 +53,8 @@ class Train(Stage):
 
     arm: Name
     seed: Seed
-    data: Literal["phantom", "cifar100", "folder"] = Field(
-        description="phantom (drawn), cifar100, or folder (own pictures, docs/data.md)"
+    data: Literal["phantom", "cifar10", "cifar100", "folder"] = Field(
+        description="phantom (drawn), cifar10, cifar100, or folder (own pictures, docs/data.md)"
     )
     root: str = Field("", description="of a folder: its path, relative to the project or absolute")
     image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = Field(
@@ -85,6 +85,16 @@ class Train(Stage):
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="share of the target that goes to all classes alike"
+    )
+    mixup_probability: Share = Field(0.0, description="share of the batches that MixUp mixes")
+    mixup_alpha: Positive = Field(
+        1.0, description="of the Beta distribution that MixUp's lambda comes from"
+    )
+    cutout_size: Size = Field(
+        0, description="pixels of a side of the square that Cutout blanks, 0 for none"
+    )
+    schedule: Literal["steps", "cosine"] = Field(
+        "steps", description="of the learning rate: steps at the milestones, or cosine without them"
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         "auto", description="bf16, fp32, or auto for bf16 where the device computes it"
@@ -131,6 +141,26 @@ class Train(Stage):
         ):
             raise ValueError(f"milestones must rise and lie before the last epoch ({epochs})")
         return milestones
+
+    @field_validator("mixup_probability")
+    @classmethod
+    def _mixed_once(cls, probability, info):
+        cutmix = info.data.get("cutmix_probability", 0)  # absent when it is itself wrong
+        # guard: mixed-once
+        if cutmix + probability > 1 + 1e-9:
+            raise ValueError(
+                "a batch is mixed once at most: mixup_probability and cutmix_probability "
+                f"({cutmix}) must not sum to more than 1"
+            )
+        return probability
+
+    @field_validator("cutout_size")
+    @classmethod
+    def _inside_the_image(cls, size, info):
+        side = info.data.get("image_size", size)  # absent when it is itself wrong
+        if size > side:
+            raise ValueError(f"cutout_size must be at most the side of the images ({side} px)")
+        return size
 
 
 class View(Stage):

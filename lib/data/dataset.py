@@ -1,6 +1,6 @@
-"""Data sets: CIFAR-100 from the official files or the built-in phantom, uint8 tensors in memory; or
-a folder of images, read as needed. And what is found in a walk over all their images: the
-statistics of the training pixels, and the digest that a run is known by.
+"""Data sets: CIFAR-100 and CIFAR-10 from the official files or the built-in phantom, uint8 tensors
+in memory; or a folder of images, read as needed. And what is found in a walk over all their images:
+the statistics of the training pixels, and the digest that a run is known by.
 """
 
 import hashlib
@@ -13,14 +13,13 @@ import torch
 
 from lib.base import artefacts, random
 from lib.data import own_images
-from lib.data.cifar import DataError, read
+from lib.data.cifar import DataError, read, read_cifar10
 from lib.data.own_images import SPLITS, stamp
 from lib.data.phantom import draw
 from lib.data.streams import PIXELS, Stream, at_once, take
 
-CIFAR100_VAL = 5_000
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
-# of a folder without a validation split, one in so many training images is drawn for it
+# of CIFAR, and of a folder without a validation split, one in so many training images is drawn
 VAL_SHARE = 10
 
 
@@ -69,25 +68,27 @@ class Splits:
 def load(
     name: str, root=None, sizes: dict[str, int] | None = None, seed: int = 42, image_size: int = 32
 ) -> Splits:
-    """Load "cifar100", "phantom" or "folder".
+    """Load "cifar100", "cifar10", "phantom" or "folder".
 
-    root: of cifar100 the folder that holds cifar-100-python/ (default: $CIFAR100_ROOT, else data/
-    in the project), of folder the images (see lib.data.own_images); sizes: images per split, 0 or
-    absent for all; seed: of the train/val split, or of the phantom; image_size: pixels of a side,
-    of folder alone. Raises ValueError for an unknown name or a size the data set cannot give,
-    DataError for missing or damaged files."""
+    root: of CIFAR the folder that holds cifar-100-python/ or cifar-10-batches-py/ (default:
+    $CIFAR100_ROOT, else data/ in the project), of folder the images (see lib.data.own_images);
+    sizes: images per split, 0 or absent for all; seed: of the train/val split, or of the phantom;
+    image_size: pixels of a side, of folder alone. Raises ValueError for an unknown name or a size
+    the data set cannot give, DataError for missing or damaged files."""
     sizes = {split: size for split, size in (sizes or {}).items() if size}
     if set(sizes) - set(PHANTOM_SIZES) or any(size < 0 for size in sizes.values()):
         raise ValueError(f"sizes must be counts of {', '.join(PHANTOM_SIZES)}, got {sizes}")
     if name == "phantom":
         splits, names = _phantom({**PHANTOM_SIZES, **sizes}, seed)
     elif name == "cifar100":
-        splits, names = _cifar100(root, seed)
+        splits, names = _cifar(*read(root), seed)
+    elif name == "cifar10":
+        splits, names = _cifar(*read_cifar10(root), seed)
     elif name == "folder":
         found = own_images.read(root, image_size)
         splits, names = _folder(found, seed)
     else:
-        raise ValueError(f"unknown data set {name!r}; known are cifar100, phantom, folder")
+        raise ValueError(f"unknown data set {name!r}; known are cifar100, cifar10, phantom, folder")
     for split, size in sizes.items():
         if size > len(splits[split]):
             raise ValueError(
@@ -145,15 +146,15 @@ def _phantom(sizes: dict[str, int], seed: int):
     }
 
 
-def _cifar100(root, seed: int):
-    train, test, meta = read(root)
-    superclass = np.zeros(100, dtype=np.int64)
+def _cifar(train: dict, test: dict, meta: dict, seed: int):
+    superclass = np.zeros(len(meta["fine_label_names"]), dtype=np.int64)
     superclass[np.array(test["fine_labels"])] = test["coarse_labels"]
-    order = random.permutation(random.key(seed), 50_000)
+    order = random.permutation(random.key(seed), len(train["fine_labels"]))
+    val = len(order) // VAL_SHARE
     splits = {
-        "train": _select(train, order[CIFAR100_VAL:]),
-        "val": _select(train, order[:CIFAR100_VAL]),
-        "test": _select(test, np.arange(10_000)),
+        "train": _select(train, order[val:]),
+        "val": _select(train, order[:val]),
+        "test": _select(test, np.arange(len(test["fine_labels"]))),
     }
     return splits, {
         "class_names": meta["fine_label_names"],

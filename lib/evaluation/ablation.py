@@ -1,5 +1,5 @@
-"""Which factor made the difference: effects of augmentation, CutMix and label smoothing, each with
-the others as they are.
+"""Which factor made the difference: effects of augmentation and of each remedy, with the others as
+they are, and of any other parameter in which alone two arms differ.
 
 Arms are told apart by their recorded parameters, not by their names. Two arms show the effect of a
 factor when they differ in nothing else; four arms that differ in two factors alone show whether
@@ -16,17 +16,41 @@ FACTORS = {
     "crop and flip": ("augment",),
     "CutMix": ("cutmix_probability", "cutmix_alpha"),
     "label smoothing": ("label_smoothing",),
+    "MixUp": ("mixup_probability", "mixup_alpha"),
+    "Cutout": ("cutout_size",),
+    "cosine schedule": ("schedule",),
 }
+# of a factor's first parameter: 0, false, and the schedule that is no remedy
+OFF = (0, "steps")
 EFFECTS_ON = ("test_accuracy", "ece", "ece_scaled", "aurc")
-NOT_TRAINING = ("arm", "seed", "study", "outputs", "precision", "device", "threads")
+NOT_TRAINING = ("arm", "seed", "study", "outputs", "root", "precision", "device", "threads")
 
 
 def factor_levels(params: dict) -> dict[str, tuple | None]:
     """The setting of each factor, None where it is off."""
     return {
-        factor: tuple(params[name] for name in names) if params[names[0]] else None
+        factor: tuple(params[name] for name in names) if params[names[0]] not in OFF else None
         for factor, names in FACTORS.items()
     }
+
+
+def switched_on(known: dict[str, dict]) -> list[str]:
+    """The factors that one arm at least has on; known: {arm: its `factor_levels`}."""
+    return [factor for factor in FACTORS if any(levels[factor] for levels in known.values())]
+
+
+def differing(one: dict, other: dict) -> list[str]:
+    """The names of the parameters in which two arms were trained differently; of CutMix and MixUp
+    alpha counts where both arms mix."""
+    on_in_both = {
+        factor: all(factor_levels(params)[factor] for params in (one, other)) for factor in FACTORS
+    }
+    idle = [name for factor in FACTORS if not on_in_both[factor] for name in FACTORS[factor][1:]]
+    return [
+        name
+        for name in one
+        if name not in NOT_TRAINING and name not in idle and one[name] != other.get(name)
+    ]
 
 
 def _rest(params: dict) -> dict:
@@ -44,8 +68,8 @@ def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
 
     Each has a name, the factor, what it was given, and `arms`, the coefficients whose sum over the
     arms is the effect: {on: 1, off: -1}; of an interaction {both: 1, one: -1, other: -1, neither:
-    1}. A last one is of all factors together. Two arms with equal settings both take part: each
-    pair is one effect."""
+    1}. A last one is of all factors together that an arm has. Two arms with equal settings both
+    take part: each pair is one effect."""
     known = {arm: factor_levels(params) for arm, params in parameters.items()}
     same = {arm: _rest(params) for arm, params in parameters.items()}
     single = [
@@ -53,19 +77,45 @@ def effects(parameters: dict[str, dict], pair: tuple[str, str]) -> list[dict]:
         for factor in FACTORS
         for off, on in permutations(parameters, 2)
         if same[off] == same[on] and _turned_on(known[off], known[on]) == [factor]
-    ]
+    ] + _other_values(parameters, known)
     if all(set(effect["arms"]) == set(pair) for effect in single):
         return []
     return single + _interactions(known, same) + _together(known, same)
 
 
 def _together(known: dict, same: dict) -> list[dict]:
-    """The step from an arm with every factor off to one with every factor on."""
+    """The step from an arm with every factor off to one with every factor on that an arm has."""
+    there = switched_on(known)
     return [
         {"effect": "all together", "given": "nothing else", "arms": {every: 1, none: -1}}
         for none, every in permutations(known, 2)
-        if same[none] == same[every] and _turned_on(known[none], known[every]) == list(FACTORS)
+        if len(there) > 1
+        and same[none] == same[every]
+        and _turned_on(known[none], known[every]) == there
     ]
+
+
+def _other_values(parameters: dict[str, dict], known: dict) -> list[dict]:
+    """Effects of one parameter that has another value in an arm and switches no factor: the larger
+    value, or else the later arm's, in place of the other."""
+    found = []
+    for one, other in combinations(parameters, 2):
+        names = differing(parameters[one], parameters[other])
+        if len(names) != 1 or _switched(known[one], known[other]):
+            continue
+        (name,) = names
+        old, new = parameters[one][name], parameters[other][name]
+        if isinstance(old, (int, float)) and old > new:
+            one, other, old, new = other, one, new, old
+        factor = next((factor for factor, own in FACTORS.items() if name in own), name)
+        text = f"{name.replace('_', ' ')} {new} in place of {old}"
+        found.append(_effect(factor, known[other], {other: 1, one: -1}) | {"effect": text})
+    return found
+
+
+def _switched(one: dict, other: dict) -> bool:
+    """Whether a factor is on in one and off in the other."""
+    return any((one[factor] is None) != (other[factor] is None) for factor in FACTORS)
 
 
 def _turned_on(off: dict, on: dict) -> list[str] | None:

@@ -16,7 +16,7 @@ from lib.pipeline import parameters
 from lib.pipeline.parameters import Task
 from lib.report import claims, conditions
 
-TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar100": 10_000}
+TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar10": 10_000, "cifar100": 10_000}
 
 
 def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:

@@ -66,7 +66,7 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
         if time.monotonic() + longest > deadline:
             return "left"
         proof, state = (
-            augment.proof(splits, p.seed, p.augment),
+            augment.proof(splits, p.seed, p.augment, cutout_size=p.cutout_size),
             loop.start(p, splits, folder, device, precision, key),
         )
         with signals.deferred() as asked_to_stop:

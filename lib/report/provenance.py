@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from lib.base.text import listed
+from lib.base.text import escape, listed, name, see, start
+from lib.evaluation import ablation
 from lib.training import released
 
 RUNS_CAPTION = (
@@ -16,11 +17,13 @@ RUNS_CAPTION = (
 )
 # parameters that say which run it is, not how it was trained
 NAMES = ("arm", "seed", "study", "outputs", "root")
-FACTORS = ("augment", "cutmix_probability", "label_smoothing")
+FACTORS = tuple(names[0] for names in ablation.FACTORS.values())
+OFF = ("0.0", "False", "0", "steps")
 RECIPE = (
     "width",
     "epochs",
     "milestones",
+    "schedule",
     "batch_size",
     "learning_rate",
     "momentum",
@@ -47,15 +50,20 @@ def _trained_with(of_seeds: dict) -> dict[str, str]:
     }
 
 
-def _said(name: str, value: str, first: str | None) -> str:
+def _said(parameter: str, value: str, first: str | None) -> str:
     """A parameter in words; of the interventions a study is about, in the field's."""
-    if name == "augment":
+    if parameter == "augment":
         return "crop and flip" if value == "True" else "neither crop nor flip"
-    if name == "cutmix_probability":
-        return f"CutMix of a batch with probability {value}" if value != "0.0" else "no CutMix"
-    if name == "label_smoothing":
+    if parameter in ("cutmix_probability", "mixup_probability"):
+        method = "CutMix" if parameter.startswith("cutmix") else "MixUp"
+        return f"{method} of a batch with probability {value}" if value != "0.0" else f"no {method}"
+    if parameter == "label_smoothing":
         return f"label smoothing {value}" if value != "0.0" else "no label smoothing"
-    return f"{name.replace('_', ' ')} {value} (else {first})"
+    if parameter == "cutout_size":
+        return f"Cutout of {value} px" if value != "0" else "no Cutout"
+    if parameter == "schedule":
+        return f"a {value} schedule" if value == "cosine" else "a learning rate in steps"
+    return f"{parameter.replace('_', ' ')} {value} (else {first})"
 
 
 def differences(runs_of_arms: dict) -> dict[str, str]:
@@ -73,7 +81,7 @@ def differences(runs_of_arms: dict) -> dict[str, str]:
             [
                 _said(name, values[name], None)
                 for name in FACTORS
-                if values.get(name, "0.0") not in ("0.0", "False")
+                if values.get(name, "0.0") not in OFF
             ]
         )
         reference = (
@@ -83,6 +91,38 @@ def differences(runs_of_arms: dict) -> dict[str, str]:
             reference if values is first else "the same parameters as the first arm"
         )
     return texts
+
+
+def _changes(params: dict[str, dict]) -> dict[str, dict[str, list[str]]]:
+    """changes[one][other]: in what the arm `other` was trained otherwise than `one`, in words, a
+    text a parameter."""
+    return {
+        one: {
+            other: [
+                _said(parameter, str(theirs[parameter]), str(values[parameter]))
+                for parameter in ablation.differing(values, theirs)
+            ]
+            for other, theirs in params.items()
+            if other != one
+        }
+        for one, values in params.items()
+    }
+
+
+def several_changes(results: dict) -> str:
+    """Where the arms compared differ in more than one parameter: in which; else "". For the first
+    page."""
+    compare = results["compare"]
+    before, after = compare["before"], compare["after"]
+    changes = results["study"]["changes"][before][after] if after else []
+    if len(changes) < 2:
+        return ""
+    owners = f"; {see('tab-ablation')} has what single ones do" if compare["ablation"] else ""
+    return (
+        f"{start(after)} differs from {name(before)} in {len(changes)} parameters: "
+        f"{listed([escape(change) for change in changes])}. Comparing the two does not say which "
+        f"of them made the difference{owners}."
+    )
 
 
 def _proof(of_seeds: dict) -> dict[str, float]:
@@ -121,7 +161,11 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         ],
         "widths": sorted({values["width"] for values in params.values()}),
         "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
-        "data": {"cifar100": "CIFAR-100", "phantom": "the phantom"}.get(splits.name)
+        "data": {
+            "cifar10": "CIFAR-10",
+            "cifar100": "CIFAR-100",
+            "phantom": "the phantom",
+        }.get(splits.name)
         or f"the images in {Path(run.info['params']['root']).name}",
         "image_size": run.info["params"]["image_size"],
         "classes": len(splits.class_names),
@@ -133,6 +177,10 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "proof": {arm: _proof(of_seeds) for arm, of_seeds in runs_of_arms.items()},
         "mean_lambda": {arm: _mean_lambda(of_seeds) for arm, of_seeds in runs_of_arms.items()},
         "label_smoothing": {arm: values["label_smoothing"] for arm, values in params.items()},
+        "remedies": ablation.switched_on(
+            {arm: ablation.factor_levels(values) for arm, values in params.items()}
+        ),
+        "changes": _changes(params),
     }
 
 
@@ -203,24 +251,35 @@ def methods(results: dict) -> list[tuple[str, str]]:
     study, compare, failures, cam = (
         results[part] for part in ("study", "compare", "failures", "gradcam")
     )
-    known, paired, photographs = (
-        failures["known"],
-        bool(compare["after"]),
-        study["data"] == "CIFAR-100",
-    )
+    known, paired = failures["known"], bool(compare["after"])
     several = len(study["seeds"]) > 1
     entries = [
         (
-            photographs,
-            "CIFAR-100",
+            study["data"] in ("CIFAR-10", "CIFAR-100"),
+            study["data"],
             "Krizhevsky 2009, "
             "[technical report](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)",
         ),
         (True, "ResNet", f"He, Zhang, Ren and Sun 2016, {_arxiv('1512.03385')}"),
         (
-            any(share is not None for share in study["mean_lambda"].values()),
+            "CutMix" in study["remedies"],
             "CutMix",
             f"Yun et al. 2019, {_arxiv('1905.04899')}",
+        ),
+        (
+            "MixUp" in study["remedies"],
+            "MixUp",
+            f"Zhang, Cisse, Dauphin and Lopez-Paz 2018, {_arxiv('1710.09412')}",
+        ),
+        (
+            "Cutout" in study["remedies"],
+            "Cutout",
+            f"DeVries and Taylor 2017, {_arxiv('1708.04552')}",
+        ),
+        (
+            "cosine schedule" in study["remedies"],
+            "cosine schedule",
+            f"Loshchilov and Hutter 2017, {_arxiv('1608.03983')}",
         ),
         (
             any(study["label_smoothing"].values()),
@@ -238,7 +297,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Northcutt, Jiang and Chuang 2021, {_doi('10.1613/jair.1.12125')}",
         ),
         (
-            photographs and bool(known["opinion"]),
+            study["data"] == "CIFAR-100" and bool(known["opinion"]),
             "reviews of the test labels",
             f"Northcutt, Athalye and Mueller 2021, {_arxiv('2103.14749')}",
         ),

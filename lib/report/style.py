@@ -63,9 +63,20 @@ def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -
         )
 
 
+def rate_steps(history: pd.DataFrame, milestones) -> list[int]:
+    """The milestones after which the rate was divided by 10: all that were reached, and under a
+    cosine schedule none."""
+    rate = history.groupby("epoch")["learning_rate"].first()
+    return [
+        milestone
+        for milestone in milestones
+        if milestone + 1 in rate.index and np.isclose(10 * rate[milestone + 1], rate[milestone])
+    ]
+
+
 def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = COLOURS[0]):
     """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's
-    steps marked.
+    steps marked, where the history has any (`rate_steps`).
 
     With several seeds, one under the other: the mean, and a band from the lowest to the highest.
     `colour` is the arm's."""
@@ -85,7 +96,7 @@ def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = 
                 axis.fill_between(
                     mean.index, low[name], high[name], color=shade, alpha=0.2, linewidth=0
                 )
-        for milestone in milestones:
+        for milestone in rate_steps(history, milestones):
             axis.axvline(milestone + 0.5, color="#555555", linewidth=0.7, linestyle=(0, (2, 2)))
         axis.set(xlabel="epoch", title=what)
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
@@ -207,11 +218,12 @@ UNIT = "contribution of a cell to the logit"
 
 
 def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str, str]:
+    milestones = rate_steps(history, milestones)
     epochs, steps = history.groupby("epoch"), listed([str(epoch) for epoch in milestones])
     last, seeds = epochs.mean().iloc[-1], len(history) // len(epochs)
     return {
         "caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented "
-        "and, under CutMix, mixed images, where a right answer counts by its share. "
+        "and, under CutMix or MixUp, mixed images, where a right answer counts by its share. "
         "The other curves are measured on clean images in eval mode, of train on up "
         "to 5,000."
         + (

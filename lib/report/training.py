@@ -94,11 +94,7 @@ def _each(study: dict) -> str:
 def done(results: dict) -> str:
     """What was trained on what, how, and the proof of each split's transform."""
     study = results["study"]
-    sizes, steps = study["sizes"], listed([str(epoch) for epoch in study["milestones"]])
-    epochs = "epoch" if len(study["milestones"]) == 1 else "epochs"
-    rate = f"learning rate {study['learning_rate']:g}" + (
-        f", divided by 10 after {epochs} {steps}" if steps else ""
-    )
+    sizes, rate = study["sizes"], f"learning rate {study['learning_rate']:g}" + _falls(study)
     arms = "\n".join(
         f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
     )
@@ -131,6 +127,15 @@ def done(results: dict) -> str:
         f"epoch's network counts; the test split was predicted once, at the end. {seeds(study)}\n"
         f"\n{arms}{proof(study)}"
     )
+
+
+def _falls(study: dict) -> str:
+    """How the learning rate falls, to stand behind it."""
+    if study["schedule"] == "cosine":
+        return ", falling to 0 along half a cosine"
+    steps = listed([str(epoch) for epoch in study["milestones"]])
+    epochs = "epoch" if len(study["milestones"]) == 1 else "epochs"
+    return f", divided by 10 after {epochs} {steps}" if steps else ""
 
 
 def proof(study: dict) -> str:

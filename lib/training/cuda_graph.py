@@ -30,33 +30,39 @@ class Plan:
     contents change each epoch."""
 
     order: torch.Tensor  # (N,) the epoch's images
-    shifts: torch.Tensor | None  # (N, 3) of lib.data.augment.draw_augmentation, in that order
+    shifts: torch.Tensor | None  # (N, 3 or 7) of augment.draw_augmentation, in that order
     partner: torch.Tensor  # (N,) each image's partner, as a place in its batch
-    box: torch.Tensor  # (steps, 4) top, bottom, left, right; empty where a batch is not mixed
-    share: torch.Tensor  # (steps, 2) lam and 1 - lam: 1 and 0 where it is not
+    box: torch.Tensor  # (steps, 4) top, bottom, left, right of CutMix; else empty
+    share: torch.Tensor  # (steps, 2) lam and 1 - lam: 1 and 0 where a batch is not mixed
     step: torch.Tensor  # (1,) the step that comes next
+    blend: torch.Tensor | None = None  # (steps, 2) the share where it is MixUp's, else 1 and 0
 
 
 def plan(
     params, epoch: int, order: torch.Tensor, draws: torch.Tensor | None, size: tuple[int, int]
 ) -> Plan:
-    """What epoch 0, 1, ... draws, on the CPU; order: (N,), draws: (N, 3) by image or None, size:
-    height and width."""
+    """What epoch 0, 1, ... draws, on the CPU; order: (N,), draws: (N, 3 or 7) by image or None,
+    size: height and width."""
     batches = order.split(params.batch_size)
     partner, box, share = (
         [],
         np.zeros((len(batches), 4), np.int64),
         np.tile(np.float32([1, 0]), (len(batches), 1)),
     )
+    blend = share.copy()
     for number, batch in enumerate(batches):
         drawn = (
             cutmix.draw_for_step(params, epoch * len(batches) + number, len(batch), *size)
-            if params.cutmix_probability
+            if mixes(params)
             else None
         )
         partner.append(torch.arange(len(batch)) if drawn is None else drawn[0])
         if drawn is not None:
-            box[number], share[number] = drawn[1], (drawn[2], 1 - drawn[2])
+            share[number] = drawn[2], 1 - drawn[2]
+            if drawn[1] is None:
+                blend[number] = share[number]
+            else:
+                box[number] = drawn[1]
     return Plan(
         order,
         None if draws is None else draws[order],
@@ -64,7 +70,13 @@ def plan(
         torch.from_numpy(box),
         torch.from_numpy(share),
         torch.zeros(1, dtype=torch.int64),
+        torch.from_numpy(blend) if params.mixup_probability else None,
     )
+
+
+def mixes(params) -> bool:
+    """Whether any batch of a run is mixed."""
+    return params.cutmix_probability > 0 or params.mixup_probability > 0
 
 
 def batch(
@@ -95,7 +107,12 @@ def batch(
     top, bottom, left, right = now.box[now.step].unbind(1)
     row, column = (torch.arange(side, device=images.device) for side in mixed.shape[2:])
     inside = ((row >= top) & (row < bottom))[:, None] & ((column >= left) & (column < right))
-    return torch.where(inside, mixed[partner], mixed), labels, labels[partner], lam, rest
+    pasted = torch.where(inside, mixed[partner], mixed)
+    if now.blend is not None:
+        # of a batch that is not MixUp's, once what was there and no time its partner
+        own, other = now.blend[now.step].view(2).unbind()
+        pasted = own * pasted + other * mixed[partner]
+    return pasted, labels, labels[partner], lam, rest
 
 
 def forward(
@@ -148,7 +165,7 @@ class Engine:
             self.network = torch.compile(state.model, fullgraph=True, dynamic=False)
 
     def begin(self, order: torch.Tensor, draws: torch.Tensor | None) -> None:
-        """Lay out the state's epoch: order (N,) and draws (N, 3) on the CPU."""
+        """Lay out the state's epoch: order (N,) and draws (N, 3 or 7) on the CPU."""
         state = self.state
         drawn = plan(state.params, state.epoch, order, draws, tuple(state.images.shape[2:]))
         drawn.step += state.step
@@ -192,7 +209,7 @@ class Engine:
 
     def step(self, count: int) -> None:
         state, params = self.state, self.state.params
-        mixing, whole = params.cutmix_probability > 0, count == params.batch_size
+        mixing, whole = mixes(params), count == params.batch_size
         given = batch(
             state.images,
             state.labels,

@@ -1,6 +1,7 @@
 """Training: the recipe, one epoch at a time. The sample stream is a function of (seed, epoch, step)
 alone."""
 
+import math
 import resource
 import sys
 import time
@@ -53,15 +54,29 @@ def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
     return initial * 0.1 ** sum(epoch >= milestone for milestone in milestones)
 
 
+def cosine(epoch: int, initial: float, epochs: int) -> float:
+    """The learning rate of epoch 0, 1, ... of `epochs`: half a cosine from `initial` towards 0
+    (Loshchilov and Hutter, https://arxiv.org/abs/1608.03983, without restarts)."""
+    return initial * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def scheduled(params, epoch: int) -> float:
+    """The learning rate of epoch 0, 1, ... under the arm's schedule."""
+    if params.schedule == "cosine":
+        return cosine(epoch, params.learning_rate, params.epochs)
+    return learning_rate(epoch, params.learning_rate, params.milestones)
+
+
 def start(params, splits: Splits, folder, device: torch.device, precision: str, key: str) -> State:
     """A new run, or the interrupted one that `folder` holds for the same `key`. Randomness comes
     from params.seed.
 
-    Raises ValueError when CutMix is asked for with fewer than two classes.
+    Raises ValueError when CutMix or MixUp is asked for with fewer than two classes.
     """
-    # guard: two-classes-for-cutmix
-    if params.cutmix_probability and len(splits.class_names) < 2:
-        raise ValueError("cutmix_probability: CutMix needs at least two classes")
+    for name, label in (("cutmix_probability", "CutMix"), ("mixup_probability", "MixUp")):
+        # guard: two-classes-for-cutmix
+        if getattr(params, name) and len(splits.class_names) < 2:
+            raise ValueError(f"{name}: {label} needs at least two classes")
     machine.keep_memory()
     torch.manual_seed(params.seed)
     model = resnet18(len(splits.class_names), params.width, params.image_size).to(
@@ -139,17 +154,22 @@ def train_epoch(state: State, progress=iter) -> dict:
     of steps (tqdm, say).
 
     Returns the row's first half: epoch (from 1), learning rate, loss and accuracy on the training
-    stream (augmented and mixed images, in train mode: under CutMix a right answer counts by its
-    share), seconds, images per second."""
+    stream (augmented and mixed images, in train mode: of a mixed image a right answer counts by
+    its share), seconds, images per second."""
     params, split, began = state.params, state.splits.train, time.monotonic()
     for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state.epoch, params.learning_rate, params.milestones)
+        group["lr"] = scheduled(params, state.epoch)
     state.model.train()
     order = on_host = torch.from_numpy(
         random.permutation(random.key(params.seed, state.epoch, 0), len(split))
     )
     draws = augment.draw_augmentation(
-        params.seed, state.epoch, split.index, params.augment, params.image_size
+        params.seed,
+        state.epoch,
+        split.index,
+        params.augment,
+        params.image_size,
+        params.cutout_size,
     )
     if (
         state.device.type == "cuda"

@@ -18,7 +18,14 @@ from lib.training import checkpoint, inference, loop, machine
 
 # Parameters that some released runs do not record, and what they were; those that they record and
 # that are no longer.
-YOUNGER = {"image_size": 32, "root": ""}
+YOUNGER = {
+    "image_size": 32,
+    "root": "",
+    "mixup_probability": 0.0,
+    "mixup_alpha": 1.0,
+    "cutout_size": 0,
+    "schedule": "steps",
+}
 GONE = {"devices"}
 WEIGHTS = "model.safetensors"  # a released run may do without
 FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its record
@@ -202,6 +209,7 @@ CODE = (
     "lib/base/random.py",
     "lib/model.py",
     "lib/cutmix.py",
+    "lib/mixup.py",
     "lib/data/augment.py",
     "lib/data/dataset.py",
     "lib/data/streams.py",

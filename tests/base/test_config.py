@@ -60,7 +60,14 @@ def test_checked_parameters_cannot_be_changed():
         ("train", "weight_decay", -1e-9, "greater than or equal to 0"),
         ("train", "augment", 1, "valid boolean"),
         ("train", "augment", "false", "valid boolean"),
-        ("train", "data", "cifar10", "'phantom', 'cifar100' or 'folder'"),
+        ("train", "mixup_probability", 1.01, "less than or equal to 1"),
+        ("train", "mixup_probability", True, "valid number"),
+        ("train", "mixup_alpha", 0, "greater than 0"),
+        ("train", "cutout_size", -1, "greater than or equal to 0"),
+        ("train", "cutout_size", 33, "at most the side of the images (32 px)"),
+        ("train", "cutout_size", 0.5, "valid integer"),
+        ("train", "schedule", "linear", "'steps' or 'cosine'"),
+        ("train", "data", "cifar", "'phantom', 'cifar10', 'cifar100' or 'folder'"),
         ("train", "root", "photos", 'is "" for other data'),
         ("train", "image_size", 64, "the images of phantom have 32 px"),
         ("train", "image_size", 100, "multiple of 32"),
@@ -107,6 +114,17 @@ def test_one_mistake_is_one_line_with_file_key_rule_and_value(stage, name, value
         and says in line
         and line.endswith(f"(got {value!r})")
     )
+
+
+def test_mixup_and_cutmix_share_the_batches():
+    whole = TRAIN | {"cutmix_probability": 0.7}
+    for mixup in (0.0, 0.3, 1 - 0.7):
+        assert config.check("train", whole | {"mixup_probability": mixup})
+    (line,) = mistakes(
+        "train", {"mixup_probability": "arm.yaml"}, cutmix_probability=0.7, mixup_probability=0.4
+    )
+    assert line.startswith("arm.yaml: mixup_probability: a batch is mixed once at most")
+    assert "cutmix_probability (0.7) must not sum to more than 1 (got 0.4)" in line
 
 
 FOLDER = {"data": "folder", "root": "photos", "image_size": 224, "width": 16}

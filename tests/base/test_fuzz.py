@@ -91,7 +91,7 @@ ALLOWED = {
     | {
         "arm": name,
         "seed": whole(0, 2**32 - 1),
-        "data": one_of("phantom", "cifar100", "folder"),
+        "data": one_of("phantom", "cifar10", "cifar100", "folder"),
         "root": text,
         "image_size": lambda value: whole(32, 1024)(value) and value % 32 == 0,
         "data_seed": whole(0, 2**32 - 1),
@@ -109,6 +109,10 @@ ALLOWED = {
         "cutmix_probability": number(0, 1),
         "cutmix_alpha": number(0, low_too=False),
         "label_smoothing": number(0, 1, high_too=False),
+        "mixup_probability": number(0, 1),
+        "mixup_alpha": number(0, low_too=False),
+        "cutout_size": whole(0),
+        "schedule": one_of("steps", "cosine"),
         "precision": one_of("auto", "bf16", "fp32"),
         "device": one_of("auto", "cpu", "cuda", "mps"),
         "threads": whole(1),
@@ -152,6 +156,8 @@ def allowed(stage: str, values: dict) -> bool:
         return (
             placed
             and sized
+            and values["cutmix_probability"] + values["mixup_probability"] <= 1
+            and values["cutout_size"] <= values["image_size"]
             and all(milestone < values["epochs"] for milestone in values["milestones"])
         )
     if len(values["arms"]) == 1:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 from torchvision.transforms import v2
-from torchvision.transforms.functional import crop, hflip, pad
+from torchvision.transforms.functional import crop, erase, hflip, pad
 
 from lib.base import random
 from lib.data import augment, dataset
@@ -44,11 +44,49 @@ def test_augmented_pixels_are_distributed_as_torchvisions(images):
     )
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_cutout_is_torchvisions_erase_of_the_same_box_after_all_else(images, moved):
+    draws = augment.draw_augmentation(3, 1, np.arange(60), moved, cutout_size=9)
+    without = augment.draw_augmentation(3, 1, np.arange(60), moved)
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.25)
+    ours = augment.training_batch(images, draws, mean, std)
+    theirs = augment.training_batch(images, without, mean, std)
+    boxes = draws[:, 3:].tolist()
+    for one, other, (top, bottom, left, right) in zip(ours, theirs, boxes):
+        assert torch.equal(one, erase(other, top, left, bottom - top, right - left, 0.0))
+    assert any(bottom - top == right - left == 9 for top, bottom, left, right in boxes)
+
+
+@pytest.mark.parametrize("side, size", [(32, 8), (32, 16), (64, 7)])
+def test_cutouts_centre_is_uniform_and_its_box_is_clipped_as_devries_and_taylor_clip_it(side, size):
+    boxes = augment.draw_cutout(5, 0, np.arange(20_000), side, size)
+    # y1 = clip(y - length // 2, 0, h), y2 = clip(y + length // 2, 0, h) for an even length
+    expected = [(max(c - size // 2, 0), min(c - size // 2 + size, side)) for c in range(side)]
+    for axis in (boxes[:, :2], boxes[:, 2:]):
+        places = [tuple(place) for place in axis.tolist()]
+        assert set(places) == set(expected)
+        middle = [places.count(place) for place in expected if place[1] - place[0] == size]
+        assert stats.chisquare(middle).pvalue > 0.001
+    assert stats.pearsonr(boxes[:, 0], boxes[:, 2]).pvalue > 0.001
+
+
+def test_cutouts_draws_belong_to_seed_epoch_and_image_and_move_nothing_else():
+    index = np.array([5, 900, 44_999])
+    both = augment.draw_augmentation(1, 2, index, True, cutout_size=8)
+    assert torch.equal(both[:, :3], augment.draw_augmentation(1, 2, index, True))
+    alone = augment.draw_augmentation(1, 2, index, False, cutout_size=8)
+    assert torch.equal(both[:, 3:], alone[:, 3:])
+    assert torch.equal(augment.draw_augmentation(1, 2, index[1:2], True, cutout_size=8), both[1:2])
+    many = augment.draw_cutout(1, 2, np.arange(1000), 32, 8)
+    for seed, epoch in ((2, 2), (1, 3)):
+        other = augment.draw_cutout(seed, epoch, np.arange(1000), 32, 8)
+        assert (many != other).any(1).double().mean() > 0.95
+
+
 def test_the_input_stays_as_it_was(images):
     before = images.clone()
-    augment.training_batch(
-        images, augment.draw_augmentation(0, 0, np.arange(60), True), (0.5,) * 3, (0.2,) * 3
-    )
+    draws = augment.draw_augmentation(0, 0, np.arange(60), True, cutout_size=8)
+    augment.training_batch(images, draws, (0.5,) * 3, (0.2,) * 3)
     assert torch.equal(images, before)
 
 
@@ -111,3 +149,5 @@ def test_the_proof_sees_which_split_moves():
     moving = augment.proof(splits, seed=0, augment=True)
     assert moving["train"] > 0.9 and moving["val"] == moving["test"] == 0
     assert augment.proof(splits, seed=0, augment=False) == {"train": 0, "val": 0, "test": 0}
+    cut = augment.proof(splits, seed=0, augment=False, cutout_size=8)
+    assert cut["train"] > 0.9 and cut["val"] == cut["test"] == 0

@@ -154,7 +154,7 @@ def test_a_runs_data_is_found_again_and_other_data_is_refused(small):
 @pytest.mark.parametrize(
     "name, sizes, says",
     [
-        ("cifar10", {}, "known are cifar100, phantom"),
+        ("cifar1000", {}, "known are cifar100, cifar10, phantom"),
         ("phantom", {"train": -1}, "size"),
         ("phantom", {"tset": 5}, "train, val, test"),
     ],
@@ -287,6 +287,113 @@ def test_an_array_as_python_2_pickled_it_is_read(tmp_path):
     (tmp_path / "train").write_bytes(content)
     read = cifar.official(tmp_path / "train", hashlib.sha256(content).hexdigest())
     assert read["data"].tolist() == [0, 1, 127, 128, 254, 255] and read["data"].dtype == np.uint8
+
+
+# --- CIFAR-10, of which there is no copy here: files in its format, made for the test
+
+
+NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+
+
+def python_2(value) -> bytes:
+    """A value as Python 2 pickled it, protocol 2, without its frame."""
+    if isinstance(value, dict):
+        pairs = b"".join(python_2(part) for pair in value.items() for part in pair)
+        return b"}(" + pairs + b"u"
+    if isinstance(value, list):
+        return b"](" + b"".join(map(python_2, value)) + b"e"
+    if isinstance(value, (str, bytes)):
+        value = value.encode() if isinstance(value, str) else value
+        return b"T" + len(value).to_bytes(4, "little") + value
+    if isinstance(value, int):
+        return b"J" + value.to_bytes(4, "little")
+    shape = b"(" + b"".join(map(python_2, value.shape)) + b"t"
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01"
+        + shape
+        + b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNN"
+        + b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+        + python_2(value.tobytes())
+        + b"tb"
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The parent folder of CIFAR-10's files, 20 images each, and the sums of these files."""
+    root, rng, sums = tmp_path_factory.mktemp("cifar10"), np.random.default_rng(0), {}
+    (root / "cifar-10-batches-py").mkdir()
+    for name in cifar.MD5:
+        content = {
+            "batch_label": name,
+            "labels": rng.permutation(20).tolist(),
+            "data": rng.integers(256, size=(20, 3072), dtype=np.uint8),
+            "filenames": [f"{name}_{row}.png" for row in range(20)],
+        }
+        content["labels"] = [label % 10 for label in content["labels"]]
+        if name == "batches.meta":
+            content = {"num_cases_per_batch": 10_000, "label_names": NAMES, "num_vis": 3072}
+        payload = b"\x80\x02" + python_2(content) + b"."
+        (root / "cifar-10-batches-py" / name).write_bytes(payload)
+        sums[name] = hashlib.md5(payload).hexdigest()
+    return root, sums
+
+
+@pytest.fixture
+def cifar10(made, monkeypatch):
+    """The same, where their sums are taken for the official ones, torchvision's as well."""
+    root, sums = made
+    theirs = torchvision.datasets.CIFAR10
+    for name, digest in sums.items():
+        monkeypatch.setitem(cifar.MD5, name, digest)
+    for part in ("train_list", "test_list"):
+        entries = [[name, sums[name]] for name, _ in getattr(theirs, part)]
+        monkeypatch.setattr(theirs, part, entries)
+    monkeypatch.setitem(theirs.meta, "md5", sums["batches.meta"])
+    return root
+
+
+def test_the_sums_of_cifar10_are_those_that_torchvision_lists():
+    theirs = torchvision.datasets.CIFAR10
+    lists = dict(theirs.train_list + theirs.test_list)
+    assert cifar.MD5 == lists | {theirs.meta["filename"]: theirs.meta["md5"]}
+    assert cifar.SETS["cifar10"][1] == theirs.base_folder
+
+
+@pytest.mark.filterwarnings("ignore")  # numpy.core, which torchvision lets the pickle name
+def test_cifar10_is_read_as_torchvision_reads_it(cifar10):
+    splits = dataset.load("cifar10", cifar10)
+    assert [len(split) for split in (splits.train, splits.val, splits.test)] == [90, 10, 20]
+    train, test = (torchvision.datasets.CIFAR10(cifar10, train=train) for train in (True, False))
+    for split, theirs in ((splits.train, train), (splits.val, train), (splits.test, test)):
+        pictures = theirs.data[split.index].transpose(0, 3, 1, 2)
+        assert np.array_equal(split.images.numpy(), pictures)
+        assert split.labels.tolist() == np.array(theirs.targets)[split.index].tolist()
+    assert sorted([*splits.train.index, *splits.val.index]) == list(range(100))
+    assert splits.class_names == train.classes
+    animals = [NAMES[label] for label in np.flatnonzero(splits.superclass == 0)]
+    assert animals == ["bird", "cat", "deer", "dog", "frog", "horse"]
+    assert splits.superclass_names == ["animals", "vehicles"]
+
+
+def test_a_file_of_cifar10_with_the_wrong_sum_is_named(cifar10, monkeypatch):
+    monkeypatch.setitem(cifar.MD5, "data_batch_3", "0" * 32)
+    with pytest.raises(DataError, match=r"data_batch_3: not the official CIFAR-10 file \(MD5"):
+        dataset.load("cifar10", cifar10)
+
+
+def test_cifar10_is_downloaded_by_torchvision_where_a_file_is_missing(tmp_path, monkeypatch):
+    asked = []
+
+    def fail(root, download):
+        asked.append((root, download))
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", fail)
+    with pytest.raises(DataError) as caught:
+        dataset.load("cifar10", tmp_path)
+    assert asked == [(str(tmp_path), True)] and "\n" not in str(caught.value)
+    assert f"CIFAR-10 is not in {tmp_path / 'cifar-10-batches-py'}" in str(caught.value)
 
 
 # --- CIFAR-100 itself

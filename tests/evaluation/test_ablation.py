@@ -86,6 +86,65 @@ def test_arms_that_differ_in_anything_else_are_not_held_against_each_other():
     assert len(effects({"base": {}, "cm": ARMS["cm"], "co": ARMS["co"] | {"threads": 4}})) == 2
 
 
+REMEDIES = {
+    "MixUp": {"mixup_probability": 0.5, "mixup_alpha": 0.2},
+    "Cutout": {"cutout_size": 8},
+    "cosine schedule": {"schedule": "cosine"},
+}
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_every_remedy_is_a_factor(remedy):
+    found = effects({"a": {}, "b": REMEDIES[remedy], "c": {"width": 16}}, ("a", "c"))
+    assert found[0] == {"effect": remedy, "given": "crop and flip", "arms": {"b": 1, "a": -1}}
+
+
+def test_arms_of_two_remedies_add_up_or_not():
+    both = REMEDIES["MixUp"] | REMEDIES["Cutout"]
+    off = {"augment": False}
+    arms = {"none": off} | {
+        name: off | changes for name, changes in (*list(REMEDIES.items())[:2], ("both", both))
+    }
+    assert named(effects(arms, ("none", "both")))[-2:] == [
+        ("MixUp × Cutout", "nothing else"),
+        ("all together", "nothing else"),
+    ]
+
+
+def test_arms_that_differ_in_any_one_parameter_show_its_effect():
+    arms = {"long": {"epochs": 4}, "base": {}, "ls": {"label_smoothing": 0.2}}
+    found = effects(arms | {"less": {"label_smoothing": 0.1}}, ("base", "ls"))
+    assert found[-2:] == [
+        {
+            "effect": "epochs 4 in place of 2",
+            "given": "crop and flip",
+            "arms": {"long": 1, "base": -1},
+        },
+        {
+            "effect": "label smoothing 0.2 in place of 0.1",
+            "given": "crop and flip",
+            "arms": {"ls": 1, "less": -1},
+        },
+    ]
+    assert effects({"a": {}, "b": {"root": "elsewhere"}, "c": {"seed": 5}}, ("b", "c")) == []
+
+
+@pytest.mark.parametrize(
+    "changes, names",
+    [
+        ({"cutmix_probability": 0.5}, ["cutmix_probability"]),
+        ({"cutmix_probability": 0.5, "cutmix_alpha": 0.3}, ["cutmix_probability"]),
+        ({"cutmix_alpha": 0.3, "threads": 9}, []),
+        (
+            {"epochs": 9, "schedule": "cosine", "mixup_probability": 0.2},
+            ["epochs", "mixup_probability", "schedule"],
+        ),
+    ],
+)
+def test_what_two_arms_differ_in_is_named(changes, names):
+    assert ablation.differing(PARAMS, PARAMS | changes) == names
+
+
 @pytest.fixture(scope="module")
 def measured():
     trained = {

@@ -67,7 +67,7 @@ def test_the_files_that_a_study_names_are_read(place):
 
 def test_the_numbers_of_test_images_are_those_of_the_data_sets():
     assert preflight.TEST_IMAGES["phantom"] == dataset.PHANTOM_SIZES["test"] == 4_000
-    assert preflight.TEST_IMAGES["cifar100"] == 10_000
+    assert preflight.TEST_IMAGES["cifar10"] == preflight.TEST_IMAGES["cifar100"] == 10_000
 
 
 def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_change(place):

@@ -41,6 +41,7 @@ def results():
             "width": 64,
             "epochs": 50,
             "milestones": [25, 40],
+            "schedule": "steps",
             "batch_size": 128,
             "learning_rate": 0.1,
             "momentum": 0.9,
@@ -302,6 +303,13 @@ def test_two_copies_of_one_run_changed_nothing(results):
             "they are",
         )
     )
+
+
+def test_how_the_learning_rate_falls_is_told(results):
+    assert "learning rate 0.1, divided by 10 after epochs 25 and 40;" in training.done(results)
+    results["study"]["schedule"] = "cosine"
+    text = training.done(results)
+    assert "rate 0.1, falling to 0 along half a cosine;" in text and "divided" not in text
 
 
 def test_a_transform_on_the_wrong_split_is_said_aloud(results):

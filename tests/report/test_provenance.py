@@ -1,5 +1,6 @@
 """What is said of how arms were trained: all that differs, in any seed."""
 
+import pytest
 from synthetic import FINGERPRINT, run
 
 from lib.report import provenance
@@ -23,6 +24,47 @@ def test_the_reference_and_an_equal_arm_are_called_that():
         "b": "the same parameters as the first arm",
         "c": "neither crop nor flip",
     }
+
+
+def test_every_remedy_is_told_in_the_fields_words():
+    every = {"mixup_probability": 0.5, "cutout_size": 8, "schedule": "cosine"}
+    one, other = run(0, params=every), run(0, params={"label_smoothing": 0.1})
+    words = "MixUp of a batch with probability 0.5, Cutout of 8 px and a cosine schedule"
+    assert provenance.differences({"a": {0: one}, "b": {0: other}}) == {
+        "a": f"the reference, with crop and flip, {words}",
+        "b": "label smoothing 0.1, no MixUp, no Cutout, a learning rate in steps",
+    }
+
+
+def results(changes, ablation=None):
+    study = provenance.study_numbers(
+        {"base_line": {0: run(0)}, "new": {0: run(0, params=changes)}}, Splits
+    )
+    return {
+        "study": study,
+        "compare": {"before": "base_line", "after": "new", "ablation": ablation},
+    }
+
+
+@pytest.mark.parametrize("changes", [{}, {"schedule": "cosine"}, {"cutout_size": 8, "threads": 2}])
+def test_arms_that_differ_in_one_parameter_need_no_warning(changes):
+    assert provenance.several_changes(results(changes)) == ""
+
+
+def test_arms_that_differ_in_more_are_said_to_and_in_what():
+    found = results({"label_smoothing": 0.1, "epochs": 4, "cutmix_probability": 0.5})
+    text = provenance.several_changes(found)
+    assert text == (
+        "New differs from base line in 3 parameters: epochs 4 (else 2), CutMix of a batch with "
+        "probability 0.5 and label smoothing 0.1. Comparing the two does not say which of them "
+        "made the difference."
+    )
+    assert found["study"]["remedies"] == ["crop and flip", "CutMix", "label smoothing"]
+    assert "tab-ablation" in provenance.several_changes(
+        found | {"compare": found["compare"] | {"ablation": [{"effect": "CutMix"}]}}
+    )
+    alone = found | {"compare": {"before": "base_line", "after": "", "ablation": []}}
+    assert provenance.several_changes(alone) == ""
 
 
 def test_threads_precision_and_device_are_no_secret():

@@ -10,7 +10,7 @@ from lib.report import provenance
 NOTHING = {
     "study": {
         "data": "the phantom",
-        "mean_lambda": {"baseline": None},
+        "remedies": [],
         "label_smoothing": {"baseline": 0.0},
         "seeds": [42],
     },
@@ -33,7 +33,11 @@ def named(**changed) -> set[str]:
     "changed, more",
     [
         ({"study": {"data": "CIFAR-100"}}, {"CIFAR-100", "reviews of the test labels"}),
-        ({"study": {"mean_lambda": {"baseline": None, "cutmix": 0.7}}}, {"CutMix"}),
+        ({"study": {"data": "CIFAR-10"}}, {"CIFAR-10"}),
+        *(
+            ({"study": {"remedies": ["crop and flip", remedy]}}, {remedy})
+            for remedy in ("CutMix", "MixUp", "Cutout", "cosine schedule")
+        ),
         ({"study": {"label_smoothing": {"cutmix": 0.1}}}, {"label smoothing"}),
         (
             {"study": {"seeds": [42, 43]}},
@@ -87,7 +91,7 @@ def test_the_list_and_the_code_cite_the_same_papers():
         "study": NOTHING["study"]
         | {
             "data": "CIFAR-100",
-            "mean_lambda": {"a": 0.7},
+            "remedies": ["CutMix", "MixUp", "Cutout", "cosine schedule"],
             "label_smoothing": {"a": 0.1},
             "seeds": [1, 2],
         },

@@ -16,7 +16,7 @@ def closed():
 
 
 def test_training_curves_of_one_seed_are_lines_and_of_several_means_with_bands():
-    one, other = run().history, run().history * [1, 2, 2, 2, 2, 2, 2]
+    one, other = run().history, run().history * [1, 1, 2, 2, 2, 2, 2, 2]
     axes = style.training_curves(one, [1])
     assert len(axes[0].lines) == 4 and not axes[0].collections
     axes = style.training_curves(pd.concat([one, other]), [1])
@@ -25,6 +25,13 @@ def test_training_curves_of_one_seed_are_lines_and_of_several_means_with_bands()
     assert len(axes[0].collections) == 3 and band.min() == 0.5 and band.max() == 2
     assert "Mean of 2 seeds" in style.training("a", pd.concat([one, other]), [1])["caption"]
     assert "seeds" not in style.training("a", one, [1])["caption"]
+
+
+def test_a_rate_that_never_falls_tenfold_has_no_step_to_mark():
+    history = run().history.assign(learning_rate=[0.1, 0.05])
+    assert len(style.training_curves(history, [1])[0].lines) == 3
+    assert "divided by 10" not in style.training("a", history, [1])["caption"]
+    assert "divided by 10 after epoch 1" in style.training("a", run().history, [1])["caption"]
 
 
 def test_histograms_count_images_and_average_over_seeds():

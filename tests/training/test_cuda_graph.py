@@ -18,6 +18,7 @@ from lib.data import augment, dataset
 from lib.training import cuda_graph, loop, machine, record
 
 SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
+MIXUP = {"cutmix_probability": 0.5, "mixup_probability": 0.5, "cutout_size": 8}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def started(splits, folder, **changes):
     settings = (
         WIDE_SETTINGS
         | {
-            "width": 4,
+            "width": 16,
             "batch_size": 16,
             "augment": True,
             "cutmix_probability": 0.5,
@@ -50,7 +51,11 @@ def epoch_of(state):
         random.permutation(random.key(state.params.seed, state.epoch, 0), len(state.splits.train))
     )
     return order, augment.draw_augmentation(
-        state.params.seed, state.epoch, state.splits.train.index, state.params.augment
+        state.params.seed,
+        state.epoch,
+        state.splits.train.index,
+        state.params.augment,
+        cutout_size=state.params.cutout_size,
     )
 
 
@@ -75,6 +80,8 @@ def plainly(state):
         {"augment": False, "cutmix_probability": 0.0},
         {"cutmix_probability": 1.0, "label_smoothing": 0.0},
         {"precision": "bf16"},
+        {"mixup_probability": 0.5, "cutout_size": 9, "schedule": "cosine"},
+        {"mixup_probability": 1.0, "cutmix_probability": 0.0, "augment": False, "cutout_size": 8},
     ],
 )
 def test_an_epoch_has_the_bits_of_the_plain_step(splits, tmp_path, changes):
@@ -90,13 +97,15 @@ def test_an_epoch_has_the_bits_of_the_plain_step(splits, tmp_path, changes):
         assert {name: value for name, value in one.items() if "second" not in name} == {
             name: value for name, value in other.items() if "second" not in name
         }
-    assert changes.get("cutmix_probability") == 0 or 0 < ours.history[0]["mixed_batches"]
+    mixes = changes.get("cutmix_probability", 0.5) or changes.get("mixup_probability")
+    assert not mixes or 0 < ours.history[0]["mixed_batches"]
 
 
+@pytest.mark.parametrize("changes", [{}, {"mixup_probability": 0.4, "cutout_size": 8, "seed": 5}])
 def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was_cut_off(
-    splits, tmp_path
+    splits, tmp_path, changes
 ):
-    state = started(splits, tmp_path)
+    state = started(splits, tmp_path, **changes)
     order, draws = epoch_of(state)
     laid_out, seen = cuda_graph.plan(state.params, 3, order, draws, (32, 32)), []
     mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
@@ -110,7 +119,8 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
         )
         theirs = cutmix.mix(images, state.labels[chosen], state.params, 3 * 4 + number)
         assert all(torch.equal(one, other) for one, other in zip(ours[:3], theirs))
-        assert ours[3].item() == theirs[3] and ours[4].item() == 1 - theirs[3]
+        # a step multiplies by lambda in the precision of the images
+        assert ours[3] == torch.tensor(theirs[3]) and ours[4] == torch.tensor(1 - theirs[3])
         seen.append(theirs[3])
     assert min(seen) < 1 == max(seen)
     state.step, state.engine = 2, cuda_graph.Engine(state)
@@ -119,11 +129,16 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend, mixing", [("eager", False), ("aot_eager", True)])
-def test_batch_loss_and_counts_are_one_graph_without_a_break(splits, tmp_path, backend, mixing):
+@pytest.mark.parametrize(
+    "backend, mixing, changes",
+    [("eager", False, {}), ("aot_eager", True, {}), ("eager", True, MIXUP)],
+)
+def test_batch_loss_and_counts_are_one_graph_without_a_break(
+    splits, tmp_path, backend, mixing, changes
+):
     """fullgraph refuses whatever needs a value on the host: .item(), a branch on a tensor, an index
     read back."""
-    state = started(splits, tmp_path, cutmix_probability=1.0)
+    state = started(splits, tmp_path, **{"cutmix_probability": 1.0} | changes)
     laid_out = cuda_graph.plan(state.params, 0, *epoch_of(state), (32, 32))
     mean, std = torch.tensor(splits.mean), torch.tensor(splits.std)
 
@@ -165,13 +180,16 @@ class Devices(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("keep_on_the_host", [False, True])
+@pytest.mark.parametrize(
+    "keep_on_the_host, changes",
+    [(False, {"cutmix_probability": 1.0}), (True, {"cutmix_probability": 1.0}), (False, MIXUP)],
+)
 def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
-    splits, tmp_path, monkeypatch, keep_on_the_host
+    splits, tmp_path, monkeypatch, keep_on_the_host, changes
 ):
     """A capture refuses a copy from the host. Tensors without contents stand for those of a GPU;
     torch takes no backward pass on them."""
-    host = started(splits, tmp_path, cutmix_probability=1.0, label_smoothing=0.1)
+    host = started(splits, tmp_path, label_smoothing=0.1, **changes)
     drawn = cuda_graph.plan(host.params, 0, *epoch_of(host), (32, 32))
 
     def network(*arguments):
@@ -196,7 +214,10 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
         engine = cuda_graph.Engine(state)
         assert engine.usable
         engine.plan = cuda_graph.Plan(
-            **{name: value.to("cuda") for name, value in vars(drawn).items()}
+            **{
+                name: None if value is None else value.to("cuda")
+                for name, value in vars(drawn).items()
+            }
         )
         if keep_on_the_host:
             engine.mean = splits.mean
@@ -250,18 +271,21 @@ def gpu(monkeypatch, engine, fails=None):
     return captured, restored
 
 
+@pytest.mark.parametrize(
+    "changes, replays", [({"milestones": [3]}, [6, 3]), ({"schedule": "cosine"}, [3, 3, 3])]
+)
 def test_whole_batches_are_replayed_once_warm_and_captured_anew_when_the_learning_rate_changes(
-    splits, tmp_path, monkeypatch
+    splits, tmp_path, monkeypatch, changes, replays
 ):
-    state, plain = (started(splits, tmp_path, epochs=4, milestones=[3]) for _ in range(2))
+    state, plain = (started(splits, tmp_path, epochs=4, **changes) for _ in range(2))
     plainly(plain)
     state.engine = cuda_graph.Engine(state)
     captured, _ = gpu(monkeypatch, state.engine)
     for _ in range(4):
         loop.finish_epoch(state, loop.train_epoch(state))
     # of four steps an epoch three are whole: the first epoch warms up, two are replayed at one
-    # rate, one at another
-    assert [graph.replays for graph in captured] == [6, 3]
+    # rate, one at another; of a cosine each at its own
+    assert [graph.replays for graph in captured] == replays
     for one, other in zip(state.model.state_dict().values(), plain.model.state_dict().values()):
         assert torch.equal(one, other)
 

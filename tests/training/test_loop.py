@@ -89,6 +89,26 @@ def test_learning_rate_is_that_of_multi_step_lr():
         scheduler.step()
 
 
+def test_the_cosine_schedule_is_that_of_cosine_annealing_lr():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
+    params = Train(**WIDE_SETTINGS | {"schedule": "cosine", "epochs": 50, "learning_rate": 0.1})
+    for epoch in range(50):
+        assert loop.scheduled(params, epoch) == pytest.approx(
+            scheduler.get_last_lr()[0], rel=1e-6
+        ), epoch
+        optimizer.step()
+        scheduler.step()
+
+
+def test_every_epoch_of_a_cosine_run_has_its_own_rate(splits, tmp_path):
+    state = started(splits, tmp_path, width=16, schedule="cosine", learning_rate=0.01)
+    for _ in range(2):
+        loop.finish_epoch(state, loop.train_epoch(state))
+    rates = [row["learning_rate"] for row in state.history]
+    assert rates == pytest.approx([0.01, 0.005])
+
+
 @pytest.mark.parametrize("lam", [1.0, 0.7, 0.0])
 def test_mixed_loss_is_cross_entropy_with_torchvisions_soft_labels(lam):
     generator = torch.Generator().manual_seed(0)
@@ -163,5 +183,7 @@ def test_evaluation_uses_clean_images_in_eval_mode(splits, tmp_path):
 
 def test_cutmix_with_one_class_is_refused(splits, tmp_path):
     one = dataclasses.replace(splits, class_names=["only"])
-    with pytest.raises(ValueError, match="at least two classes"):
+    with pytest.raises(ValueError, match="CutMix needs at least two classes"):
         started(one, tmp_path, cutmix_probability=0.5)
+    with pytest.raises(ValueError, match="MixUp needs at least two classes"):
+        started(one, tmp_path, mixup_probability=0.5)

@@ -334,6 +334,10 @@ CHANGES = dict(
     cutmix_probability=0.4,
     cutmix_alpha=2.0,
     label_smoothing=0.2,
+    mixup_probability=0.3,
+    mixup_alpha=0.5,
+    cutout_size=8,
+    schedule="cosine",
     threads=2,
 )
 NAMES = dict(
