@@ -2,4 +2,5 @@
 (findings, set-up, limits), `failures` (errors, severity, suspected labels), `cards` and `causes`
 (the diagnosis), `comparison` (arms, ablation), `confidence` (calibration, rejection), `robustness`
 (corruptions), `claims`, `ledger` and `conditions` (what is judged), `provenance` (where it comes
-from). `style`, `pictures` and `exhibits` draw and keep."""
+from). `chapters` puts them in order. `style`, `pictures` and `exhibits` draw and keep; `show` has
+the exhibits that the notebooks make."""
