@@ -7,8 +7,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from lib.base.text import listed, readable
-from lib.report.exhibits import show_table
+from lib.base.text import listed
 from lib.training import released
 
 RUNS_CAPTION = (
@@ -180,17 +179,6 @@ def parameters_table(runs_of_arms: dict) -> pd.DataFrame:
             for name in names
         ]
     )
-
-
-def show_tables(here) -> None:
-    """Runs, stages and parameters of the study that a notebook opened, lib.study.Study."""
-    formats = {"arm": readable, "training, s": "{:.0f}"}
-    show_table(runs_table(here.runs), "runs", RUNS_CAPTION, here.folder, formats=formats)
-    caption = "Seconds of the stages between training and this report."
-    seconds = {"seconds": "{:.1f}"}
-    show_table(stages_table(here.folder), "stages", caption, here.folder, formats=seconds)
-    caption = "Parameters of every arm."
-    show_table(parameters_table(here.runs), "parameters", caption, here.folder)
 
 
 def versions_text(runs_of_arms: dict) -> str:
