@@ -91,11 +91,11 @@ def by_hand(state):
 def test_epochs_are_those_taken_one_by_one_and_each_row_is_told_when_it_is_in_the_history(
     splits, tmp_path
 ):
-    state, told = started(splits, tmp_path / "a", width=2), []
+    state, told = started(splits, tmp_path / "a", width=16), []
     for row in loop.epochs(state):
         assert state.history[-1] is row and state.epoch == row["epoch"]
         told.append(row)
-    expected = by_hand(started(splits, tmp_path / "b", width=2))
+    expected = by_hand(started(splits, tmp_path / "b", width=16))
     times = {"seconds", "images_per_second"}
     assert [{k: row[k] for k in row.keys() - times} for row in told] == [
         {k: row[k] for k in row.keys() - times} for row in expected.history
@@ -106,12 +106,12 @@ def test_epochs_are_those_taken_one_by_one_and_each_row_is_told_when_it_is_in_th
 
 
 def test_asked_to_stop_between_two_epochs_it_saves_and_goes_on_there(splits, tmp_path):
-    state, before = started(splits, tmp_path, width=2), signal.getsignal(signal.SIGTERM)
+    state, before = started(splits, tmp_path, width=16), signal.getsignal(signal.SIGTERM)
     with pytest.raises(StoppedError, match="after epoch 1; saved"):
         for _ in loop.epochs(state):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
-    again = started(splits, tmp_path, width=2)
+    again = started(splits, tmp_path, width=16)
     assert (again.epoch, again.step, len(again.history)) == (1, 0, 1)
     assert [row["epoch"] for row in loop.epochs(again)] == list(range(2, again.params.epochs + 1))
 
@@ -119,7 +119,7 @@ def test_asked_to_stop_between_two_epochs_it_saves_and_goes_on_there(splits, tmp
 def test_left_early_it_gives_the_signals_back(splits, tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyError):
-        for _ in loop.epochs(started(splits, tmp_path, width=2)):
+        for _ in loop.epochs(started(splits, tmp_path, width=16)):
             raise KeyError("of who reads the rows")
     assert signal.getsignal(signal.SIGTERM) == before
 
