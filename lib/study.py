@@ -42,7 +42,6 @@ class Study:
         """All runs, runs[arm][seed]: of the pair's arms those of `seeds`, and of every other arm
         those as well, if it has some of them. Raises ParameterError for a pair without a common
         seed, ArtefactError for a run that is missing."""
-        # guard: paired-by-seed
         if not self.seeds:
             raise ParameterError(f"arms: {' and '.join(self.pair)} have no seed in common")
         kept = {

@@ -265,7 +265,6 @@ def epochs(state: State, progress=iter) -> Iterator[dict]:
             row = train_epoch(state, progress) | evaluate(state)
             finish_epoch(state, row)
             yield row
-            # guard: stop-after-an-epoch
             if asked_to_stop():
                 save(state)
                 raise StoppedError(
