@@ -28,9 +28,9 @@ from torchvision import transforms
 from torchvision.datasets import CIFAR100
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from lib.base import study_file  # noqa: E402
 from lib.data import cifar, dataset  # noqa: E402
 from lib.model import resnet18  # noqa: E402
-from lib.pipeline.train_many import parameters  # noqa: E402
 from lib.training import cuda_graph, loop, machine
 
 EPOCHS, TRAINING_IMAGES = 50, 45_000
@@ -126,7 +126,7 @@ def our_loop(
         ("milestones", "[]"),
         ("device", device.type),
     ]
-    params = parameters("cifar100", "cutmix", 42, "unused", values)
+    params = study_file.train(study_file.read("cifar100"), "cutmix", 42, "unused", values)
     cuda_graph.COMPILED = compiled
     state = loop.start(
         params,

@@ -316,12 +316,9 @@ MUTANTS = [
         ),
         (
             "code in the name of a parameter",
-            "test_execute.py::test_bad_parameters_never_reach_papermill",
+            "test_execute.py::test_bad_parameters_never_reach_papermill_and_the_file_is_named",
             "known-names-only",
-            (
-                "**given",
-                "**{name: given[name] for name in given if name in STAGES[stage].model_fields}",
-            ),
+            ("config.check(stage, values, dict.fromkeys(values, str(file)))", "None"),
         ),
         (
             "names of studies and arms that are paths or code",
@@ -330,7 +327,7 @@ MUTANTS = [
             "Name = str",
         ),
         (
-            "such names in make and in study.mk",
+            "such names in make",
             "test_preflight.py::test_names_that_are_more_than_names_are_refused_by_make",
             "plain-study-name",
             BLANK,
@@ -349,7 +346,7 @@ MUTANTS = [
         ),
         (
             "an arm held against itself, or against one that there is not",
-            "test_preflight.py::test_one_arm_is_held_against_nothing",
+            "test_study_file.py::test_a_mistake_is_one_line_with_file_section_and_rule",
             "one-arm-against-nothing",
             OUT,
         ),

@@ -62,11 +62,17 @@ slurmctld -V
 
 # --- a tiny study, with a checkpoint after each epoch
 project=$folder/project
-mkdir "$project" && cp -r Makefile lib notebooks params requirements.txt requirements-cluster.txt "$project"
+mkdir "$project" && cp -r Makefile lib notebooks params tools requirements.txt requirements-cluster.txt "$project"
 cd "$project"
-cp -r params/smoke params/tiny
-printf 'ARMS := baseline cutmix\nSEEDS := 0 1 2\n' > params/tiny/study.mk
-printf 'train_size: 300\nval_size: 40\ntest_size: 40\nwidth: 4\nepochs: 8\nmilestones: [6]\n' > params/tiny/train.yaml
+cat > params/tiny.yaml << 'END'
+title: tiny
+data: {source: phantom, train_size: 300, val_size: 40, test_size: 40}
+train: {width: 4, epochs: 8, milestones: [6], batch_size: 50, precision: fp32}
+arms:
+  baseline:
+  cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
+seeds: [0, 1, 2]
+END
 sed -i 's/^CHECKPOINT_SECONDS = 60/CHECKPOINT_SECONDS = 0/' lib/training/loop.py
 make --no-print-directory train STUDY=tiny VENV="$venv" OUTPUTS=undisturbed JOBS=1 > undisturbed.log || { tail undisturbed.log >&2; exit 1; }
 

@@ -57,10 +57,17 @@ PARAMS = dict(
     device="cpu",
     threads=1,
 )
-YAML = (
-    "train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\n"
-    "batch_size: 20\nlearning_rate: 0.05\nprecision: fp32\ndevice: cpu\n"
-)
+YAML = """\
+title: soak
+data: {source: phantom, train_size: 400, val_size: 40, test_size: 40}
+train:
+  {width: 2, epochs: 20, milestones: [14], batch_size: 20, learning_rate: 0.05,
+   precision: fp32, device: cpu}
+arms:
+  baseline:
+  cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
+seeds: [0]
+"""
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]
 CLOCKS = ["seconds", "images_per_second"]
 # torch is imported once, in a process that starts no threads
@@ -192,17 +199,9 @@ def kill_makes(project: Path, outputs: Path, kills: int, chance: random.Random) 
 
 def project_with_study(folder: Path) -> Path:
     """A copy of the project with the study `soak`: two arms, a minute's work at most."""
-    for part in ("Makefile", "lib", "notebooks", "params", "requirements.txt"):
+    for part in ("Makefile", "lib", "notebooks", "params", "tools", "requirements.txt"):
         subprocess.run(["cp", "-R", str(ROOT / part), str(folder / part)], check=True)
-    study = folder / "params" / "soak"
-    (study / "arms").mkdir(parents=True)
-    (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0\n", encoding="utf-8")
-    (study / "train.yaml").write_text(YAML, encoding="utf-8")
-    for arm in ("baseline", "cutmix"):
-        (study / "arms" / f"{arm}.yaml").write_text(
-            (ROOT / "params" / "smoke" / "arms" / f"{arm}.yaml").read_text(encoding="utf-8"),
-            encoding="utf-8",
-        )
+    (folder / "params" / "soak.yaml").write_text(YAML, encoding="utf-8")
     return folder
 
 

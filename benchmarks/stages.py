@@ -19,10 +19,11 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib.base import artefacts
+from lib.base import artefacts, study_file
+from lib.base.config import STEMS
+from lib.explorer import loading
+from lib.pipeline import parameters
 from lib.training import machine  # noqa: E402
-
-STAGES = ("02_failures", "03_gradcam", "04_compare", "05_report")
 
 
 def timed(command: list[str]) -> float:
@@ -39,37 +40,28 @@ def main() -> None:
     parser.add_argument("--outputs", default="outputs")
     options = parser.parse_args()
     study = (artefacts.ROOT / options.outputs / options.study).resolve()
-    seeds = sorted(
-        {int(path.parent.name.removeprefix("seed-")) for path in study.glob("*/seed-*/run.json")}
-    )
-    arms = sorted(
-        {path.parent.parent.name for path in study.glob("*/seed-*/run.json")},
-        key=lambda arm: (arm != "baseline", arm != "cutmix", arm),
-    )
+    arms = list(loading.finished(study))
     if not arms:
         sys.exit(f"{study}: holds no finished run; make train STUDY={options.study} makes them")
     seconds, peak = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / options.study
-        for stage in STAGES:
-            name = stage.partition("_")[2]
-            file = artefacts.ROOT / "params" / options.study / f"{name}.yaml"
-            values = {
-                "study": options.study,
-                "outputs": folder,
-                "runs": str(study),
-                "arms": json.dumps(arms),
-                "seeds": json.dumps(seeds),
-            }
+        chosen = study_file.read(options.study).chosen(arms)
+        for task in parameters.tasks(chosen, folder):
+            name = task.stage
+            if name == "train":
+                continue
+            values = study_file.view(chosen, name, folder, runs=str(study))
+            file = parameters.write(task, values)
             seconds[name] = timed(
                 [
                     sys.executable,
-                    "-m",
-                    "lib.pipeline.execute",
-                    f"notebooks/{stage}.ipynb",
-                    str(place / f"{stage}.ipynb"),
-                    *(("-f", str(file)) if file.is_file() else ()),
-                    *(word for pair in values.items() for word in ("-p", *pair)),
+                    "-c",
+                    "import sys; from pathlib import Path; from lib.pipeline import execute; "
+                    "execute.execute(*map(Path, sys.argv[1:]))",
+                    f"notebooks/{STEMS[name]}.ipynb",
+                    str(file),
+                    f"{task.place}.ipynb",
                 ]
             )
             peak[name] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
@@ -96,7 +88,7 @@ def main() -> None:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "study": options.study,
             "arms": len(arms),
-            "seeds": len(seeds),
+            "seeds": max(map(len, chosen.seeds.values())),
             "processor": machine.processor(),
             "torch": torch.__version__,
             "seconds": seconds,

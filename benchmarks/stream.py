@@ -59,8 +59,7 @@ def cost(folder: Path, steps: int) -> dict:
     """Seconds and peak memory of everything a training does with the images, in this process."""
     import torch
 
-    from lib.base.artefacts import ROOT
-    from lib.base.config import Train, defaults
+    from lib.base.config import Train
     from lib.data import augment, dataset
     from lib.training import inference, loop, machine
 
@@ -73,23 +72,17 @@ def cost(folder: Path, steps: int) -> dict:
         return work(), time.monotonic() - began
 
     machine.set_deterministic(1)
-    p = Train(
-        **defaults(ROOT / "notebooks/01_train.ipynb")
-        | {
-            "data": "folder",
-            "root": str(folder),
-            "image_size": SIDE,
-            "data_seed": 0,
-            "train_size": 0,
-            "val_size": 0,
-            "test_size": 0,
-            "width": WIDTH,
-            "batch_size": BATCH,
-            "cutmix_probability": 0.5,
-            "device": "cpu",
-            "precision": "auto",
-        }
-    )
+    values = {
+        "data": "folder",
+        "root": str(folder),
+        "image_size": SIDE,
+        "data_seed": 0,
+        "width": WIDTH,
+        "batch_size": BATCH,
+        "cutmix_probability": 0.5,
+        "device": "cpu",
+    }
+    p = Train(study="stream", outputs="unused", arm="cutmix", seed=0, milestones=[], **values)
     found = {"started_gb": peak()}
     splits, found["first_load_s"] = timed(lambda: dataset.load_for(p.model_dump()))
     _, found["load_s"] = timed(lambda: dataset.load_for(p.model_dump()))

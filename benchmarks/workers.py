@@ -25,14 +25,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 RESULTS = ROOT / "benchmarks" / "results" / "workers.json"
 SLEEP, EACH = 30.0, 2  # seconds of a simulated training; how many of them a worker gets
 SIMULATED = (1, 2, 8, 32, 64)
-TINY = {
-    "train_size": 2000,
-    "val_size": 200,
-    "test_size": 200,
-    "width": 8,
-    "epochs": 4,
-    "milestones": "[3]",
-}
+TINY = """\
+title: tiny
+data: {source: phantom, train_size: 2000, val_size: 200, test_size: 200}
+train: {width: 8, epochs: 4, milestones: [3], batch_size: 50, precision: fp32}
+arms:
+  baseline:
+  cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
+seeds: [0, 1]
+"""
 
 
 def keep(row: dict) -> None:
@@ -46,7 +47,7 @@ def simulated(workers: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         shutil.copytree(ROOT / "lib", project / "lib", ignore=shutil.ignore_patterns("__pycache__"))
-        (project / "lib" / "execute.py").write_text(
+        (project / "lib" / "__main__.py").write_text(
             f"import sys, time, pathlib\ntime.sleep({SLEEP})\npathlib.Path(sys.argv[2]).touch()\n"
         )
         with socket.socket() as probe:
@@ -56,7 +57,7 @@ def simulated(workers: int) -> dict:
         names = " ".join(f"run-{number}" for number in range(workers * EACH))
         (project / "Makefile").write_text(
             f"all: {names}\nrun-%:\n\t@REPORT_MAKE=$$PPID exec {sys.executable} -m "
-            f"lib.pipeline.cluster run {address} notebook $@\n"
+            f"lib.pipeline.cluster run {address} $@ $@\n"
         )
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": project}
         dask = [
@@ -120,12 +121,7 @@ def real(workers: int, by: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         copied(project)
-        study = project / "params" / "tiny"
-        shutil.copytree(project / "params" / "smoke", study)
-        (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0 1\n")
-        (study / "train.yaml").write_text(
-            "".join(f"{name}: {value}\n" for name, value in TINY.items())
-        )
+        (project / "params" / "tiny.yaml").write_text(TINY)
         command = [
             "make",
             "train",

@@ -37,8 +37,7 @@ VIEW = {
     "study": "smoke",
     "outputs": "outputs",
     "runs": "released",
-    "arms": ["a", "b"],
-    "seeds": [0, 1],
+    "arms": {"a": [0, 1], "b": [0, 1]},
     "before": "a",
     "after": "b",
 }
@@ -51,7 +50,7 @@ COMPARE = VIEW | {
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
-REPORT = VIEW | {"title": "A title", "claims": "", "conditions": ""}
+REPORT = VIEW | {"title": "A title", "claims": "", "conditions": []}
 BASES = {
     "train": TRAIN,
     "failures": FAILURES,

@@ -13,6 +13,7 @@ PARTS = (
     "lib",
     "notebooks",
     "params",
+    "tools",
     "requirements.txt",
     "requirements-test.txt",
     "requirements-cluster.txt",
@@ -36,15 +37,19 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def study(project: Path, name: str, train: str, arms: str = "baseline", **files: str) -> None:
-    """Add a study with the seed 0 and the given YAML; the arms change nothing."""
-    folder = project / "params" / name
-    (folder / "arms").mkdir(parents=True)
-    (folder / "study.mk").write_text(f"ARMS := {arms}\nSEEDS := 0\n", encoding="utf-8")
-    for stage, text in {"train": train, **files}.items():
-        (folder / f"{stage}.yaml").write_text(text, encoding="utf-8")
-    for arm in arms.split():
-        (folder / "arms" / f"{arm}.yaml").write_text("", encoding="utf-8")
+def study(
+    project: Path, name: str, train: str = "", arms: str = "baseline", seeds: str = "0", **more
+) -> Path:
+    """Add a study of the phantom with the given YAML: `train` has lines of that section, `data` and
+    others in `more` are whole sections; the arms change nothing."""
+    sections = {"data": "{source: phantom}", "seeds": f"[{seeds.replace(' ', ', ')}]"} | more
+    lines = [f"title: '{name}'", *(f"{section}: {text}" for section, text in sections.items())]
+    lines += ["train:", *(f"  {line}" for line in train.splitlines())] if train else []
+    lines += ["arms:", *(f"  {arm}:" for arm in arms.split())]
+    path = project / "params" / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return path
 
 
 def command(project: Path, *arguments: str) -> list[str]:

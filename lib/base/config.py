@@ -14,8 +14,8 @@ from lib.base import artefacts
 from lib.base.errors import ParameterError
 from lib.base.log import to_stdout
 
-# guard: plain-names
 PLAIN = "[a-z0-9][a-z0-9_-]{0,63}"
+# guard: plain-names
 Name = Annotated[str, Field(pattern=f"^{PLAIN}$")]
 NameOrNone = Annotated[str, Field(pattern=f"^({PLAIN})?$")]
 Place = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]

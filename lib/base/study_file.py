@@ -5,7 +5,7 @@ notebook. What it need not say has its default in lib.base.config.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,7 @@ from lib.base.errors import ParameterError
 OF_ARM = {"seeds"}  # what an arm may say besides names of `train`
 ABOVE = {"title", "claims", "conditions", "cases"}  # parameters that stand on their own
 PICTURES = ("data", "root", "image_size", "data_seed", "train_size", "val_size", "test_size")
+SOURCES = get_args(Train.model_fields["data"].annotation)
 RECIPE = tuple(
     name
     for name in Train.model_fields
@@ -68,11 +69,8 @@ class Study:
             if arm not in self.arms:
                 raise ParameterError(f"{self.path}: no arm {arm}; {suggestion(arm, self.arms)}")
         kept = arms or list(self.arms)
-        gone = {
-            role: None
-            for role in ("before", "after")
-            if getattr(self.content, role) in set(self.arms) - set(kept)
-        }
+        roles = {self.content.before, self.content.after}
+        gone = {"before": None, "after": None} if roles & (set(self.arms) - set(kept)) else {}
         return Study(
             self.name,
             self.path,
@@ -119,7 +117,8 @@ def read(name: str) -> Study:
 
 
 def _misplaced(given: dict):
-    """Lines on names that their section does not know."""
+    """Lines on names that their section does not know, and on a source of data that there is
+    not."""
     sections = [(section, given.get(section), known) for section, known in SECTIONS.items()]
     arms = given.get("arms")
     for arm, said in arms.items() if isinstance(arms, dict) else ():
@@ -128,6 +127,9 @@ def _misplaced(given: dict):
         for name in said if isinstance(said, dict) else ():
             if name not in known:
                 yield f"{section}: {name}: unknown parameter; {_meant(str(name), known)}"
+    data = given.get("data")
+    if isinstance(data, dict) and data.get("source") not in SOURCES:
+        yield f"data: source: one of {', '.join(SOURCES)} (got {data.get('source')!r})"
 
 
 def _meant(name: str, known) -> str:
@@ -172,7 +174,7 @@ def train(
     given = _defaults("train") | given
     given.setdefault("milestones", _milestones(given["epochs"]))
     place = {"study": study.name, "outputs": outputs, "arm": arm, "seed": seed}
-    return config.check("train", place | given, {"data": f"{study.path}: data.source"} | origin)
+    return config.check("train", place | given, origin)
 
 
 def view(study: Study, stage: str, outputs: str, runs: str = "") -> View:

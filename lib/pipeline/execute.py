@@ -49,17 +49,16 @@ class _Prefixed:
         pass
 
 
-def execute(stage: str, file: Path, output: Path) -> float:
-    """Run a stage's notebook from the project's folder with the parameters of `file` (YAML) and
-    leave it at `output`; returns seconds.
+def execute(notebook: Path, file: Path, output: Path) -> float:
+    """Run a notebook (0<n>_<stage>.ipynb) from the project's folder with the parameters of `file`
+    (YAML) and leave it at `output`; returns seconds.
 
     On failure `<output>.part.ipynb` stays for reading and `output` is not made. Raises
     ParameterError, ArtefactError, PapermillExecutionError, DeadKernelError or OSError.
     """
-    values = config.read_yaml(file)
+    stage, values = notebook.stem.partition("_")[2], config.read_yaml(file)
     # guard: known-names-only
     checked = config.check(stage, values, dict.fromkeys(values, str(file)))
-    notebook = artefacts.ROOT / "notebooks" / f"{STEMS[stage]}.ipynb"
     # guard: part-first
     part = output.with_suffix(".part.ipynb")
     began = time.monotonic()
@@ -98,9 +97,10 @@ def _name(checked: config.Train) -> str:
 def run(study: Study, task: Task, outputs: str) -> int:
     """Write a notebook's parameters, run it, and say what became of it: the exit status."""
     file = parameters.write(task, parameters.resolve(study, task, outputs))
+    notebook = artefacts.ROOT / "notebooks" / f"{STEMS[task.stage]}.ipynb"
     output = Path(f"{task.place}.ipynb")
     try:
-        seconds = execute(task.stage, file, artefacts.ROOT / output)
+        seconds = execute(notebook, file, artefacts.ROOT / output)
     except SystemExit as left:
         print(
             f"{output}: stopped; the same command goes on from the last checkpoint",

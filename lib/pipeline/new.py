@@ -13,7 +13,7 @@ from lib.base.study_file import SECTIONS
 HEAD = """\
 # A study: what it must say, and commented out what it may say. `make report STUDY={name}` makes it;
 # `python -m lib check {name}` finds mistakes before. Paths are relative to the project or absolute.
-title: {name}
+title: "{name}"
 
 data:
   source: folder  # {source}

@@ -5,14 +5,10 @@ import math
 import re
 
 import pytest
-from parameters import BASES, GRADCAM, REPORT, TRAIN, parameters_cell
+from parameters import BASES, GRADCAM, REPORT, TRAIN
 
 from lib.base import config
-from lib.base.artefacts import ROOT
 from lib.base.config import ParameterError, parse_yaml, read_yaml
-
-PASSED_BY_MAKE = {"study", "outputs", "runs", "arms", "seeds", "arm", "seed"}
-STUDIES = sorted(path.parent.name for path in ROOT.glob("params/*/study.mk"))
 
 
 def mistakes(stage, origin=None, **changes):
@@ -80,8 +76,7 @@ def test_checked_parameters_cannot_be_changed():
         ("train", "outputs", "", "match pattern"),
         ("train", "outputs", "a\0b", "match pattern"),
         ("report", "runs", "", "match pattern"),
-        ("report", "arms", [], "at least 1 item"),
-        ("report", "seeds", [], "at least 1 item"),
+        ("report", "arms", {}, "at least 1 item"),
         ("report", "title", "", "at least 1 character"),
         ("report", "title", "x" * 301, "at most 300 characters"),
         ("report", "before", "c", "two of the arms (a, b)"),
@@ -138,8 +133,9 @@ def test_a_folder_has_a_place_a_size_and_a_width_that_can_be_trained(name, value
     [
         ("train", "milestones", [True], "milestones.0"),
         ("compare", "confidence_levels", [0.5, 2], "confidence_levels.1"),
-        ("report", "seeds", [0, -1], "seeds.1"),
-        ("report", "arms", ["a", "../b"], "arms.1"),
+        ("report", "arms", {"a": [0], "b": [0, -1]}, "arms.b.1"),
+        ("report", "arms", {"a": [0], "b": []}, "arms.b"),
+        ("report", "arms", {"a": [0], "b": [1, 1]}, "arms.b"),
     ],
 )
 def test_a_mistake_in_a_list_names_the_item(stage, name, value, place):
@@ -190,16 +186,16 @@ def test_no_name_is_none(field, stage):
 
 @pytest.mark.parametrize("before, after", [("a", "b"), ("a", "a"), ("b", "")])
 def test_one_arm_stands_alone(before, after):
-    assert config.check("report", REPORT | {"arms": ["a"], "after": ""}).pair == ("a",)
+    assert config.check("report", REPORT | {"arms": {"a": [0]}, "after": ""}).pair == ("a",)
     assert (
         "with one arm (a) before must be that arm"
-        in mistakes("report", arms=["a"], before=before, after=after)[0]
+        in mistakes("report", arms={"a": [0]}, before=before, after=after)[0]
     )
 
 
 def test_names_in_a_list_are_checked_too():
-    assert mistakes("report", arms=["a", "b", "../c"])[0].startswith(
-        "parameters: arms.2: string should match"
+    assert mistakes("report", arms={"a": [0], "b": [0], "../c": [0]})[0].startswith(
+        "parameters: arms.../c.[key]: string should match"
     )
 
 
@@ -409,46 +405,3 @@ def test_a_file_is_read_as_utf8_whatever_the_locale(tmp_path):
     path = tmp_path / "report.yaml"
     path.write_bytes("\ufefftitle: Größe – 图".encode())
     assert read_yaml(path) == {"title": "Größe – 图"}
-
-
-# --- the studies in params/
-
-
-def test_there_are_studies():
-    assert {"smoke", "phantom", "cifar100-small"} <= set(STUDIES)
-
-
-@pytest.mark.parametrize("stage", BASES)
-def test_the_notebooks_own_defaults_are_good_and_complete(stage):
-    assert config.check(stage, parameters_cell(stage)).study == "smoke"
-
-
-@pytest.mark.parametrize(
-    "study, stage", [(study, stage) for study in STUDIES for stage in BASES if study != "smoke"]
-)
-def test_a_study_sets_every_parameter_that_make_does_not(study, stage):
-    given = read_yaml(ROOT / "params" / study / f"{stage}.yaml")
-    assert set(given) == set(config.STAGES[stage].model_fields) - PASSED_BY_MAKE
-
-
-@pytest.mark.parametrize("study", STUDIES)
-def test_a_study_has_good_values_for_every_arm_and_seed(study):
-    folder = ROOT / "params" / study
-    text = (folder / "study.mk").read_text(encoding="utf-8")
-    arms, seeds = (
-        re.search(rf"^{name} *:= *(.+)$", text, re.M).group(1).split() for name in ("ARMS", "SEEDS")
-    )
-    assert set(arms) == {path.stem for path in folder.glob("arms/*.yaml")}
-    layers = {
-        stage: parameters_cell(stage) if study == "smoke" else read_yaml(folder / f"{stage}.yaml")
-        for stage in BASES
-    }
-    passed = {"study": study, "outputs": "outputs"}
-    for arm in arms:
-        of_arm = read_yaml(folder / "arms" / f"{arm}.yaml")
-        assert set(of_arm) <= set(config.Train.model_fields) - PASSED_BY_MAKE
-        for seed in map(int, seeds):
-            config.check("train", layers["train"] | of_arm | passed | {"arm": arm, "seed": seed})
-    passed |= {"runs": f"outputs/{study}", "arms": arms, "seeds": list(map(int, seeds))}
-    for stage in set(BASES) - {"train"}:
-        config.check(stage, layers[stage] | passed)

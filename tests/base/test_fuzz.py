@@ -389,10 +389,13 @@ def test_a_damaged_checkpoint_is_passed_over_or_a_mapping_of_this_run(tmp_path, 
 
 
 LISTS = {
-    "claims": ("params/cifar100/claims.yaml", claims.read_claims),
-    "conditions": ("params/cifar100/conditions.yaml", conditions.read_conditions),
+    "claims": ("params/claims/cifar100.yaml", claims.read_claims),
+    "conditions": (
+        "params/cifar100.yaml",
+        lambda path: conditions.read_conditions(read_yaml(path).get("conditions"), path),
+    ),
     "cases": (
-        "params/cifar100/cases.yaml",
+        "params/cases/cifar100.yaml",
         lambda path: failures.read_cases(path, np.arange(10_000)),
     ),
 }

@@ -186,7 +186,7 @@ def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monke
         label_reviews.cifar, "read", lambda: ({}, {"fine_labels": LABELS.tolist()}, {})
     )
     (place / label_reviews.DUPLICATES[1]).unlink()
-    assert label_reviews.main() == 0
+    assert label_reviews.main([]) == 0
     said = capsys.readouterr().out
     assert (
         "5 labels reviewed, 4 rejected" in said
@@ -197,4 +197,5 @@ def test_make_data_says_what_is_there_and_where_the_rest_comes_from(place, monke
         "github.com/cvjena/cifair, meta/duplicates_cifar100_test.csv" in said
     )
     (place / label_reviews.REVIEW).write_text("[")
-    assert label_reviews.main() == 1 and "expected entries" in capsys.readouterr().err
+    with pytest.raises(label_reviews.DataError, match="expected entries"):
+        label_reviews.main([])

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from project import study
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lib.base import artefacts
+from lib.base import artefacts, study_file
+from lib.base.errors import ParameterError
 from lib.data import dataset, own_images
 from lib.data.cifar import DataError
 from lib.pipeline import preflight
@@ -351,29 +353,18 @@ def test_arrays_that_do_not_fit_are_one_line(arrays, change, says):
     assert says in refused(arrays)
 
 
-def test_the_cases_of_a_folder_are_checked_before_anything_runs(root, tmp_path):
-    params = tmp_path / "params"
-    (params / "arms").mkdir(parents=True)
-    (params / "train.yaml").write_text(
-        f"data: folder\nroot: {root}\nimage_size: 64\nwidth: 16\ntest_size: 5\n"
-    )
-    (params / "failures.yaml").write_text(f"cases: {tmp_path / 'cases.yaml'}\n")
-    values = [
-        ("study", "own"),
-        ("outputs", "o"),
-        ("runs", "r"),
-        ("arms", "[a, b]"),
-        ("seeds", "[0]"),
-    ]
-    views = [*values, ("before", "a"), ("after", "b")]
+def test_the_cases_of_a_folder_are_checked_before_anything_runs(root, tmp_path, monkeypatch):
+    data = f"{{source: folder, root: {root}, image_size: 64, test_size: 5}}"
+    study(tmp_path, "own", "width: 16", data=data, cases=str(tmp_path / "cases.yaml"))
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     (tmp_path / "cases.yaml").write_text("cases:\n  - {id: 11, hypothesis: dark}\n")
-    assert preflight.mistakes(params, views) == []
+    preflight.checked(study_file.read("own"))
     (tmp_path / "cases.yaml").write_text("cases:\n  - {id: 12, hypothesis: dark}\n")
-    (line,) = preflight.mistakes(params, views)
-    assert "no test image has id 12" in line
+    with pytest.raises(ParameterError, match="no test image has id 12"):
+        preflight.checked(study_file.read("own"))
     shutil.rmtree(root)
-    (line,) = preflight.mistakes(params, views)
-    assert f"{root}: no such folder" in line
+    with pytest.raises(ParameterError, match=": no such folder"):
+        preflight.checked(study_file.read("own"))
 
 
 def test_pictures_can_be_told_by_their_files(root):

@@ -7,7 +7,7 @@ import shutil
 import nbformat
 import pypdf
 import pytest
-from project import copied, make
+from project import copied, make, study
 
 # the whole smoke study is what nbval runs
 LESS = {
@@ -85,13 +85,14 @@ def test_a_second_make_does_nothing(finished, project):
 @pytest.mark.parametrize(
     "changed, reruns, spares",
     [
-        ("lib/report/style.py", "04_compare", "01_train"),
-        ("lib/export/notebook.py", "-m lib.export ", "05_report.ipynb outputs"),
-        ("lib/training/loop.py", "01_train", None),
-        ("lib/diagnosis/rule.json", "03_gradcam", "01_train"),
-        ("params/smoke/arms/cutmix.yaml", '-p arm "cutmix"', '-p arm "baseline"'),
-        ("notebooks/05_report.ipynb", "05_report", "04_compare.ipynb"),
-        ("requirements.txt", None, "01_train"),
+        ("lib/report/style.py", "smoke compare", "smoke train"),
+        ("lib/export/notebook.py", "-m lib.export ", "smoke report"),
+        ("lib/training/loop.py", "smoke train", None),
+        ("lib/diagnosis/rule.json", "smoke gradcam", "smoke train"),
+        ("outputs/smoke/cutmix/seed-0/train.yaml", "--arm cutmix", "--arm baseline"),
+        ("outputs/smoke/04_compare.yaml", "smoke compare", "smoke gradcam"),
+        ("notebooks/05_report.ipynb", "smoke report", "smoke compare"),
+        ("requirements.txt", None, "smoke train"),
     ],
 )
 def test_a_change_reruns_what_depends_on_it(finished, project, changed, reruns, spares):
@@ -120,13 +121,13 @@ def test_a_failed_stage_stops_with_its_notebook_kept(finished, project):
     "line, said", [("epocs: 3", "did you mean 'epochs'"), ("epochs: 2\nepochs: 3", "given twice")]
 )
 def test_bad_parameters_are_one_clear_line(project, line, said):
-    study = project / "params" / "broken"
-    shutil.copytree(project / "params" / "smoke", study, dirs_exist_ok=True)
-    (study / "arms" / "cutmix.yaml").write_text(line + "\n", encoding="utf-8")
+    study(project, "broken", line, "baseline cutmix")
     result = make(project, "outputs/broken/cutmix/seed-0/train.ipynb", "STUDY=broken")
     assert result.returncode != 0
     message = [text for text in result.stderr.splitlines() if not text.startswith("make")]
-    assert len(message) == 1 and said in message[0] and "cutmix.yaml" in message[0], result.stderr
+    assert len(message) == 2 and said in message[0] and "params/broken.yaml" in message[0], (
+        result.stderr
+    )
     assert not (project / "outputs" / "broken" / "cutmix" / "seed-0" / "train.ipynb").exists()
 
 

@@ -15,7 +15,8 @@ from project import command, copied, environment, make, study
 from lib.base import signals
 from lib.pipeline import execute
 
-LONG = "train_size: 100\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 1000000\nmilestones: []\n"
+DATA = "{source: phantom, train_size: 100, val_size: 40, test_size: 40}"
+LONG = "width: 2\nepochs: 1000000\nmilestones: []\nbatch_size: 50"
 CASES = [
     ("TERM", "make"),
     ("INT", "make"),
@@ -80,16 +81,14 @@ def stopped(tmp_path_factory, request):
     """(project, {case: (training, who was still there after it was stopped)}, what a second make
     said meanwhile and the first one's job)."""
     project, begun, second = copied(tmp_path_factory.mktemp("project")), {}, None
-    study(project, "long", LONG)
+    seeds = " ".join(map(str, range(len(CASES))))
+    study(project, "long", LONG, seeds=seeds, data=DATA)
     asked = {
         item.callspec.params.get("case")
         for item in request.session.items
         if hasattr(item, "callspec")
     }
     cases = [case for case in CASES if case in asked] or CASES[:1]
-    (project / "params" / "long" / "study.mk").write_text(
-        f"ARMS := baseline\nSEEDS := {' '.join(map(str, range(len(CASES))))}\n", encoding="utf-8"
-    )
     try:
         for some in (cases[:1], cases[1:]):  # the first alone, which checks the study for all
             begun |= {case: Training(project, case) for case in some}
@@ -228,7 +227,7 @@ def test_what_is_ignored_from_the_start_stays_ignored():
 
 def test_ctrl_c_while_the_modules_are_imported_is_no_traceback():
     child = subprocess.Popen(
-        [sys.executable, "-X", "importtime", "-m", "lib.pipeline.execute", "no.ipynb", "none"],
+        [sys.executable, "-X", "importtime", "-m", "lib", "run", "nothing", "train"],
         stderr=subprocess.PIPE,
         text=True,
     )

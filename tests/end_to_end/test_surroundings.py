@@ -12,10 +12,8 @@ import nbformat
 import pytest
 from project import command, copied, make, study
 
-TINY = (
-    "# größer: 图\ntrain_size: 100\nval_size: 40\ntest_size: 40\nwidth: 1\nepochs: 1\n"
-    "milestones: []\n"
-)
+DATA = "{source: phantom, train_size: 100, val_size: 40, test_size: 40}"
+TINY = "# größer: 图\nwidth: 1\nepochs: 1\nbatch_size: 50"
 
 
 def contents(folder: Path) -> dict:
@@ -36,7 +34,7 @@ def trained(tmp_path_factory):
         copied(tmp_path_factory.mktemp("a b ü")),
         tmp_path_factory.mktemp("elsewhere-é"),
     )
-    study(project, "tiny", TINY, "baseline cutmix")
+    study(project, "tiny", TINY, "baseline cutmix", data=DATA)
     before = contents(project)
     folder = outputs / "tiny" / "baseline" / "seed-0"
     words = command(project, str(folder / "train.ipynb"), "STUDY=tiny", f"OUTPUTS={outputs}")

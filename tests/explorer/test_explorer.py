@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from explorers import study as made_up
 from IPython.core.interactiveshell import InteractiveShell
+from project import study
 from scipy.stats import binomtest
 
 from lib.base import artefacts
@@ -195,23 +196,22 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "outputs" / "begun" / "baseline" / "seed-0" / "history.part.csv").write_text(
         "epoch\n"
     )
-    (tmp_path / "params" / "smoke").mkdir(parents=True)
-    (tmp_path / "params" / "smoke" / "study.mk").write_text("ARMS := cutmix baseline\nSEEDS := 0\n")
+    study(tmp_path, "smoke", arms="cutmix baseline")
     return tmp_path
 
 
-@pytest.mark.parametrize("study", ["begun", "phantom", "../secret"])
-def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, study, capsys):
+@pytest.mark.parametrize("name", ["begun", "phantom", "../secret"])
+def test_a_study_that_is_not_made_is_one_line_that_lists_those_that_are(place, name, capsys):
     with pytest.raises(loading.NotMade) as caught:
-        loading.open_study(study, "outputs")
+        loading.open_study(name, "outputs")
     line = str(caught.value)
     assert (
-        line.startswith(f"outputs/{study}: no finished run")
+        line.startswith(f"outputs/{name}: no finished run")
         and 'study = "smoke", outputs = "released"' in line
         and "\n" not in line
     )
     shell = InteractiveShell.instance()
-    shell.run_cell(f"from lib.explorer import loading\nloading.open_study({study!r}, 'outputs')")
+    shell.run_cell(f"from lib.explorer import loading\nloading.open_study({name!r}, 'outputs')")
     shown = capsys.readouterr().out
     assert line in shown and "Traceback" not in shown
 

@@ -4,7 +4,6 @@ changes no bit."""
 import hashlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,37 +12,35 @@ import time
 from pathlib import Path
 
 import pytest
-from project import copied, environment
+from project import copied, environment, study
 
-from lib.base import signals
+from lib.base import artefacts, signals
 from lib.pipeline import cluster
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
-TINY = {
-    "train_size": 300,
-    "val_size": 40,
-    "test_size": 40,
-    "width": 4,
-    "epochs": 6,
-    "milestones": "[4]",
-}
+TINY = """\
+title: tiny
+data: {source: phantom, train_size: 300, val_size: 40, test_size: 40}
+train: {width: 4, epochs: 6, milestones: [4], batch_size: 50, precision: fp32}
+arms:
+  baseline:
+  cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
+seeds: [0, 1, 2]
+"""
 REFERENCE = """
 import sys, torch
 from pathlib import Path
 from lib import data
-from lib.base import artefacts, config
+from lib.base import artefacts, study_file
 from lib.training import loop, machine, record
 machine.set_deterministic(1)
 device = torch.device("cpu")
 for arm in ("baseline", "cutmix"):
     for seed in (0, 1, 2):
-        names = [("study", "tiny"), ("outputs", "reference"), ("arm", arm), ("seed", str(seed))]
-        files = ["params/tiny/train.yaml", f"params/tiny/arms/{arm}.yaml"]
-        given, _ = config.gather(files, names)
-        p = config.check("train", config.defaults(Path("notebooks/01_train.ipynb")) | given)
+        p = study_file.train(study_file.read("tiny"), arm, seed, "reference")
         sizes = {"train": p.train_size, "val": p.val_size, "test": p.test_size}
         splits = data.load(p.data, sizes=sizes, seed=p.data_seed)
         precision = machine.choose_precision(p.precision, device)
@@ -58,12 +55,7 @@ for arm in ("baseline", "cutmix"):
 def project(tmp_path):
     """A copy of the project with a tiny study and a checkpoint after each epoch."""
     copied(tmp_path)
-    study = tmp_path / "params" / "tiny"
-    shutil.copytree(tmp_path / "params" / "smoke", study)
-    (study / "study.mk").write_text("ARMS := baseline cutmix\nSEEDS := 0 1 2\n", encoding="utf-8")
-    (study / "train.yaml").write_text(
-        "".join(f"{name}: {value}\n" for name, value in TINY.items()), encoding="utf-8"
-    )
+    (tmp_path / "params" / "tiny.yaml").write_text(TINY, encoding="utf-8")
     engine = tmp_path / "lib" / "training" / "loop.py"
     engine.write_text(
         engine.read_text(encoding="utf-8").replace(
@@ -169,18 +161,18 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         lines = []
         for line in training.stdout:
             lines.append(line)
-            running = [one for one in below(nodes[0].pid) if "01_train" in command_of(one)]
+            running = [one for one in below(nodes[0].pid) if "lib run" in command_of(one)]
             if "epoch 2/6" in line and running:
                 break
         time.sleep(0.1)  # into the next epoch
         node = below(nodes[0].pid)
         for one in node:
             # the node's own; the run must end by itself
-            if "01_train" not in command_of(one) and "ipykernel" not in command_of(one):
+            if "lib run" not in command_of(one) and "ipykernel" not in command_of(one):
                 os.kill(one, signal.SIGKILL)
         lost = time.monotonic()
         while (
-            any("01_train" in command_of(one) or "ipykernel" in command_of(one) for one in node)
+            any("lib run" in command_of(one) or "ipykernel" in command_of(one) for one in node)
             and time.monotonic() - lost < 20
         ):
             time.sleep(0.1)
@@ -211,7 +203,7 @@ def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert len(cluster.slots("smoke")) == 8  # one thread each
-    assert len(cluster.slots("cifar100-small")) == 8 // cluster_threads("cifar100-small")
+    assert len(cluster.slots("cifar100")) == 4  # two threads each
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     assert cluster.slots("smoke") == [{"CUDA_VISIBLE_DEVICES": "2"}, {"CUDA_VISIBLE_DEVICES": "5"}]
 
@@ -219,33 +211,21 @@ def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("threads: 0", "threads: a whole number"),
-        ("threads: many", "threads: a whole number"),
+        ("threads: 0", "train: threads: input should be greater than or equal to 1"),
+        ("threads: many", "train: threads: input should be a valid integer"),
         ("threads: [1", "not valid YAML"),
-        ("7", "expected 'name: value' lines"),
+        ("7", "train: input should be a valid dictionary"),
     ],
 )
 def test_a_broken_study_is_one_clear_line(monkeypatch, tmp_path, capsys, text, said):
-    (tmp_path / "params" / "broken").mkdir(parents=True)
-    (tmp_path / "params" / "broken" / "train.yaml").write_text(text, encoding="utf-8")
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    monkeypatch.chdir(tmp_path)
+    study(tmp_path, "broken", text)
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     for name in ("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(signals, "leave_once", lambda: None)
     assert cluster.start("broken", ["true"], None) == 2
     told = capsys.readouterr().err
-    assert "train.yaml: " in told and said in told and told.count("\n") == 1
-
-
-def cluster_threads(study: str) -> int:
-    return int(
-        re.search(
-            r"^threads: (\d+)",
-            (ROOT / "params" / study / "train.yaml").read_text(encoding="utf-8"),
-            re.M,
-        )[1]
-    )
+    assert "params/broken.yaml: " in told and said in told and told.count("\n") == 1
 
 
 def test_a_scheduler_that_is_not_there_is_one_clear_line(monkeypatch, capfd):

@@ -1,96 +1,138 @@
 """A study is checked before anything of it runs: all stages and arms, and the files they name;
 names in make."""
 
-from pathlib import Path
-
 import pytest
+import yaml
 from project import copied, make, study
 
-from lib.base import artefacts
-from lib.pipeline import preflight
+from lib.base import artefacts, study_file
+from lib.base.config import ParameterError
+from lib.data import dataset
+from lib.pipeline import command_line, preflight
 
-ALL = {
-    "failures": "before: a\nafter: b\n",
-    "gradcam": "before: a\nafter: b\n",
-    "compare": "before: a\nafter: b\n",
-    "report": "before: a\nafter: b\n",
-}
 CASES = "cases:\n  - {id: 700, hypothesis: a ship}\n"
 
 
-def told(tmp_path, train="", arms="a b", values=(), **files):
-    study(tmp_path, "s", train, arms, **ALL | files)
-    given = {
-        "study": "s",
-        "outputs": "o",
-        "runs": "o/s",
-        "arms": f"[{arms.replace(' ', ', ')}]",
-        "seeds": "[0]",
-    } | dict(values)
-    return preflight.mistakes(tmp_path / "params" / "s", list(given.items()))
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
+    return tmp_path
 
 
-def test_a_good_study_has_no_mistake_and_so_have_the_projects(tmp_path):
-    assert told(tmp_path) == []
+def told(place, *arguments, **sections) -> list[str]:
+    study(place, "s", *arguments, **sections)
+    try:
+        preflight.checked(study_file.read("s"))
+    except ParameterError as error:
+        return str(error).splitlines()
+    return []
 
 
-def test_mistakes_of_every_stage_and_arm_are_told_at_once_each_once(tmp_path):
-    folder = tmp_path / "params" / "s"
+def test_a_good_study_has_no_mistake(place):
+    assert told(place, "", "a b") == told(place, "", "a") == []
+
+
+def test_mistakes_of_every_stage_and_arm_are_told_at_once_each_once(place):
     lines = told(
-        tmp_path,
-        "epochs: 0\n",
-        compare=ALL["compare"] + "target_risk: 2\n",
-        gradcam=ALL["gradcam"] + "layers: layer4\n",
-        report="before: a\nafter: c\n",
+        place,
+        "epochs: 0",
+        "a b",
+        compare="{target_risk: 2}",
+        gradcam="{shown: 0}",
+        after="c",
+        data="{source: phantom, test_size: 600}",
     )
     assert [line.split(" (got")[0] for line in lines] == [
-        f"{folder}/train.yaml: epochs: input should be greater than or equal to 1",
-        f"{folder}/gradcam.yaml: layers: unknown parameter; did you mean 'layer'?",
-        f"{folder}/compare.yaml: target_risk: input should be less than 1",
-        f"{folder}/report.yaml: after: before and after must be two of the arms (a, b)",
+        "params/s.yaml: train: epochs: input should be greater than or equal to 1",
+        "params/s.yaml: after: before and after must be two of the arms (a, b)",
+        "params/s.yaml: gradcam: shown: input should be greater than or equal to 1",
+        "params/s.yaml: compare: target_risk: input should be less than 1",
     ]
 
 
-def test_one_arm_is_held_against_nothing(tmp_path):
-    lines = told(tmp_path, arms="a", **{stage: "before: a\nafter: a\n" for stage in ALL})
-    assert len(lines) == 4 and all(
-        "after: with one arm (a) before must be that arm and after must be ''" in line
-        for line in lines
+def test_the_files_that_a_study_names_are_read(place):
+    for name, text in (("cases", CASES), ("claims", "claim: []\n")):
+        (place / f"{name}.yaml").write_text(text, encoding="utf-8")
+    cases, conditions, *of_claims = told(
+        place,
+        data="{source: phantom, test_size: 600}",
+        cases="cases.yaml",
+        claims="claims.yaml",
+        conditions="[{what: it, path: a.b}]",
     )
-    make_gives = {"before": "a", "after": "''"}.items()
-    (tmp_path / "one").mkdir()
-    assert told(tmp_path / "one", arms="a", values=make_gives) == []
-
-
-def test_the_files_that_a_study_names_are_read(tmp_path):
-    for name, text in (
-        ("cases", CASES),
-        ("claims", "claim: []\n"),
-        ("conditions", "conditions:\n  - {what: it, path: a.b}\n"),
-    ):
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    lines = told(
-        tmp_path,
-        "test_size: 600\n",
-        failures=ALL["failures"] + f"cases: {tmp_path}/cases.yaml\n",
-        report=ALL["report"]
-        + f"claims: {tmp_path}/claims.yaml\nconditions: {tmp_path}/conditions.yaml\n",
-    )
-    assert any(line == f"{tmp_path}/cases.yaml: no test image has id 700" for line in lines)
-    assert any(
-        line.startswith(f"{tmp_path}/claims.yaml: claim: unknown word; did you mean 'claims'?")
-        for line in lines
-    )
-    assert any(
-        line.startswith(f"{tmp_path}/conditions.yaml: conditions, it: give at_least")
-        for line in lines
-    )
+    assert cases == "cases.yaml: no test image has id 700"
+    assert conditions.startswith("params/s.yaml: conditions, it: give at_least")
+    assert "claims.yaml: claim: unknown word; did you mean 'claims'?" in of_claims
 
 
 def test_the_numbers_of_test_images_are_those_of_the_data_sets():
-    assert preflight.TEST_IMAGES == {"phantom": 4_000, "cifar100": 10_000} and all(
-        path.is_file() for path in preflight.NOTEBOOKS.values()
+    assert preflight.TEST_IMAGES["phantom"] == dataset.PHANTOM_SIZES["test"] == 4_000
+    assert preflight.TEST_IMAGES["cifar100"] == 10_000
+
+
+def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_change(place):
+    path = study(place, "s", "epochs: 3", "a b")
+    assert command_line.main(["check", "s"]) == 0
+    folder = place / "outputs" / "s"
+    files = [folder / arm / "seed-0" / "train.yaml" for arm in "ab"]
+    files += sorted(folder.glob("0*.yaml"))
+    assert len(files) == 6
+    written = yaml.safe_load(files[0].read_text(encoding="utf-8"))
+    assert written == study_file.train(study_file.read("s"), "a", 0, "outputs").model_dump()
+    times = [file.stat().st_mtime_ns for file in files]
+    path.write_text(path.read_text(encoding="utf-8") + "failures: {mined: 3}\n", encoding="utf-8")
+    assert command_line.main(["check", "s"]) == 0
+    changed = [file.name for file, time in zip(files, times) if file.stat().st_mtime_ns != time]
+    assert changed == ["02_failures.yaml"]
+
+
+def test_make_is_told_the_arms_with_their_seeds(place):
+    study(place, "s", "", "a b", seeds="1 2")
+    assert command_line.main(["check", "s", "--arms", "b", "--seeds", "7", "8"]) == 0
+    fragment = (place / "outputs" / "s" / ".study.mk").read_text(encoding="utf-8").splitlines()
+    assert fragment[1:] == ["ARMS := b", "SEEDS_b := 7 8"]
+
+
+def test_a_mistake_on_the_command_line_is_one_line_and_status_2(place, capsys):
+    study(place, "s", "", "a b")
+    for arguments, said in (
+        (["check", "t"], "no study 't'"),
+        (["check", "s", "--arms", "c"], "params/s.yaml: no arm c"),
+        (["run", "s", "train", "--arm", "a", "--seed", "3"], "no run of arm 'a' and seed 3"),
+        (["conditions", "s"], "results.json"),
+    ):
+        assert command_line.main(arguments) == 2, arguments
+        error = capsys.readouterr().err
+        assert said in error and len(error.splitlines()) == 1
+
+
+def test_verbs_are_listed_and_each_says_what_it_takes(capsys):
+    assert command_line.main([]) == command_line.main(["--help"]) == 0
+    assert command_line.main(["fly"]) == 2
+    listed = capsys.readouterr().out
+    for verb in command_line.VERBS:
+        assert f"  {verb} " in listed
+        with pytest.raises(SystemExit) as left:
+            command_line.main([verb, "--help"])
+        assert left.value.code == 0 and f"python -m lib {verb}" in capsys.readouterr().out
+
+
+def test_a_new_study_is_one_that_passes_and_says_all_that_it_may_say(place, monkeypatch):
+    assert command_line.main(["new", "mine"]) == 0
+    text = (place / "params" / "mine.yaml").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= 100
+    read = study_file.read("mine")
+    assert study_file.train(read, "cutmix", 42, "o").cutmix_probability == 0.5
+    for names in study_file.SECTIONS.values():
+        assert all(f" {name}: " in text for name in names)
+    # uncommented, the defaults say what they are
+    lines = [line.removeprefix("# ") for line in text.splitlines() if not line.startswith("# A ")]
+    whole = "\n".join(line for line in lines if not line.startswith("`") and "milest" not in line)
+    (place / "params" / "whole.yaml").write_text(
+        "\n".join(line for line in whole.splitlines() if line[:1] != "#"), encoding="utf-8"
     )
+    assert study_file.train(study_file.read("whole"), "cutmix", 42, "o").epochs == 50
+    assert command_line.main(["new", "mine"]) == 2
 
 
 @pytest.fixture(scope="module")
@@ -100,22 +142,34 @@ def project(tmp_path_factory):
 
 @pytest.mark.slow
 def test_make_checks_the_study_first_and_a_good_one_only_once(project):
-    study(project, "late", "", "a b", **ALL | {"report": "before: a\nafter: b\ntitel: x\n"})
+    path = study(project, "late", "titel: x", "a b")
     result = make(project, "report", "STUDY=late")
-    assert (
-        result.returncode == 2
-        and "params/late/report.yaml: titel: unknown parameter; did you mean 'title'?"
-        in result.stderr
-    )
+    assert result.returncode == 2 and "params/late.yaml: train: titel: unknown" in result.stderr
+    assert "late did not pass the check: nothing was begun" in result.stderr
     assert "Traceback" not in result.stderr and not (project / "outputs" / "late" / "a").exists()
-    (project / "params" / "late" / "report.yaml").write_text(ALL["report"], encoding="utf-8")
-    checked = make(project, "-n", "report", "STUDY=late").stdout.split("touch '")[1].split("'")[0]
-    assert make(project, checked, "STUDY=late").returncode == 0 and (project / checked).is_file()
-    assert "lib.pipeline.preflight" not in make(project, "-n", "report", "STUDY=late").stdout
-    (project / "params" / "late" / "report.yaml").write_text(
-        ALL["report"] + "title: y\n", encoding="utf-8"
-    )
-    assert "lib.pipeline.preflight" in make(project, "-n", "report", "STUDY=late").stdout
+    study(project, "late", "epochs: 1", "a b")
+    fragment = project / "outputs" / "late" / ".study.mk"
+    assert make(project, "-n", "train", "STUDY=late").returncode == 0 and fragment.is_file()
+    first = fragment.stat().st_mtime_ns
+    assert make(project, "-n", "train", "STUDY=late").stdout.count("lib run late train") == 2
+    assert fragment.stat().st_mtime_ns == first
+    path.write_text(path.read_text(encoding="utf-8") + "after: c\n", encoding="utf-8")
+    result = make(project, "train", "STUDY=late")
+    assert result.returncode == 2 and "lib run" not in result.stdout
+
+
+@pytest.mark.slow
+def test_arms_and_seeds_on_the_command_line_win(project):
+    plan = make(project, "-n", "report", "STUDY=smoke", "ARMS=cutmix", "SEEDS=3 4").stdout
+    assert "--arm cutmix --seed 3" in plan and "--arm cutmix --seed 4" in plan
+    assert "--arm baseline" not in plan and plan.count("--arms cutmix --seeds 3 4") == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("goal", ["help", "clean", "lab"])
+def test_goals_without_arms_check_nothing(project, goal, tmp_path):
+    result = make(project, "-n", goal, "STUDY=smoke", f"OUTPUTS={tmp_path}")
+    assert result.returncode == 0 and not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
@@ -131,18 +185,12 @@ def test_make_checks_the_study_first_and_a_good_one_only_once(project):
         ("OUTPUTS", "a b"),
         ("OUTPUTS", "it's"),
         ("DATA", "a b"),
-        ("ARMS", "../x"),
-        ("ARMS", "a%"),
-        ("SEEDS", "0;touch"),
     ],
 )
 def test_names_that_are_more_than_names_are_refused_by_make(project, name, value):
     result = make(project, "-n", "train", "STUDY=smoke", f"{name}={value}")
-    assert (
-        result.returncode == 2 and f'"{value}"' in result.stderr and "lib." not in result.stdout
-    ), result
-    # the name itself is refused, not only that there is no such study
-    assert f"{name}: " in result.stderr or not value
+    assert result.returncode == 2 and "lib " not in result.stdout, result
+    assert f'"{value}"' in result.stderr
 
 
 @pytest.mark.slow
@@ -153,51 +201,19 @@ def test_a_folder_whose_name_make_cannot_hold_or_that_is_none_at_all_is_refused(
 ):
     result = make(project, "-n", verb, f"{name}={value}")
     assert result.returncode == 2 and result.stdout.count("rm ") == 0, result
-    assert (
-        f"{name}: make needs the name of one folder" in result.stderr
-        and f'got "{value}"' in result.stderr
-    )
+    assert f"{name}: make needs one word" in result.stderr and f'got "{value}"' in result.stderr
 
 
 @pytest.mark.slow
 def test_names_that_yaml_would_take_for_something_else_stay_names(project):
-    study(project, "2024", "", "no")
-    assert (
-        make(
-            project, "123/2024/.checked", "STUDY=2024", "OUTPUTS=123", "CHECKED=123/2024/.checked"
-        ).returncode
-        == 0
-    )
-
-
-@pytest.mark.slow
-def test_a_study_whose_own_names_are_odd_is_refused(project):
-    study(project, "odd", "", "baseline")
-    (project / "params" / "odd" / "study.mk").write_text(
-        "ARMS := baseline a/../b\nSEEDS := 0\n", encoding="utf-8"
-    )
-    assert (
-        'ARMS: "baseline a/../b" holds more than names'
-        in make(project, "-n", "train", "STUDY=odd").stderr
-    )
+    study(project, "2024", "", '"no"')
+    plan = make(project, "-n", "train", "STUDY=2024", "OUTPUTS=123")
+    assert plan.returncode == 0 and "lib run 2024 train --arm no --seed 0" in plan.stdout
+    written = (project / "123" / "2024" / "no" / "seed-0" / "train.yaml").read_text()
+    values = yaml.safe_load(written)
+    assert (values["study"], values["outputs"], values["arm"]) == ("2024", "123", "no")
 
 
 def test_every_study_of_the_project_passes():
-    for folder in sorted(path.parent for path in artefacts.ROOT.glob("params/*/study.mk")):
-        words = {
-            name: value.split()
-            for name, value in (
-                line.split(":=")
-                for line in (folder / "study.mk").read_text(encoding="utf-8").splitlines()
-                if ":=" in line
-            )
-            for name in [name.strip()]
-        }
-        values = {
-            "study": folder.name,
-            "outputs": "o",
-            "runs": "o/s",
-            "arms": str(words["ARMS"]),
-            "seeds": f"[{', '.join(words['SEEDS'])}]",
-        }
-        assert preflight.mistakes(Path(folder), list(values.items())) == [], folder
+    for name in study_file.names():
+        preflight.checked(study_file.read(name))

@@ -12,9 +12,8 @@ import psutil
 import pytest
 import torch
 
-from lib.base import artefacts
-from lib.base.config import ParameterError
-from lib.pipeline import train_many
+from lib.base import artefacts, signals, study_file
+from lib.pipeline import command_line, train_many
 from lib.training import cuda_graph, loop, record
 
 pytestmark = pytest.mark.slow
@@ -33,7 +32,7 @@ VALUES = [
 
 
 def run_of(outputs, arm="cutmix", seed=0):
-    return train_many.parameters("smoke", arm, seed, str(outputs), VALUES)
+    return study_file.train(study_file.read("smoke"), arm, seed, str(outputs), VALUES)
 
 
 def weights(params):
@@ -45,26 +44,6 @@ def undisturbed(tmp_path_factory):
     params = run_of(tmp_path_factory.mktemp("undisturbed"))
     assert train_many.train_run(params) == "finished"
     return params
-
-
-def test_parameters_are_the_notebooks_the_studys_the_arms_and_then_the_values():
-    params = train_many.parameters("cifar100", "cutmix", 43, "elsewhere", [("epochs", "60")])
-    assert (
-        params.width,
-        params.epochs,
-        params.milestones,
-        params.cutmix_probability,
-        params.label_smoothing,
-    ) == (64, 60, [25, 40], 0.5, 0.1)
-    assert (params.study, params.arm, params.seed, params.outputs) == (
-        "cifar100",
-        "cutmix",
-        43,
-        "elsewhere",
-    )
-    assert train_many.parameters("smoke", "baseline", 0, "x", []).epochs == 8  # of the notebook
-    with pytest.raises(ParameterError, match="did you mean 'epochs'"):
-        train_many.parameters("smoke", "baseline", 0, "x", [("epocs", "3")])
 
 
 def test_a_run_folder_is_that_of_a_training_but_for_the_notebook_and_is_not_trained_twice(
@@ -173,7 +152,8 @@ def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(
         [
             sys.executable,
             "-m",
-            "lib.pipeline.train_many",
+            "lib",
+            "train",
             "smoke",
             "--jobs",
             "2",
@@ -209,7 +189,7 @@ def test_the_processes_of_many_jobs_save_and_end_with_the_one_that_started_them(
 
 def command(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "lib.pipeline.train_many", *map(str, arguments)],
+        [sys.executable, "-m", "lib", "train", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=artefacts.ROOT,
@@ -243,8 +223,8 @@ def test_two_processes_share_the_work_and_the_exit_status_says_whether_all_is_do
 )
 def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
     monkeypatch.setattr(cuda_graph, "COMPILED", False)
-    monkeypatch.setattr(sys, "argv", ["fullsize", *arguments])
-    assert train_many.main() == 2
+    monkeypatch.setattr(signals, "leave_once", lambda: None)
+    assert command_line.main(["train", *arguments]) == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
 
@@ -270,8 +250,7 @@ def test_neither_training_nor_releasing_needs_notebooks_or_plots():
 
 def test_compiling_is_asked_for_and_recorded(monkeypatch):
     monkeypatch.setattr(cuda_graph, "COMPILED", False)
-    monkeypatch.setattr(
-        sys, "argv", ["fullsize", "smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"]
-    )
+    monkeypatch.setattr(signals, "leave_once", lambda: None)
     monkeypatch.setattr(train_many, "train_all", lambda *_: [])
-    assert train_many.main() == 0 and "compiled" in cuda_graph.kind()
+    arguments = ["smoke", "--compile", "--minutes", "0", "--runs", "cutmix/0"]
+    assert train_many.main(arguments) == 0 and "compiled" in cuda_graph.kind()

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from project import ROOT, study
 
-from lib.base.artefacts import ROOT
-from lib.base.config import ParameterError, read_yaml
+from lib.base import artefacts, study_file
+from lib.base.config import ParameterError, parse_yaml
+from lib.pipeline import command_line
 from lib.report import conditions, ledger
 
-STUDIES = sorted(path.parent.name for path in ROOT.glob("params/*/study.mk"))
 RESULTS = {
     "compare": {
         "arms": {"cutmix": {"test_accuracy": {"mean": 0.757, "sd": None, "n": 1}}},
@@ -25,20 +26,14 @@ RESULTS = {
 ACCURACY = "compare.arms.cutmix.test_accuracy"
 
 
-def written(folder, *entries):
-    path = folder / "conditions.yaml"
-    path.write_text(
-        "conditions:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries), encoding="utf-8"
-    )
-    return path
+def read(*entries: str):
+    stated = [parse_yaml(f"{{{entry}}}", "") for entry in entries]
+    return conditions.read_conditions(stated, "params/s.yaml")
 
 
-def passes(folder, entry) -> bool:
-    return bool(
-        conditions.check_conditions(
-            conditions.read_conditions(str(written(folder, f"what: it, {entry}"))), RESULTS
-        )["passed"].all()
-    )
+def passes(entry) -> bool:
+    stated = read(f"what: it, {entry}")
+    return bool(conditions.check_conditions(stated, RESULTS)["passed"].all())
 
 
 @pytest.mark.parametrize(
@@ -54,14 +49,13 @@ def passes(folder, entry) -> bool:
         ("at_least: 0.76, at_most: 0.8", False),
     ],
 )
-def test_limits_are_included(tmp_path, limits, passed):
-    assert passes(tmp_path, f"path: {ACCURACY}, {limits}") is passed
+def test_limits_are_included(limits, passed):
+    assert passes(f"path: {ACCURACY}, {limits}") is passed
 
 
-def test_of_an_interval_the_estimate_counts(tmp_path):
-    assert passes(tmp_path, "path: compare.accuracy_change, at_least: 0.15") and not passes(
-        tmp_path, "path: compare.accuracy_change, at_least: 0.155"
-    )
+def test_of_an_interval_the_estimate_counts():
+    assert passes("path: compare.accuracy_change, at_least: 0.15")
+    assert not passes("path: compare.accuracy_change, at_least: 0.155")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +69,7 @@ def test_of_an_interval_the_estimate_counts(tmp_path):
     ],
 )
 def test_a_missing_number_fails_whatever_the_limits(tmp_path, path):
-    assert not passes(tmp_path, f"path: {path}, at_least: -1.0e+9, at_most: 1.0e+9")
+    assert not passes(f"path: {path}, at_least: -1.0e+9, at_most: 1.0e+9")
 
 
 @pytest.mark.parametrize(
@@ -102,19 +96,23 @@ def test_a_missing_number_fails_whatever_the_limits(tmp_path, path):
     ],
 )
 def test_a_mistake_is_one_line_with_file_and_entry(tmp_path, entry, says):
-    path = str(written(tmp_path, entry))
     with pytest.raises(ParameterError) as caught:
-        conditions.read_conditions(path)
+        read(entry)
     (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"{path}: {says}")
+    assert line.startswith(f"params/s.yaml: {says}")
 
 
-def command(tmp_path, capsys, *entries, results=RESULTS):
-    place = tmp_path / "results.json"
+def command(tmp_path, monkeypatch, capsys, *entries, results=RESULTS):
+    """What `python -m lib conditions` says of a study with these conditions."""
+    stated = "".join(f"\n  - {{{entry}}}" for entry in entries)
+    study(tmp_path, "s", conditions=stated or "[]")
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path)
+    place = tmp_path / "outputs" / "s" / "results.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
     if results is not None:
         place.write_text(json.dumps(results), encoding="utf-8")
-    code = conditions.main([str(place)] + [str(written(tmp_path, *entries))] * bool(entries))
-    return code, capsys.readouterr()
+    return command_line.main(["conditions", "s"]), capsys.readouterr()
 
 
 GOOD, BAD = (
@@ -123,30 +121,31 @@ GOOD, BAD = (
 )
 
 
-def test_the_command_prints_each_condition_and_exits_0_1_or_2(tmp_path, capsys):
-    code, said = command(tmp_path, capsys, GOOD)
+def test_the_command_prints_each_condition_and_exits_0_1_or_2(tmp_path, monkeypatch, capsys):
+    code, said = command(tmp_path, monkeypatch, capsys, GOOD)
     assert (
         code == 0 and said.out == "pass  accuracy: 0.757 (at least 0.75)\n1 of 1 conditions hold\n"
     )
-    code, said = command(tmp_path, capsys, GOOD, BAD, "what: gone, path: a.b, at_most: 1")
+    code, said = command(
+        tmp_path, monkeypatch, capsys, GOOD, BAD, "what: gone, path: a.b, at_most: 1"
+    )
     assert (
         code == 1
         and "FAIL  more: 0.757 (at least 0.8)\nnot measured  gone: – (at most 1)\n1 of 3 "
         "conditions hold, 1 not measured\n"
         in said.out
     )
-    code, said = command(tmp_path, capsys)
+    code, said = command(tmp_path, monkeypatch, capsys)
     assert code == 0 and said.out == "this study states no condition\n"
-    (tmp_path / "results.json").unlink()
-    code, said = command(tmp_path, capsys, GOOD, results=None)
+    code, said = command(tmp_path, monkeypatch, capsys, GOOD, results=None)
     assert (
         code == 2
         and len(said.err.splitlines()) == 1
         and "results.json" in said.err
         and not said.out
     )
-    code, said = command(tmp_path, capsys, "what: a, path: b")
-    assert code == 2 and "conditions.yaml" in said.err
+    code, said = command(tmp_path, monkeypatch, capsys, "what: a, path: b")
+    assert code == 2 and "params/s.yaml: conditions, a: " in said.err
 
 
 def make(*arguments):
@@ -198,30 +197,18 @@ def test_make_check_fails_when_a_condition_does(tmp_path, accuracy, holds):
 @pytest.mark.slow
 def test_make_check_makes_the_report_first(tmp_path):
     plan = make("-n", "STUDY=smoke", f"OUTPUTS={tmp_path}").stdout.splitlines()
-    assert (
-        any("--pdf" in line for line in plan[:-1])
-        and "lib.report.conditions" in plan[-1]
-        and plan[-1].rstrip().endswith("results.json'")
-    )
+    assert any("--pdf" in line for line in plan[:-1]) and "-m lib conditions smoke" in plan[-1]
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_a_study_reports_the_conditions_that_make_checks(study):
-    folder = ROOT / "params" / study
-    stated = (folder / "conditions.yaml").exists()
-    if (folder / "report.yaml").exists():
-        assert read_yaml(folder / "report.yaml")["conditions"] == (
-            f"params/{study}/conditions.yaml" if stated else ""
-        )
-    if stated:
-        assert len(conditions.read_conditions(f"params/{study}/conditions.yaml")) >= 5
+@pytest.mark.parametrize("name", study_file.names())
+def test_the_projects_studies_state_conditions_that_can_be_read(name):
+    stated = study_file.read(name).content.conditions
+    assert len(conditions.read_conditions(stated)) >= 5 or name == "smoke"
 
 
-def test_the_report_counts_conditions_and_names_those_that_fail(tmp_path):
+def test_the_report_counts_conditions_and_names_those_that_fail():
     def told(*entries):
-        rows = conditions.check_conditions(
-            conditions.read_conditions(str(written(tmp_path, *entries))), RESULTS
-        ).to_dict("records")
+        rows = conditions.check_conditions(read(*entries), RESULTS).to_dict("records")
         return ledger.conditions({"conditions": rows})
 
     assert "states 1 condition beforehand: all hold (" in told(GOOD)
@@ -229,5 +216,5 @@ def test_the_report_counts_conditions_and_names_those_that_fail(tmp_path):
     assert "2 conditions beforehand: 1 holds; 1 could not be measured (" in told(
         GOOD, "what: gone, path: a.b, at_most: 1"
     )
-    assert ledger.conditions({"conditions": []}) == "" and conditions.read_conditions("") == []
+    assert ledger.conditions({"conditions": []}) == "" and conditions.read_conditions([]) == []
     assert conditions.check_conditions([], RESULTS).empty

@@ -2,17 +2,16 @@
 moving a prediction."""
 
 import shutil
-import sys
 
 import numpy as np
 import pytest
 import torch
 from project import copied, make
 
-from lib.base import artefacts
+from lib.base import artefacts, study_file
 from lib.base.config import check
 from lib.data import dataset
-from lib.pipeline import train_many
+from lib.pipeline import command_line, train_many
 from lib.training import record, released
 
 VALUES = [
@@ -30,10 +29,8 @@ def trained(tmp_path_factory):
     """A finished run of the smoke study's two arms, small, and its folder of outputs."""
     outputs = tmp_path_factory.mktemp("outputs")
     for arm in ("baseline", "cutmix"):
-        assert (
-            train_many.train_run(train_many.parameters("smoke", arm, 0, str(outputs), VALUES))
-            == "finished"
-        )
+        params = study_file.train(study_file.read("smoke"), arm, 0, str(outputs), VALUES)
+        assert train_many.train_run(params) == "finished"
     return outputs
 
 
@@ -221,7 +218,7 @@ def test_make_trains_what_was_taken_over_when_retrain_does_not_mean_no(tmp_path)
     for word in [*NO, "1", "yes"]:
         plan = make(tmp_path, "-n", str(goal.relative_to(tmp_path)), "STUDY=smoke", RETRAIN=word)
         assert plan.returncode == 0, plan.stderr
-        assert ("-m lib.pipeline.execute" in plan.stdout) == (word not in NO), word
+        assert ("-m lib run" in plan.stdout) == (word not in NO), word
 
 
 def test_a_run_finished_here_comes_before_a_released_one(project, trained):
@@ -264,9 +261,8 @@ def test_verify_recomputes_and_fails_where_the_weights_are_others(
 # --- releasing
 
 
-def command(monkeypatch, *arguments) -> int:
-    monkeypatch.setattr(sys, "argv", ["released", *map(str, arguments)])
-    return released.main()
+def command(*arguments) -> int:
+    return command_line.main([*map(str, arguments)])
 
 
 def test_the_readme_says_what_lies_there_and_keeps_what_an_author_wrote(project):
@@ -289,7 +285,7 @@ def test_the_readme_says_what_lies_there_and_keeps_what_an_author_wrote(project)
 
 def test_a_run_released_anew_without_its_weights_leaves_none(project, trained, monkeypatch):
     place = project / "released" / "smoke"
-    assert command(monkeypatch, "release", "smoke", "baseline/0", "--outputs", trained) == 0
+    assert command("release", "smoke", "baseline/0", "--outputs", trained) == 0
     assert not record.has_weights(record.load_run(place / "baseline" / "seed-0"))
     assert {path.name for path in (place / "baseline" / "seed-0").iterdir()} == {
         "history.csv",
@@ -308,7 +304,7 @@ def test_a_run_released_anew_without_its_weights_leaves_none(project, trained, m
     ],
 )
 def test_what_is_not_there_is_one_line(project, trained, monkeypatch, capsys, arguments, said):
-    assert command(monkeypatch, "release", *arguments, "--outputs", trained) == 2
+    assert command("release", *arguments, "--outputs", trained) == 2
     assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
-    assert command(monkeypatch, "verify", "nope") == 2
+    assert command("verify", "nope") == 2
     assert "nothing released" in capsys.readouterr().err
