@@ -33,9 +33,7 @@ export PYTHONHASHSEED := 0
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export REPORT_TENSORBOARD := $(TENSORBOARD)
 export REPORT_RETRAIN := $(or $(RETRAIN),$(REPORT_RETRAIN))
-ifdef DATA
-export CIFAR100_ROOT := $(abspath $(DATA))
-endif
+$(if $(value DATA),$(eval export CIFAR100_ROOT := $(abspath $(DATA))))
 
 .PHONY: help
 help: ## this list
@@ -68,14 +66,9 @@ GOALS   := $(or $(MAKECMDGOALS),help)
 DRY     := $(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS)))
 # many machines: ON=dask finds or starts a cluster and makes the same goals anew with ON=<its address>
 ifeq ($(ON)$(DRY),dask)
-.PHONY: $(GOALS)
-$(firstword $(GOALS)): $(CLUSTER)
-	@exec $(RUN) -m lib.pipeline.cluster start $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS)) $(STUDY) $(MAKE) $(GOALS)
-$(filter-out $(firstword $(GOALS)),$(GOALS)): $(firstword $(GOALS))
+include tools/cluster.mk
 else
-ifneq (,$(filter $(NEEDING),$(GOALS)))
--include $(OUT)/.study.mk
-endif
+-include $(if $(filter $(NEEDING),$(GOALS)),$(OUT)/.study.mk)
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
 	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
@@ -91,17 +84,13 @@ VIEW_LIB  := $(TRAIN_LIB) lib/gradcam.py lib/study.py $(call in,evaluation diagn
 RUNS      := $(foreach arm,$(ARMS),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)/train.ipynb))
 VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
 OPTIONS   := --outputs '$(OUTPUTS)' $(CHOSEN)
-
 report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 66 min)
 	$(if $(findstring q,$(DRY)),,@printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf')
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
 	@$(RUN) -m lib conditions $(STUDY) --outputs '$(OUTPUTS)'
 train: $(RUNS) ## only train the study's arms
-
-arm_of  = $(firstword $(subst /, ,$(1)))
-seed_of = $(patsubst seed-%,%,$(notdir $(1)))
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $$(wildcard $(OUT)/$$*/train.yaml released/$(STUDY)/$$*/run.json) | $(STAMP) $(if $(ON),$(CLUSTER))
-	@$(JOB) $(if $(ON),-m lib.pipeline.cluster run '$(ON)' '$@',-m lib run) $(STUDY) train --arm $(call arm_of,$*) --seed $(call seed_of,$*) $(OPTIONS) < /dev/null
+	@$(JOB) $(if $(ON),-m lib.pipeline.cluster run '$(ON)' '$@',-m lib run) $(STUDY) train --arm $(subst /seed-, --seed ,$*) $(OPTIONS) < /dev/null
 # Runs that were taken over from released/ do not count when all are to be trained; 0, no and false mean no.
 ifneq (,$(filter-out 0 no No NO false False FALSE,$(REPORT_RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
@@ -121,11 +110,10 @@ $(OUT)/report.html $(OUT)/report.pdf: $(OUT)/report.%: $(OUT)/05_report.ipynb $(
 	@exec $(RUN) -m lib.export $< --$* '$@'
 $(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/pipeline/index.py
 	@$(RUN) -m lib index '$(OUTPUTS)'
-
 endif
 
 # --- besides the study
-.PHONY: report check train verify data lab test unit quick lint nbval clean distclean
+.PHONY: report check train verify data lab clean distclean
 verify: $(STAMP) ## recompute the predictions of the study's released networks (a minute each at full size)
 	@$(RUN) -m lib verify $(STUDY)
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
@@ -133,20 +121,10 @@ data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split 
 lab: $(STAMP) ## explore a finished study in JupyterLab
 # guard: this-machine-alone
 	$(VENV)/bin/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
-test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (8 min)
-unit: $(TESTED) $(CLUSTER)
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
-quick: $(TESTED) ## the unit tests that start no process, kernel or browser
-	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" tests
-lint: $(TESTED) ## ruff's rules and format, and the one way that imports run between the rooms
-	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-cache
-nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
-	rm -rf outputs/smoke
-	REPORT_HEADLESS=1 REPORT_RETRAIN=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/*.ipynb
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
 	@! ls '$(OUTPUTS)'/*/report.html > /dev/null 2>&1 || $(RUN) -m lib index '$(OUTPUTS)'
 distclean: ## delete the results of all studies and .venv; data/ stays
 	rm -rf $(foreach study,$(STUDIES),'$(OUTPUTS)/$(study)') '$(OUTPUTS)/index.html' .venv
-include tools/authors.mk
+include tools/checks.mk tools/authors.mk
 endif

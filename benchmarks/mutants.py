@@ -351,6 +351,24 @@ MUTANTS = [
             OUT,
         ),
         (
+            "a metadata file without a column of ids",
+            "test_metadata.py::test_a_bad_file_is_one_line_with_its_name",
+            "metadata-columns",
+            OUT,
+        ),
+        (
+            "an id given twice in a metadata file",
+            "test_metadata.py::test_a_bad_file_is_one_line_with_its_name",
+            "metadata-ids",
+            OUT,
+        ),
+        (
+            "two claims of one quantity with two verdicts",
+            "test_ledger.py::test_one_quantity_has_one_verdict_and_one_fact_is_counted_once",
+            "one-quantity-one-verdict",
+            OUT,
+        ),
+        (
             "10,000 odd parameter files",
             "test_fuzz.py::test_a_parameter_file_is_refused_by_lines_or_all_of_it_is_allowed",
             "strict-parameters",

@@ -8,6 +8,16 @@ from torch import nn
 SMALL = 64  # pixels of a side up to which the stem keeps every one of them
 
 
+class EverySecond(nn.Conv2d):
+    """A 1x1 convolution of stride 2, (N, C, h, w) to (N, D, h/2, w/2), as one of every second pixel:
+    below 8 channels oneDNN's gradient of the former writes beyond its memory where there is no
+    AVX-512, and the process ends."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
+        return F.conv2d(x, self.weight, self.bias)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al., https://arxiv.org/abs/1512.03385)."""
 
@@ -20,8 +30,10 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)  # in place: 3 % of a training step on a CPU
         self.downsample = None
         if stride != 1 or inplanes != planes:
+            # guard: narrow-shortcut
+            kind = EverySecond if inplanes < 8 else nn.Conv2d
             self.downsample = nn.Sequential(
-                nn.Conv2d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+                kind(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -30,6 +30,18 @@ def test_same_function_as_torchvision_with_the_same_weights():
         torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_narrow_networks_shortcut_is_the_convolution_of_stride_2(folded):
+    torch.manual_seed(0)
+    narrow = with_statistics(resnet18(5, 4)).eval()
+    narrow = fold_batch_norm(narrow) if folded else narrow
+    shortcut, x = narrow.layer2[0].downsample, torch.randn(2, 4, 32, 32)
+    convolution = shortcut if folded else shortcut[0]
+    expected = nn.functional.conv2d(x, convolution.weight, convolution.bias, stride=2)
+    torch.testing.assert_close(convolution(x), expected)
+    assert (convolution.bias is not None) is folded
+
+
 def test_same_gradients_as_torchvision_in_train_mode():
     torch.manual_seed(0)
     theirs, ours = reference(10).double(), resnet18(10, 64).double()

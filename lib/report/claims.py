@@ -145,6 +145,11 @@ def difference(a: Interval, b: Interval) -> Interval:
 
 # The claims themselves.
 
+ID = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_TERM = rf"(?:[0-9.]+ \* {_NAME}|{_NAME})"
+# a claim's id, " = ", then ids, whole numbers or their multiples, joined by " + " and " - "
+IDENTITY = rf"^{_NAME} = {_TERM}(?: [+-] {_TERM})*$"
 Path = Annotated[str, Field(pattern=PATH)]
 Size = Annotated[str, Field(pattern=SIZE)]
 Text = Annotated[str, Field(min_length=1)]
@@ -152,11 +157,11 @@ Unit = Literal["percent", "points", "images", "classes", "epochs", "score"]
 
 
 class Bound(Entry):
-    """Where the whole interval must lie: above or below a number, in the test's unit; or what a
-    text or truth value is."""
+    """Where the whole interval must lie: above or below a number, in the test's unit, or the number
+    at a path (a share where the unit is percent or points); or what a text or truth value is."""
 
-    above: float | None = None
-    below: float | None = None
+    above: float | Path | None = None
+    below: float | Path | None = None
     is_: Any = Field(default=None, alias="is")
 
     @model_validator(mode="after")
@@ -211,39 +216,74 @@ class Test(Entry):
 def _apart(holds: Bound, contradicted: Bound) -> bool:
     if holds.is_ is not None:
         return contradicted.is_ is not None and contradicted.is_ != holds.is_
-    if holds.above is not None:
-        return contradicted.below is not None and contradicted.below <= holds.above
-    return contradicted.above is not None and contradicted.above >= holds.below
+    low, high = (
+        (contradicted.below, holds.above)
+        if holds.above is not None
+        else (holds.below, contradicted.above)
+    )
+    if isinstance(low, str) or isinstance(high, str):
+        return low == high  # what a path leads to is not known here
+    return low is not None and high is not None and low <= high
+
+
+class Beside(Entry):
+    """A measured number that stands beside a claim's and decides nothing, such as what chance would
+    give."""
+
+    what: Text
+    measured: Path
+    unit: Unit | None = None
 
 
 class Claim(Entry):
     """A sentence of the earlier study, the number it gave, and the tests that must all hold for it
     to be reproduced.
 
-    only_at: scopes outside which it is not judged; contradicted_only_at: scopes outside which it
-    may fail, but is not contradicted; needs: what a study must have for the tests, in words."""
+    readings: tests by how the sentence is read, where it can be read in several ways; the first is
+    as the earlier study counted and decides, the others are judged and named. same_as: a claim that
+    gives the same quantity in other words, and so has the same verdict; fact: what it says, in
+    words, where several claims say it. decimals: as the number was written, where YAML drops its
+    zeros; of: of how many images it is a share, or the claim that gives these. only_at: scopes
+    outside which it is not judged; contradicted_only_at: scopes outside which it may fail, but is
+    not contradicted; needs: what a study must have for the tests, in words."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    id: Annotated[str, Field(pattern=ID)]
     statement: Text
     claimed: float | None = None
     unit: Unit | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] | None = None
+    of: Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=ID)] | None = None
+    same_as: Annotated[str, Field(pattern=ID)] | None = None
+    fact: Text | None = None
     only_at: list[str]
     contradicted_only_at: list[str] = []
     needs: Text | None = None
-    tests: list[Test]
+    tests: list[Test] = []
+    readings: dict[Text, Annotated[list[Test], Field(min_length=1)]] = {}
+    beside: Beside | None = None
+
+    @property
+    def read(self) -> dict[str, list[Test]]:
+        """The tests by reading, the one that decides first; "" where there is one alone."""
+        return self.readings or {"": self.tests}
 
     @model_validator(mode="after")
     def _complete(self):
-        if not self.tests and not self.needs:
+        if self.tests and self.readings:
+            raise ValueError("give tests or readings, not both")
+        if not self.tests and not self.readings and not self.needs:
             raise ValueError("give tests, or what they would need (needs)")
         if (self.claimed is None) != (self.unit is None):
             raise ValueError("claimed and unit belong together")
-        for test in self.tests:
-            self._check(test)
+        if self.claimed is None and (self.of or self.decimals is not None):
+            raise ValueError("of and decimals belong to a claimed number")
+        for tests in self.read.values():
+            for test in tests:
+                self._check(test, alone=len(tests) == 1)
         return self
 
-    def _check(self, test: Test) -> None:
-        if len(self.tests) > 1 and not test.what:
+    def _check(self, test: Test, alone: bool) -> None:
+        if not alone and not test.what:
             raise ValueError(f"{test.measured}: with several tests each needs 'what'")
         if not test.of_text and not (test.unit or self.unit):
             raise ValueError(f"{test.measured}: no unit")
@@ -253,7 +293,9 @@ class Claim(Entry):
             raise ValueError(f"{test.measured}: a tolerance needs the claimed number, in its unit")
         beyond = test.contradicted_if
         if beyond and not (
-            beyond.above is not None
+            isinstance(beyond.above, str)
+            or isinstance(beyond.below, str)
+            or beyond.above is not None
             and beyond.above >= self.claimed + test.tolerance
             or beyond.below is not None
             and beyond.below <= self.claimed - test.tolerance
@@ -270,11 +312,17 @@ class Scope(Entry):
 
 
 class Claims(Entry):
-    """The file: what the earlier study was, scopes by name, and the claims."""
+    """The file: what the earlier study was, scopes by name, and the claims.
+
+    candidates: arms by the arm in whose place each claim is judged again; identities: what must
+    hold among the claimed numbers by arithmetic, such as "net-gain = corrected - regressed" (see
+    lib.report.arithmetic)."""
 
     about: Text | None = None
     scopes: dict[str, Scope] = {}
+    candidates: dict[config.Name, Annotated[list[config.Name], Field(min_length=1)]] = {}
     claims: Annotated[list[Claim], Field(min_length=1)]
+    identities: list[Annotated[str, Field(pattern=IDENTITY)]] = []
 
     @field_validator("claims")
     @classmethod
@@ -292,14 +340,35 @@ class Claims(Entry):
                     f"{claim.id}: no scope is called {', '.join(unknown)}; there are: "
                     f"{', '.join(scopes)}"
                 )
+            for word, other in (("same_as", claim.same_as), ("of", claim.of)):
+                if isinstance(other, str) and (other == claim.id or other not in names):
+                    raise ValueError(f"{claim.id}: {word}: no other claim is called {other}")
         return claims
+
+    @field_validator("identities")
+    @classmethod
+    def _of_numbers(cls, identities, info):
+        claims = {claim.id: claim for claim in info.data.get("claims", [])}
+        left = [identity.split(" = ")[0] for identity in identities]
+        for identity in identities if claims else []:
+            for name in re.findall(r"[^\s]+", identity):
+                if re.search("[a-z]", name) and (
+                    name not in claims or claims[name].claimed is None
+                ):
+                    raise ValueError(f"'{identity}': no claimed number is called {name}")
+        twice = sorted({name for name in left if left.count(name) > 1})
+        if twice:
+            raise ValueError(f"on the left twice: {', '.join(twice)}")
+        return identities
 
 
 def read_claims(path: str) -> Claims | None:
     """The claims of a study, or None when `path` is "". Raises ParameterError with one line for
     every mistake."""
     return (
-        config.read_entries(path, Claims, config.entry_words(Claims, Scope, Claim, Test, Bound))
+        config.read_entries(
+            path, Claims, config.entry_words(Claims, Scope, Claim, Test, Beside, Bound)
+        )
         if path
         else None
     )

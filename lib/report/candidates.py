@@ -1,0 +1,194 @@
+"""Which arm an earlier study may have had in place of the one that it names: each claim about it
+judged again on a candidate, and an explanation that is named by a rule stated beforehand.
+
+The rule: a candidate is named if it brings out at least MOST of the claimed numbers and the arm
+itself at most LEAST of them, of at least FEWEST numbers. Numbers that follow from other claimed
+ones are not counted there. Several may be named: the claims are then consistent with each."""
+
+import re
+
+import pandas as pd
+
+from lib.base.text import escape, listed, name, plural
+from lib.report.arithmetic import derived
+from lib.report.claims import _STEP, Claim, Claims
+
+MOST, LEAST, FEWEST = 2 / 3, 1 / 3, 6
+# what of results.json is about one arm or about the images, and is there for every arm
+OF_ARMS = {
+    "compare": (
+        "before",
+        "after",
+        "arms",
+        "histories",
+        "rejection",
+        "reject_below",
+        "target_risk",
+        "promises",
+        "confident_errors",
+        "scores",
+        "ablation",
+    ),
+    "failures": ("test_images", "arms", "known", "labels"),
+    "gradcam": ("score",),
+}
+SCORE = "gradcam.score"  # the diagnosis's, of no arm
+
+
+def named(stated: Claims | None, results: dict) -> list[str]:
+    """The candidates for the arm before whose numbers this study has."""
+    compare = results.get("compare") or {}
+    there = compare.get("candidates") or {}
+    wanted = stated.candidates.get(compare.get("before"), []) if stated else []
+    return [arm for arm in wanted if arm in there]
+
+
+def absent(stated: Claims | None, results: dict) -> list[str]:
+    """The candidates of the file that this study cannot try: no arms of it, or of another arm than
+    the one before."""
+    tried = named(stated, results)
+    wanted = [arm for arms in stated.candidates.values() for arm in arms] if stated else []
+    return [arm for arm in dict.fromkeys(wanted) if arm not in tried]
+
+
+def in_place(results: dict, candidate: str) -> dict:
+    """results.json as it would be, had `candidate` been the arm before; without what its networks
+    would have to be asked for."""
+    compare, before = results["compare"], results["compare"]["before"]
+    parts = {
+        part: {key: results[part][key] for key in keys if key in (results.get(part) or {})}
+        for part, keys in OF_ARMS.items()
+    }
+    parts["compare"] |= compare["candidates"][candidate]
+    return _renamed(results | parts, before, candidate)
+
+
+def _renamed(value, before: str, candidate: str):
+    """The same with the candidate's entries under the name of the arm before."""
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if key != before}
+        kept |= {before: value[candidate]} if candidate in value else {}
+        return {key: _renamed(item, before, candidate) for key, item in kept.items()}
+    if isinstance(value, list):
+        kept = [one for one in value if not (isinstance(one, dict) and one.get("arm") == before)]
+        kept += [
+            one | {"arm": before}
+            for one in kept
+            if isinstance(one, dict) and one.get("arm") == candidate
+        ]
+        return [_renamed(one, before, candidate) for one in kept]
+    return value
+
+
+def concerns(claim: Claim, results: dict, candidate: str) -> bool:
+    """Whether a claim is about the arm before or the change from it, and does not itself speak of
+    the candidate."""
+    compare = results["compare"]
+    paths = [path for tests in claim.read.values() for test in tests for path in _paths(test)]
+    steps = {step for path in paths for step, _ in re.findall(_STEP, path)}
+    if candidate in steps or not paths:
+        return False
+    before = compare["before"]
+    own = any(step == before or step.startswith(f"{before} ") for step in steps)
+    change = set(compare["candidates"][candidate]) - {"cases"}
+    return own or any(
+        path.startswith(tuple(f"compare.{key}" for key in change))
+        or (path.startswith("gradcam.") and not path.startswith(SCORE))
+        for path in paths
+    )
+
+
+def _paths(test) -> list[str]:
+    sizes = [size for size in (test.count_of, test.share_of, test.minus_of) if size]
+    return [test.measured, *([test.minus] if test.minus else []), *" * ".join(sizes).split(" * ")]
+
+
+def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts: tuple) -> dict:
+    """How many claimed numbers each arm brings out, and what they are consistent with.
+
+    judged: lib.report.ledger.judge's table; verdicts: what it calls reproduced and untested.
+    `candidates`: {arm before or candidate: {numbers, reproduced, independent: {numbers,
+    reproduced}}}; `consistent_with`: candidates by the rule; `only`: {arm: ids of claims that it
+    alone brings out}; `untried`: `absent`. All claims counted are judged for every arm."""
+    arms, untried = named(stated, results), absent(stated, results)
+    if not arms:
+        return {"candidates": {}, "consistent_with": [], "only": {}, "untried": untried}
+    reproduced, untested = verdicts
+    of_arms = {results["compare"]["before"]: judged["verdict"]} | {
+        arm: judged[f"{arm} verdict"] for arm in arms
+    }
+    table = pd.DataFrame(of_arms).set_axis(judged["id"])
+    table = table[~table.isna().any(axis=1) & ~table.eq(untested).any(axis=1)].eq(reproduced)
+    numbers = {claim.id for claim in stated.claims if claim.claimed is not None}
+    counted = table[table.index.isin(numbers)]
+    independent = counted[~counted.index.isin(derived(stated))]
+    return {
+        "candidates": {
+            arm: _counts(counted[arm]) | {"independent": _counts(independent[arm])}
+            for arm in (table if len(counted) else [])
+        },
+        "consistent_with": _consistent(independent, arms),
+        "only": {arm: _alone(table, arm) for arm in table},
+        "untried": untried,
+    }
+
+
+def _counts(reproduced: pd.Series) -> dict:
+    return {"numbers": len(reproduced), "reproduced": int(reproduced.sum())}
+
+
+def _consistent(independent: pd.DataFrame, arms: list[str]) -> list[str]:
+    share = independent.mean()
+    if len(independent) < FEWEST or share.drop(arms).iloc[0] > LEAST:
+        return []
+    return [arm for arm in arms if share[arm] >= MOST]
+
+
+def _alone(table: pd.DataFrame, arm: str) -> list[str]:
+    others = table.drop(columns=arm).any(axis=1)
+    return table.index[table[arm] & ~others].tolist()
+
+
+def explanation(found: dict, claims: dict) -> str:
+    """What the report says of `explain`; claims: results.json's, by id. "" without candidates."""
+    counts = found["candidates"]
+    if not counts:
+        return ""
+    before, *arms = counts
+    parts = [f"{counts[arm]['reproduced']} with {name(arm)}" for arm in arms]
+    text = (
+        f"Of {plural(counts[before]['numbers'], 'number')} that it gives of {name(before)} and of "
+        f"the change from it, {counts[before]['reproduced']} come out here, and {listed(parts)} in "
+        "its place. "
+    )
+    if not found["consistent_with"]:
+        return text + _not_named(found, before)
+    fitting = [name(arm) for arm in found["consistent_with"]]
+    arms_text = f"the arm{'s' * (len(fitting) > 1)} {listed(fitting)}"
+    text += f"**The claims are consistent with {arms_text} in place of {name(before)}.** "
+    against = [f"“{escape(claims[one]['statement'].rstrip('.'))}”" for one in found["only"][before]]
+    if against:
+        text += f"Against it: with {name(before)} alone comes out {listed(against)}. "
+    return text
+
+
+def _not_named(found: dict, before: str) -> str:
+    independent = found["candidates"][before]["independent"]
+    if independent["numbers"] < FEWEST:
+        return f"Fewer than {FEWEST} are independent: no explanation is named. "
+    return "By the rule stated beforehand that names no explanation. "
+
+
+def rule_text(found: dict) -> str:
+    """By what rule an explanation is named, and which candidates were not tried; "" without."""
+    untried = listed([name(arm) for arm in found["untried"]])
+    text = f"Named as candidates, but not to be tried in this study: {untried}. " * bool(untried)
+    return (text + _rule() * bool(found["candidates"])).strip()
+
+
+def _rule() -> str:
+    return (
+        "An explanation is named by a rule stated beforehand: with it at least two thirds of the "
+        "claimed numbers come out and without it at most one third, of six numbers or more, those "
+        "left out that follow from others by arithmetic."
+    )

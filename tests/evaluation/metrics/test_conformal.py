@@ -1,0 +1,89 @@
+"""Conformal sets: the rank by hand, exact coverage over exchangeable draws, a plain loop, words."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from synthetic import run
+
+from lib.base import artefacts
+from lib.evaluation.metrics import conformal
+
+
+@pytest.mark.parametrize(
+    "images, level, expected",
+    [(9, 0.9, 9), (10, 0.9, 10), (19, 0.9, 18), (19, 0.95, 19), (18, 0.95, 19), (5000, 0.95, 4751)],
+)
+def test_the_rank_counts_the_new_image_too(images, level, expected):
+    exact = -(-(images + 1) * Fraction(str(level)) // 1)
+    assert conformal.rank(images, level) == expected == exact
+
+
+def test_too_few_images_have_no_limit_and_the_fewest_are_known():
+    assert [conformal.rows_needed(level) for level in (0.5, 0.9, 0.95, 0.99)] == [1, 9, 19, 99]
+    scores = np.arange(19) / 19
+    assert conformal.limit(scores[:18], 0.95) is None
+    assert conformal.limit(scores[::-1], 0.95) == scores[18]
+    assert conformal.limit(scores, 0.9) == scores[17]
+
+
+def test_over_exchangeable_draws_the_coverage_is_the_promised_one():
+    """Of n + 1 scores without ties the left-out one is at most the rank-th of the others in exactly
+    rank of n + 1 cases."""
+    scores = np.random.default_rng(0).random(20)
+    covered = [
+        scores[out] <= conformal.limit(np.delete(scores, out), 0.9) for out in range(len(scores))
+    ]
+    assert np.sum(covered) == conformal.rank(19, 0.9) == 18
+
+
+def test_sets_are_those_of_a_plain_loop(monkeypatch):
+    test = run(0, images=40, classes=6).test
+    monkeypatch.setattr(artefacts, "CELLS", 6 * 7)
+    size, holds = conformal.sets(test.logits, test.labels, 0.8)
+    for row, label, of_row, held in zip(test.logits, test.labels, size, holds):
+        chosen = [k for k, p in enumerate(softmax(row.astype(float))) if 1 - p <= 0.8]
+        assert (of_row, held) == (len(chosen), label in chosen)
+
+
+def test_what_chance_allows_is_what_draws_show():
+    generator, images, calibrated = np.random.default_rng(1), 200, 50
+    scores = generator.random((4000, calibrated + images))
+    limits = np.sort(scores[:, :calibrated], 1)[:, conformal.rank(calibrated, 0.9) - 1]
+    coverage = np.mean(scores[:, calibrated:] <= limits[:, None], 1)
+    low, high = conformal.allowed(images, calibrated, 0.9)
+    assert np.mean((low <= coverage) & (coverage <= high)) == pytest.approx(0.95, abs=0.015)
+
+
+def test_numbers_of_arms_levels_and_seeds():
+    trained = {"a": {0: run(0), 1: run(1)}, "b": {0: run(2, signal=0.0)}}
+    numbers = conformal.set_numbers(trained)
+    assert [(row["level"], row["arm"]) for row in numbers] == [
+        (0.9, "a"),
+        (0.9, "b"),
+        (0.95, "a"),
+        (0.95, "b"),
+    ]
+    a90, b90, a95, _ = numbers
+    assert a90["coverage"]["n"] == 2 and a95["size"]["mean"] > a90["size"]["mean"]
+    assert b90["size"]["mean"] > a90["size"]["mean"]  # a network that knows nothing
+    view = conformal.sets_view(numbers)
+    assert view["promised"].tolist() == ["90%", "90%", "95%", "95%"]
+    assert " ± " in view["covered"][0] and " to " in view["chance allows"][0]
+
+
+def test_a_network_that_is_worse_on_test_misses_its_promise():
+    good, bad = run(0), run(0, signal=0.0)
+    mixed = type(good)(good.path, good.info, good.history, good.val, bad.test)
+    (row,) = conformal.set_numbers({"a": {0: mixed}}, [0.9])
+    assert row["outcome"] == "missed" and row["coverage"]["mean"] < row["allowed_low"]
+
+
+def test_few_validation_images_are_told_in_words():
+    few = run(0, images=12)
+    numbers = conformal.set_numbers({"a": {0: few}})
+    assert numbers[0]["coverage"] is not None
+    assert numbers[1]["coverage"] is None
+    assert numbers[1]["note"] == "95% needs 19 validation images or more; there are 12"
+    assert conformal.sets_view(numbers)["covered"][1] == numbers[1]["note"]
