@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from parameters import parameters_cell
 from small_runs import SETTINGS
@@ -58,6 +59,7 @@ def shown(stage: str, **values) -> str:
     show."""
     (notebook,) = artefacts.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
     names, said = parameters_cell(stage) | values, []
+    InteractiveShell.instance()  # to which the cells display
     for cell in nbformat.read(notebook, 4).cells:
         if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
             with capture_output() as captured:
