@@ -9,9 +9,10 @@ SMALL = 64  # pixels of a side up to which the stem keeps every one of them
 
 
 class EverySecond(nn.Conv2d):
-    """A 1x1 convolution of stride 2, (N, C, h, w) to (N, D, h/2, w/2), of every second pixel: below
-    8 channels oneDNN's gradient of the usual one writes beyond its memory where there is no AVX-512,
-    and the process ends."""
+    """A 1x1 convolution of stride 2, (N, C, h, w) to (N, D, h/2, w/2), of every second pixel.
+
+    Below 8 channels oneDNN's gradient of the usual one writes beyond its memory where there is no
+    AVX-512, and the process ends."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lib.base import config
-from lib.data import dataset
+import pandas as pd
+import torch
+from torch import nn
+
+from lib.base import artefacts, config
+from lib.base.errors import ParameterError
+from lib.data import augment, dataset
 from lib.data.dataset import Splits
 from lib.evaluation import failures, summary
+from lib.report import style
 from lib.training import record
 from lib.training.record import Run
 
@@ -15,20 +21,54 @@ from lib.training.record import Run
 @dataclass(frozen=True)
 class Study:
     """What the stages after training share. `p` are the stage's checked parameters, `folder` is
-    where the study's results lie."""
+    where the study's results lie. What is read or computed is so once, when it is first asked for.
+    """
 
     p: config.View
     folder: Path
 
+    @property
+    def pair(self) -> tuple[str, ...]:
+        """The arms that are looked at closely: before and after, or the one that there is."""
+        return self.p.pair
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that the arms of the pair have in common."""
+        return self.p.seeds
+
     @cached_property
     def runs(self) -> dict[str, dict[int, Run]]:
-        """All runs, runs[arm][seed]."""
-        return record.load_runs(self.p.runs, self.p.arms)
+        """All runs, runs[arm][seed]: of the pair's arms those of `seeds`, and of every other arm
+        those as well, if it has some of them. Raises ParameterError for a pair without a common
+        seed, ArtefactError for a run that is missing."""
+        if not self.seeds:
+            raise ParameterError(f"arms: {' and '.join(self.pair)} have no seed in common")
+        kept = {
+            arm: [seed for seed in self.seeds if seed in seeds] or seeds
+            for arm, seeds in self.p.arms.items()
+        }
+        return record.load_runs(self.p.runs, kept)
 
     @cached_property
     def first(self) -> dict[str, Run]:
         """Each arm's run of its first seed: the one whose images are looked at."""
         return {arm: next(iter(of_seeds.values())) for arm, of_seeds in self.runs.items()}
+
+    @property
+    def compared(self) -> dict[str, Run]:
+        """The first run of each arm of the pair."""
+        return {arm: self.first[arm] for arm in self.pair}
+
+    @property
+    def parameters(self) -> dict[str, dict]:
+        """The training's parameters of each arm that has all `seeds`, and no others: of such arms a
+        difference can be paired by seed."""
+        return {
+            arm: run.info["params"]
+            for arm, run in self.first.items()
+            if list(self.runs[arm]) == self.seeds
+        }
 
     @cached_property
     def splits(self) -> Splits:
@@ -37,22 +77,57 @@ class Study:
         return dataset.load_for(info["params"], info["data_digest"])
 
     @cached_property
-    def tables(self) -> dict:
+    def models(self) -> dict[str, nn.Module]:
+        """The networks of `compared`, in eval mode; raises ArtefactError where none was kept."""
+        classes = len(self.splits.class_names)
+        return {arm: record.load_model(run, classes) for arm, run in self.compared.items()}
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
         """Each arm's test predictions, a row an image: lib.evaluation.failures.test_table."""
         return {arm: failures.test_table(run, self.splits) for arm, run in self.first.items()}
 
-    @property
-    def pair(self) -> tuple[str, ...]:
-        """The arms that are looked at closely: before and after, or the one that there is."""
-        return self.p.pair
+    @cached_property
+    def selection(self) -> pd.DataFrame:
+        """The images that notebook 02 chose to look at, a row each."""
+        return failures.read_selection(self.folder)
+
+    def looked_at(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The pictures of `selection`, uint8 (N, 3, h, w), as the networks take them, float32, and
+        their true class and the one that is held against it, int64 (N,)."""
+        images = self.splits.test.images[self.selection["position"]]
+        inputs = augment.normalise(images, self.splits.mean, self.splits.std)
+        return images, inputs, *failures.class_pair(self.selection, self.splits)
+
+    def keep(self, name: str, table: pd.DataFrame) -> None:
+        """Write tables/<name>.csv without showing it."""
+        artefacts.write_table(self.folder / "tables" / f"{name}.csv", table)
+
+    def keep_maps(self, maps: dict[str, torch.Tensor]) -> None:
+        """Write the maps of each arm, maps.npz."""
+        arrays = {arm: of_arm.numpy() for arm, of_arm in maps.items()}
+        artefacts.write_arrays(self.folder / "maps.npz", **arrays)
 
     def write(self, stage: str, numbers: dict) -> None:
         """Write a stage's numbers, from which the report reads them."""
         summary.write_numbers(self.folder, stage, numbers)
 
+    def collect(self, numbers: dict) -> dict:
+        """Join `numbers` with those of all stages into results.json, and return them."""
+        return summary.collect(self.folder, numbers)
+
 
 def open_study(stage: str, names: dict) -> Study:
-    """The study that a notebook's `parameters` cell names; `names` is its `globals()`. Raises
-    ParameterError for parameters that are wrong."""
+    """The study that a notebook's `parameters` cell names; `names` is its `globals()`. Figures have
+    the report's style from here on. Raises ParameterError for parameters that are wrong."""
     p = config.from_notebook(stage, names)
+    style.apply(p.arms)
+    torch.set_num_threads(1)  # another stage runs beside this one, and arms side by side
     return Study(p, summary.folder(p))
+
+
+def open_run(names: dict) -> config.Train:
+    """The parameters of the run that notebook 01's `parameters` cell names, in the same way."""
+    p = config.from_notebook("train", names)
+    style.apply()
+    return p

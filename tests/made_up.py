@@ -8,12 +8,12 @@ import pandas as pd
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from parameters import parameters_cell
 from synthetic import FINGERPRINT, PARAMS
 
 from lib.base import artefacts
 from lib.data import dataset
 from lib.model import resnet18
-from lib.pipeline.execute import defaults
 from lib.training import record
 
 NOTEBOOKS = artefacts.ROOT / "notebooks"
@@ -181,7 +181,7 @@ def play(notebook: str, values: dict) -> nbformat.NotebookNode:
         if cell.cell_type != "code":
             continue
         if "parameters" in cell.metadata.get("tags", []):
-            given = defaults(NOTEBOOKS / f"{notebook}.ipynb") | values
+            given = parameters_cell(notebook[3:]) | values
             cell.source = "\n".join(f"{name} = {value!r}" for name, value in given.items())
         with capture_output() as captured:
             result = shell.run_cell(cell.source)
@@ -224,12 +224,11 @@ def report(
         "study": "made-up",
         "outputs": str(folder),
         "runs": str(folder / "runs"),
-        "arms": list(arms),
-        "seeds": list(seeds),
+        "arms": {arm: list(seeds) for arm in arms},
         "before": list(arms)[0],
         "after": [*arms, ""][1],
     }
     values = {**STAGES, "02_failures": STAGES["02_failures"] | {"cases": cases}}
     played[:] = [play(stage, view | more | stages.get(stage, {})) for stage, more in values.items()]
-    played.append(play("05_report", view | {"title": title, "claims": "", "conditions": ""}))
+    played.append(play("05_report", view | {"title": title, "claims": "", "conditions": []}))
     return played[-1]

@@ -1,10 +1,12 @@
 """Execute committed notebooks in place, at their defaults: python tools/refresh.py NOTEBOOK...
 
-What is written is the same, byte for byte, when nothing has changed.
+Their parameters are those of the study smoke, written anew with the fields' descriptions. What is
+written is the same, byte for byte, when nothing has changed.
 """
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -12,7 +14,24 @@ from nbclient import NotebookClient
 from traitlets.config import Config
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib.base import artefacts  # noqa: E402
+from lib.base import artefacts, study_file  # noqa: E402
+from lib.base.config import STAGES  # noqa: E402
+
+
+def parameters_cell(stage: str) -> str:
+    """A line for each parameter: its value in the study smoke, and what it means."""
+    smoke = study_file.read("smoke")
+    p = (
+        study_file.train(smoke, "baseline", 0, "outputs")
+        if stage == "train"
+        else study_file.view(smoke, stage, "outputs", runs="released/smoke")
+    )
+    lines = []
+    for name, field in STAGES[stage].model_fields.items():
+        line = f"{name} = {getattr(p, name)!r}".replace("'", '"')
+        whole, fits = f"{line}  # {field.description}", textwrap.wrap(field.description, 98)
+        lines += [whole] if len(whole) <= 100 else [*(f"# {part}" for part in fits), line]
+    return "\n".join(lines)
 
 
 def refresh(path: Path) -> bool:
@@ -20,6 +39,10 @@ def refresh(path: Path) -> bool:
     file changed."""
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
+    stage = path.stem.partition("_")[2]
+    for cell in notebook.cells if stage in STAGES else ():
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source = parameters_cell(stage)
     NotebookClient(
         notebook,
         kernel_name="python3",

@@ -44,15 +44,15 @@ class Stage(BaseModel):
 
     # guard: strict-parameters
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-    study: Name
-    outputs: Place
+    study: Name = Field(description="name of the study")
+    outputs: Place = Field(description="folder of all studies")
 
 
 class Train(Stage):
     """One run: one arm, one seed."""
 
-    arm: Name
-    seed: Seed
+    arm: Name = Field(description="name of the arm")
+    seed: Seed = Field(description="of the weights, the order, the augmentation and the mixing")
     data: Literal["phantom", "cifar10", "cifar100", "folder"] = Field(
         description="phantom (drawn), cifar10, cifar100, or folder (own pictures, docs/data.md)"
     )
@@ -170,10 +170,12 @@ class View(Stage):
     `before` is the arm whose failures are looked at, `after` the one that is held against it: "" in
     a study of one arm."""
 
-    runs: Place
-    arms: Annotated[dict[Name, Seeds], Field(min_length=1)]
-    before: Name
-    after: NameOrNone
+    runs: Place = Field(description="folder that holds <arm>/seed-<n>")
+    arms: Annotated[dict[Name, Seeds], Field(min_length=1)] = Field(
+        description="each arm's seeds, in the order of the tables"
+    )
+    before: Name = Field(description="the arm whose failures are looked at")
+    after: NameOrNone = Field(description='the arm that is held against it, "" with one arm')
 
     @field_validator("before", "after")
     @classmethod

@@ -25,7 +25,7 @@ from lib.base.artefacts import locked
 from lib.base.errors import Error, LockedError, ParameterError, StoppedError, TrainingError
 from lib.base.study_file import Study
 from lib.data import augment, dataset
-from lib.training import cuda_graph, loop, machine, record
+from lib.training import cuda_graph, loop, record
 from lib.training.loop import line, peak_memory
 
 
@@ -55,34 +55,18 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
         splits = load(
             p.data, p.root, p.image_size, p.train_size, p.val_size, p.test_size, p.data_seed
         )
-        machine.set_deterministic(p.threads)
-        device = machine.choose_device(p.device)
-        precision = machine.choose_precision(p.precision, device)
-        fingerprint = machine.fingerprint(device, precision, p.data)
-        key = record.key(p, splits.digest)
-        if record.finished(folder, key):
+        setting = record.set_up(p, splits)
+        if record.finished(folder, setting.key):
             print(f"{name}  finished before", flush=True)
             return "finished"
         if time.monotonic() + longest > deadline:
             return "left"
-        proof, state = (
-            augment.proof(splits, p.seed, p.augment, cutout_size=p.cutout_size),
-            loop.start(p, splits, folder, device, precision, key),
-        )
-        with signals.deferred() as asked_to_stop:
-            while state.epoch < p.epochs:
-                row = loop.train_epoch(state, progress=lambda steps: until(steps, deadline))
-                row |= loop.evaluate(state)
-                loop.finish_epoch(state, row)
-                artefacts.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
-                print(f"{name}  {line(row, p.epochs, peak_memory(device))}", flush=True)
-                if asked_to_stop():
-                    loop.save(state)
-                    raise StoppedError(
-                        f"stopped on request after epoch {state.epoch}; saved: the same command "
-                        "goes on there"
-                    )
-        run = record.publish(state, fingerprint, proof)
+        proof = augment.proof(splits, p.seed, p.augment, cutout_size=p.cutout_size)
+        state = record.begin(p, splits, setting)
+        for row in loop.epochs(state, progress=lambda steps: until(steps, deadline)):
+            artefacts.write_table(folder / record.HISTORY_SO_FAR, pd.DataFrame(state.history))
+            print(f"{name}  {line(row, p.epochs, peak_memory(state.device))}", flush=True)
+        run = record.publish(state, setting.fingerprint, proof)
     print(
         f"{name}  finished: test accuracy {run.info['test_accuracy']:.2%}, "
         f"{run.info['training_seconds']:.0f} s of training",

@@ -3,4 +3,5 @@
 (the diagnosis), `comparison` (arms, ablation), `confidence` (calibration, rejection), `robustness`
 (corruptions), `claims`, `judgement`, `ledger` and `conditions` (what is judged; `arithmetic` and
 `candidates` ask whether an earlier study's numbers agree, and which arm they fit), `provenance`
-(where it comes from). `style`, `pictures` and `exhibits` draw and keep."""
+(where it comes from). `chapters` puts them in order. `style`, `pictures` and `exhibits` draw and
+keep; `show` has the exhibits that the notebooks make."""

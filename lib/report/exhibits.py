@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import display
+from IPython.display import Markdown, display
 
 from lib.base import artefacts
 from lib.base.text import readable
@@ -15,6 +15,12 @@ from lib.base.text import readable
 FOLDED, PRINTED = 200, 100  # rows of a figure's data and of a table that a report shows
 # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
 PIXELS_PER_INCH = 192
+
+
+def show_text(text: str) -> None:
+    """Display sentences in Markdown; nothing where there are none."""
+    if text:
+        display(Markdown(text))
 
 
 def show_figure(
@@ -64,8 +70,21 @@ def show_table(
     formats: dict | None = None,
     view: pd.DataFrame | None = None,
 ) -> None:
-    """Keep a table as <folder>/tables/<name>.csv, in full precision, and display it, or `view` in
-    its place.
+    """Keep a table as `keep_table` does, and display it."""
+    keep_table(table, name, caption, folder, formats, view)
+    replay(folder, "tables", name)
+
+
+def keep_table(
+    table: pd.DataFrame,
+    name: str,
+    caption: str,
+    folder,
+    formats: dict | None = None,
+    view: pd.DataFrame | None = None,
+) -> None:
+    """Keep a table as <folder>/tables/<name>.csv, in full precision, for `replay`, which displays
+    it, or `view` in its place.
 
     formats: column to a format such as "{:.1%}" or a function.
     """
@@ -77,9 +96,8 @@ def show_table(
         "text/html": as_html(shown.head(PRINTED), formats),
         "text/plain": f"<Table: {len(table)} rows>",
     }
-    _keep(
-        place / f"{name}.json", bundle, {"text/html": {"caption": caption, "label": f"tab-{name}"}}
-    )
+    metadata = {"text/html": {"caption": caption, "label": f"tab-{name}"}}
+    artefacts.write_json(place / f"{name}.json", {"data": bundle, "metadata": metadata})
 
 
 def replay(folder, kind: str, name: str) -> None:

@@ -3,22 +3,37 @@ TensorBoard on request), and the report's sentences on the study as a whole: wha
 was trained, what fails, and its limits.
 """
 
+import os
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import display
+from tqdm.auto import tqdm
 
 from lib.base import artefacts
 from lib.base.text import count, escape, listed, name, percent, plural, readable, see, signed, start
 from lib.model import SMALL
 from lib.report import style
 from lib.report.comparison import accuracy, ranking, sure_and_wrong
+from lib.report.exhibits import show_figure
 from lib.training import record
 from lib.training.loop import State, line, peak_memory
 
+# A notebook that nobody looks at prints, and draws nothing; both are asked for in the environment.
+HEADLESS, TENSORBOARD = (
+    bool(os.environ.get(f"REPORT_{word}")) for word in ("HEADLESS", "TENSORBOARD")
+)
 
-def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[[dict], None]:
+
+def progress(steps):
+    """A bar over an epoch's steps that goes away with it."""
+    return tqdm(steps, disable=HEADLESS, leave=False)
+
+
+def follow(
+    state: State, headless: bool = HEADLESS, tensorboard: bool = TENSORBOARD
+) -> Callable[[dict], None]:
     """A function to be given each epoch's row, after it has joined the history.
 
     The history so far is `history.part.csv`, as an earlier run that is finished may still own
@@ -41,6 +56,19 @@ def follow(state: State, headless: bool, tensorboard: bool = False) -> Callable[
             writer.flush()
 
     return show
+
+
+def show_curves(run: record.Run) -> None:
+    """The curves of a finished run, kept in its folder."""
+    params = run.info["params"]
+    milestones = params["milestones"]
+    show_figure(
+        style.training_curves(run.history, milestones)[0].figure,
+        "training",
+        **style.training(params["arm"], run.history, milestones),
+        folder=run.path,
+        data=run.history,
+    )
 
 
 def _writer(folder):

@@ -5,6 +5,7 @@ import math
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -272,6 +273,24 @@ def finish_epoch(state: State, row: dict) -> None:
     reset_totals(state)
     if time.monotonic() - state.saved > CHECKPOINT_SECONDS:
         save(state)
+
+
+def epochs(state: State, progress=iter) -> Iterator[dict]:
+    """Train the run to its end and yield the row of each epoch once it is finished; `progress` is
+    `train_epoch`'s.
+
+    Asked to stop, it saves after the epoch, whose row was yielded, and raises StoppedError."""
+    with signals.deferred() as asked_to_stop:
+        while state.epoch < state.params.epochs:
+            row = train_epoch(state, progress) | evaluate(state)
+            finish_epoch(state, row)
+            yield row
+            if asked_to_stop():
+                save(state)
+                raise StoppedError(
+                    f"stopped on request after epoch {state.epoch}; saved: the same command goes "
+                    "on there"
+                )
 
 
 def save(state: State) -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from lib.base import artefacts, code
@@ -240,6 +242,31 @@ def key(params, data_digest: str) -> str:
     # a precision that is asked for is part of the training; "auto" is any machine's own
     wanted = content(params.model_dump()) | {"precision": params.precision}
     return artefacts.digest({"params": wanted, "data": data_digest, "code": deciding})
+
+
+class Setting(NamedTuple):
+    """How a run is trained on this machine, and what it is known by."""
+
+    device: torch.device
+    precision: str
+    fingerprint: dict
+    key: str
+
+
+def set_up(params, splits) -> Setting:
+    """Make this process deterministic, choose device and arithmetic, and name the run that these
+    parameters and data make. Raises ValueError for a device or a precision that is not there."""
+    machine.set_deterministic(params.threads)
+    device = machine.choose_device(params.device)
+    precision = machine.choose_precision(params.precision, device)
+    fingerprint = machine.fingerprint(device, precision, params.data)
+    return Setting(device, precision, fingerprint, key(params, splits.digest))
+
+
+def begin(params, splits, setting: Setting) -> loop.State:
+    """A new run in its folder, or the one that was interrupted there: lib.training.loop.start."""
+    place = folder(params)
+    return loop.start(params, splits, place, setting.device, setting.precision, setting.key)
 
 
 def finished(path: Path, run_key: str) -> Run | None:

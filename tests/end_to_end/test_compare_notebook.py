@@ -65,13 +65,12 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
         "study": "made-up",
         "outputs": str(folder),
         "runs": str(folder / "runs"),
-        "arms": arms,
-        "seeds": seeds,
+        "arms": dict.fromkeys(arms, seeds),
         "before": before,
         "after": after,
         "bootstrap_draws": 100,
     }
-    trained = record.load_runs(values["runs"], arms, seeds)
+    trained = record.load_runs(values["runs"], values["arms"])
     info, study = trained[before][seeds[0]].info, folder / "made-up"
     splits = dataset.load_for(info["params"], info["data_digest"])
     table = failures.test_table(trained[before][seeds[0]], splits)

@@ -49,7 +49,7 @@ def classes(number: int) -> list[str]:
 def check(report: Rendered, folder) -> None:
     """What holds of every report, whatever the study."""
     assert_nothing_runs_or_loads(report.page)
-    assert "training.finding(numbers)" in report.code.get_text()
+    assert "chapter.text(numbers)" in report.code.get_text()
     for text in report.texts:
         assert not re.search(r"\bnan\b|\bNone\b|<IPython|\[\]\(#", text)
     # each figure has an alternative text in both, and in HTML its data

@@ -1,7 +1,6 @@
 """Studies at the edge, through every stage after training: classes without a test image, and no
 error at all."""
 
-import ast
 import json
 import os
 import re
@@ -10,7 +9,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from IPython.display import Markdown
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from parameters import parameters_cell
 from small_runs import SETTINGS
@@ -56,29 +55,16 @@ def make_right(run) -> None:
 
 
 def shown(stage: str, **values) -> str:
-    """Run a notebook's cells in this process with other parameters; the Markdown that they end
-    in."""
+    """Run a notebook's cells in this process with other parameters; the Markdown that they
+    show."""
     (notebook,) = artefacts.ROOT.glob(f"notebooks/0*_{stage}.ipynb")
     names, said = parameters_cell(stage) | values, []
-    with capture_output():
-        for cell in nbformat.read(notebook, 4).cells:
-            if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
-                *statements, last = ast.parse(cell.source).body
-                shows = isinstance(last, ast.Expr)
-                exec(
-                    compile(
-                        ast.Module(statements if shows else [*statements, last], []),
-                        str(notebook),
-                        "exec",
-                    ),
-                    names,
-                )
-                value = (
-                    eval(compile(ast.Expression(last.value), str(notebook), "eval"), names)
-                    if shows
-                    else None
-                )
-                said.append(value.data if isinstance(value, Markdown) else "")
+    InteractiveShell.instance()  # to which the cells display
+    for cell in nbformat.read(notebook, 4).cells:
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
+            with capture_output() as captured:
+                exec(compile(cell.source, str(notebook), "exec"), names)
+            said += [output.data.get("text/markdown", "") for output in captured.outputs]
     return "\n".join(said)
 
 
@@ -89,7 +75,12 @@ def study(request, tmp_path_factory):
     outputs, before = tmp_path_factory.mktemp("outputs"), os.getcwd()
     for arm in ("baseline", "cutmix"):
         trained(outputs, arm, request.param)
-    values = {"study": "test", "outputs": str(outputs), "runs": str(outputs / "test"), "seeds": [5]}
+    values = {
+        "study": "test",
+        "outputs": str(outputs),
+        "runs": str(outputs / "test"),
+        "arms": {"baseline": [5], "cutmix": [5]},
+    }
     fewer = {
         "gradcam": {"shown": 1, "diagnosed": 1},
         "compare": {"bootstrap_draws": 100, "corruption_images": 0},

@@ -2,6 +2,8 @@
 hand."""
 
 import dataclasses
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from torchvision.transforms import v2
 from lib import cutmix
 from lib.base import random
 from lib.base.config import Train
+from lib.base.errors import StoppedError
 from lib.data import augment, dataset
 from lib.training import loop
 
@@ -76,6 +79,49 @@ def test_two_epochs_are_those_of_a_plain_loop(splits, tmp_path, monkeypatch):
         torch.testing.assert_close(
             state.model.state_dict()[name], tensor, rtol=1e-4, atol=1e-5, msg=name
         )
+
+
+def by_hand(state):
+    """All epochs of a run, taken one by one."""
+    for _ in range(state.params.epochs):
+        loop.finish_epoch(state, loop.train_epoch(state) | loop.evaluate(state))
+    return state
+
+
+def test_epochs_are_those_taken_one_by_one_and_each_row_is_told_when_it_is_in_the_history(
+    splits, tmp_path
+):
+    state, told = started(splits, tmp_path / "a", width=16), []
+    for row in loop.epochs(state):
+        assert state.history[-1] is row and state.epoch == row["epoch"]
+        told.append(row)
+    expected = by_hand(started(splits, tmp_path / "b", width=16))
+    times = {"seconds", "images_per_second"}
+    assert [{k: row[k] for k in row.keys() - times} for row in told] == [
+        {k: row[k] for k in row.keys() - times} for row in expected.history
+    ]
+    assert len(told) == state.params.epochs > 1 and list(loop.epochs(state)) == []
+    for one, other in zip(state.model.state_dict().values(), expected.model.state_dict().values()):
+        assert torch.equal(one, other)
+
+
+def test_asked_to_stop_between_two_epochs_it_saves_and_goes_on_there(splits, tmp_path):
+    state, before = started(splits, tmp_path, width=16), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(StoppedError, match="after epoch 1; saved"):
+        for _ in loop.epochs(state):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+    again = started(splits, tmp_path, width=16)
+    assert (again.epoch, again.step, len(again.history)) == (1, 0, 1)
+    assert [row["epoch"] for row in loop.epochs(again)] == list(range(2, again.params.epochs + 1))
+
+
+def test_left_early_it_gives_the_signals_back(splits, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyError):
+        for _ in loop.epochs(started(splits, tmp_path, width=16)):
+            raise KeyError("of who reads the rows")
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_learning_rate_is_that_of_multi_step_lr():

@@ -1,0 +1,211 @@
+"""The exhibits of notebook 04: the arms side by side, confidence, calibration, what changed image
+by image, rejection, the effects of factors, corrupted images."""
+
+import pandas as pd
+
+from lib.evaluation import ablation, changes, rejection, robustness, summary
+from lib.report import comparison as words
+from lib.report import confidence as of_confidence
+from lib.report import pictures, style
+from lib.report import robustness as of_corruptions
+from lib.report.exhibits import show_figure, show_table
+
+
+def training(here) -> None:
+    """The curves of every arm's training, a figure an arm."""
+    for arm, of_seeds in here.runs.items():
+        history = pd.concat([run.history for run in of_seeds.values()])
+        milestones = here.first[arm].info["params"]["milestones"]
+        colour = style.colours(here.p.arms)[arm]
+        show_figure(
+            style.training_curves(history, milestones, colour=colour)[0].figure,
+            f"training-{arm}",
+            **style.training(arm, history, milestones),
+            folder=here.folder,
+            data=history,
+        )
+
+
+def arms(here, numbers: dict[str, dict]) -> None:
+    """The arms side by side; numbers: arm to lib.evaluation.summary.arm_numbers."""
+    caption = words.arms(list(here.p.arms), here.seeds)
+    show_table(summary.arms_table(numbers), "arms", caption, here.folder)
+
+
+def change(here, paired: dict, numbers: dict[str, dict]) -> None:
+    """Every number's change; paired: lib.evaluation.changes.paired_numbers."""
+    show_table(
+        changes.changes_table(paired, numbers, here.pair),
+        "changes",
+        words.changes(*here.pair, here.seeds),
+        here.folder,
+        view=changes.changes_view(paired, numbers, here.pair),
+    )
+
+
+def cases(here, cases: pd.DataFrame) -> None:
+    """The images looked at, in both arms; cases: lib.evaluation.summary.cases_before_after."""
+    formats = words.case_formats(here.pair)
+    show_table(cases, "cases", words.cases(here.pair, here.seeds), here.folder, formats=formats)
+
+
+def confidence(here, numbers: dict[str, dict]) -> None:
+    """Confidence of wrong and of right predictions."""
+    sure = {arm: summary.confidences(of_seeds) for arm, of_seeds in here.runs.items()}
+    show_figure(
+        style.confidence_histograms(sure)[0].figure,
+        "confidence",
+        **words.confidence(numbers, here.seeds),
+        folder=here.folder,
+        data=summary.histogram(sure),
+    )
+
+
+def thresholds(here, counts: pd.DataFrame, deviations: pd.DataFrame) -> None:
+    """Errors made with at least each confidence; both: lib.evaluation.summary.errors_by_level."""
+    show_figure(
+        style.errors_by_threshold(counts, deviations).figure,
+        "thresholds",
+        **words.thresholds(counts, here.seeds),
+        folder=here.folder,
+        data=counts.reset_index(),
+    )
+
+
+def confident_errors(here, table: pd.DataFrame) -> None:
+    """Confident errors, among equally many predictions as well."""
+    view = summary.confident_errors_view(table)
+    caption = words.confident_errors(here.seeds)
+    show_table(table, "confident-errors", caption, here.folder, view=view)
+
+
+def calibration(here, numbers: dict[str, dict]) -> None:
+    """Calibration with and without temperature scaling."""
+    table, view = summary.calibration(numbers), summary.calibration_view(numbers)
+    caption = words.calibration_caption(here.seeds)
+    show_table(table, "calibration", caption, here.folder, view=view)
+
+
+def reliability(here, bins: dict[str, pd.DataFrame], numbers: dict[str, dict]) -> None:
+    """Accuracy against confidence; bins: arm to lib.evaluation.summary.reliability."""
+    show_figure(
+        of_confidence.reliability_figure(bins)[0, 0].figure,
+        "reliability",
+        **words.reliability_caption(numbers, here.seeds),
+        folder=here.folder,
+        data=pd.concat([table.assign(arm=arm) for arm, table in bins.items()]).round(4),
+    )
+
+
+def changed(here) -> list[str]:
+    """The pictures that one arm alone gets right, or none of the two, a gallery a kind; returns
+    their names."""
+    tables = [here.tables[arm] for arm in here.pair]
+    drawn = {kind: few for kind, few in pictures.most_confident(*tables).items() if len(few)}
+    for kind, few in drawn.items():
+        images = here.splits.test.images[few["position"]].numpy()
+        total = pictures.total(*tables, kind)
+        show_figure(
+            pictures.failure_gallery(images, pictures.titles(few)),
+            kind.replace(" ", "-"),
+            **words.gallery(kind, few, total, here.pair, here.seeds),
+            folder=here.folder,
+            vector=False,
+            data=few.drop(columns=["position", "sure"]),
+        )
+    return [kind.replace(" ", "-") for kind in drawn]
+
+
+def churn(here, churn: dict) -> None:
+    """How many images two networks disagree on; churn: lib.evaluation.changes.churn."""
+    table, caption = changes.churn_table(churn), words.churn_caption(here.seeds)
+    columns = ("another class predicted", "right in one, wrong in the other")
+    show_table(table, "churn", caption, here.folder, formats=dict.fromkeys(columns, "{:.1%}"))
+
+
+def classes(here, classes: pd.DataFrame) -> None:
+    """The change of every class; classes: lib.evaluation.changes.class_table."""
+    show_figure(
+        style.per_class_change(classes, here.pair)[0].figure,
+        "classes",
+        **words.classes(classes, *here.pair, here.seeds),
+        folder=here.folder,
+        data=classes.reset_index().round(3),
+    )
+
+
+def rejected(here, rejected: pd.DataFrame) -> None:
+    """Coverage and risk at some thresholds; rejected: lib.evaluation.rejection.rejection."""
+    view = rejection.rejection_view(rejected)
+    show_table(rejected, "rejection", words.rejection(here.seeds), here.folder, view=view)
+
+
+def coverage(here, curves: dict[str, pd.DataFrame], numbers: dict[str, dict]) -> None:
+    """Risk against coverage; curves: arm to lib.evaluation.rejection.curve."""
+    show_figure(
+        of_confidence.risk_coverage(curves).figure,
+        "coverage",
+        **words.coverage(numbers, here.seeds),
+        folder=here.folder,
+        data=rejection.curve_table(curves),
+    )
+
+
+def promises(here, promises: pd.DataFrame) -> None:
+    """What became of thresholds chosen on validation; from lib.evaluation.rejection.promises."""
+    caption, view = words.promises(here.p.target_risk), rejection.promises_view(promises)
+    show_table(promises, "promises", caption, here.folder, view=view)
+
+
+def scores(here, numbers: dict[str, dict], score_changes: dict) -> None:
+    """Other scores to reject by; score_changes: lib.evaluation.rejection.score_changes."""
+    table, view = rejection.scores(numbers), rejection.scores_view(numbers, score_changes)
+    show_table(table, "scores", words.scores_caption(here.seeds), here.folder, view=view)
+
+
+def effects(here, effects: list[dict]) -> None:
+    """The effects of factors, as a table and as a figure, from lib.evaluation.ablation.measured."""
+    table, view = ablation.effects_table(effects), ablation.effects_view(effects)
+    show_table(table, "ablation", words.effects_table(here.seeds), here.folder, view=view)
+    show_figure(
+        words.effects_figure(effects)[0].figure,
+        "ablation",
+        **words.effects_caption(effects, here.seeds),
+        folder=here.folder,
+        data=table.round(4),
+    )
+
+
+def corruptions(here, chosen) -> None:
+    """One image under every corruption; chosen: lib.evaluation.robustness.subset."""
+    label = here.splits.class_names[chosen.labels[0]]
+    show_figure(
+        of_corruptions.examples_figure(chosen),
+        "corruptions",
+        **of_corruptions.examples_caption(chosen.index[0], label, chosen.images.shape[-1]),
+        folder=here.folder,
+        vector=False,
+        data=of_corruptions.drawn(chosen),
+    )
+
+
+def corrupted_accuracy(here, measured: pd.DataFrame, robust: dict) -> None:
+    """Accuracy against severity; both are lib.evaluation.robustness.measure_robustness."""
+    show_figure(
+        of_corruptions.accuracy_figure(measured)[0, 0].figure,
+        "robustness",
+        **of_corruptions.accuracy_caption(robust),
+        folder=here.folder,
+        data=measured.round(3),
+    )
+
+
+def corrupted_tables(here, measured: pd.DataFrame, robust: dict) -> None:
+    """The same by corruption, and by arm."""
+    p, folder = here.p, here.folder
+    view = robustness.by_corruption(measured, robust.get("accuracy_changes"), p.after)
+    caption = of_corruptions.by_corruption(robust, p.before, p.after)
+    show_table(measured, "robustness", caption, folder, view=view)
+    by_arm = robustness.by_arm(robust)
+    formats, caption = of_corruptions.arm_formats(by_arm), of_corruptions.by_arm(robust)
+    show_table(by_arm, "robustness-arms", caption, folder, formats=formats)

@@ -1,0 +1,122 @@
+"""The exhibits of notebook 02: errors, the images that are looked at, suspected labels, severity.
+`before` is the arm whose failures these are."""
+
+import numpy as np
+import pandas as pd
+
+from lib.evaluation import failures, labels, severity, summary
+from lib.report import failures as words
+from lib.report import pictures, style
+from lib.report.exhibits import show_figure, show_table
+
+SHOWN = 12  # of the suspected labels
+
+
+def of_arms(tables: dict[str, pd.DataFrame], **options) -> pd.DataFrame:
+    """The arms' tables one under the other, with a column `arm`."""
+    return pd.concat([table.assign(arm=arm) for arm, table in tables.items()], **options)
+
+
+def errors(here, errors: dict[str, pd.DataFrame]) -> None:
+    """Every error of every arm; errors: arm to lib.evaluation.failures.errors."""
+    everything = of_arms(errors, ignore_index=True)
+    caption = "The first wrong test predictions."
+    show_table(everything, "errors", caption, here.folder, view=everything.head())
+
+
+def hypotheses(here, selection: pd.DataFrame) -> None:
+    """The images that are looked at, and what is thought to be wrong with them."""
+    show_table(
+        failures.hypotheses(selection),
+        "hypotheses",
+        words.hypotheses(selection, here.p.before),
+        here.folder,
+        formats=style.CLASS_FORMATS | {"confidence": "{:.1%}", "scaled_confidence": "{:.1%}"},
+    )
+
+
+def gallery(here, selection: pd.DataFrame) -> None:
+    """Their pictures."""
+    images = here.splits.test.images[selection["position"]].numpy()
+    show_figure(
+        pictures.failure_gallery(images, style.titles(selection)),
+        "failures",
+        **words.failures(selection, here.p.before),
+        folder=here.folder,
+        vector=False,
+        data=selection[["id", "true", "predicted", "confidence"]],
+    )
+
+
+def causes(here, causes: pd.DataFrame) -> None:
+    """Accuracy by planted cause; causes: lib.evaluation.summary.by_cause."""
+    view = summary.by_cause_view(causes, here.p.arms)
+    formats = style.CLASS_FORMATS
+    show_table(causes, "causes", style.causes(), here.folder, formats=formats, view=view)
+
+
+def doubtful(suspects: pd.DataFrame) -> pd.DataFrame:
+    """The most doubtful of the suspected labels, of the test split alone."""
+    return suspects[suspects["split"] == "test"].head(SHOWN)
+
+
+def suspected(here, suspects: pd.DataFrame) -> None:
+    """The labels that are suspected; suspects: lib.evaluation.labels.annotate."""
+    shown, total = doubtful(suspects), int((suspects["split"] == "test").sum())
+    show_table(
+        suspects,
+        "suspected",
+        words.suspected(shown, total),
+        here.folder,
+        formats=words.SUSPECT_FORMATS,
+        view=shown.drop(columns=["split", "position", "suggested_class", "runs"]),
+    )
+
+
+def suspected_pictures(here, suspects: pd.DataFrame) -> None:
+    """The pictures of the most doubtful ones."""
+    shown = doubtful(suspects)
+    images = here.splits.test.images[shown["position"].tolist()].numpy()
+    show_figure(
+        pictures.failure_gallery(images, words.suspected_titles(shown)),
+        "suspected",
+        **words.suspected_pictures(shown),
+        folder=here.folder,
+        vector=False,
+        data=shown[["id", "true", "suggested"]],
+    )
+
+
+def rescored(here, sets: pd.DataFrame, opinion, duplicates) -> None:
+    """Accuracy without wrong labels and near-duplicates; sets: lib.evaluation.labels.rescored."""
+    caption = words.rescored_caption(opinion, duplicates, here.pair, here.seeds[0])
+    view = labels.rescored_view(sets, here.p.arms)
+    show_table(sets, "rescored", caption, here.folder, view=view)
+
+
+def within_superclass(here, bands: dict[str, pd.DataFrame]) -> None:
+    """Errors inside the true superclass; bands: arm to severity.within_by_confidence."""
+    show_figure(
+        words.within_superclass_figure(bands).figure,
+        "severity",
+        **words.within_superclass_caption(bands),
+        folder=here.folder,
+        data=of_arms(bands),
+    )
+
+
+def confused(here, pairs: pd.DataFrame, errors: int) -> None:
+    """The classes that are confused most, among so many errors; pairs: severity.confused_pairs."""
+    caption = words.confused(pairs, errors, here.p.before)
+    show_table(pairs, "confused", caption, here.folder, formats=words.PAIR_FORMATS)
+
+
+def confusion(here, matrices: dict[str, np.ndarray], classes: list[str], blocks) -> None:
+    """Confusion matrices; all three are severity.confusions."""
+    show_figure(
+        words.confusion_figure(matrices, classes, blocks)[0].figure,
+        "confusion",
+        **words.confusion_caption(matrices, classes, blocks),
+        folder=here.folder,
+        data=severity.confusion_table(matrices, classes),
+    )

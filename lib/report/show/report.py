@@ -1,0 +1,34 @@
+"""The tables that notebook 05 makes itself: what was judged, and where everything comes from."""
+
+import pandas as pd
+
+from lib.base.text import readable
+from lib.report import conditions, ledger
+from lib.report import provenance as origin
+from lib.report.exhibits import keep_table, show_table
+
+
+def judged(here, judged: pd.DataFrame, checked: pd.DataFrame) -> None:
+    """Keep the claims, those that were tested and those that were not, and the conditions, for the
+    chapters that show them. judged: lib.report.ledger.judge, checked: conditions.check_conditions.
+    """
+    folder, untested = here.folder, judged[judged["verdict"] == ledger.UNTESTED]
+    if here.p.claims:
+        view = ledger.ledger_view(judged, tested=True)
+        keep_table(judged, "ledger", ledger.ledger_caption(), folder, view=view)
+        view = ledger.ledger_view(judged, tested=False)
+        keep_table(untested, "untested", ledger.untested_caption(), folder, view=view)
+    if here.p.conditions:
+        view = conditions.conditions_view(checked)
+        keep_table(checked, "conditions", ledger.conditions_caption(), folder, view=view)
+
+
+def provenance(here) -> None:
+    """The runs, the seconds of the stages, and the parameters."""
+    runs, formats = origin.runs_table(here.runs), {"arm": readable, "training, s": "{:.0f}"}
+    show_table(runs, "runs", origin.RUNS_CAPTION, here.folder, formats=formats)
+    caption = "Seconds of the stages between training and this report."
+    stages, formats = origin.stages_table(here.folder), {"seconds": "{:.1f}"}
+    show_table(stages, "stages", caption, here.folder, formats=formats)
+    parameters = origin.parameters_table(here.runs)
+    show_table(parameters, "parameters", "Parameters of every arm.", here.folder)
