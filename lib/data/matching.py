@@ -5,7 +5,7 @@ are set aside for validation where an arm has none, and which half of the test r
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -50,14 +50,15 @@ def match(arms: dict[str, PredictionsFile], data: PredictionsFile | None = None)
     order hold, and an id counts within its split. Raises DataError, one line, for arms that are not
     of the same classes, share no id, or give one id two labels."""
     everyone = ({"the data": data} if data else {}) | arms
-    names, notes = _common_classes(everyone, data)
+    everyone, notes = _named(everyone)
+    names = _common_classes(everyone, data)
     notes += _without_ids(everyone)
     parts = {arm: _ordered(one, names) for arm, one in everyone.items()}
     if not data and next(iter(arms.values())).has_ids:
         _refuse_split_ids(parts)
     found, lacking = {}, [arm for arm, of_arm in parts.items() if "val" not in of_arm]
     for split in SPLITS if not lacking else ("test",):
-        found[split], said = _common_rows(parts, split)
+        found[split], said = _common_rows(parts, split, names)
         notes += said
     if lacking:
         found, said = _set_aside(found["test"], parts, lacking)
@@ -70,35 +71,38 @@ def match(arms: dict[str, PredictionsFile], data: PredictionsFile | None = None)
 # Classes by name.
 
 
-def _common_classes(everyone: dict, data) -> tuple[list[str], list[str]]:
-    """The names in the order of the data, else sorted, numbers in them as numbers."""
-    named = {arm: one for arm, one in everyone.items() if one.named} or everyone
-    first, *others = named
-    names, notes = named[first].class_names, []
-    for arm in others:
-        missing, more = (
-            [name for name in one if name not in set(other)]
-            for one, other in (
-                (names, named[arm].class_names),
-                (named[arm].class_names, names),
+def _named(everyone: dict) -> tuple[dict[str, PredictionsFile], list[str]]:
+    """The same, arms without class names with those of the first that has some, in its order."""
+    named = [arm for arm, one in everyone.items() if one.named]
+    without = [arm for arm in everyone if arm not in named]
+    if not named:
+        named, without = without[:1], without[1:]
+    names, notes = everyone[named[0]].class_names, []
+    for arm in without:
+        if len(everyone[arm].class_names) != len(names):
+            raise DataError(
+                f"{arm} has {len(everyone[arm].class_names)} classes, {named[0]} has {len(names)}, "
+                f"and {arm} does not name them"
             )
-        )
+        notes.append(f"{arm} does not name its classes: taken to be those of {named[0]}, in order")
+    return everyone | {arm: replace(everyone[arm], class_names=names) for arm in without}, notes
+
+
+def _common_classes(everyone: dict, data) -> list[str]:
+    """The names in the order of the data, else sorted, numbers in them as numbers."""
+    first, *others = everyone
+    names = everyone[first].class_names
+    for arm in others:
+        theirs = everyone[arm].class_names
+        missing = [name for name in names if name not in set(theirs)]
+        more = [name for name in theirs if name not in set(names)]
         # guard: same-classes
         if missing or more:
             raise DataError(
                 f"{first} and {arm} are not of the same classes: {_some(missing)} only in {first}, "
                 f"{_some(more)} only in {arm}"
             )
-    for arm, one in everyone.items():
-        if arm in named:
-            continue
-        if len(one.class_names) != len(names):
-            raise DataError(
-                f"{arm} has {len(one.class_names)} classes, {first} has {len(names)} ({arm} names "
-                "none)"
-            )
-        notes.append(f"{arm} names no classes: taken to be in the order of {first}")
-    return (list(names) if data else sorted(names, key=_natural)), notes
+    return list(names) if data else sorted(names, key=_natural)
 
 
 def _natural(name: str) -> list:
@@ -114,12 +118,9 @@ def _some(names: list) -> str:
 
 
 def _ordered(one: PredictionsFile, names: list[str]) -> dict[str, Part]:
-    """The splits of a file with its classes in the order of `names`; unnamed ones stay."""
+    """The splits of a file with its classes in the order of `names`."""
     place = {name: number for number, name in enumerate(names)}
-    if not one.named and set(one.class_names) != set(names):
-        order = np.arange(len(names))
-    else:
-        order = np.array([place[name] for name in one.class_names])
+    order = np.array([place[name] for name in one.class_names])
     return {
         split: Part(
             part.ids,
@@ -171,7 +172,7 @@ def _refuse_split_ids(parts: dict[str, dict[str, Part]]) -> None:
                 )
 
 
-def _common_rows(parts: dict, split: str) -> tuple[dict[str, Part], list[str]]:
+def _common_rows(parts: dict, split: str, names: list[str]) -> tuple[dict[str, Part], list[str]]:
     """The rows that all arms have, in the order of a hash of their ids."""
     ids = {arm: pd.Index(of_arm[split].ids) for arm, of_arm in parts.items()}
     first, *others = ids
@@ -189,7 +190,7 @@ def _common_rows(parts: dict, split: str) -> tuple[dict[str, Part], list[str]]:
         arm: Part(*(values[ids[arm].get_indexer(common)] for values in parts[arm][split]))
         for arm in parts
     }
-    _refuse_other_labels(found, split)
+    _refuse_other_labels(found, split, names)
     left = {arm: index.difference(common) for arm, index in ids.items()}
     return found, [
         f"{len(missing):,} of {len(ids[arm]):,} {split} ids of {arm} are not in every arm and are "
@@ -199,17 +200,18 @@ def _common_rows(parts: dict, split: str) -> tuple[dict[str, Part], list[str]]:
     ]
 
 
-def _refuse_other_labels(found: dict[str, Part], split: str) -> None:
+def _refuse_other_labels(found: dict[str, Part], split: str, names: list[str]) -> None:
     first, *others = found
     for arm in others:
         differ = np.flatnonzero(found[arm].labels != found[first].labels)
         # guard: one-label-an-id
         if len(differ):
             row = differ[0]
+            one, other = (names[found[which].labels[row]] for which in (first, arm))
             raise DataError(
                 f"{len(differ):,} of {len(found[arm].labels):,} {split} labels of {first} and "
-                f"{arm} differ: id {found[arm].ids[row]!r} is class {found[first].labels[row]} "
-                f"(from 0) in {first} and class {found[arm].labels[row]} in {arm}"
+                f"{arm} differ: id {found[arm].ids[row]!r} is {one!r} in {first}, {other!r} in "
+                f"{arm}"
             )
 
 
