@@ -20,10 +20,12 @@ SET_ASIDE = 0.2  # of the ids, for validation, where an arm brings no validation
 @dataclass(frozen=True, eq=False)
 class Matched:
     """parts: {arm: {"val": Part, "test": Part}}, the same ids and labels in every arm, rows in one
-    order whatever the files' own; notes: what was left out, set aside or taken for granted."""
+    order whatever the files' own; set_aside: the validation rows were test rows of the files;
+    notes: what was left out, set aside or taken for granted."""
 
     class_names: list[str]
     parts: dict[str, dict[str, Part]]
+    set_aside: bool
     notes: list[str]
 
 
@@ -58,14 +60,13 @@ def match(arms: dict[str, PredictionsFile], data: PredictionsFile | None = None)
         _refuse_split_ids(parts)
     found, lacking = {}, [arm for arm, of_arm in parts.items() if "val" not in of_arm]
     for split in SPLITS if not lacking else ("test",):
-        found[split], said = _common_rows(parts, split, names)
+        found[split], said = _common_rows(parts, split, names, data is not None)
         notes += said
     if lacking:
         found, said = _set_aside(found["test"], parts, lacking)
         notes += said
-    return Matched(
-        names, {arm: {split: found[split][arm] for split in SPLITS} for arm in arms}, notes
-    )
+    of_arms = {arm: {split: found[split][arm] for split in SPLITS} for arm in arms}
+    return Matched(names, of_arms, bool(lacking), notes)
 
 
 # Classes by name.
@@ -172,8 +173,10 @@ def _refuse_split_ids(parts: dict[str, dict[str, Part]]) -> None:
                 )
 
 
-def _common_rows(parts: dict, split: str, names: list[str]) -> tuple[dict[str, Part], list[str]]:
-    """The rows that all arms have, in the order of a hash of their ids."""
+def _common_rows(
+    parts: dict, split: str, names: list[str], as_first: bool
+) -> tuple[dict[str, Part], list[str]]:
+    """The rows that all arms have, in the first one's order or in that of a hash of their ids."""
     ids = {arm: pd.Index(of_arm[split].ids) for arm, of_arm in parts.items()}
     first, *others = ids
     common = ids[first]
@@ -184,8 +187,11 @@ def _common_rows(parts: dict, split: str, names: list[str]) -> tuple[dict[str, P
                 f"{first} and {arm} have no {split} id in common: {ids[first][0]!r} in {first}, "
                 f"{ids[arm][0]!r} in {arm}"
             )
-    common = np.array(sorted(common), object)
-    common = common[np.argsort(place_of_id(common, "order"), kind="stable")]
+    if as_first:
+        common = ids[first][ids[first].isin(common)].to_numpy()
+    else:
+        common = np.array(sorted(common), object)
+        common = common[np.argsort(place_of_id(common, "order"), kind="stable")]
     found = {
         arm: Part(*(values[ids[arm].get_indexer(common)] for values in parts[arm][split]))
         for arm in parts
