@@ -187,15 +187,20 @@ def _all(loaded: dict[str, dict[int, Run]]) -> list[Run]:
 
 
 def _on_rows_of(brought: Run, run: Run) -> Run:
-    """A run of the pictures that brought predictions are of a part of: on that part of its rows, in
-    their order."""
-    if run.info["data_digest"] != brought.info["digest_of_all"]:
+    """A run of the same pictures as brought predictions: on the rows of these, by their ids."""
+    if (
+        run.info["origin"] == "predictions"
+        or run.info["data_digest"] != brought.info["digest_of_all"]
+    ):
         return run
     sources = {"val": run.test if brought.info["set_aside"] else run.val, "test": run.test}
     parts = {}
     for split, part in sources.items():
-        rows = pd.Index(part.index).get_indexer(getattr(brought, split).index)
-        parts[split] = Predictions(part.index[rows], part.labels[rows], part.logits[rows])
+        wanted = getattr(brought, split)
+        rows = pd.Index(part.index).get_indexer(wanted.index)
+        parts[split] = Predictions(
+            part.index[rows], part.labels[rows], part.logits[rows], wanted.text_ids
+        )
     info = run.info | {
         "data_digest": brought.info["data_digest"],
         "params": run.info["params"] | {"rows": brought.info["params"]["rows"]},
