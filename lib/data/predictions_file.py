@@ -24,9 +24,8 @@ ARRAYS = ("logits", "labels", "ids")
 ROWS = 50_000  # of a table at a time
 # columns that programs write beside the classes; one of them is a class where a label says so
 LEFT_OVER = re.compile(
-    "unnamed: [0-9]+|index|idx|row|images?|file|filename|path|name|correct|"
-    "(max_)?prob(ability)?|confidences?|scores?|loss|entropy|margin|pred(iction|icted|icted_class|icted_label|ictions)?|"
-    "true|truth|target|true_label|y|y_true|y_pred"
+    "unnamed: [0-9]+|index|idx|filename|(max_)?prob(ability)?|confidences?|scores?|loss|entropy|"
+    "margin|pred(iction|icted|icted_class|icted_label|ictions)?|true_label|y_true|y_pred"
 )
 PLACE = re.compile(r"0|[1-9][0-9]*")
 # what a spreadsheet makes of a long number

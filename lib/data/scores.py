@@ -13,6 +13,7 @@ TOLERANCE = (1e-3, 0.05)
 DECIMALS = (1, 2, 3, 4, 5)  # of rounded probabilities, looked for in this order
 # probabilities below it count as it: near the smallest normal number of float32
 SMALLEST = 1e-38
+FEW = 10  # rows that a question is asked of first, and classes that a line names
 # what rounding may add to a probability of 1
 NOISE = 1e-6
 
@@ -127,30 +128,26 @@ def _refuse_percentages(sums: np.ndarray, where) -> None:
 
 def _refuse_left_over(values: np.ndarray, names: list[str]) -> None:
     """Refuse a column that is made of the others, or of the rows' places: a confidence, say."""
-    if len(names) < 3 or len(values) < 2:
+    few = values[:FEW]
+    if len(names) < 3 or len(few) < 2 or np.abs(values.sum(1) - 1).max() <= tolerance(values):
         return
-    sums, rows = values.sum(1), np.arange(len(values))
     for column, name in enumerate(names):
-        one = values[:, column]
-        others = np.delete(values, column, 1) if _is_suspect(one, sums, rows) else None
-        if others is not None and (word := _made_of(one, others, rows)):
-            listed = ", ".join(other for other in names if other != name)
+        # guard: made-of-the-others
+        if _made_of(few, column) and (word := _made_of(values, column)):
+            others = [other for other in names if other != name]
             raise DataError(
-                f"column {name!r} is no class but {word}; remove it (classes: {listed})"
+                f"column {name!r} is no class but {word}; remove it (classes: "
+                f"{', '.join(others[:FEW])}{', …' if len(others) > FEW else ''})"
             )
 
 
-def _is_suspect(one: np.ndarray, sums: np.ndarray, rows: np.ndarray) -> bool:
-    """What is quickly asked of one column before all others are looked at."""
-    others_sum_to_one = np.abs(sums - one - 1).max() <= TOLERANCE[0]
-    return others_sum_to_one or 0 <= one.min() <= one.max() <= 1 or np.ptp(one - rows) == 0
-
-
-def _made_of(one: np.ndarray, others: np.ndarray, rows: np.ndarray) -> str | None:
-    if np.ptp(one - rows) == 0:
+def _made_of(values: np.ndarray, column: int) -> str | None:
+    """What a column is, where it is no class."""
+    one, others = values[:, column], np.delete(values, column, 1)
+    if len(one) >= FEW and np.ptp(one - np.arange(len(one))) == 0:
         return "the rows' numbers"
     if np.abs(others.sum(1) - 1).max() <= TOLERANCE[0] and 0 <= others.min() and others.max() <= 1:
-        return "what is left over beside columns that are probabilities without it"
+        return "what stands beside columns that are probabilities without it"
     exponentials = np.exp(others - others.max(1, keepdims=True))
     if np.abs(one - 1 / exponentials.sum(1)).max() <= TOLERANCE[0]:
         return "the confidence that the other columns give"

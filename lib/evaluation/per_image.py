@@ -133,7 +133,7 @@ def _of_rows(logits: np.ndarray, labels: np.ndarray, temperature: float):
         likeliest,
         runner_up,
         without_noise(probabilities[own, likeliest]),
-        probabilities[own, runner_up],
+        without_noise(probabilities[own, runner_up]),
         probabilities[own, labels],
         -log_probabilities[own, labels],
         cal.brier_losses(probabilities, labels),
