@@ -102,6 +102,7 @@ def _checked(path: Path, names, splits: dict[str, _Rows], by_split: bool) -> Pre
         np.concatenate([rows.values for rows in splits.values()]),
         listed,
         lambda row: _where(splits, row),
+        [len(rows.labels) for rows in splits.values()],
     )
     ends = np.cumsum([len(rows.labels) for rows in splits.values()])[:-1]
     parts = {

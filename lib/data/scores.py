@@ -28,17 +28,20 @@ class Scores(NamedTuple):
     notes: list[str]
 
 
-def as_logits(values: np.ndarray, names: list[str], where) -> Scores:
+def as_logits(
+    values: np.ndarray, names: list[str], where, sizes: list[int] | None = None
+) -> Scores:
     """The numbers (N, classes), float64, of all rows of a table as logits.
 
-    names: of the classes; where(row) says where a row stands. Raises DataError, one line, for what
-    is not finite, and for rows that do not fit the others."""
+    names: of the classes; where(row) says where a row stands; sizes: rows of each split, one after
+    the other: where one of five rows or more is probabilities by itself, all must be. Raises
+    DataError, one line, for what is not finite, and for rows that do not fit the others."""
     _refuse(np.isnan(values) | (values == np.inf), values, names, where)
     if found := _log_probabilities(values):
         return _with_confidence(found)
     _refuse(values == -np.inf, values, names, where)
     _refuse_left_over(values, names)
-    found = _probabilities(values, where) or Scores(
+    found = _probabilities(values, where, sizes or [len(values)]) or Scores(
         values, "logits", False, ["the numbers are logits"]
     )
     with np.errstate(over="ignore"):
@@ -90,23 +93,26 @@ def tolerance(values: np.ndarray) -> float:
     return float(np.clip(values.shape[1] * rounding_step(values) / 2 + NOISE, *TOLERANCE))
 
 
-def _probabilities(values: np.ndarray, where) -> Scores | None:
+def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None:
     """The logarithms of rows that sum to 1; None for other numbers."""
-    if values.min() < -NOISE:
-        return None
-    sums = values.sum(1)
-    if values.max() > 1 + NOISE:
-        return _refuse_percentages(sums, where)
-    allowed = tolerance(values)
-    fit = np.abs(sums - 1) <= allowed
+    sums, inside = values.sum(1), (values >= -NOISE).all(1) & (values <= 1 + NOISE).all(1)
+    if not inside.any():
+        return _refuse_percentages(values, sums, where)
+    allowed, off = tolerance(values[inside]), np.abs(sums - 1)
+    fit = inside & (off <= allowed)
+    of_parts = [part.all() for part in np.split(fit, np.cumsum(sizes)[:-1]) if len(part) >= 5]
+    # rounding that the cap leaves out: half a step a class
+    rounded = inside.all() and off.max() <= values.shape[1] * rounding_step(values) / 2
     # guard: all-rows-probabilities
-    if fit.mean() > 0.5 and not fit.all():
+    if not fit.all() and (fit.mean() > 0.5 or any(of_parts) or rounded):
         row = int(np.argmin(fit))
         raise DataError(
             f"{where(row)}: sums to {sums[row]:g}, where {int(fit.sum()):,} of {len(fit):,} rows "
             f"are probabilities (0 to 1, sum 1 within {allowed:g}): bring probabilities with more "
-            "decimals, or logits"
+            "decimals, or logits, in all rows of both splits"
         )
+    if not inside.all():
+        return None
     if not fit.all():
         note = "the numbers lie between 0 and 1, their rows do not sum to 1: taken as logits"
         return Scores(values, "logits", False, [note])
@@ -121,8 +127,8 @@ def _probabilities(values: np.ndarray, where) -> Scores | None:
     return Scores(np.log(np.maximum(shares, SMALLEST)), "probabilities", False, notes)
 
 
-def _refuse_percentages(sums: np.ndarray, where) -> None:
-    if np.abs(sums - 100).max() <= 100 * TOLERANCE[0]:
+def _refuse_percentages(values: np.ndarray, sums: np.ndarray, where) -> None:
+    if values.min() >= 0 and np.abs(sums - 100).max() <= 100 * TOLERANCE[0]:
         raise DataError(f"{where(0)}: sums to 100, as all rows do: percentages; divide them by 100")
 
 

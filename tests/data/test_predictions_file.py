@@ -204,6 +204,29 @@ def test_what_is_neither_is_refused(values, words):
         scores.as_logits(np.array(values, float), ["a", "b"], "row {}".format)
 
 
+def test_one_kind_of_numbers_holds_for_both_splits(tmp_path):
+    """Logits beside probabilities, whichever are more, and whichever stand first."""
+    random = np.random.default_rng(0)
+    logits, truth = random.normal(size=(40, 4)), np.arange(40) % 4
+    shares = softmax(logits, 1)
+    for val, test, rows in ((logits, shares, 5), (shares, logits, 5), (logits, shares, 40)):
+        line = refused_arrays(
+            tmp_path,
+            val_logits=val[:rows],
+            val_labels=truth[:rows],
+            test_logits=test,
+            test_labels=truth,
+        )
+        assert "in all rows of both splits" in line
+
+
+def test_probabilities_rounded_beyond_the_cap_are_refused_and_not_taken_as_logits():
+    shares = np.round(softmax(np.random.default_rng(0).normal(size=(50, 300)), 1), 2)
+    assert (np.abs(shares.sum(1) - 1) > 0.05).mean() > 0.5
+    with pytest.raises(DataError, match="more decimals"):
+        scores.as_logits(shares, list(map(str, range(300))), str)
+
+
 def test_hard_predictions_are_named():
     for values in (np.eye(3)[[0, 1, 2, 0]], 5 * np.eye(3)[[0, 1, 2, 0]], np.zeros((4, 3))):
         found = scores.as_logits(values, list("abc"), str)
