@@ -129,7 +129,7 @@ def _check_classes(names: list[str], width: int) -> None:
         raise DataError(f"{len(names)} class names for {width} columns of numbers; two are needed")
     if not all(name.strip() for name in names):
         raise DataError("class_names: a name is empty")
-    # guard: one-column-a-class
+    # guard: one-name-a-class
     if twice := _first_twice([name.strip() for name in names]):
         raise DataError(f"two columns for the class {twice!r}; a class has one")
 

@@ -49,6 +49,7 @@ def without_noise(confidence: np.ndarray) -> np.ndarray:
     A sum over classes depends on their order in the 16th digit. And a probability that a table
     gives as 0.9 went through a logarithm in float32: within 1e-7 of a number of four decimals it is
     that number, and reaches a threshold of 0.9. The ends, 0 and 1, draw nothing towards them."""
+    # guard: equal-confidence
     confidence = np.round(confidence, 14)
     near = np.round(confidence, 4)
     # guard: tied-confidence
