@@ -412,7 +412,7 @@ MUTANTS = [
         ),
         (
             "brought table: a column that programs leave over",
-            "test_predictions_file.py::test_a_column_that_is_no_class_is_refused_by_name",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
             "left-over-column",
             OUT,
         ),

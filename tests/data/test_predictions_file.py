@@ -278,6 +278,7 @@ def test_a_class_may_be_called_like_a_left_over_column(tmp_path):
         ("split,label,a,a\ntest,a,1,2\n", "two columns 'a'"),
         ("split,label,a, a\ntest,a,1,2\n", "two columns 'a'"),
         (",split,label,a,b\n0,test,a,1,2\n", "column 1 has no name"),
+        ("split,label,a,b,loss\ntest,a,1,2,3.5\n", "column 'loss' looks like no class"),
         ("split,label,a\ntest,a,1\n", "two are needed"),
         (b"PK\x03\x04rest", "save the sheet as CSV"),
         (HEADER.encode() + "test,é,cat,1,2\n".encode("latin1"), "UTF-8"),
