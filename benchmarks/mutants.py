@@ -418,6 +418,97 @@ MUTANTS = [
             "one-arm-no-pair",
             OUT,
         ),
+        # --- predictions that were brought
+        (
+            "brought table: rows that are probabilities beside rows that are not",
+            "test_predictions_file.py::test_one_kind_of_numbers_holds_for_both_splits",
+            "all-rows-probabilities",
+            OUT,
+        ),
+        (
+            "brought table: a column made of the others (a confidence)",
+            "test_predictions_file.py::test_a_column_that_is_no_class_is_refused_by_name",
+            "made-of-the-others",
+            OUT,
+        ),
+        (
+            "brought table: a column that programs leave over",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "left-over-column",
+            OUT,
+        ),
+        (
+            "brought table: two names of a class in an .npz",
+            "test_predictions_file.py::test_a_mistake_in_an_npz_is_one_line",
+            "one-name-a-class",
+            OUT,
+        ),
+        (
+            "brought table: two columns for a class",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "one-column-a-class",
+            OUT,
+        ),
+        (
+            "brought table: labels partly names, partly places",
+            "test_predictions_file.py::test_labels_are_wholly_names_or_wholly_places",
+            "wholly-names-or-places",
+            OUT,
+        ),
+        (
+            "brought table: decimal points and decimal commas",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "one-decimal-mark",
+            OUT,
+        ),
+        (
+            "brought table: an id given twice",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "id-given-twice",
+            OUT,
+        ),
+        (
+            "brought table: an id in val and in test",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "id-in-both-splits",
+            OUT,
+        ),
+        (
+            "brought arms: other classes",
+            "test_matching.py::test_arms_that_do_not_belong_together_are_refused_in_one_line",
+            "same-classes",
+            OUT,
+        ),
+        (
+            "brought arms: one with ids, one without",
+            "test_matching.py::test_arms_that_do_not_belong_together_are_refused_in_one_line",
+            "ids-or-none",
+            OUT,
+        ),
+        (
+            "brought arms: a validation row of one is a test row of the other",
+            "test_matching.py::test_arms_that_do_not_belong_together_are_refused_in_one_line",
+            "id-in-two-splits",
+            OUT,
+        ),
+        (
+            "brought arms: two labels of one id",
+            "test_matching.py::test_a_label_that_differs_names_the_id_and_both_classes",
+            "one-label-an-id",
+            OUT,
+        ),
+        (
+            "equal confidences that rounding parts",
+            "test_degenerate.py::test_equal_confidences_are_one_block_whatever_the_class_and_the_order_of_rows",
+            "equal-confidence",
+            "confidence = confidence + 0",
+        ),
+        (
+            "a probability written as the threshold that it is held against",
+            "test_degenerate.py::test_a_probability_written_as_a_threshold_reaches_it",
+            "tied-confidence",
+            "drawn = np.zeros(len(near), bool)",
+        ),
         # --- the machine
         (
             "CUDA or MPS asked for and absent",

@@ -2,4 +2,5 @@
 over all arms and seeds); `paired` and `changes` (two arms, one or several seeds), `significance`,
 `bootstrap`; `failures`, `labels`, `severity`; `ablation`; `corruptions` and `robustness`, which ask
 the networks once more; `candidates` (another arm in place of the one before); `metrics` (what
-readers expect beside); `per_image` and `summary` (numbers that all of them share)."""
+readers expect beside); `per_image` and `summary` (numbers that all of them share); `degenerate`,
+what rows cannot tell."""
