@@ -114,9 +114,11 @@ def _interactions(known: dict, same: dict) -> list[dict]:
 
 
 def measured(found: list[dict], numbers: dict, sampled: dict) -> list[dict]:
-    """The effects with the interval of each on every number of EFFECTS_ON."""
+    """The effects with the interval of each on every number of EFFECTS_ON, over the `seeds` that
+    all arms of an effect have in common."""
     return [
         effect
+        | {"seeds": bootstrap.seeds_shared(numbers, effect["arms"], EFFECTS_ON[0])}
         | {
             name: bootstrap.interval(sampled, numbers, effect["arms"], name)._asdict()
             for name in EFFECTS_ON
@@ -133,6 +135,7 @@ def effects_table(found: list[dict]) -> pd.DataFrame:
                 "effect": effect["effect"],
                 "given": effect["given"],
                 "arms": arms_text(effect["arms"]),
+                "n": len(effect["seeds"]),
                 "number": MEASURES[name].label,
                 **effect[name],
             }
@@ -149,6 +152,7 @@ def effects_view(found: list[dict]) -> pd.DataFrame:
             {
                 "effect of": effect["effect"],
                 "given": effect["given"],
+                "seeds": len(effect["seeds"]),
                 **{heading(name): with_interval(name, effect[name]) for name in EFFECTS_ON},
             }
             for effect in found
