@@ -162,9 +162,7 @@ def migration(before: dict, after: dict) -> dict:
     each = each.drop(columns=f"{less}_share")
     counts = {name: _plain(each[name].mean()) for name in each}
     return counts | {
-        name.replace(less, f"{less}_share"): counts[name] / counts["both_wrong"]
-        if counts["both_wrong"]
-        else None
+        f"{name}_share": counts[name] / counts["both_wrong"] if counts["both_wrong"] else None
         for name in (less, f"{less}_scaled")
     }
 

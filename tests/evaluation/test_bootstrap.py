@@ -38,10 +38,12 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
             one.test.correct[rows],
         )
         confidence = cal.softmax(logits).max(1)
+        scaled = cal.softmax(logits, temperature).max(1)
         expected = {
             "test_accuracy": correct.mean(),
             "errors": (~correct).sum(),
             "errors_ge_90": (~correct & (confidence >= 0.9)).sum(),
+            "errors_ge_90_scaled": (~correct & (scaled >= 0.9)).sum(),
             "ece": cal.expected_calibration_error(cal.softmax(logits), labels),
             "ece_scaled": cal.expected_calibration_error(cal.softmax(logits, temperature), labels),
             "nll": cal.negative_log_likelihood(logits, labels),
@@ -57,7 +59,7 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
                 f"e_aurc{ending}": excess_aurc(scores, correct),
             }
         less = {f"{name}{bootstrap.LESS_CHANCE}" for name in ("ece", "ece_scaled")}
-        assert set(expected) | {"errors_ge_99"} | less == set(sampled["a"])
+        assert set(expected) | {"errors_ge_99", "errors_ge_99_scaled"} | less == set(sampled["a"])
         for name, value in expected.items():
             assert sampled["a"][name][draw, 0] == pytest.approx(value, rel=2e-5, abs=2e-6), name
 
@@ -227,7 +229,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         }
         sampled = bootstrap.resample(trained, {"a": [1.0], "b": [1.0]}, 200)
         # the ends alone count
-        numbers = dict.fromkeys(trained, {name: {"mean": 0.0} for name in true})
+        numbers = dict.fromkeys(trained, {name: {"each": [0.0]} for name in true})
         for name in true:
             ends = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name)
             covered[name] += ends.low <= true[name] <= ends.high
