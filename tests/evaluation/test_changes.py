@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp, softmax
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from synthetic import run
 
@@ -167,25 +169,31 @@ def test_three_copies_of_one_network_say_nothing_of_the_method():
     assert change["low"] < narrow["low"] < change["estimate"] < narrow["high"] < change["high"]
 
 
+def best_temperature(part) -> float:
+    """By SciPy's bounded search over the negative log-likelihood."""
+
+    def loss(temperature):
+        logits = part.logits.astype(float) / temperature
+        return (logsumexp(logits, 1) - logits[np.arange(len(logits)), part.labels]).mean()
+
+    return minimize_scalar(loss, bounds=(0.05, 20), options={"xatol": 1e-9}).x
+
+
 def test_which_network_is_less_confident_is_asked_after_scaling_too():
-    # the second is the first, its logits halved: after each one's temperature they are one network
-    a = run(0, images=600)
-    halved = {
-        split: Predictions(part.index, part.labels, part.logits * np.float32(0.5))
-        for split, part in (("val", a.val), ("test", a.test))
-    }
-    b = type(a)(a.path, a.info, a.history, **halved)
+    # the second is nearly as sure as the first, but for the scale of its logits
+    a, b = run(0, images=600), run(50, images=600, scale=0.4)
     moved = changes.migration({0: a}, {0: b})
-    assert moved["both_wrong_less_confident_share"] == 1
-    sure = [
-        (lambda z: np.exp(z - z.max(1, keepdims=True)))(one.test.logits.astype(float))
-        for one in (a, b)
-    ]
-    raw = [(each / each.sum(1, keepdims=True)).max(1) for each in sure]
     wrong = ~a.test.correct & ~b.test.correct
-    assert moved["both_wrong_less_confident"] == (raw[1] < raw[0])[wrong].sum() == wrong.sum()
-    # what is left after scaling is rounding, either way
-    assert moved["both_wrong_less_confident_scaled_share"] < 0.9
+    for scaling, name in ((False, ""), (True, "_scaled")):
+        sure = [
+            softmax(one.test.logits / (best_temperature(one.val) if scaling else 1), axis=1).max(1)
+            for one in (a, b)
+        ]
+        less = ((sure[1] < sure[0]) & wrong).sum()
+        assert moved[f"both_wrong_less_confident{name}"] == less
+        assert moved[f"both_wrong_less_confident{name}_share"] == less / wrong.sum()
+    shares = [moved[f"both_wrong_less_confident{name}_share"] for name in ("", "_scaled")]
+    assert shares[0] > 0.95 and 0.35 < shares[1] < 0.65
 
 
 def test_what_another_seed_does_stands_in_the_same_table():
