@@ -181,7 +181,7 @@ def best_temperature(part) -> float:
 
 def test_which_network_is_less_confident_is_asked_after_scaling_too():
     # the second is nearly as sure as the first, but for the scale of its logits
-    a, b = run(0, images=600), run(50, images=600, scale=0.4)
+    a, b = run(0, images=600), run(50, images=600, scale=0.2)
     moved = changes.migration({0: a}, {0: b})
     wrong = ~a.test.correct & ~b.test.correct
     for scaling, name in ((False, ""), (True, "_scaled")):
@@ -193,7 +193,7 @@ def test_which_network_is_less_confident_is_asked_after_scaling_too():
         assert moved[f"both_wrong_less_confident{name}"] == less
         assert moved[f"both_wrong_less_confident{name}_share"] == less / wrong.sum()
     shares = [moved[f"both_wrong_less_confident{name}_share"] for name in ("", "_scaled")]
-    assert shares[0] > 0.95 and 0.35 < shares[1] < 0.65
+    assert shares[0] > 0.9 and 0.35 < shares[1] < 0.65
 
 
 def test_what_another_seed_does_stands_in_the_same_table():
