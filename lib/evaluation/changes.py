@@ -14,7 +14,6 @@ from lib.evaluation.per_image import columns, temperature
 from lib.evaluation.significance import sign_flip
 from lib.evaluation.summary import (
     MEASURES,
-    confidences,
     over_seeds,
     with_interval,
     with_spread,
@@ -132,21 +131,28 @@ def mcnemar(before: dict, after: dict) -> dict:
 
 def sure_tests(before: dict, after: dict) -> dict:
     """The same test of the errors at each of lib.evaluation.bootstrap.LEVELS: of one seed, of the
-    images that are one in one arm alone."""
+    images that are one in one arm alone; before and after scaling."""
 
     before, after = paired_runs(before, after)
 
-    def sure(of_seeds, level):
-        confidence, right = confidences(of_seeds)
-        return (~right & (confidence >= level)).sum(0, dtype=int)
+    def sure(runs, level, scaled):
+        each = [~run.test.correct & (_confidence(run, scaled) >= level) for run in runs.values()]
+        return np.sum(each, axis=0)
 
     return {
-        f"errors_ge_{100 * level:.0f}": {
-            "p_value": sign_flip(sure(after, level) - sure(before, level), len(before)),
+        f"errors_ge_{100 * level:.0f}{'_scaled' if scaled else ''}": {
+            "p_value": sign_flip(
+                sure(after, level, scaled) - sure(before, level, scaled), len(before)
+            ),
             "n": len(before),
         }
         for level in bootstrap.LEVELS
+        for scaled in (False, True)
     }
+
+
+def _confidence(run, scaled: bool) -> np.ndarray:
+    return columns(run.test, temperature(run) if scaled else 1.0).confidence
 
 
 def migration(before: dict, after: dict) -> dict:
@@ -167,8 +173,8 @@ def migration(before: dict, after: dict) -> dict:
     }
 
 
-def _migration(a, b, scaling: bool) -> dict:
-    sure = [columns(run.test, temperature(run) if scaling else 1.0).confidence for run in (a, b)]
+def _migration(a, b, scaled: bool) -> dict:
+    sure = [_confidence(run, scaled) for run in (a, b)]
     return paired.migration(a.test.labels, a.test.predicted, b.test.predicted, *sure)
 
 

@@ -25,7 +25,10 @@ from lib.base.text import (
     start,
     unsigned,
     verdict,
+    with_interval,
 )
+from lib.evaluation import changes as changes_of
+from lib.evaluation import scope
 from lib.evaluation.ablation import arms_text
 from lib.evaluation.summary import change_text, missing
 from lib.report.style import CLASS_FORMATS, WIDTH
@@ -38,7 +41,13 @@ RULE = {
 }
 
 
-def seeds(given: list[int]) -> str:
+def seeds(given: list[int] | dict[str, list[int]]) -> str:
+    """`given`: the seeds of every arm, or those of each arm where they differ."""
+    if isinstance(given, dict):
+        if len(set(map(tuple, given.values()))) > 1:
+            counts = listed([f"{name(arm)} {len(of_arm)}" for arm, of_arm in given.items()])
+            return f"Mean ± standard deviation of the seeds that each arm has: {counts}."
+        given = next(iter(given.values()))
     return (
         f"One seed ({given[0]})."
         if len(given) == 1
@@ -195,8 +204,8 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
         ""
         if len(given) == 1
         else (
-            f" Mean of {len(given)} seeds, of each image before anything else: "
-            "intervals and tests take the seeds as given."
+            f" Mean of {len(given)} seeds; intervals and tests count the chance of the seeds "
+            "besides that of the images."
         )
     )
     return {
@@ -276,7 +285,41 @@ def effects_caption(found: list[dict], given: list[int]) -> dict[str, str]:
 
 
 def number_of_seeds(compare: dict) -> int:
-    return compare["arms"][compare["before"]]["test_accuracy"]["n"]
+    """The seeds that the two arms have in common; of one arm those that it has."""
+    alone = compare["arms"][compare["before"]]["test_accuracy"]["n"]
+    return len(compare["seeds"]) if "seeds" in compare else alone
+
+
+def about(compare: dict) -> str:
+    """What may be said of the change: lib.evaluation.scope.about."""
+    return compare.get("about") or scope.about(number_of_seeds(compare))
+
+
+def subject(compare: dict, arm: str) -> str:
+    """The arm, where a sentence may be about it; else its networks."""
+    if about(compare) == scope.METHOD:
+        return name(arm)
+    return f"the network{'' if number_of_seeds(compare) == 1 else 's'} of {name(arm)}"
+
+
+def caveat(compare: dict) -> str:
+    """ " " and what stands behind a sentence on networks alone."""
+    if about(compare) == scope.METHOD:
+        return ""
+    return f" {scope.caveat(min(number_of_seeds(compare), scope.LEAST_SEEDS - 1))}"
+
+
+def equivalent(compare: dict) -> str:
+    """Whether the accuracies are shown to be as good as equal, which no difference found is not."""
+    found = compare.get("equivalence")
+    if not found:
+        return ""
+    within = f"within ±{100 * found['margin']:g} points"
+    return (
+        f" They are equivalent {within}."
+        if found["equivalent"]
+        else f" That they are equivalent {within} is not shown."
+    )
 
 
 def _means(compare: dict) -> str:
@@ -294,46 +337,71 @@ def accuracy(compare: dict) -> str:
             "compared."
         )
     change, test = compare["accuracy_change"], compare["mcnemar"]
-    exact = "McNemar" if test["n"] == 1 else "sign-flip test over images, seeds as given,"
-    numbers = (
-        f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {exact} "
-        f"{p_value(test['p_value'])}"
-    )
-    levels = " to ".join(
-        percent(compare["arms"][arm]["test_accuracy"]["mean"]) for arm in (before, after)
-    )
-    word, found = "raises" if change["estimate"] > 0 else "lowers", settled(change, test)
+    numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}"
+    of_pair = changes_of.of_pair(compare["arms"], (before, after))
+    shares = [percent(of_pair[arm]["test_accuracy"]["mean"]) for arm in (before, after)]
+    levels, found = " to ".join(shares), settled(change, test)
     if found == "open":
+        word = "raises" if change["estimate"] > 0 else "lowers"
         return (
             f"Whether {name(after)} {word} test accuracy is open: {disagreement(change)} "
-            f"({levels}: {numbers})."
+            f"({levels}: {numbers}).{caveat(compare)}"
         )
     if found == "none":
-        return (
-            f"No difference in test accuracy between {name(before)} and {name(after)} was "
-            f"found ({levels}: {numbers})."
+        between = (
+            f"between {name(before)} and {name(after)}"
+            if about(compare) == scope.METHOD
+            else f"between the networks of {name(before)} and {name(after)}"
         )
-    return f"{start(after)} {word} test accuracy from {levels} ({numbers})."
+        return (
+            f"No difference in test accuracy {between} was found ({levels}: {numbers})."
+            f"{equivalent(compare)}{caveat(compare)}"
+        )
+    if about(compare) == scope.METHOD:
+        word = "raises" if found == "higher" else "lowers"
+        small = equivalent(compare) if (compare.get("equivalence") or {}).get("equivalent") else ""
+        return f"{start(after)} {word} test accuracy from {levels} ({numbers}).{small}"
+    which = "those of" if number_of_seeds(compare) > 1 else "that of"
+    word = "more" if found == "higher" else "fewer"
+    return (
+        f"Of {scope.networks(min(number_of_seeds(compare), 2))} {which} {name(after)} "
+        f"{'gets' if which == 'that of' else 'get'} {word} test images right, {shares[1]} against "
+        f"{shares[0]} ({numbers}).{caveat(compare)}"
+    )
+
+
+def tested(compare: dict) -> str:
+    """The exact test of the images that differ, which knows nothing of other seeds; "" of one
+    arm."""
+    if not compare["after"]:
+        return ""
+    test = compare["mcnemar"]
+    which = "McNemar's exact test" if test["n"] == 1 else "The sign-flip test"
+    return (
+        f"{which} over images, {'these networks' if test['n'] == 1 else 'these seeds'} as given: "
+        f"{p_value(test['p_value'])}."
+    )
 
 
 def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
-    """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm:
-    amount}."""
+    """Errors at 90% confidence or more, and whether their number changed, after scaling each arm by
+    its temperature; label_smoothing: {arm: amount}."""
+    before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
+    digits, level = 0 if seeds == 1 else 1, " at 90% confidence or more"
+    numbers = changes_of.of_pair(compare["arms"], (before, after) if after else (before,))
 
-    def one(arm, level=""):
-        numbers = compare["arms"][arm]
-        errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
+    def one(arm, measure, level=""):
+        errors, sure = numbers[arm]["errors"]["mean"], numbers[arm][measure]["mean"]
         return (
             f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors{level}"
             if errors
             else "no test error"
         )
 
-    before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
-    digits, level = 0 if seeds == 1 else 1, " at 90% confidence or more"
     if not after:
-        return f"{start(before)} makes {one(before, level)}."
-    change, test = compare["changes"]["errors_ge_90"], compare["sure_tests"]["errors_ge_90"]
+        return f"{start(before)} makes {one(before, 'errors_ge_90', level)}."
+    measure = "errors_ge_90_scaled"
+    change, test = compare["changes"][measure], compare["sure_tests"][measure]
     found = settled(change, test)
     said = {
         "none": "no difference in their number was found",
@@ -342,20 +410,20 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
         "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: "
         f"{disagreement(change)}",
     }[found]
-    exact = f", exact sign test {p_value(test['p_value'])}" if test["n"] == 1 else ""
-    other = one(after, "" if compare["arms"][before]["errors"]["mean"] else level)
+    other = one(after, measure, "" if numbers[before]["errors"]["mean"] else level)
     text = (
-        f"{start(before)} makes {one(before, level)}, {name(after)} {other}: {said} "
-        f"({change_text('errors_ge_90', change, seeds)}{exact})"
+        f"After scaling, {name(before)} makes {one(before, measure, level)}, {name(after)} "
+        f"{other}: {said} ({change_text(measure, change, seeds)}). Before scaling the counts are "
+        + " and ".join(f"{numbers[arm]['errors_ge_90']['mean']:,.{digits}f}" for arm in numbers)
     )
-    if found == "lower" and label_smoothing[after] > label_smoothing[before]:
-        text += f", a number that the label smoothing of {name(after)} lowers by construction"
+    if label_smoothing[after] > label_smoothing[before]:
+        text += f", which the label smoothing of {name(after)} reduces by construction"
     return text + "."
 
 
 def ranking(compare: dict) -> str:
-    """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its
-    share in that."""
+    """In which arm rejecting by confidence leaves fewer errors, and whether more than accuracy does
+    so."""
     if not compare["after"]:
         return (
             "The area under its risk–coverage curve is "
@@ -374,9 +442,24 @@ def ranking(compare: dict) -> str:
         (compare["after"], ends[::-1]) if change["high"] < 0 else (compare["before"], ends)
     )
     return (
-        f"Rejecting the least confident predictions leaves fewer errors in {name(better)}: the "
-        f"area under its risk–coverage curve is {unsigned(estimate)} smaller "
-        f"({interval(*map(unsigned, ends))})."
+        f"Rejecting the least confident predictions leaves fewer errors in "
+        f"{subject(compare, better)}: the area under its risk–coverage curve is "
+        f"{unsigned(estimate)} smaller ({interval(*map(unsigned, ends))}). {excess(compare)}"
+    )
+
+
+def excess(compare: dict) -> str:
+    """The same without what accuracy alone does to the area: E-AURC, the area above that of a
+    perfect ranking of as many errors."""
+    change = compare["changes"]["e_aurc"]
+    found = {
+        "none": "no difference in the ranking itself was found",
+        "lower": f"{subject(compare, compare['after'])} ranks its errors better",
+        "higher": f"{subject(compare, compare['before'])} ranks its errors better",
+    }[verdict(change)]
+    return (
+        f"Accuracy has its share in that; of the area above that of a perfect ranking (E-AURC), "
+        f"{found} ({with_interval(change, 3)})."
     )
 
 
@@ -390,9 +473,10 @@ def side_by_side(results: dict) -> str:
             f"{see('tab-cases')} the images looked at."
         )
     return (
-        f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by "
-        f"side, {see('tab-changes')} every change with its interval, {see('tab-cases')} and "
-        f"{see('fig-before-after')} the same images in both."
+        f"## Is the fix real?\n\n{accuracy(compare)} {tested(compare)} "
+        f"{see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
+        f"with its interval, {see('tab-cases')} and {see('fig-before-after')} the same images in "
+        "both."
     )
 
 
@@ -418,8 +502,9 @@ def moved(results: dict) -> str:
     )
     if counts["both_wrong_less_confident_share"] is not None:
         text += (
-            f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is "
-            "the less confident one"
+            f"; after scaling each by its temperature, {after} is the less confident one on "
+            f"{percent(counts['both_wrong_less_confident_scaled_share'])} of these (before scaling "
+            f"on {percent(counts['both_wrong_less_confident_share'])})"
         )
     beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
     moved_classes = (
@@ -434,7 +519,9 @@ def moved(results: dict) -> str:
         )
     )
     given = (
-        "" if seeds == 1 else " Chance is that of the test images; the seeds are taken as given."
+        " Chance is that of the test images alone: another seed may move other classes."
+        if seeds == 1
+        else " Chance is that of the test images and of the seeds."
     )
     return f"{text}. {churn_text(compare)}\n\n{moved_classes}{given} See {see('fig-classes')}."
 
@@ -448,17 +535,27 @@ def churn_text(compare: dict) -> str:
         f"The two predict different classes for {percent(between['class'])} of the test images, "
         f"and one is right where the other is wrong on {percent(between['right'])}"
     )
-    seeds = [
+    seeds = {arm: of_seeds for arm, of_seeds in shares["between_seeds"].items() if of_seeds}
+    if not seeds:
+        return text + ". How much of this another seed alone would do is not known from one seed."
+    said = [
         f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of "
         f"{name(arm)}"
-        for arm, of_seeds in shares["between_seeds"].items()
-        if of_seeds
+        for arm, of_seeds in seeds.items()
     ]
+    alone = [f"one of {name(arm)} {of_seeds['corrected']:,.0f}" for arm, of_seeds in seeds.items()]
     return text + (
-        f"; these shares are {listed(seeds)} ({see('tab-churn')})."
-        if seeds
-        else ". How much of this another seed alone would do is not known from one seed."
+        f"; these shares are {listed(said)} ({see('tab-churn')}). Another seed alone corrects many "
+        f"images and loses as many: {listed(alone)}. What is beyond that is the change: "
+        f"{signed(beyond(shares), 0)} of the {between['corrected']:,.0f} corrected."
     )
+
+
+def beyond(shares: dict) -> float:
+    """Images corrected beyond those that another seed corrects, the mean over arms with several
+    seeds."""
+    seeds = [of_seeds["corrected"] for of_seeds in shares["between_seeds"].values() if of_seeds]
+    return shares["between_arms"]["corrected"] - float(np.mean(seeds))
 
 
 def ablation(results: dict) -> str:
@@ -477,8 +574,11 @@ def ablation(results: dict) -> str:
 
 
 def _effect(effect: dict, seeds: int) -> str:
+    seeds = len(effect["seeds"]) if "seeds" in effect else seeds
     change = effect["test_accuracy"]
     found, numbers = verdict(change), change_text("test_accuracy", change, seeds)
+    if scope.about(seeds) == scope.NETWORKS:
+        numbers += f", {('one network', 'two networks')[seeds - 1]} an arm"
     given = "" if effect["given"] == "nothing else" else f" given {effect['given']}"
     if "×" in effect["effect"]:
         one, other = effect["effect"].split(" × ")
@@ -495,6 +595,8 @@ def _effect(effect: dict, seeds: int) -> str:
     what = start(effect["effect"])
     if found == "none":
         return f"{what}{given}: no effect on test accuracy was found ({numbers})."
+    if scope.about(seeds) == scope.NETWORKS:
+        return f"{what}{given}: test accuracy is {found} where it is on ({numbers})."
     return f"{what}{given}: test accuracy {'rises' if found == 'higher' else 'falls'} ({numbers})."
 
 

@@ -226,7 +226,7 @@ def limits(results: dict) -> str:
         if number == 1
         else "Intervals of differences cover the choice of test images and of seeds; with "
         f"{number} seeds the spread between seeds is itself known only roughly, which makes "
-        "them wide. Tests and intervals of classes and of single risks cover images alone.",
+        "them wide. Tests and intervals of single risks cover images alone.",
     ]
     if not results["compare"]["after"]:
         items.append(
