@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 
 import pandas as pd
 
-from lib.evaluation import bootstrap
+from lib.evaluation import bootstrap, scope
 from lib.evaluation.summary import MEASURES, with_interval
 
 FACTORS = {
@@ -115,16 +115,30 @@ def _interactions(known: dict, same: dict) -> list[dict]:
 
 def measured(found: list[dict], numbers: dict, sampled: dict) -> list[dict]:
     """The effects with the interval of each on every number of EFFECTS_ON, over the `seeds` that
-    all arms of an effect have in common."""
+    all arms of an effect have in common; `found`: what may be said of it among so many effects
+    (lib.evaluation.scope.found)."""
+    of_number = {name: _measured_on(name, found, numbers, sampled) for name in EFFECTS_ON}
     return [
         effect
         | {"seeds": bootstrap.seeds_shared(numbers, effect["arms"], EFFECTS_ON[0])}
-        | {
-            name: bootstrap.interval(sampled, numbers, effect["arms"], name)._asdict()
-            for name in EFFECTS_ON
-        }
-        for effect in found
+        | {name: of_number[name][place] for name in EFFECTS_ON}
+        for place, effect in enumerate(found)
     ]
+
+
+def _measured_on(name: str, effects: list[dict], numbers: dict, sampled: dict) -> dict[int, dict]:
+    """Each effect on one number, by its place."""
+    arms = {place: effect["arms"] for place, effect in enumerate(effects)}
+    changes = {
+        place: bootstrap.interval(sampled, numbers, of_effect, name)._asdict()
+        for place, of_effect in arms.items()
+    }
+    p_values = {
+        place: bootstrap.p_value(sampled, numbers, of_effect, name)
+        for place, of_effect in arms.items()
+    }
+    found = scope.found(changes, p_values)
+    return {place: changes[place] | {"found": found[place]} for place in arms}
 
 
 def effects_table(found: list[dict]) -> pd.DataFrame:

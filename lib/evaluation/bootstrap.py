@@ -15,7 +15,14 @@ difference is kept from being that alone."""
 
 import numpy as np
 
-from lib.evaluation.paired import Interval, hull, paired_seeds, percentiles, student
+from lib.evaluation.paired import (
+    Interval,
+    hull,
+    paired_seeds,
+    percentiles,
+    student,
+    student_p,
+)
 from lib.evaluation.per_image import columns, scores
 from lib.evaluation.significance import chance_error
 
@@ -221,6 +228,31 @@ def interval(
     as that of the draws less chance, too: near calibration the second is right, far from it the
     first, and a difference is found where both find it.
     """
+    each, draws = _difference(sampled, numbers, coefficients, name, against)
+    found = [percentiles(each.mean(), drawn, level) for drawn in draws]
+    return hull(found if len(each) == 1 else [*found, student(each.mean(), each, level)])
+
+
+def p_value(
+    sampled: dict,
+    numbers: dict,
+    coefficients: dict[str, float],
+    name: str,
+    against: str | None = None,
+) -> float:
+    """The two-sided p-value that belongs to `interval`: one minus the level at which 0 leaves it,
+    the largest of those of its parts. Of B draws it is never below 2 / (B + 1)."""
+    each, draws = _difference(sampled, numbers, coefficients, name, against)
+    parts = [
+        min(1.0, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1))
+        for drawn in draws
+    ]
+    return float(max(parts if len(each) == 1 else [*parts, student_p(each)]))
+
+
+def _difference(sampled, numbers, coefficients, name, against) -> tuple[np.ndarray, list]:
+    """The weighted sum in each common seed, (seeds,), and its mean in each draw, (draws,): as
+    drawn, and of a calibration error less chance as well."""
     columns = places(numbers, coefficients, name)
 
     def total(value):
@@ -241,8 +273,7 @@ def interval(
         for ending in ("", LESS_CHANCE)
         if all(name + ending in sampled[arm] for arm in coefficients)
     ]
-    found = [percentiles(each.mean(), drawn(ending), level) for ending in endings]
-    return hull(found if len(each) == 1 else [*found, student(each.mean(), each, level)])
+    return each, [drawn(ending) for ending in endings]
 
 
 def places(numbers: dict, arms, name: str) -> dict[str, list[int]]:

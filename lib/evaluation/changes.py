@@ -37,6 +37,9 @@ CHANGES = (
     "augrc",
 )
 
+# what the study asks first; the rest is asked besides, and corrected for how much that is
+PRIMARY = ("test_accuracy", "errors")
+
 
 def paired_numbers(
     trained: dict[str, dict],
@@ -59,12 +62,16 @@ def paired_numbers(
     changes = {
         name: bootstrap.interval(sampled, numbers, change, name)._asdict() for name in CHANGES
     }
+    p_values = {name: bootstrap.p_value(sampled, numbers, change, name) for name in CHANGES}
     narrow = bootstrap.interval(sampled, numbers, change, "test_accuracy", level=0.9)
     return {
         "seeds": list(common[0]),
         "about": scope.about(min(len(scope.distinct(runs)) for runs in common)),
         "equivalence": scope.equivalence(narrow.low, narrow.high, margin)._asdict(),
-        "changes": changes,
+        "changes": {
+            name: changes[name] | {"found": found}
+            for name, found in scope.found(changes, p_values, PRIMARY).items()
+        },
         "accuracy_change": changes["test_accuracy"],
         "aurc_change": changes["aurc"],
         "mcnemar": mcnemar(before, after),
@@ -75,7 +82,8 @@ def paired_numbers(
 
 
 def changes_table(paired: dict, numbers: dict, pair: tuple[str, str]) -> pd.DataFrame:
-    """One row a number: its values in both arms and its change, in full; n: the seeds that both
+    """One row a number: its values in both arms and its change, in full; found: what may be said of
+    it (lib.evaluation.scope.found); n: the seeds that both
     arms have, over which all three are."""
     numbers = of_pair(numbers, pair)
     return pd.DataFrame(

@@ -98,6 +98,14 @@ def student(estimate: float, each: np.ndarray, level: float = 0.95) -> Interval:
     return Interval(*map(float, (estimate, estimate - half, estimate + half)))
 
 
+def student_p(each: np.ndarray) -> float:
+    """Student's two-sided p-value of the mean of `each` (seeds,) being 0; 1 where all are 0."""
+    error = each.std(ddof=1) / np.sqrt(len(each))
+    if not error:
+        return float(each.mean() == 0)
+    return float(2 * t.sf(abs(each.mean()) / error, len(each) - 1))
+
+
 def hull(intervals: list[Interval]) -> Interval:
     """The estimate of the first, from the lowest end of all to the highest."""
     return Interval(

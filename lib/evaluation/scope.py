@@ -14,6 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import fisher_exact, spearmanr
 
+from lib.base.text import verdict
+from lib.evaluation.significance import benjamini_hochberg
+
 LEAST_SEEDS = 3
 LEAST_ROWS = 6
 LEVEL = 0.05
@@ -48,6 +51,28 @@ def enough(rows: int) -> bool:
 
 
 # Differences of two arms.
+
+
+def said(change: dict) -> str:
+    """What may be said of a change: what `found` made of it among many, or by its interval."""
+    return change.get("found") or verdict(change)
+
+
+def found(
+    changes: dict[str, dict], p_values: dict[str, float], primary: tuple = ()
+) -> dict[str, str]:
+    """What may be said of each of several changes {estimate, low, high} of the same two arms:
+    "higher", "lower" or "none".
+
+    The `primary` ones, which the study asks first, go by their intervals. The others are many:
+    they must hold after Benjamini and Hochberg's correction for their number at LEVEL, too, or
+    among twenty numbers one would differ by chance."""
+    others = [name for name in changes if name not in primary]
+    adjusted = dict(zip(others, benjamini_hochberg([p_values[name] for name in others])))
+    return {
+        name: "none" if adjusted.get(name, 0) >= LEVEL else verdict(change)
+        for name, change in changes.items()
+    }
 
 
 class Equivalence(NamedTuple):

@@ -24,7 +24,6 @@ from lib.base.text import (
     signed,
     start,
     unsigned,
-    verdict,
     with_interval,
 )
 from lib.evaluation import changes as changes_of
@@ -403,6 +402,8 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     measure = "errors_ge_90_scaled"
     change, test = compare["changes"][measure], compare["sure_tests"][measure]
     found = settled(change, test)
+    if found != "open":
+        found = scope.said(change)
     said = {
         "none": "no difference in their number was found",
         "higher": "they are more",
@@ -430,9 +431,9 @@ def ranking(compare: dict) -> str:
             f"{compare['arms'][compare['before']]['aurc']['mean']:.3f}: the share of errors "
             "among accepted predictions, on average over all coverages."
         )
-    change = compare["aurc_change"]
+    change = compare["changes"]["aurc"]
     estimate, *ends = differences(change, 3)
-    if verdict(change) == "none":
+    if scope.said(change) == "none":
         return (
             "Rejecting the least confident predictions was not found to leave fewer errors in "
             f"either: the areas under the risk–coverage curves differ by {estimate} "
@@ -456,7 +457,7 @@ def excess(compare: dict) -> str:
         "none": "no difference in the ranking itself was found",
         "lower": f"{subject(compare, compare['after'])} ranks its errors better",
         "higher": f"{subject(compare, compare['before'])} ranks its errors better",
-    }[verdict(change)]
+    }[scope.said(change)]
     return (
         f"Accuracy has its share in that; of the area above that of a perfect ranking (E-AURC), "
         f"{found} ({with_interval(change, 3)})."
@@ -568,7 +569,8 @@ def ablation(results: dict) -> str:
         [
             *sentences,
             f"{see('tab-ablation', 'fig-ablation')} have the effects on calibration and ranking "
-            "too. The intervals are not corrected for their number.",
+            "too. The intervals are not corrected for their number; what these sentences call an "
+            "effect is.",
         ]
     )
 
@@ -576,7 +578,7 @@ def ablation(results: dict) -> str:
 def _effect(effect: dict, seeds: int) -> str:
     seeds = len(effect["seeds"]) if "seeds" in effect else seeds
     change = effect["test_accuracy"]
-    found, numbers = verdict(change), change_text("test_accuracy", change, seeds)
+    found, numbers = scope.said(change), change_text("test_accuracy", change, seeds)
     if scope.about(seeds) == scope.NETWORKS:
         numbers += f", {('one network', 'two networks')[seeds - 1]} an arm"
     given = "" if effect["given"] == "nothing else" else f" given {effect['given']}"

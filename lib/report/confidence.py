@@ -19,6 +19,7 @@ from lib.base.text import (
     verdict,
     with_interval,
 )
+from lib.evaluation import scope
 from lib.evaluation.calibration import at_bound
 from lib.evaluation.summary import MEASURES, change_text, missing
 from lib.report.comparison import number_of_seeds, subject
@@ -197,7 +198,7 @@ def calibration_text(results: dict) -> str:
         found: [
             measure
             for measure in CALIBRATION
-            if compare["after"] and verdict(compare["changes"][measure]) == found
+            if compare["after"] and scope.said(compare["changes"][measure]) == found
         ]
         for found in ("lower", "higher", "none")
     }

@@ -268,7 +268,7 @@ def test_equivalent_is_said_beside_no_difference_found(results, is_equivalent):
 
 def test_a_worse_arm_lowers_it(results):
     results["compare"]["accuracy_change"] = {"estimate": -0.05, "low": -0.07, "high": -0.03}
-    results["compare"]["aurc_change"] = {"estimate": 0.05, "low": 0.03, "high": 0.07}
+    results["compare"]["changes"]["aurc"] = {"estimate": 0.05, "low": 0.03, "high": 0.07}
     text = training.finding(results)
     assert "that of CutMix gets fewer test images right" in text and "−5.0 points" in text
     assert "fewer errors in the network of baseline" in text
@@ -281,7 +281,7 @@ def test_a_worse_arm_lowers_it(results):
 def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
     results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
     results["compare"]["mcnemar"]["p_value"] = 0.06
-    results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
+    results["compare"]["changes"]["aurc"] = {"estimate": 0.0, "low": low, "high": high}
     text = training.finding(results)
     assert (
         "No difference in test accuracy between the networks of baseline and CutMix was" in text
