@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 from synthetic import run
 
 from lib.evaluation import bootstrap
 from lib.evaluation import calibration as cal
-from lib.evaluation.paired import difference_of_means, paired_bootstrap
+from lib.evaluation.paired import difference_of_means, mcnemar, paired_bootstrap
 from lib.evaluation.per_image import SCORES
 from lib.evaluation.selective import augrc, aurc, excess_aurc
 from lib.evaluation.significance import chance_error
@@ -105,6 +106,35 @@ def test_the_interval_of_accuracy_is_that_of_the_multinomial_and_of_rows():
         draws=800,
     )
     np.testing.assert_allclose(ece, slow, atol=0.008)
+
+
+def test_the_p_value_is_below_five_percent_where_the_interval_leaves_zero_out():
+    change, agree = {"b": 1, "a": -1}, 0
+    for number in range(12):
+        trained = {
+            "a": {seed: run(6 * number + seed, 200, noise=number) for seed in range(2)},
+            "b": {
+                seed: run(6 * number + 3 + seed, 200, noise=number, signal=1.5 + number / 8)
+                for seed in range(2)
+            },
+        }
+        numbers, sampled = sampled_of(trained, 200)
+        for name in ("test_accuracy", "nll", "ece"):
+            ends = bootstrap.interval(sampled, numbers, change, name)
+            p_value = bootstrap.p_value(sampled, numbers, change, name)
+            agree += (p_value < 0.05) == (ends.low > 0 or ends.high < 0)
+            each = [np.array(numbers[arm][name]["each"]) for arm in "ab"]
+            assert p_value >= ttest_rel(*each).pvalue - 1e-9
+    assert agree >= 34
+
+
+def test_of_one_seed_the_p_value_is_about_mcnemars():
+    trained = {"a": {0: run(1, 800, noise=3)}, "b": {0: run(2, 800, noise=3, signal=1.62)}}
+    numbers, sampled = sampled_of(trained, 4000)
+    found = bootstrap.p_value(sampled, numbers, {"b": 1, "a": -1}, "test_accuracy")
+    a, b = (trained[arm][0].test.correct for arm in "ab")
+    exact = mcnemar(a, b).p_value
+    assert 1e-3 < exact < 0.3 and found == pytest.approx(exact, rel=0.6)
 
 
 def stated(seed, alpha, beta, images, excess=0.0):

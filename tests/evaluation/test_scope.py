@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, norm
 from scipy.stats import t as student_t
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 from synthetic import run
 
@@ -32,6 +33,20 @@ def test_a_wide_interval_finds_no_difference_and_no_equivalence():
     assert scope.equivalence(-0.004, 0.009).equivalent
     with pytest.raises(ValueError, match="above 0"):
         scope.equivalence(0, 0, 0)
+
+
+def test_among_many_numbers_one_that_barely_differs_is_not_said_to():
+    barely = {"estimate": 1.0, "low": 0.01, "high": 2.0}
+    changes = {name: barely for name in "abcdefgh"}
+    p_values = dict(zip(changes, [0.04, 0.001, 0.003, 0.045, 0.6, 0.7, 0.8, 0.9]))
+    found = scope.found(changes, p_values, ("a",))
+    # "a" was asked first; of the other seven multipletests keeps two
+    kept = multipletests([p_values[name] for name in "bcdefgh"], method="fdr_bh")[0]
+    assert (
+        [found[name] != "none" for name in "bcdefgh"] == kept.tolist() == [True] * 2 + [False] * 5
+    )
+    assert found["a"] == "higher"
+    assert scope.said(barely) == "higher" and scope.said(barely | {"found": "none"}) == "none"
 
 
 def armitage(hits: np.ndarray, level: np.ndarray) -> float:
