@@ -4,7 +4,7 @@ know them by heart, and they count twice.
 Equal pictures have equal bytes. Near ones are found by the network's own features, for these pass
 over what it was trained not to see (a mirrored or shifted copy), and confirmed by the pixels, for
 features alone call every well-learnt image of a class alike: see `near`. ciFAIR (Barz and Denzler
-2020, https://doi.org/10.3390/jimaging6060041) did the same with people in place of the pixels.
+2020, https://arxiv.org/abs/1902.00423) did the same with people in place of the pixels.
 """
 
 import hashlib

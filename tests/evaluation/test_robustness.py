@@ -273,7 +273,7 @@ def test_prose_says_that_a_gain_carries_over(results):
     text = chapter.robustness(results)
     assert (
         "The gain carries over." in text
-        and text.count("CutMix is more accurate than baseline") == 2
+        and text.count("the network of CutMix is more accurate than that of baseline") == 2
     )
     assert "no difference" not in text and "CutMix is more accurate under Gaussian noise (+" in text
 
@@ -344,8 +344,8 @@ def test_two_copies_of_one_run_do_not_differ(measured, results):
     text = chapter.robustness(results)
     assert (
         text.count(
-            "no difference in accuracy between baseline and CutMix was found (0.0 points, 95% "
-            "interval 0.0 to 0.0)"
+            "no difference in accuracy between the networks of baseline and CutMix was found (0.0 "
+            "points, 95% interval 0.0 to 0.0)"
         )
         == 2
     )
