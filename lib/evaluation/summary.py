@@ -274,15 +274,20 @@ def errors_by_level(trained: dict[str, dict], levels) -> tuple[pd.DataFrame, pd.
     )
 
 
-def cases_before_after(selection: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def cases_before_after(
+    selection: pd.DataFrame, tables: dict[str, pd.DataFrame], trained: dict | None = None
+) -> pd.DataFrame:
     """Each selected image in every arm: what it is taken for, with what confidence, and whether
-    that is right."""
+    that is right; with all runs {arm: {seed: run}}, in how many of an arm's seeds it is."""
     result = selection[["id", "true", "why"]].copy()
     for arm, table in tables.items():
         rows = table.set_index("id").loc[selection["id"]]
         result[f"{arm} predicts"] = rows["predicted"].to_numpy()
         result[f"{arm} confidence"] = rows["confidence"].to_numpy()
         result[f"{arm} right"] = np.where(rows["correct"], "yes", "no")
+        if trained:
+            right = [run.test.correct[rows["position"]] for run in trained[arm].values()]
+            result[f"{arm} seeds right"] = [f"{one} of {len(right)}" for one in np.sum(right, 0)]
     return result
 
 

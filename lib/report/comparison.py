@@ -40,26 +40,41 @@ RULE = {
 }
 
 
-def seeds(given: list[int] | dict[str, list[int]]) -> str:
-    """`given`: the seeds of every arm, or those of each arm where they differ."""
-    if isinstance(given, dict):
-        if len(set(map(tuple, given.values()))) > 1:
-            counts = listed([f"{name(arm)} {len(of_arm)}" for arm, of_arm in given.items()])
-            return f"Mean ± standard deviation of the seeds that each arm has: {counts}."
-        given = next(iter(given.values()))
+Seeds = list[int] | dict[str, list[int]]  # of every arm, or of each where they differ
+
+
+def each_arm(given: Seeds) -> list[list[int]]:
+    return list(given.values()) if isinstance(given, dict) else [given]
+
+
+def most(given: Seeds) -> int:
+    """How many seeds the arm with the most has."""
+    return max(map(len, each_arm(given)))
+
+
+def several(given: Seeds) -> str:
+    """The seeds in words: "3 seeds", or how many each arm has."""
+    counts = set(map(len, each_arm(given)))
+    if len(counts) == 1:
+        return f"{counts.pop()} seeds"
+    said = listed([f"{name(arm)} {len(of_arm)}" for arm, of_arm in given.items()])
+    return f"the seeds that each arm has ({said})"
+
+
+def seeds(given: Seeds) -> str:
+    if most(given) == 1:
+        return f"One seed ({each_arm(given)[0][0]})."
+    return f"Mean ± standard deviation of {several(given)}."
+
+
+def intervals(given: Seeds) -> str:
+    if most(given) == 1:
+        return f"{INTERVALS}."
+    over = several(given) if len(set(map(len, each_arm(given)))) == 1 else "seeds that arms share"
     return (
-        f"One seed ({given[0]})."
-        if len(given) == 1
-        else f"Mean ± standard deviation of {len(given)} seeds."
+        f"{INTERVALS}, and over the {over}, paired, no narrower than Student's interval over the "
+        "seeds."
     )
-
-
-def intervals(given: list[int]) -> str:
-    over = (
-        f", and over the {len(given)} seeds, paired, no narrower than Student's interval over "
-        "the seeds."
-    )
-    return INTERVALS + ("." if len(given) == 1 else over)
 
 
 MEANINGS = (
@@ -68,7 +83,7 @@ MEANINGS = (
 )
 
 
-def arms(names: list[str], given: list[int]) -> str:
+def arms(names: list[str], given: Seeds) -> str:
     what = f"{start(names[0])} in numbers" if len(names) == 1 else "The arms side by side"
     return (
         f"{what}, on test unless said otherwise. AURC: area under the risk–coverage curve; "
@@ -76,17 +91,18 @@ def arms(names: list[str], given: list[int]) -> str:
     )
 
 
-def changes(before: str, after: str, given: list[int]) -> str:
+def changes(before: str, after: str, given: Seeds) -> str:
     return (
         f"From {name(before)} to {name(after)}: every number and its change (shares in points). "
         f"Temperatures are those fitted on validation. {MEANINGS} {seeds(given)} "
         f"{intervals(given)} Of calibration errors the interval is widened by what two "
-        "calibrated networks would show by chance."
+        "calibrated networks would show by chance. Sentences call different what is so after a "
+        "correction for the number of measures (Benjamini–Hochberg), accuracy aside."
     )
 
 
-def cases(pair: tuple[str, ...], given: list[int]) -> str:
-    of_seed = "" if len(given) == 1 else f", of seed {given[0]}"
+def cases(pair: tuple[str, ...], given: Seeds) -> str:
+    of_seed = "" if most(given) == 1 else f", of seed {each_arm(given)[0][0]}"
     return f"The images looked at, {' and '.join(f'in {name(arm)}' for arm in pair)}{of_seed}."
 
 
@@ -98,7 +114,7 @@ def case_formats(pair: tuple[str, ...]) -> dict:
     }
 
 
-def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
+def confidence(numbers: dict, given: Seeds) -> dict[str, str]:
     def mean(arm, what):
         value = numbers[arm][what]["mean"]
         return "no such prediction" if missing(value) else percent(value)
@@ -110,8 +126,8 @@ def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
     )
     band = (
         ""
-        if len(given) == 1
-        else f" Mean of {len(given)} seeds, shaded from the lowest to the highest."
+        if most(given) == 1
+        else f" Mean of {several(given)}, shaded from the lowest to the highest."
     )
     return {
         "caption": "Confidence, the largest softmax probability before any scaling, of wrong and "
@@ -120,14 +136,14 @@ def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
     }
 
 
-def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
+def thresholds(counts: pd.DataFrame, given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"at least {level(share)}: "
         + ", ".join(f"{readable(arm)} {row[arm]:.0f}" for arm in counts)
         for share, row in counts.iterrows()
     )
     spread = (
-        "" if len(given) == 1 else f" Means of {len(given)} seeds; whiskers: standard deviation."
+        "" if most(given) == 1 else f" Means of {several(given)}; whiskers: standard deviation."
     )
     return {
         "caption": "Test errors made with at least the given confidence, before any "
@@ -136,7 +152,7 @@ def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
     }
 
 
-def confident_errors(given: list[int]) -> str:
+def confident_errors(given: Seeds) -> str:
     return (
         "Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near "
         "its ceiling (the top probability that is best for the loss on a certain image), and "
@@ -144,7 +160,7 @@ def confident_errors(given: list[int]) -> str:
     )
 
 
-def calibration_caption(given: list[int]) -> str:
+def calibration_caption(given: Seeds) -> str:
     return (
         "Calibration on test, without and with the temperature that was fitted on validation. "
         "ECE: expected calibration error of the predicted class, 15 bins; class-wise: the mean "
@@ -152,11 +168,11 @@ def calibration_caption(given: list[int]) -> str:
     )
 
 
-def reliability_caption(numbers: dict, given: list[int]) -> dict[str, str]:
+def reliability_caption(numbers: dict, given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"{readable(arm)} {of_arm['ece']['mean']:.3f}" for arm, of_arm in numbers.items()
     )
-    lines = "" if len(given) == 1 else f" One line a seed ({len(given)}); bars are means."
+    lines = "" if most(given) == 1 else f" One line a seed ({several(given)}); bars are means."
     return {
         "caption": "Reliability before scaling: accuracy against confidence in 15 bins of equal "
         "width, and the images in each. On the diagonal, confidence means what it "
@@ -166,7 +182,7 @@ def reliability_caption(numbers: dict, given: list[int]) -> dict[str, str]:
 
 
 def gallery(
-    kind: str, drawn: pd.DataFrame, total: int, pair: tuple[str, str], given: list[int]
+    kind: str, drawn: pd.DataFrame, total: int, pair: tuple[str, str], given: Seeds
 ) -> dict[str, str]:
     before, after = map(name, pair)
     said = "; ".join(
@@ -175,7 +191,7 @@ def gallery(
         f"({percent(row.after_confidence, 0)})"
         for row in drawn.itertuples()
     )
-    one = "" if len(given) == 1 else f" Both arms of seed {given[0]}."
+    one = "" if most(given) == 1 else f" Both arms of seed {each_arm(given)[0][0]}."
     return {
         "caption": f"{len(drawn)} of {plural(total, 'test image')} "
         f"{RULE[kind].format(before, after)}. Above each: id and true class, what "
@@ -184,15 +200,15 @@ def gallery(
     }
 
 
-def churn_caption(given: list[int]) -> str:
+def churn_caption(given: Seeds) -> str:
     return "How many test images two networks disagree on." + (
         " With one seed, how many change between seeds of one arm is not known."
-        if len(given) == 1
+        if most(given) == 1
         else " Means over seeds, and over pairs of seeds."
     )
 
 
-def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> dict[str, str]:
+def classes(change: pd.DataFrame, before: str, after: str, given: Seeds) -> dict[str, str]:
     ranked = change.dropna(subset="change").sort_values("change")
     ends = " to ".join(
         f"{signed(ranked['change'].iloc[place])} points ({readable(ranked.index[place])})"
@@ -201,9 +217,9 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
     ends_only = ", the 100 largest gains and losses" if len(ranked) > 200 else ""
     mean = (
         ""
-        if len(given) == 1
+        if most(given) == 1
         else (
-            f" Mean of {len(given)} seeds; intervals and tests count the chance of the seeds "
+            f" Mean of {several(given)}; intervals and tests count the chance of the seeds "
             "besides that of the images."
         )
     )
@@ -216,14 +232,14 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
     }
 
 
-def coverage(numbers: dict, given: list[int]) -> dict[str, str]:
+def coverage(numbers: dict, given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"{readable(arm)} {of_arm['aurc']['mean']:.3f}" for arm, of_arm in numbers.items()
     )
     band = (
         "Bands: pointwise 95% Clopper–Pearson intervals."
-        if len(given) == 1
-        else f"Means of {len(given)} seeds, bands from the lowest to the highest seed."
+        if most(given) == 1
+        else f"Means of {several(given)}, bands from the lowest to the highest seed."
     )
     return {
         "caption": "Risk against coverage: predictions are accepted from the most confident "
@@ -232,11 +248,11 @@ def coverage(numbers: dict, given: list[int]) -> dict[str, str]:
     }
 
 
-def rejection(given: list[int]) -> str:
+def rejection(given: Seeds) -> str:
     return (
         "Accepting only predictions with at least the given confidence: coverage is the share "
         "accepted, risk the share of errors among them"
-        + (" with its 95% Clopper–Pearson interval. " if len(given) == 1 else ". ")
+        + (" with its 95% Clopper–Pearson interval. " if most(given) == 1 else ". ")
         + seeds(given)
     )
 
@@ -249,7 +265,7 @@ def promises(risk: float) -> str:
     )
 
 
-def scores_caption(given: list[int]) -> str:
+def scores_caption(given: Seeds) -> str:
     return (
         "Three scores to reject by, each from the same logits: areas under the risk–coverage "
         "curve (AURC), above that of a perfect ranking (E-AURC), and under the generalised curve "
@@ -257,7 +273,7 @@ def scores_caption(given: list[int]) -> str:
     )
 
 
-def effects_table(given: list[int]) -> str:
+def effects_table(given: Seeds) -> str:
     return (
         "What each factor does with the others as given, and, with ×, what two do together "
         f"beyond the sum of each alone. Accuracy in points. {intervals(given)} They are not "
@@ -265,7 +281,7 @@ def effects_table(given: list[int]) -> str:
     )
 
 
-def effects_caption(found: list[dict], given: list[int]) -> dict[str, str]:
+def effects_caption(found: list[dict], given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"{effect['effect']} given {effect['given']} ({arms_text(effect['arms'])}) "
         f"{points(effect['test_accuracy']['estimate'])} points, "

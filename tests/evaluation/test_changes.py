@@ -10,7 +10,14 @@ from synthetic import run
 from lib.evaluation import changes, paired
 from lib.evaluation.bootstrap import resample
 from lib.evaluation.failures import test_table as table_of
-from lib.evaluation.summary import arm_numbers, arms_table, confidence_of, errors_by_level
+from lib.evaluation.summary import (
+    arm_numbers,
+    arms_table,
+    cases_before_after,
+    confidence_of,
+    errors_by_level,
+    first_runs,
+)
 from lib.report import pictures
 from lib.training.record import Predictions
 
@@ -155,6 +162,13 @@ def test_arms_without_a_seed_in_common_are_paired_in_their_order():
     assert len(changes.changes_view(found, numbers, PAIR)) == len(changes.CHANGES)
 
 
+def test_single_networks_are_shown_of_a_seed_that_both_arms_have():
+    trained = {"base": {1: run(1), 2: run(2)}, "cutmix": {2: run(52), 3: run(53)}, "other": {3: 9}}
+    shown = first_runs(trained, PAIR)
+    assert shown == {"base": trained["base"][2], "cutmix": trained["cutmix"][2], "other": 9}
+    assert first_runs(trained, ("base",))["base"] is trained["base"][1]
+
+
 def test_three_copies_of_one_network_say_nothing_of_the_method():
     one, other = run(0), run(50)
     trained = {"base": dict.fromkeys(range(3), one), "cutmix": dict.fromkeys(range(3), other)}
@@ -225,6 +239,17 @@ def test_what_another_seed_does_stands_in_the_same_table():
                 ]
             )
     np.testing.assert_allclose(classes["another_seed"], 100 * np.mean(differences, axis=0))
+
+
+def test_a_case_says_in_how_many_seeds_it_is_right():
+    trained = study(3)
+    tables = {arm: table_of(runs[0], Names) for arm, runs in trained.items()}
+    selection = tables["base"].iloc[[5, 9, 70]].assign(why="mined")
+    cases = cases_before_after(selection, tables, trained)
+    for arm in PAIR:
+        right = sum(one.test.correct[[5, 9, 70]].astype(int) for one in trained[arm].values())
+        assert cases[f"{arm} seeds right"].tolist() == [f"{count} of 3" for count in right]
+    assert "base seeds right" not in cases_before_after(selection, tables)
 
 
 def test_an_image_is_steady_where_every_pair_of_networks_says_so():
@@ -314,6 +339,13 @@ def test_galleries_hold_the_most_confident_by_the_rule():
         pictures.titles(kind)[0].split("\n")[1]
         == f"→ {kind['before'][0]} {kind['before_confidence'][0]:.0%}"
     )
+    # the third of them is steady, and comes first
+    third = kind["id"][2]
+    steady = {name: np.zeros(300) for name in pictures.KINDS}
+    steady["corrected"][before["id"] == third] = 1
+    preferred = pictures.most_confident(before, after, steady)["corrected"]
+    assert preferred["id"].tolist()[:3] == [third, kind["id"][0], kind["id"][1]]
+    assert preferred["in all seeds"].tolist() == [True] + [False] * 5
     nothing = pictures.most_confident(before, before)
     assert (
         not len(nothing["corrected"])
