@@ -24,6 +24,7 @@ from lib.base.text import (
     signed,
     start,
     unsigned,
+    verdict,
     with_interval,
 )
 from lib.evaluation import changes as changes_of
@@ -329,7 +330,8 @@ def equivalent(compare: dict) -> str:
     found = compare.get("equivalence")
     if not found:
         return ""
-    within = f"within ±{100 * found['margin']:g} points"
+    margin = f"{100 * found['margin']:g}"
+    within = f"within ±{margin} point{'' if margin == '1' else 's'}"
     return (
         f" They are equivalent {within}."
         if found["equivalent"]
@@ -385,6 +387,12 @@ def accuracy(compare: dict) -> str:
     )
 
 
+def among_many(change: dict) -> str:
+    """What stands behind "no difference was found" where the interval alone would say otherwise."""
+    alone = scope.said(change) == "none" != verdict(change)
+    return " after correction for the number of measures" if alone else ""
+
+
 def tested(compare: dict) -> str:
     """The exact test of the images that differ, which knows nothing of other seeds; "" of one
     arm."""
@@ -421,7 +429,7 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     if found != "open":
         found = scope.said(change)
     said = {
-        "none": "no difference in their number was found",
+        "none": f"no difference in their number was found{among_many(change)}",
         "higher": "they are more",
         "lower": "they are fewer",
         "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: "
@@ -452,8 +460,8 @@ def ranking(compare: dict) -> str:
     if scope.said(change) == "none":
         return (
             "Rejecting the least confident predictions was not found to leave fewer errors in "
-            f"either: the areas under the risk–coverage curves differ by {estimate} "
-            f"({interval(*ends)})."
+            f"either{among_many(change)}: the areas under the risk–coverage curves differ by "
+            f"{estimate} ({interval(*ends)})."
         )
     better, ends = (
         (compare["after"], ends[::-1]) if change["high"] < 0 else (compare["before"], ends)
@@ -470,7 +478,7 @@ def excess(compare: dict) -> str:
     perfect ranking of as many errors."""
     change = compare["changes"]["e_aurc"]
     found = {
-        "none": "no difference in the ranking itself was found",
+        "none": f"no difference in the ranking itself was found{among_many(change)}",
         "lower": f"{subject(compare, compare['after'])} ranks its errors better",
         "higher": f"{subject(compare, compare['before'])} ranks its errors better",
     }[scope.said(change)]

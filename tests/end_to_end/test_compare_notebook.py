@@ -112,7 +112,7 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
     assert compared["classes"]["equal"] == 20 and compared["ablation"] == []
     for said in (
         "No difference in test accuracy between the networks of baseline and CutMix was found",
-        "They are equivalent within ±1 points.",
+        "They are equivalent within ±1 point.",
         "no difference in their number was found",
         "was not found to leave fewer errors in either",
         "corrects 0 images",

@@ -234,6 +234,16 @@ def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
     assert "(E-AURC), no difference in the ranking itself was found (+0.001" in text
 
 
+def test_a_difference_that_falls_to_the_correction_is_told_as_such(results):
+    changes = results["compare"]["changes"]
+    for name in ("errors_ge_90_scaled", "aurc", "e_aurc"):
+        changes[name] = changes[name] | {"found": "none"}
+    text = training.finding(results)
+    assert "in their number was found after correction for the number of measures (−136" in text
+    assert "fewer errors in either after correction for the number of measures" in text
+    assert "after correction for the number" in comparison.excess(results["compare"])
+
+
 def test_no_p_value_stands_on_the_first_page_and_the_exact_test_stands_in_its_chapter(results):
     for about, said in (("networks", "McNemar's exact test"), ("method", "The sign-flip test")):
         results["compare"] |= {"about": about}
@@ -262,8 +272,8 @@ def test_equivalent_is_said_beside_no_difference_found(results, is_equivalent):
     results["compare"]["equivalence"] = {"margin": 0.01, "equivalent": is_equivalent}
     text = training.finding(results)
     assert "No difference in test accuracy between the networks of" in text
-    assert ("They are equivalent within ±1 points." in text) == is_equivalent
-    assert ("equivalent within ±1 points is not shown" in text) != is_equivalent
+    assert ("They are equivalent within ±1 point." in text) == is_equivalent
+    assert ("equivalent within ±1 point is not shown" in text) != is_equivalent
 
 
 def test_a_worse_arm_lowers_it(results):
