@@ -13,7 +13,7 @@ from lib.base.text import points, readable
 from lib.data import label_reviews
 from lib.evaluation import scope
 from lib.evaluation.calibration import softmax
-from lib.evaluation.failures import half
+from lib.evaluation.failures import PERSISTENCE, half
 from lib.evaluation.paired import difference_of_means
 from lib.evaluation.per_image import columns, temperature
 from lib.evaluation.selective import clopper_pearson
@@ -386,10 +386,26 @@ def rescored_numbers(
                 np.intersect1d(found, counted),
                 np.intersect1d(np.flatnonzero(opinion.rejected), counted),
             ),
+            "by_persistence": rejected_by_persistence(
+                errors[~errors["position"].isin(chosen)], opinion
+            ),
             "named_alike": _named_alike(suspects[~suspects["position"].isin(chosen)], opinion),
             "named": _named(cases, opinion, class_names),
         }
     }
+
+
+def rejected_by_persistence(errors: pd.DataFrame, opinion: Opinion) -> dict | None:
+    """Of the errors of each kind of lib.evaluation.failures.PERSISTENCE that somebody looked at,
+    the share whose label was rejected, and how many they are; None where no other seed can tell."""
+    if "persistence" not in errors or not (errors["persistence"] != "").any():
+        return None
+    looked_at = errors[opinion.reviewed[errors["position"]]]
+    result = {}
+    for kind in PERSISTENCE:
+        rejected = opinion.rejected[looked_at.loc[looked_at["persistence"] == kind, "position"]]
+        result[kind] = {"errors": len(rejected)} | share(int(rejected.sum()), len(rejected))
+    return result
 
 
 def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> list[dict]:

@@ -130,3 +130,19 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
         )["opinion"]
         is None
     )
+
+
+def test_rejected_labels_are_counted_by_what_other_seeds_make_of_the_error(opinion):
+    errors = pd.DataFrame(
+        {
+            "position": [0, 1, 2, 5],
+            "persistence": ["of this network", "persistent", "persistent", "persistent"],
+        }
+    )
+    # 1 and 5 are rejected
+    found = labels.rejected_by_persistence(errors, opinion)
+    assert found["persistent"]["errors"] == 3
+    assert found["persistent"]["estimate"] == pytest.approx(2 / 3)
+    assert found["of this network"]["estimate"] == 0 and found["shifting"]["estimate"] is None
+    assert labels.rejected_by_persistence(errors.assign(persistence=""), opinion) is None
+    assert labels.rejected_by_persistence(errors[["position"]], opinion) is None

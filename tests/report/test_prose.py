@@ -422,6 +422,29 @@ def test_named_cases_that_are_right_here_are_called_that(results):
     )
 
 
+def test_errors_are_told_apart_by_what_other_seeds_make_of_them(results):
+    assert "persistent" not in training.failing(results)
+    kinds = ("persistent", "shifting", "of this network")
+    results["failures"]["arms"]["baseline"]["persistence"] = [
+        {"confidence": 0.0, "errors": 100} | dict(zip(kinds, (27, 36, 37))),
+        {"confidence": 0.9, "errors": 50} | dict(zip(kinds, (29, 10, 11))),
+    ]
+    text = training.failing(results)
+    assert "27% are persistent, the same wrong class in every seed, 36% are shifting" in text
+    assert "Of the 50 at 90% confidence or more 58% are persistent." in text
+    results["failures"]["arms"]["baseline"]["persistence"][1]["errors"] = 5
+    assert "at 90% confidence" not in training.failing(results)
+
+
+def test_captions_say_how_many_seeds_each_arm_has():
+    uneven = {"baseline": [42, 43, 44], "cutmix": [42, 43], "no_augmentation": [42]}
+    said = "the seeds that each arm has (baseline 3, CutMix 2 and no augmentation 1)."
+    assert comparison.arms(list(uneven), uneven).endswith(f"standard deviation of {said}")
+    assert "over the seeds that arms share, paired" in comparison.scores_caption(uneven)
+    assert "of 3 seeds." in comparison.seeds({"a": [1, 2, 3], "b": [1, 2, 3]})
+    assert comparison.seeds([7]) == comparison.seeds({"a": [7]}) == "One seed (7)."
+
+
 def test_seeds_are_counted(results):
     assert "trained once, with one seed" in training.limits(results)
     results["study"]["seeds"] = [42, 43, 44]
