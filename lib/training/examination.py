@@ -1,0 +1,570 @@
+"""A network that was brought is examined before it is believed: each question is a function that
+returns nothing or one line, what is wrong, where and what helps.
+
+A line of a question of kind "refused" ends the arm, "warning" goes into the report, "note" only
+tells.
+"""
+
+import copy
+import difflib
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import binomtest
+from torch import nn
+
+from lib.base.errors import NetworkError
+from lib.base.random import key, permutation
+from lib.data.streams import PIXELS
+from lib.gradcam import GradCAM, find_layer
+from lib.training import inference, network
+from lib.training.network import Brought, said
+from lib.training.surroundings import RANDOM_STATES, put_back
+
+IMAGES = 64  # at most, and fewer of large ones: 10 of 224 px
+# of the spread of logits: 32-bit sums in another order differ by some 1e-6 of it, in the deepest
+# networks seen by 1e-5; what dropout or a batch's statistics change is more than 1e-2
+ROUNDING = 1e-3
+# a row of probabilities adds to 1 within the rounding of bf16, 8 bits
+SUM_TO_ONE = 1e-2
+# another order of the classes is right "far more often": by so much, and not by chance
+BETTER_ORDER, CHANCE = 0.05, 1e-4
+# sides of pictures that networks are made for
+SIDES = (28, 32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 480, 512)
+
+
+class Answer(NamedTuple):
+    """verdict: passed, note, warning, refused, or not asked because an earlier one was refused."""
+
+    question: str
+    verdict: str
+    line: str
+
+
+@dataclass
+class Case:
+    """What the questions are asked of: an arm, the data's classes, and some images uint8 (n, 3, h,
+    w). What is made of them is made once."""
+
+    arm: Brought
+    class_names: list[str]
+    images: torch.Tensor
+    places: list[Path]
+    device: torch.device = torch.device("cpu")
+
+    @cached_property
+    def built(self) -> tuple[nn.Module, str | None]:
+        with put_back():
+            _seed(1)
+            return network.load(self.arm, self.class_names, self.places)
+
+    @cached_property
+    def network(self) -> nn.Module:
+        return self.built[0].to(self.device)
+
+    @cached_property
+    def before(self) -> dict[str, torch.Tensor]:
+        """Parameters and buffers before the first prediction."""
+        return {name: tensor.detach().clone() for name, tensor in _tensors(self.network)}
+
+    @cached_property
+    def inputs(self) -> torch.Tensor:
+        count = min(IMAGES, PIXELS // 2 // self.images.shape[-1] ** 2)
+        images = self.images[: max(count, 2)].to(self.device)
+        return inference.inputs(images, *self.network.brought_statistics, self.network)
+
+    @property
+    def few(self) -> torch.Tensor:
+        """For the questions that ask again: an eighth of them."""
+        return self.inputs[: max(2, len(self.inputs) // 8)]
+
+    @cached_property
+    def first(self) -> tuple[torch.Tensor, list[str], bool]:
+        """The logits, what predicting them changed outside the network, and whether they were taken
+        out of an object."""
+        wrapped = []
+        handle = self.network.register_forward_hook(
+            lambda module, inputs, output: wrapped.append(not isinstance(output, torch.Tensor)),
+            prepend=True,
+        )
+        self.before  # noqa: B018
+        try:
+            logits, changed = _predict(self.network, self.inputs, 1)
+        finally:
+            handle.remove()
+        return logits, changed, any(wrapped)
+
+    @property
+    def logits(self) -> torch.Tensor:
+        return self.first[0]
+
+    @property
+    def bound(self) -> float:
+        return ROUNDING * float(self.logits.std())
+
+    @cached_property
+    def layer(self) -> str | None:
+        """The named layer of the maps, or the found one."""
+        return self.arm.layer or find_layer(self.network, self.few)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+@torch.no_grad()
+def _predict(model: nn.Module, inputs: torch.Tensor, seed: int) -> tuple[torch.Tensor, list[str]]:
+    with put_back() as changed:
+        _seed(seed)
+        states = torch.get_rng_state(), np.random.get_state()[2], random.getstate()
+        logits = model(inputs)
+        drew = not (
+            torch.equal(states[0], torch.get_rng_state())
+            and states[1:] == (np.random.get_state()[2], random.getstate())
+        )
+    others = [name for name in changed if name != RANDOM_STATES]
+    return logits, others + [RANDOM_STATES] * drew
+
+
+def _tensors(model: nn.Module):
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference; infinite for another shape or where either is not finite."""
+    if one.shape != other.shape:
+        return float("inf")
+    return float((one - other).abs().nan_to_num(torch.inf, torch.inf).max())
+
+
+# The questions, in the order in which they are asked.
+
+
+def statistics_of_pixels(case: Case) -> str | None:
+    mean, std = case.arm.mean, case.arm.std
+    # guard: pixels-in-0-to-1
+    if all(0 <= value <= 1 for value in mean) and all(0 < value <= 1 for value in std):
+        return None
+    return (
+        f"mean {mean} and std {std} are not of pixels in 0..1; of pixels in 0..255 divide both by "
+        "255; mean 0 and std 1 are of a network that normalises by itself"
+    )
+
+
+def names_of_classes(case: Case) -> str | None:
+    ours, theirs = case.class_names, case.arm.classes
+    if not theirs or sorted(ours) == sorted(theirs):
+        return None
+    other = [f"{name!r} is not one" for name in theirs if name not in ours]
+    other += [f"{name!r} is missing" for name in ours if name not in theirs]
+    return (
+        f"classes: the data's {len(ours)} class names, each once, in the order of the network's "
+        f"outputs; got {len(theirs)}, {', '.join(other[:3]) or 'some of them twice'}"
+    )
+
+
+def weights_from_the_file(case: Case) -> str | None:
+    """NetworkError is its line."""
+    case.network  # noqa: B018
+    return None
+
+
+def left_in_the_file(case: Case) -> str | None:
+    return case.built[1]
+
+
+def two_builds(case: Case) -> str | None:
+    with put_back():
+        _seed(2)
+        second, _ = network.load(case.arm, case.class_names, case.places)
+    own, other = dict(_tensors(case.network)), dict(_tensors(second.to(case.device)))
+    differ = [name for name in own if name not in other or not _equal(own[name], other[name])]
+    source = f"the file {case.arm.weights}" if case.arm.weights else "its factory"
+    if differ:
+        return (
+            f"two builds differ in {len(differ)} of {len(own)} parameters and buffers "
+            f"({', '.join(differ[:2])}): they are drawn at random and do not come from {source}"
+            + ("" if case.arm.weights else "; name a file of `weights` that has them")
+        )
+    apart = _apart(_predict(second, case.few, 2)[0], _predict(case.network, case.few, 2)[0])
+    if apart > case.bound:
+        return (
+            f"two builds with the same weights answer otherwise, by up to {apart:.2g}: something "
+            "that is neither parameter nor buffer is drawn when it is built; make it a buffer"
+        )
+    return None
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and bool(((one == other) | (one != one)).all())
+
+
+def one_table_of_logits(case: Case) -> str | None:
+    try:
+        shape = tuple(case.logits.shape)
+    except NetworkError as error:
+        return str(error)
+    except Exception as error:
+        return _why(case, error)
+    wanted = (len(case.inputs), len(case.class_names))
+    # guard: as-wide-as-the-classes
+    if shape == wanted:
+        return None
+    if len(shape) == 2 and shape[0] == wanted[0]:
+        return f"gives {shape[1]} outputs an image, and the data have {wanted[1]} classes"
+    return f"returns {shape} for {wanted[0]} images of {wanted[1]} classes; allowed: {wanted}"
+
+
+def _why(case: Case, error: Exception) -> str:
+    """Why it cannot be shown the data's images: the size or the colours that it takes instead."""
+    side = case.images.shape[-1]
+    for channels, other in product((3, 1), sorted(SIDES, key=lambda one: abs(one - side))):
+        if _runs(case, channels, other):
+            if channels == 1:
+                return (
+                    f"takes grey pictures of {other} px, 1 channel, and the data have 3 channels of "
+                    f"{side} px: let its forward average them, x.mean(1, keepdim=True)"
+                )
+            return (
+                f"takes pictures of {other} px and fails at {side} px, the data's image_size "
+                f"({said(error)}); set image_size, or resize in its forward"
+            )
+    return f"fails on pictures (n, 3, {side}, {side}): {said(error)}"
+
+
+def _runs(case: Case, channels: int, side: int) -> bool:
+    try:
+        _predict(case.network, torch.zeros(2, channels, side, side, device=case.device), 1)
+        return True
+    except Exception:
+        return False
+
+
+def taken_out_of_an_object(case: Case) -> str | None:
+    return "returns an object; its `logits` are used" if case.first[2] else None
+
+
+def finite(case: Case) -> str | None:
+    bad = int((~case.logits.isfinite()).any(1).sum())
+    # guard: brought-finite
+    if not bad:
+        return None
+    return f"gives logits that are not finite for {bad} of {len(case.logits)} images"
+
+
+def one_image(case: Case) -> str | None:
+    shape, wanted = tuple(_predict(case.network, case.inputs[:1], 1)[0].shape), case.logits.shape[1]
+    if shape == (1, wanted):
+        return None
+    return f"returns {shape} for a single image; allowed: (1, {wanted}); a squeeze() in it drops it"
+
+
+def same_twice(case: Case) -> str | None:
+    apart = _apart(case.logits, _predict(case.network, case.inputs, 2)[0])
+    drew = RANDOM_STATES in case.first[1]
+    # guard: no-randomness
+    if apart <= case.bound and not (apart and drew):
+        return None
+    return (
+        f"gives other logits for the same images, by up to {apart:.2g} where they spread by "
+        f"{float(case.logits.std()):.2g}: something is random after net.eval(), F.dropout without "
+        "training=self.training for one; or it remembers what it was shown"
+    )
+
+
+def alone_and_in_company(case: Case) -> str | None:
+    alone = [_predict(case.network, image[None], 1)[0] for image in case.few[:2]]
+    among, _ = _predict(case.network, case.few.flip(0), 1)
+    apart = max(
+        _apart(torch.cat(alone), case.logits[: len(alone)]),
+        _apart(among.flip(0), case.logits[: len(among)]),
+    )
+    # guard: whatever-the-company
+    if apart <= case.bound:
+        return None
+    return (
+        f"an image gets other logits alone than among others, by up to {apart:.2g}: it uses the "
+        "batch's own statistics after net.eval()"
+    )
+
+
+def buffers_stay(case: Case) -> str | None:
+    changed = [
+        name for name, tensor in _tensors(case.network) if not _equal(case.before[name], tensor)
+    ]
+    if not changed:
+        return None
+    return f"predicting changes {len(changed)} of its parameters and buffers: {changed[0]}"
+
+
+def surroundings_stay(case: Case) -> str | None:
+    changed = [name for name in case.first[1] if name != RANDOM_STATES]
+    if not changed:
+        return None
+    return f"predicting changes what every network shares: {', '.join(changed)}"
+
+
+def copies_are_its_own(case: Case) -> str | None:
+    logits = case.logits[: len(case.few)]
+    try:
+        other = copy.deepcopy(case.network)
+    except Exception as error:
+        return f"cannot be copied ({said(error)}), which the checks of its maps need"
+    if (apart := _apart(_predict(other, case.few, 1)[0], logits)) > case.bound:
+        return f"a copy of it answers otherwise, by up to {apart:.2g}"
+    _scramble(other)
+    # guard: a-copy-is-its-own
+    if _apart(_predict(other, case.few, 1)[0], logits) <= case.bound:
+        return (
+            "a copy of it with other weights gives the old logits: its forward stays that of the "
+            "first network; write it into the class in place of `net.forward = …`"
+        )
+    if _apart(_predict(case.network, case.few, 1)[0], logits) > case.bound:
+        return "shares its weights with its copies: changing a copy changes the network itself"
+    return None
+
+
+@torch.no_grad()
+def _scramble(model: nn.Module) -> None:
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        if parameter.is_floating_point():
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            parameter += noise * (parameter.std(correction=0) + 0.1)
+
+
+def normalised_once(case: Case) -> str | None:
+    if (case.arm.mean, case.arm.std) == ([0.0] * 3, [1.0] * 3):
+        return None
+    for name, module in case.network.named_modules():
+        held = {**vars(module), **module._parameters, **module._buffers}
+        own = [what for what in held if _is_statistic(what, held[what])]
+        if own:
+            where = f"{name}.{own[0]}".lstrip(".")
+            return (
+                f"holds {where}, three numbers, and seems to normalise by itself, besides the arm's "
+                "mean and std; if it does, set mean: 0 and std: 1"
+            )
+    return None
+
+
+def _is_statistic(name: str, value) -> bool:
+    """Whether an attribute is a mean or deviation of three channels, or a step of that name; a
+    BatchNorm's own are not."""
+    words = name.lower().strip("_").split("_")
+    if words[0] == "running" or not {"mean", "std", "normalize", "normalise"} & set(words):
+        return False
+    size = value.numel() if isinstance(value, torch.Tensor) else len(value) if _listed(value) else 0
+    return size == 3
+
+
+def _listed(value) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray))
+
+
+def named_layer(case: Case) -> str | None:
+    layer, finished = case.arm.layer, []
+    if not layer:
+        return None
+    modules = dict(case.network.named_modules())
+    if layer not in modules:
+        near = difflib.get_close_matches(layer, modules, 1)
+        return f"layer {layer}: there is no such module" + (f"; is it {near[0]}?" if near else "")
+    handle = modules[layer].register_forward_hook(lambda *call: finished.append(call[2]))
+    try:
+        _predict(case.network, case.few, 1)
+    finally:
+        handle.remove()
+    # guard: layer-named-is-a-map
+    if len(finished) != 1:
+        return f"layer {layer}: runs {len(finished)} times an image; maps need one that runs once"
+    shape = tuple(finished[0].shape) if isinstance(finished[0], torch.Tensor) else None
+    if shape and len(shape) == 4 and len(shape) and shape[2] * shape[3] > 1:
+        return None
+    found = find_layer(case.network, case.few)
+    return (
+        f"layer {layer}: gives {shape or type(finished[0]).__name__}, and maps need (N, C, h, w) of "
+        f"more than one cell; {found or 'no module'} has it; without `layer` "
+        + ("that is taken" if found else "occlusion stands in place of maps")
+    )
+
+
+def map_of_named_layer(case: Case) -> str | None:
+    line = _map_line(case) if case.arm.layer else None
+    return f"layer {case.arm.layer}: {line}" if line else None
+
+
+def maps_or_occlusion(case: Case) -> str | None:
+    if case.arm.layer:
+        return None
+    why = "no module gives (N, C, h, w)" if case.layer is None else _map_line(case)
+    if not why:
+        return None
+    at, case.layer = f" at {case.layer}" if case.layer else "", None
+    return f"occlusion stands in place of Grad-CAM maps: {why}{at}"
+
+
+def _map_line(case: Case) -> str | None:
+    """Why the maps of the layer say nothing."""
+    if case.layer is None:
+        return None
+    layer = case.network.get_submodule(case.layer)
+    try:
+        with put_back(), GradCAM(case.network, layer) as cam:
+            maps = cam.maps(case.few, case.logits[: len(case.few)].argmax(1))
+    except Exception as error:
+        return f"no gradient reaches it ({said(error)})"
+    # guard: a-map-says-something
+    if (~maps.isfinite()).flatten(1).any(1).all():
+        return "its map is not finite on any image"
+    return "its map is zero on every image" if not maps.any() else None
+
+
+QUESTIONS = (
+    ("mean and std are of pixels in 0..1", "refused", statistics_of_pixels),
+    ("the class names are the data's", "refused", names_of_classes),
+    ("every weight comes from the file", "refused", weights_from_the_file),
+    ("nothing else is in the file", "note", left_in_the_file),
+    ("one table of logits, as wide as the classes", "refused", one_table_of_logits),
+    ("it is returned as it is", "note", taken_out_of_an_object),
+    ("the logits are finite", "refused", finite),
+    ("two builds are equal", "refused", two_builds),
+    ("the same images give the same logits", "refused", same_twice),
+    ("one image alone has its row", "refused", one_image),
+    ("an image is judged without its company", "refused", alone_and_in_company),
+    ("predicting changes no buffer", "refused", buffers_stay),
+    ("predicting changes nothing outside", "refused", surroundings_stay),
+    ("a copy is its own", "refused", copies_are_its_own),
+    ("pictures are normalised once", "warning", normalised_once),
+    ("the named layer gives a map", "refused", named_layer),
+    ("its map says something", "refused", map_of_named_layer),
+    ("a layer for maps is found", "note", maps_or_occlusion),
+)
+# without these the later ones cannot be asked
+FIRST = (weights_from_the_file, one_table_of_logits, finite, two_builds, same_twice, named_layer)
+
+
+def ask(case: Case) -> list[Answer]:
+    """Every question in order; after a refusal that the rest rests on, the rest is not asked."""
+    answers, over = [], False
+    for question, kind, function in QUESTIONS:
+        try:
+            line = None if over else function(case)
+        except Exception as error:  # of code that was brought
+            line = str(error) if isinstance(error, NetworkError) else f"fails: {said(error)}"
+        verdict = "not asked" if over else kind if line else "passed"
+        answers.append(Answer(question, verdict, line or ""))
+        over = over or (verdict == "refused" and function in FIRST)
+    return answers
+
+
+# Questions that are asked once, of all rows that were predicted.
+
+
+def no_probabilities(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
+    """Rows that a cosine head leaves in 0..1 do not add to 1."""
+    logits = np.concatenate([val, test])
+    # guard: no-probabilities
+    if not len(logits) or logits.min() < 0 or (abs(logits.sum(1) - 1) > SUM_TO_ONE).any():
+        return None
+    return (
+        "these are probabilities, every row adds to 1: let its forward return what goes into the "
+        "softmax; accuracy would be the same, but calibration, thresholds and maps wrong"
+    )
+
+
+def all_finite(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
+    bad = [int((~np.isfinite(rows)).any(1).sum()) for rows in (val, test)]
+    if not any(bad):
+        return None
+    return f"{bad[0]} validation and {bad[1]} test images get logits that are not finite"
+
+
+def order_of_classes(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
+    """Another order is chosen on one half of validation and judged on the other half: on the same
+    images it would always win."""
+    predicted, half = val.argmax(1), permutation(key(0), len(val)) % 2
+    again = np.empty_like(predicted)
+    for which in (0, 1):
+        chosen = _assignment(predicted[half != which], labels[half != which], len(names))
+        again[half == which] = chosen[predicted[half == which]]
+    given, other = predicted == labels, again == labels
+    more, fewer = int((other & ~given).sum()), int((given & ~other).sum())
+    gain = (more - fewer) / max(len(val), 1)
+    if gain < BETTER_ORDER or binomtest(more, more + fewer, alternative="greater").pvalue > CHANCE:
+        return None
+    order = _assignment(predicted, labels, len(names))
+    moved = [
+        f"output {place} {names[order[place]]!r}"
+        for place in np.flatnonzero(order != np.arange(len(names)))
+    ]
+    return (
+        f"with its outputs in another order it is right on {other.mean():.1%} of validation, as "
+        f"they stand on {given.mean():.1%} ({', '.join(moved[:3])}); `classes` gives the order"
+    )
+
+
+def _assignment(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """The class of each output, each once, that is right most often; as it is where that is as
+    good."""
+    counts = 0.5 * np.eye(classes)
+    np.add.at(counts, (predicted, labels), 1)
+    return linear_sum_assignment(counts, maximize=True)[1]
+
+
+def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
+    """Chance: how often answers as frequent as these are right whatever the picture."""
+    if not len(val):
+        return None
+    predicted, classes = val.argmax(1), len(names)
+    shares = [np.bincount(values, minlength=classes) / len(val) for values in (predicted, labels)]
+    chance, right = float(shares[0] @ shares[1]), int((predicted == labels).sum())
+    if binomtest(right, len(val), min(chance, 1.0), alternative="greater").pvalue <= 0.01:
+        return None
+    return f"right on {right / len(val):.1%} of validation, by chance it would be on {chance:.1%}"
+
+
+OF_ROWS = (
+    ("all logits are finite", "refused", all_finite),
+    ("logits and not probabilities", "refused", no_probabilities),
+    ("the classes stand in the data's order", "warning", order_of_classes),
+    ("better than chance", "warning", better_than_chance),
+)
+
+
+def ask_rows(
+    val: np.ndarray, test: np.ndarray, labels: np.ndarray, names: list[str]
+) -> list[Answer]:
+    """The questions of all rows, logits (n, classes) of validation and test; labels: (n,) of
+    validation; names: of the classes."""
+    answers = []
+    for question, kind, function in OF_ROWS:
+        over = any(answer.verdict == "refused" for answer in answers)
+        line = None if over else function(val, test, labels, names)
+        verdict = "not asked" if over else kind if line else "passed"
+        answers.append(Answer(question, verdict, line or ""))
+    return answers
+
+
+def refuse(arm: str, answers: list[Answer]) -> None:
+    """Raises NetworkError with a line for each refusal."""
+    # guard: examined-first
+    if lines := [answer.line for answer in answers if answer.verdict == "refused"]:
+        raise NetworkError("\n".join(f"arm {arm}: {line}" for line in lines))
+
+
+def summary(answers: list[Answer]) -> str:
+    """`examined: 22 questions, 1 warning`."""
+    warnings = sum(answer.verdict == "warning" for answer in answers)
+    text = f"{warnings or 'no'} warning" + ("" if warnings == 1 else "s")
+    return f"examined: {len(answers)} questions, {text}"
