@@ -25,6 +25,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
+# our own, or package.module:function (lib.training.network)
+NETWORK = r"^(resnet18|[^:/\\\s]+:[A-Za-z_][A-Za-z0-9_]*)$"
 
 
 class Stage(BaseModel):
@@ -52,6 +54,7 @@ class Train(Stage):
     train_size: Annotated[int, Field(ge=0)]
     val_size: Annotated[int, Field(ge=0)]
     test_size: Annotated[int, Field(ge=0)]
+    network: Annotated[str, Field(pattern=NETWORK)]
     width: Annotated[int, Field(ge=1, le=512)]
     epochs: Count
     milestones: list[Count]

@@ -232,8 +232,8 @@ def _why(case: Case, error: Exception) -> str:
         if _runs(case, channels, other):
             if channels == 1:
                 return (
-                    f"takes grey pictures of {other} px, 1 channel, and the data have 3 channels of "
-                    f"{side} px: let its forward average them, x.mean(1, keepdim=True)"
+                    f"takes grey pictures of {other} px, 1 channel, and the data have 3 channels "
+                    f"of {side} px: let its forward average them, x.mean(1, keepdim=True)"
                 )
             return (
                 f"takes pictures of {other} px and fails at {side} px, the data's image_size "
@@ -352,8 +352,8 @@ def normalised_once(case: Case) -> str | None:
         if own:
             where = f"{name}.{own[0]}".lstrip(".")
             return (
-                f"holds {where}, three numbers, and seems to normalise by itself, besides the arm's "
-                "mean and std; if it does, set mean: 0 and std: 1"
+                f"holds {where}, three numbers, and seems to normalise by itself, besides the "
+                "arm's mean and std; if it does, set mean: 0 and std: 1"
             )
     return None
 
@@ -389,12 +389,12 @@ def named_layer(case: Case) -> str | None:
     if len(finished) != 1:
         return f"layer {layer}: runs {len(finished)} times an image; maps need one that runs once"
     shape = tuple(finished[0].shape) if isinstance(finished[0], torch.Tensor) else None
-    if shape and len(shape) == 4 and len(shape) and shape[2] * shape[3] > 1:
+    if shape and len(shape) == 4 and shape[2] * shape[3] > 1:
         return None
     found = find_layer(case.network, case.few)
     return (
-        f"layer {layer}: gives {shape or type(finished[0]).__name__}, and maps need (N, C, h, w) of "
-        f"more than one cell; {found or 'no module'} has it; without `layer` "
+        f"layer {layer}: gives {shape or type(finished[0]).__name__}, and maps need (N, C, h, w) "
+        f"of more than one cell; {found or 'no module'} has it; without `layer` "
         + ("that is taken" if found else "occlusion stands in place of maps")
     )
 
@@ -451,7 +451,15 @@ QUESTIONS = (
     ("a layer for maps is found", "note", maps_or_occlusion),
 )
 # without these the later ones cannot be asked
-FIRST = (weights_from_the_file, one_table_of_logits, finite, two_builds, same_twice, named_layer)
+FIRST = (
+    names_of_classes,
+    weights_from_the_file,
+    one_table_of_logits,
+    finite,
+    two_builds,
+    same_twice,
+    named_layer,
+)
 
 
 def ask(case: Case) -> list[Answer]:

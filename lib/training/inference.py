@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lib.data.augment import normalise
 from lib.data.streams import at_once
 from lib.gradcam import GradCAM
-from lib.model import ResNet
+from lib.model import ResNet, layout
 from lib.training import machine
 
 
@@ -39,12 +39,6 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
         if isinstance(getattr(module, "downsample", None), nn.Sequential):
             module.downsample = fuse_conv_bn_eval(*module.downsample)
     return model
-
-
-def layout(model: nn.Module) -> torch.memory_format:
-    """Channels last for our own network, which is faster so; another may `view` its features, which
-    fails there."""
-    return torch.channels_last if type(model) is ResNet else torch.contiguous_format
 
 
 @torch.inference_mode()

@@ -14,14 +14,13 @@ from pydantic import Field, field_validator
 from torch import nn
 
 from lib.base import artefacts, code
-from lib.base.config import Entry
+from lib.base.config import NETWORK, Entry
 from lib.base.errors import NetworkError
 from lib.model import resnet18
 from lib.training import weights
 from lib.training.surroundings import modules_of, put_back
 
 OWN = "resnet18"
-NAMED = rf"^({OWN}|[^:/\\\s]+:[A-Za-z_][A-Za-z0-9_]*)$"
 
 
 class Brought(Entry):
@@ -34,13 +33,17 @@ class Brought(Entry):
     last that has any; classes: the data's class names in the order of the network's outputs, []
     where that is the data's own."""
 
-    network: Annotated[str, Field(pattern=NAMED)]
+    network: Annotated[str, Field(pattern=NETWORK)]
     weights: str = ""
     weights_key: str = ""
     mean: Annotated[list[float], Field(min_length=3, max_length=3)]
     std: Annotated[list[float], Field(min_length=3, max_length=3)]
     layer: str = ""
     classes: list[str] = []
+
+    @property
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return tuple(self.mean), tuple(self.std)
 
     @field_validator("mean", "std", mode="before")
     @classmethod
@@ -69,6 +72,35 @@ def build(
     return _called(name, classes, places)[0]
 
 
+def for_params(params: dict, classes: int) -> nn.Module:
+    """The network of a run's parameters, before any weights are read."""
+    name, places = params.get("network", OWN), beside(params.get("study", ""))
+    return build(name, classes, places, params.get("width", 64), params["image_size"])
+
+
+@torch.no_grad()
+def to_train(params, classes: int) -> nn.Module:
+    """The network that a run starts with. Raises NetworkError unless it maps its images to (N,
+    classes) logits."""
+    network = for_params(params.model_dump(), classes)
+    if params.network == OWN:
+        return network
+    images = torch.zeros(2, 3, params.image_size, params.image_size)
+    try:
+        with put_back():
+            shape = tuple(logits_in(network.eval()(images))[0].shape)
+    except Exception as error:
+        raise NetworkError(
+            f"network {params.network}: fails on images of {params.image_size} px ({said(error)})"
+        ) from None
+    # guard: trained-on-its-classes
+    if shape != (2, classes):
+        raise NetworkError(
+            f"network {params.network}: returns {shape} for 2 images of {classes} classes"
+        )
+    return network.train()
+
+
 def traces(name: str, classes: int, places: list[Path]) -> tuple[list[str], list[Path]]:
     """What building the network changed outside itself, which was put back, and the files beside
     the study that it is made of."""
@@ -78,11 +110,11 @@ def traces(name: str, classes: int, places: list[Path]) -> tuple[list[str], list
     return changed, files
 
 
-def digest(name: str, classes: int, places: list[Path]) -> str | None:
-    """What the files of a network that stand beside the study say to Python; None for our own and
-    for one of the environment."""
-    files = traces(name, classes, places)[1]
-    return code.digest(files) if files else None
+def digest(params) -> str:
+    """What the files of a network that stand beside the study say to Python; "" for our own and for
+    one of the environment."""
+    files = traces(params.network, 2, beside(params.study))[1]
+    return code.digest(files) if files else ""
 
 
 def _called(name: str, classes: int, places: list[Path]):
@@ -187,7 +219,7 @@ def load(arm: Brought, class_names: list[str], places: list[Path]) -> tuple[nn.M
     network = build(arm.network, len(class_names), places)
     left = None
     if arm.weights:
-        tensors = weights.read(_found(arm.weights, places))
+        tensors = weights.read(found(arm.weights, places))
         left = weights.fit(network, tensors, arm.weights, arm.weights_key)
     return finish(network, arm, class_names), left
 
@@ -195,7 +227,7 @@ def load(arm: Brought, class_names: list[str], places: list[Path]) -> tuple[nn.M
 def finish(network: nn.Module, arm: Brought, class_names: list[str]) -> nn.Module:
     """The network as it is used everywhere: in eval mode, with its own mean and deviation, and its
     outputs (N, classes) taken out of what it returns, in the order of the data's classes."""
-    network.brought_statistics = tuple(arm.mean), tuple(arm.std)
+    network.brought_statistics = arm.statistics
     order = [arm.classes.index(name) for name in class_names] if arm.classes else None
     network.register_forward_hook(
         lambda module, inputs, output: _in_order(logits_in(output)[0], order)
@@ -240,7 +272,7 @@ def _in_order(logits: torch.Tensor, order: list[int] | None) -> torch.Tensor:
     return logits if order is None else logits[:, order]
 
 
-def _found(path: str, places: list[Path]) -> Path:
+def found(path: str, places: list[Path]) -> Path:
     """A file that the study names, beside it or in the project; a path that is there nowhere is
     left to its reader to complain of."""
     there = [place / path for place in places if (place / path).exists()]
