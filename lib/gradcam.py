@@ -92,11 +92,18 @@ def find_layer(model: nn.Module, images: torch.Tensor) -> str | None:
     ]
     if not maps:
         return None
-    name, (_, channels, *sides), _ = outputs[maps[-1]]
-    flat = (len(images), channels, prod(sides))
-    later = [shape for _, shape, _ in outputs[maps[-1] + 1 :]]
-    tokens = any(len(shape) == 3 and shape[1] > 1 and shape != flat for shape in later)
-    return None if tokens else name
+    name, shape, _ = outputs[maps[-1]]
+    later = [other for _, other, map_like in outputs[maps[-1] + 1 :] if not map_like]
+    return None if any(_holds_places(other, shape, images) for other in later) else name
+
+
+def _holds_places(shape: tuple, of_map: tuple, images: torch.Tensor) -> bool:
+    """Whether a module's output has places in another form than (N, C, h, w): (N, tokens, C), but
+    not a map with its places in a row, or (N, h, w, C)."""
+    if len(shape) == 3:
+        return shape[1] > 1 and shape[1:] != (of_map[1], prod(of_map[2:]))
+    same_form = len(shape) == 4 and shape[1] * images.shape[3] == shape[2] * images.shape[2]
+    return same_form and shape[1] > 1
 
 
 def _outputs(model: nn.Module, images: torch.Tensor) -> list[tuple[str, tuple, bool]]:
@@ -158,14 +165,15 @@ def completeness(
 
 def _behind(model: nn.Module, layer: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
     """The logits of images, and with other features in the layer's place: their mean with their
-    mirror image, twice themselves, zero."""
+    mirror image, twice themselves; and those of features of zero, and images of zero, since a
+    shortcut may pass the layer."""
     changes = (
         torch.clone,
         lambda features: (features + features.flip((2, 3))) / 2,
         lambda features: 2 * features,
-        torch.zeros_like,
     )
-    return [_with_features(model, layer, images, change) for change in changes]
+    logits = [_with_features(model, layer, images, change) for change in changes]
+    return [*logits, _with_features(model, layer, torch.zeros_like(images), torch.zeros_like)]
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from lib.training import inference, network
 from lib.training.network import Brought, said
 from lib.training.surroundings import RANDOM_STATES, put_back
 
-IMAGES = 64  # at most, and fewer of large ones: 10 of 224 px
+IMAGES = 64  # at most, and fewer of large ones: 5 of 224 px
 # of the spread of logits: 32-bit sums in another order differ by some 1e-6 of it, in the deepest
 # networks seen by 1e-5; what dropout or a batch's statistics change is more than 1e-2
 ROUNDING = 1e-3
@@ -76,7 +76,7 @@ class Case:
 
     @cached_property
     def inputs(self) -> torch.Tensor:
-        count = min(IMAGES, PIXELS // 2 // self.images.shape[-1] ** 2)
+        count = min(IMAGES, PIXELS // 4 // self.images.shape[-1] ** 2)
         images = self.images[: max(count, 2)].to(self.device)
         return inference.inputs(images, *self.network.brought_statistics, self.network)
 
@@ -187,7 +187,7 @@ def two_builds(case: Case) -> str | None:
     with put_back():
         _seed(2)
         second, _ = network.load(case.arm, case.class_names, case.places)
-    own, other = dict(_tensors(case.network)), dict(_tensors(second.to(case.device)))
+    own, other = case.before, dict(_tensors(second.to(case.device)))
     differ = [name for name in own if name not in other or not _equal(own[name], other[name])]
     source = f"the file {case.arm.weights}" if case.arm.weights else "its factory"
     if differ:
@@ -196,7 +196,7 @@ def two_builds(case: Case) -> str | None:
             f"({', '.join(differ[:2])}): they are drawn at random and do not come from {source}"
             + ("" if case.arm.weights else "; name a file of `weights` that has them")
         )
-    apart = _apart(_predict(second, case.few, 2)[0], _predict(case.network, case.few, 2)[0])
+    apart = _apart(_predict(second, case.few, 2)[0], case.logits[: len(case.few)])
     if apart > case.bound:
         return (
             f"two builds with the same weights answer otherwise, by up to {apart:.2g}: something "
@@ -329,7 +329,7 @@ def copies_are_its_own(case: Case) -> str | None:
             "a copy of it with other weights gives the old logits: its forward stays that of the "
             "first network; write it into the class in place of `net.forward = …`"
         )
-    if _apart(_predict(case.network, case.few, 1)[0], logits) > case.bound:
+    if not all(_equal(case.before[name], tensor) for name, tensor in _tensors(case.network)):
         return "shares its weights with its copies: changing a copy changes the network itself"
     return None
 
@@ -438,10 +438,10 @@ QUESTIONS = (
     ("one table of logits, as wide as the classes", "refused", one_table_of_logits),
     ("it is returned as it is", "note", taken_out_of_an_object),
     ("the logits are finite", "refused", finite),
-    ("two builds are equal", "refused", two_builds),
     ("the same images give the same logits", "refused", same_twice),
     ("one image alone has its row", "refused", one_image),
     ("an image is judged without its company", "refused", alone_and_in_company),
+    ("two builds are equal", "refused", two_builds),
     ("predicting changes no buffer", "refused", buffers_stay),
     ("predicting changes nothing outside", "refused", surroundings_stay),
     ("a copy is its own", "refused", copies_are_its_own),
@@ -450,29 +450,23 @@ QUESTIONS = (
     ("its map says something", "refused", map_of_named_layer),
     ("a layer for maps is found", "note", maps_or_occlusion),
 )
-# without these the later ones cannot be asked
-FIRST = (
-    names_of_classes,
-    weights_from_the_file,
-    one_table_of_logits,
-    finite,
-    two_builds,
-    same_twice,
-    named_layer,
-)
 
 
 def ask(case: Case) -> list[Answer]:
-    """Every question in order; after a refusal that the rest rests on, the rest is not asked."""
+    """Every question in order, to the first refusal: what follows would rest on it."""
+    return _asked(QUESTIONS, lambda function: function(case))
+
+
+def _asked(questions, answer_of) -> list[Answer]:
     answers, over = [], False
-    for question, kind, function in QUESTIONS:
+    for question, kind, function in questions:
         try:
-            line = None if over else function(case)
+            line = None if over else answer_of(function)
         except Exception as error:  # of code that was brought
             line = str(error) if isinstance(error, NetworkError) else f"fails: {said(error)}"
         verdict = "not asked" if over else kind if line else "passed"
         answers.append(Answer(question, verdict, line or ""))
-        over = over or (verdict == "refused" and function in FIRST)
+        over = over or verdict == "refused"
     return answers
 
 
@@ -555,13 +549,7 @@ def ask_rows(
 ) -> list[Answer]:
     """The questions of all rows, logits (n, classes) of validation and test; labels: (n,) of
     validation; names: of the classes."""
-    answers = []
-    for question, kind, function in OF_ROWS:
-        over = any(answer.verdict == "refused" for answer in answers)
-        line = None if over else function(val, test, labels, names)
-        verdict = "not asked" if over else kind if line else "passed"
-        answers.append(Answer(question, verdict, line or ""))
-    return answers
+    return _asked(OF_ROWS, lambda function: function(val, test, labels, names))
 
 
 def refuse(arm: str, answers: list[Answer]) -> None:
