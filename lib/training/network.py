@@ -182,7 +182,7 @@ def _made(name: str, factory, classes: int) -> nn.Module:
     # torch.inference_mode, in an outer block, would make weights that no gradient passes
     with torch.inference_mode(False), torch.enable_grad():
         try:
-            network = factory(num_classes=classes) if _takes_classes(factory) else factory()
+            network = _of_classes(factory, classes)
         except (Exception, SystemExit) as error:
             raise NetworkError(f"network {name}: its factory fails ({said(error)})") from None
     # guard: factory-gives-a-network
@@ -195,13 +195,22 @@ def _made(name: str, factory, classes: int) -> nn.Module:
     return network
 
 
-def _takes_classes(factory) -> bool:
-    """Whether it names num_classes, or takes any name and hands it on, as torchvision's do."""
+def _of_classes(factory, classes: int):
+    """f(num_classes=classes) where it names that, or takes any name and hands it on, as
+    torchvision's do; else f()."""
     try:
         taken = inspect.signature(factory).parameters.values()
     except ValueError:
-        return False
-    return any(one.name == "num_classes" or one.kind == one.VAR_KEYWORD for one in taken)
+        return factory()
+    if any(one.name == "num_classes" for one in taken):
+        return factory(num_classes=classes)
+    if any(one.kind == one.VAR_KEYWORD for one in taken):
+        try:
+            return factory(num_classes=classes)
+        except TypeError as error:
+            if "num_classes" not in str(error):
+                raise
+    return factory()
 
 
 def said(error: BaseException) -> str:

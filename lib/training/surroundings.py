@@ -126,7 +126,14 @@ def modules_of(folders: list[Path]) -> Iterator[list[Path]]:
     names that stand there; afterwards such modules are forgotten, so that the next `blocks.py` is
     its own. The list that it yields then holds the files of these modules."""
     folders = [folder.resolve() for folder in folders]
-    hidden = {name: module for name, module in sys.modules.items() if _in_the_way(name, folders)}
+    theirs = _names_in(folders) - sys.stdlib_module_names
+    # guard: imported-from-elsewhere
+    hidden = {
+        name: module
+        for name, module in sys.modules.items()
+        if (top := name.partition(".")[0]) in theirs
+        and not _is_of(sys.modules.get(top, module), top, folders)
+    }
     for name in hidden:
         del sys.modules[name]
     before, files, own_bytecode = set(sys.modules), [], sys.dont_write_bytecode
@@ -149,16 +156,11 @@ def modules_of(folders: list[Path]) -> Iterator[list[Path]]:
         files.sort()
 
 
-def _in_the_way(name: str, folders: list[Path]) -> bool:
-    """Whether a module that was imported from elsewhere has the name of one in the folders."""
-    top = name.partition(".")[0]
-    if top in sys.stdlib_module_names or top not in sys.modules:
-        return False
-    there = any(
-        (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
-        for folder in folders
-    )
-    return there and not _is_of(sys.modules[top], top, folders)
+def _names_in(folders: list[Path]) -> set[str]:
+    """What can be imported from the folders themselves."""
+    files = (path for folder in folders for path in folder.glob("*.py"))
+    packages = (path.parent for folder in folders for path in folder.glob("*/__init__.py"))
+    return {path.stem for path in files} | {path.name for path in packages}
 
 
 def _is_of(module, top: str, folders: list[Path]) -> bool:

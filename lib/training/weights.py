@@ -86,7 +86,7 @@ def _torch(path: Path):
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader trips over foreign bytes in a dozen ways
         # its own advice is to run what is in the file
-        if what := re.search(r"GLOBAL (\S+)|Unsupported (?:class|type|operand) (\S+)", str(error)):
+        if what := re.search(r"GLOBAL (\S+)|Unsupported (?:class|type) (\S+)", str(error)):
             more = (what[1] or what[2]).rstrip(".,")
             line = f"holds more than weights ({more}), and nothing in it is run; {CURE}"
         else:
@@ -147,15 +147,15 @@ def _tied(wanted: dict[str, torch.Tensor]) -> list[list[str]]:
 
 
 def _prefixes(wanted, tensors) -> list[str]:
-    """The leading parts under which names of the network stand in the file, most names first, of
-    as many the shortest."""
+    """The leading parts under which names of the network stand in the file, most names first, else
+    as the file has them."""
     counts = Counter()
     for name in tensors:
         parts = name.split(".")
         for place in range(len(parts)):
             if ".".join(parts[place:]) in wanted:
                 counts["".join(f"{part}." for part in parts[:place])] += 1
-    return sorted(counts, key=lambda prefix: (-counts[prefix], len(prefix), prefix))
+    return sorted(counts, key=lambda prefix: -counts[prefix])
 
 
 def _mismatch(wanted, tensors, prefixes: list[str]) -> str:

@@ -2,11 +2,9 @@
 each arm gets its own."""
 
 import os
-import random
 import sys
 import warnings
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,7 +14,7 @@ from lib.base.errors import NetworkError
 from lib.model import ResNet, resnet18
 from lib.training import network
 from lib.training.network import Brought
-from lib.training.surroundings import put_back
+from lib.training.surroundings import STATES
 
 BLOCK = """
 from torch import nn
@@ -255,12 +253,7 @@ IMPORTS = "import logging, os, random, sys, numpy, torch\nfrom torch import nn\n
 
 def state():
     return {
-        **{
-            name: read()
-            for name, (read, _) in __import__(
-                "lib.training.surroundings", fromlist=["x"]
-            ).STATES.items()
-        },
+        **{name: read() for name, (read, _) in STATES.items()},
         "filters": list(warnings.filters),
         "stdout": sys.stdout,
         "bytecode": sys.dont_write_bytecode,
@@ -280,7 +273,8 @@ def test_what_an_import_or_a_factory_changes_is_put_back_and_known(tmp_path, wha
     before = state()
     changed, _ = network.traces("here:make", 10, [tmp_path])
     assert state() == before
-    assert changed == [what]
+    # a factory runs within torch.enable_grad, which puts that back by itself
+    assert changed == [what] * ((what, where) != ("grad mode", "factory"))
 
 
 def test_random_states_paths_and_print_are_put_back(tmp_path, capfd):
@@ -295,14 +289,9 @@ def make():
 """
     write(tmp_path, here=IMPORTS + text)
     before = state()
-    draws = random.random(), np.random.rand(), float(torch.rand(1))
-    random.setstate(before["random states"][0])
-    with put_back():
-        pass
-    before = state()
     network.build("here:make", 10, [tmp_path])
     assert state() == before
-    assert capfd.readouterr() == ("", "") and draws
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_fails_has_its_changes_put_back_as_well(tmp_path):

@@ -1,6 +1,7 @@
 """Weights of others: read without running anything, and fitted whole or not at all."""
 
 import argparse
+import warnings
 import zipfile
 
 import numpy as np
@@ -11,7 +12,7 @@ from networks import PreActivation, Small, Tied
 from torch import nn
 
 from lib.base.errors import NetworkError
-from lib.training import weights
+from lib.training import weights as weight_files
 
 RAN = []
 
@@ -30,7 +31,7 @@ def fitted(content, key="", net=None):
     """A fresh network with what a file of `content` holds, and what was left over."""
     torch.manual_seed(2)
     net = net or Small()
-    return net, weights.fit(net, dict(weights._flat(content)), "w.pt", key)
+    return net, weight_files.fit(net, dict(weight_files._flat(content)), "w.pt", key)
 
 
 def equal(one, other):
@@ -57,21 +58,15 @@ def test_files_of_weights_are_read_back(tmp_path, kind):
             content = {name: value.half() for name, value in state.items()}
         torch.save(content, path, _use_new_zipfile_serialization=kind != "old torch")
     net = Small()
-    assert weights.fit(net, weights.read(path), "weights") is None
+    assert weight_files.fit(net, weight_files.read(path), "weights") is None
     if kind != "half":
         assert equal(network(), net)
     assert net.fc.weight.dtype == torch.float32
 
 
 def scripted(path):
-    with pytest.warns() if False else _quiet():
+    with warnings.catch_warnings(action="ignore"):
         torch.jit.trace(network(), torch.zeros(1, 3, 8, 8)).save(path)
-
-
-def _quiet():
-    import warnings
-
-    return warnings.catch_warnings(action="ignore")
 
 
 def cut(path):
@@ -142,7 +137,7 @@ def test_what_is_no_file_of_weights_is_one_line_with_the_cure(tmp_path, kind):
     path = tmp_path / "weights"
     write(path)
     with pytest.raises(NetworkError) as caught:
-        weights.read(path)
+        weight_files.read(path)
     line = str(caught.value)
     assert said in line and cure in line and "\n" not in line and str(path) in line
     assert "weights_only" not in line and "safe_globals" not in line
@@ -153,7 +148,7 @@ def test_onnx_is_refused_with_what_to_do(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"\x08\x07\x12\x07pytorch")
     with pytest.raises(NetworkError, match="ONNX is not read.*`network`.*`predictions`"):
-        weights.read(path)
+        weight_files.read(path)
 
 
 # --- fitted
