@@ -1,6 +1,7 @@
 """Small networks as people bring them, right ones and, each in its own way, wrong ones. Named by
 tests as `networks:small`."""
 
+from collections import namedtuple
 from dataclasses import dataclass
 
 import torch
@@ -144,6 +145,23 @@ class InDictionary(Small):
         return {"logits": self.fc(features.mean((2, 3))), "features": features}
 
 
+class WithFeatures(Small):
+    """A second table, of another width."""
+
+    def forward(self, x):
+        features = self.features(x).mean((2, 3))
+        return {"logits": self.fc(features), "features": features}
+
+
+NamedLogits = namedtuple("NamedLogits", "logits maps")
+
+
+class InNamedTuple(Small):
+    def forward(self, x):
+        features = self.features(x)
+        return NamedLogits(self.fc(features.mean((2, 3))), features)
+
+
 class TwoTables(Small):
     def forward(self, x):
         logits = super().forward(x)
@@ -249,6 +267,25 @@ def patched(num_classes=10):
     return net
 
 
+def half_patched(num_classes=10):
+    """The head is the copy's own, the body stays the first network's."""
+    net = Small(num_classes)
+    plain = net.features
+    net.features = lambda x: plain(x)
+    return net
+
+
+class Rebound(Small):
+    """A forward that is set, as a method of the network that it is of: copies have their own."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.forward = self.classify
+
+    def classify(self, x):
+        return Small.forward(self, x)
+
+
 class Shared(Small):
     """Copies share the head."""
 
@@ -269,6 +306,14 @@ class NotCopied(Small):
 
 
 # What it makes of pictures.
+
+
+class Halved(Small):
+    """Computes in 16 bits."""
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(x)
 
 
 class Normalising(Small):

@@ -30,8 +30,9 @@ from lib.training.surroundings import RANDOM_STATES, put_back
 
 IMAGES = 64  # at most, and fewer of large ones: 5 of 224 px
 # of the spread of logits: 32-bit sums in another order differ by some 1e-6 of it, in the deepest
-# networks seen by 1e-5; what dropout or a batch's statistics change is more than 1e-2
-ROUNDING = 1e-3
+# networks seen by 1e-5; what dropout or a batch's statistics change is more than 1e-2. Logits of
+# 16 bits have 3 digits
+ROUNDING, ROUNDING_16 = 1e-3, 3e-2
 # a row of probabilities adds to 1 within the rounding of bf16, 8 bits
 SUM_TO_ONE = 1e-2
 # another order of the classes is right "far more often": by so much, and not by chance
@@ -63,7 +64,17 @@ class Case:
     def built(self) -> tuple[nn.Module, str | None]:
         with put_back():
             _seed(1)
-            return network.load(self.arm, self.class_names, self.places)
+            return self._load()
+
+    def _load(self) -> tuple[nn.Module, str | None]:
+        return network.load(self.arm, self.class_names, self.places, self.images.shape[-1])
+
+    @cached_property
+    def second(self) -> nn.Module:
+        """The same, built once more where other random numbers are drawn."""
+        with put_back():
+            _seed(2)
+            return self._load()[0].to(self.device)
 
     @cached_property
     def network(self) -> nn.Module:
@@ -107,7 +118,8 @@ class Case:
 
     @property
     def bound(self) -> float:
-        return ROUNDING * float(self.logits.std())
+        full = self.logits.dtype in (torch.float32, torch.float64)
+        return (ROUNDING if full else ROUNDING_16) * float(self.logits.float().std())
 
     @cached_property
     def layer(self) -> str | None:
@@ -141,10 +153,12 @@ def _tensors(model: nn.Module):
 
 
 def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest difference; infinite for another shape or where either is not finite."""
+    """The largest difference; infinite for another shape or where only one is not finite."""
     if one.shape != other.shape:
         return float("inf")
-    return float((one - other).abs().nan_to_num(torch.inf, torch.inf).max())
+    one, other = one.float(), other.float()
+    same = (one == other) | (one.isnan() & other.isnan())
+    return float((one - other).abs().nan_to_num(torch.inf, torch.inf).masked_fill(same, 0).max())
 
 
 # The questions, in the order in which they are asked.
@@ -184,10 +198,7 @@ def left_in_the_file(case: Case) -> str | None:
 
 
 def two_builds(case: Case) -> str | None:
-    with put_back():
-        _seed(2)
-        second, _ = network.load(case.arm, case.class_names, case.places)
-    own, other = case.before, dict(_tensors(second.to(case.device)))
+    own, other = case.before, dict(_tensors(case.second))
     differ = [name for name in own if name not in other or not _equal(own[name], other[name])]
     source = f"the file {case.arm.weights}" if case.arm.weights else "its factory"
     if differ:
@@ -196,7 +207,7 @@ def two_builds(case: Case) -> str | None:
             f"({', '.join(differ[:2])}): they are drawn at random and do not come from {source}"
             + ("" if case.arm.weights else "; name a file of `weights` that has them")
         )
-    apart = _apart(_predict(second, case.few, 2)[0], case.logits[: len(case.few)])
+    apart = _apart(_predict(case.second, case.few, 2)[0], case.logits[: len(case.few)])
     if apart > case.bound:
         return (
             f"two builds with the same weights answer otherwise, by up to {apart:.2g}: something "
@@ -323,15 +334,23 @@ def copies_are_its_own(case: Case) -> str | None:
     if (apart := _apart(_predict(other, case.few, 1)[0], logits)) > case.bound:
         return f"a copy of it answers otherwise, by up to {apart:.2g}"
     _scramble(other)
+    case.second.load_state_dict(other.state_dict())
+    wanted, _ = _predict(case.second, case.few, 1)
     # guard: a-copy-is-its-own
-    if _apart(_predict(other, case.few, 1)[0], logits) <= case.bound:
+    if _apart(_predict(other, case.few, 1)[0], wanted) > ROUNDING * _spread(wanted):
         return (
-            "a copy of it with other weights gives the old logits: its forward stays that of the "
-            "first network; write it into the class in place of `net.forward = …`"
+            "a copy of it that is given other weights does not answer as a network that is built "
+            "with them: part of it stays that of the first network; write its forward into the "
+            "class in place of `net.forward = …`"
         )
     if not all(_equal(case.before[name], tensor) for name, tensor in _tensors(case.network)):
         return "shares its weights with its copies: changing a copy changes the network itself"
     return None
+
+
+def _spread(logits: torch.Tensor) -> float:
+    """Of logits that may have overflowed."""
+    return float(logits.double().nan_to_num().std())
 
 
 @torch.no_grad()
@@ -376,7 +395,7 @@ def named_layer(case: Case) -> str | None:
     layer, finished = case.arm.layer, []
     if not layer:
         return None
-    modules = dict(case.network.named_modules())
+    modules = dict(case.network.named_modules(remove_duplicate=False))
     if layer not in modules:
         near = difflib.get_close_matches(layer, modules, 1)
         return f"layer {layer}: there is no such module" + (f"; is it {near[0]}?" if near else "")
@@ -407,11 +426,12 @@ def map_of_named_layer(case: Case) -> str | None:
 def maps_or_occlusion(case: Case) -> str | None:
     if case.arm.layer:
         return None
-    why = "no module gives (N, C, h, w)" if case.layer is None else _map_line(case)
-    if not why:
-        return None
-    at, case.layer = f" at {case.layer}" if case.layer else "", None
-    return f"occlusion stands in place of Grad-CAM maps: {why}{at}"
+    why = _map_line(case)
+    if case.layer is None:
+        why = "no module that runs once and last holds the places gives (N, C, h, w)"
+    elif why:
+        why, case.layer = f"layer {case.layer}: {why}", None
+    return f"occlusion stands in place of Grad-CAM maps: {why}" if why else None
 
 
 def _map_line(case: Case) -> str | None:

@@ -109,7 +109,7 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
     count = len(labels)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
         outputs = state.model(images.contiguous(memory_format=layout(state.model)))
-    outputs = network.logits_in(outputs)[0].float()
+    outputs = network.logits_in(outputs, len(state.splits.class_names)).float()
     loss = cutmix.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
     with torch.no_grad():
         guess = outputs.argmax(1)

@@ -3,6 +3,7 @@ called. Naming it runs its code. What an arm that brings one says of it stands h
 weights are read by lib.training.weights.
 """
 
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -88,7 +89,7 @@ def to_train(params, classes: int) -> nn.Module:
     images = torch.zeros(2, 3, params.image_size, params.image_size)
     try:
         with put_back():
-            shape = tuple(logits_in(network.eval()(images))[0].shape)
+            shape = tuple(logits_in(network.eval()(images), classes).shape)
     except Exception as error:
         raise NetworkError(
             f"network {params.network}: fails on images of {params.image_size} px ({said(error)})"
@@ -222,10 +223,12 @@ def said(error: BaseException) -> str:
 # A network with its weights, as an arm brings it.
 
 
-def load(arm: Brought, class_names: list[str], places: list[Path]) -> tuple[nn.Module, str | None]:
+def load(
+    arm: Brought, class_names: list[str], places: list[Path], image_size: int = 32
+) -> tuple[nn.Module, str | None]:
     """The arm's network in eval mode with its weights, outputs in the data's order; and a line on
     what its file holds besides, or None. Raises NetworkError."""
-    network = build(arm.network, len(class_names), places)
+    network = build(arm.network, len(class_names), places, image_size=image_size)
     left = None
     if arm.weights:
         tensors = weights.read(found(arm.weights, places))
@@ -239,42 +242,38 @@ def finish(network: nn.Module, arm: Brought, class_names: list[str]) -> nn.Modul
     network.brought_statistics = arm.statistics
     order = [arm.classes.index(name) for name in class_names] if arm.classes else None
     network.register_forward_hook(
-        lambda module, inputs, output: _in_order(logits_in(output)[0], order)
+        lambda module, inputs, output: _in_order(logits_in(output, len(class_names)), order)
     )
     return network.eval()
 
 
-def logits_in(output) -> tuple[torch.Tensor, bool]:
-    """The tensor of logits in what a network returns, and whether it had to be taken out of an
-    object that has it as `logits`. Raises NetworkError where it is not plain which tensor is
-    meant."""
+def logits_in(output, classes: int) -> torch.Tensor:
+    """The tensor of logits in what a network returns: itself, or an object's `logits` where that is
+    its only tensor (N, classes). Raises NetworkError where it is not plain which one is meant."""
     if isinstance(output, torch.Tensor):
-        return output, False
-    parts = _parts(output)
-    shapes = {name: tuple(part.shape) for name, part in parts.items() if _is_table(part)}
+        return output
+    parts = {name: part for name, part in _parts(output).items() if isinstance(part, torch.Tensor)}
+    tables = [name for name, part in parts.items() if part.shape[1:] == (classes,)]
     # guard: one-table-of-logits
-    if set(shapes) != {"logits"}:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise NetworkError(
-            f"returns {type(output).__name__} ({listed or 'without a tensor'}), and which part are "
-            "the logits is not said; let its forward return one (N, classes) tensor"
-        )
-    return parts["logits"], True
+    if "logits" in parts and set(tables) <= {"logits"}:
+        return parts["logits"]
+    shapes = ", ".join(f"{name} {tuple(part.shape)}" for name, part in parts.items())
+    raise NetworkError(
+        f"returns {type(output).__name__} ({shapes or 'without a tensor'}), and which part are the "
+        "logits is not said; let its forward return one (N, classes) tensor"
+    )
 
 
 def _parts(output) -> dict:
     """What a dictionary, a dataclass, a named tuple or any other object holds, by name."""
     if isinstance(output, Mapping):
         return {str(name): value for name, value in output.items()}
-    if hasattr(output, "_asdict"):
-        return output._asdict()
     if isinstance(output, (tuple, list)):
-        return {str(place): value for place, value in enumerate(output)}
+        names = getattr(output, "_fields", range(len(output)))
+        return {str(name): value for name, value in zip(names, output)}
+    if dataclasses.is_dataclass(output):
+        return {one.name: getattr(output, one.name) for one in dataclasses.fields(output)}
     return dict(getattr(output, "__dict__", {}))
-
-
-def _is_table(value) -> bool:
-    return isinstance(value, torch.Tensor) and value.ndim == 2
 
 
 def _in_order(logits: torch.Tensor, order: list[int] | None) -> torch.Tensor:

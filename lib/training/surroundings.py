@@ -68,6 +68,12 @@ def _set_logging(values: tuple) -> None:
     logging.disable(silent)
 
 
+def _figures() -> dict | None:
+    """Of a report's figures, where anything draws some."""
+    matplotlib = sys.modules.get("matplotlib")
+    return None if matplotlib is None else dict.copy(matplotlib.rcParams)
+
+
 RANDOM_STATES = "random states"
 # by name: how it is read, how it is put back
 STATES = {
@@ -91,6 +97,10 @@ STATES = {
     "environment": (lambda: dict(os.environ), _set_environment),
     "sys.path": (lambda: list(sys.path), lambda paths: sys.path.__setitem__(slice(None), paths)),
     "logging": (_logging, _set_logging),
+    "matplotlib's settings": (
+        _figures,
+        lambda values: dict.update(sys.modules["matplotlib"].rcParams, values),
+    ),
     RANDOM_STATES: (_random_states, _set_random_states),
 }
 
@@ -113,7 +123,7 @@ def put_back() -> Iterator[list[str]]:
     finally:
         for name, (read, write) in STATES.items():
             # guard: state-put-back
-            if read() != before[name]:
+            if before[name] is not None and read() != before[name]:
                 changed.append(name)
                 write(before[name])
         if text := printed.getvalue().strip():

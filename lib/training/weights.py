@@ -238,15 +238,15 @@ def _put(network: nn.Module, prefix: str, groups, tensors, source: str) -> None:
     counters = {name: tensors.get(prefix + name, own[name]) for name in own if name not in state}
     try:
         network.load_state_dict(state | counters)
+        now = network.state_dict()
+        other = [name for name in state if not torch.equal(now[name], state[name].to(now[name]))]
     except Exception as error:  # of the network's own code, too
         text = " ".join(str(error).split())[:200]
         raise NetworkError(f"weights {source}: cannot be put into the network ({text})") from None
-    now = network.state_dict()
-    for name, tensor in state.items():
-        if not torch.equal(now[name], tensor.to(now[name])):
-            raise NetworkError(
-                f"weights {source}: {name} is not what the file holds after it was put in place"
-            )
+    if other:
+        raise NetworkError(
+            f"weights {source}: {other[0]} is not what the file holds after it was put in place"
+        )
 
 
 def _left_over(names: list[str], source: str) -> str:

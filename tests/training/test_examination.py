@@ -64,6 +64,8 @@ def only(answers, question, verdict="refused"):
         ("networks:DrawsInVain", "conv2"),
         ("networks:Tied", "conv2"),
         ("networks:Twice", "conv2"),
+        ("networks:Rebound", "conv2"),
+        ("networks:Halved", "conv2"),
         ("networks:with_a_norm_of_pixels", "1.conv2"),
         ("networks:lazy", "1"),
         ("torchvision.models:mobilenet_v3_small", "features.9.block.0"),
@@ -147,7 +149,7 @@ def test_what_is_no_table_of_logits_is_refused_with_its_shapes(tmp_path, name, s
     assert said in only(answers, "one table of logits, as wide as the classes")
 
 
-@pytest.mark.parametrize("name", ["InDataclass", "InDictionary"])
+@pytest.mark.parametrize("name", ["InDataclass", "InDictionary", "WithFeatures", "InNamedTuple"])
 def test_logits_are_taken_out_of_an_object_and_that_is_said(tmp_path, name):
     case, answers = examined(tmp_path, f"networks:{name}")
     assert "`logits`" in only(answers, "it is returned as it is", "note")
@@ -196,7 +198,8 @@ def test_what_predicting_changes_of_all_networks_is_named_and_put_back(tmp_path)
 @pytest.mark.parametrize(
     "name, said",
     [
-        ("patched", "write it into the class"),
+        ("patched", "stays that of the first network"),
+        ("half_patched", "stays that of the first network"),
         ("Shared", "shares its weights with its copies"),
         ("NotCopied", "cannot be copied (TypeError: cannot pickle"),
     ],
