@@ -453,6 +453,27 @@ class ZeroMap(nn.Module):
         return self.fc(self.conv1(x).mean((2, 3)) * 0 + x.mean((1, 2, 3))[:, None])
 
 
+class NoNumber(Small):
+    """Finite logits, and a gradient that is not: the root of zero."""
+
+    def forward(self, x):
+        x = self.features(x).mean((2, 3))
+        return self.fc(x) + (x.detach() - x).abs().sqrt().sum(1, keepdim=True)
+
+
+class WithAuxiliary(Small):
+    """A head that runs in training alone."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.auxiliary = nn.Conv2d(12, num_classes, 1)
+
+    def forward(self, x):
+        x = self.features(x)
+        logits = self.fc(x.mean((2, 3)))
+        return logits + self.auxiliary(x).mean((2, 3)) if self.training else logits
+
+
 class WithHeadOfMany(Small):
     """1,000 outputs whatever is asked."""
 

@@ -65,6 +65,7 @@ def only(answers, question, verdict="refused"):
         ("networks:Tied", "conv2"),
         ("networks:Twice", "conv2"),
         ("networks:Rebound", "conv2"),
+        ("networks:WithAuxiliary", "conv2"),
         ("networks:Halved", "conv2"),
         ("networks:with_a_norm_of_pixels", "1.conv2"),
         ("networks:lazy", "1"),
@@ -262,6 +263,7 @@ def test_a_grey_first_convolution_is_said(tmp_path):
         ("Tokens", "norm", "(2, 17, 16)"),
         ("small", "conv3", "is it conv2?"),
         ("small", "fc", "(2, 10)"),
+        ("WithAuxiliary", "auxiliary", "runs 0 times an image"),
         ("Tied", "other", "(2, 10)"),
     ],
 )
@@ -272,10 +274,15 @@ def test_a_layer_that_gives_no_map_is_refused_by_name(tmp_path, name, layer, sai
 
 
 @pytest.mark.parametrize(
-    "name, said", [("Dead", "no gradient"), ("ZeroMap", "zero on every image")]
+    "name, said",
+    [
+        ("Dead", "no gradient"),
+        ("ZeroMap", "zero on every image"),
+        ("NoNumber", "not finite on any image"),
+    ],
 )
 def test_a_map_that_says_nothing_is_never_drawn(tmp_path, name, said):
-    layer = "conv2" if name == "Dead" else "conv1"
+    layer = "conv1" if name == "ZeroMap" else "conv2"
     _, answers = examined(tmp_path, f"networks:{name}", layer=layer)
     assert said in only(answers, "its map says something")
     case, answers = examined(tmp_path, f"networks:{name}")
