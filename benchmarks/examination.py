@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 import torch
 from torchvision import models
 
-from lib.training import examination
+from lib.training import examination, questions
 from lib.training.network import Brought
 
 NETWORKS = (
@@ -47,11 +47,11 @@ def examined(name: str, side: int, folder: Path) -> tuple:
     torch.save(network.state_dict(), weights)
     size = sum(parameter.numel() for parameter in network.parameters())
     del network
-    shape = (examination.IMAGES, 3, side, side)
+    shape = (questions.IMAGES, 3, side, side)
     images = torch.randint(0, 256, shape, dtype=torch.uint8)
     arm = Brought(network=f"torchvision.models:{name}", weights=str(weights), mean=MEAN, std=STD)
     wall, processor = time.monotonic(), time.process_time()
-    case = examination.Case(arm, CLASSES, images, [ROOT])
+    case = questions.Case(arm, CLASSES, images, [ROOT])
     answers = examination.ask(case)
     seconds = time.monotonic() - wall, time.process_time() - processor
     refused = any(answer.verdict == "refused" for answer in answers)

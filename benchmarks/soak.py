@@ -42,6 +42,7 @@ PARAMS = dict(
     train_size=200,
     val_size=40,
     test_size=40,
+    network="resnet18",
     width=2,
     epochs=12,
     milestones=[9],
@@ -58,7 +59,8 @@ PARAMS = dict(
     threads=1,
 )
 YAML = (
-    "train_size: 400\nval_size: 40\ntest_size: 40\nwidth: 2\nepochs: 20\nmilestones: [14]\n"
+    "train_size: 400\nval_size: 40\ntest_size: 40\nnetwork: resnet18\nwidth: 2\n"
+    "epochs: 20\nmilestones: [14]\n"
     "batch_size: 20\nlearning_rate: 0.05\nprecision: fp32\ndevice: cpu\n"
 )
 SIGNALS = [signal.SIGKILL] * 3 + [signal.SIGTERM, signal.SIGINT]

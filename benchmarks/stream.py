@@ -83,6 +83,7 @@ def cost(folder: Path, steps: int) -> dict:
             "train_size": 0,
             "val_size": 0,
             "test_size": 0,
+            "network": "resnet18",
             "width": WIDTH,
             "batch_size": BATCH,
             "cutmix_probability": 0.5,

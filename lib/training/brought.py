@@ -11,8 +11,9 @@ import torch
 from lib.base import artefacts, code
 from lib.base.log import log
 from lib.training import examination, inference, machine, network, record
-from lib.training.examination import Answer, Case
+from lib.training.examination import Answer
 from lib.training.network import Brought
+from lib.training.questions import IMAGES, Case
 
 CPU = torch.device("cpu")
 EXAMINATION = "examination.json"  # beside run.json
@@ -20,7 +21,7 @@ EXAMINATION = "examination.json"  # beside run.json
 
 def examine(arm: Brought, splits, places: list[Path], device=CPU) -> Case:
     """What the questions of lib.training.examination are asked of: the first validation images."""
-    images = splits.val.images[: examination.IMAGES]
+    images = splits.val.images[:IMAGES]
     return Case(arm, splits.class_names, images, places, device)
 
 

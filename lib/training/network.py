@@ -191,6 +191,11 @@ def _made(name: str, factory, classes: int) -> nn.Module:
         raise NetworkError(
             f"network {name}: its factory returns {type(network).__name__}, not a torch.nn.Module"
         )
+    if isinstance(network, torch.jit.ScriptModule):
+        raise NetworkError(
+            f"network {name}: TorchScript has no modules to watch for maps; return the network of "
+            "the Python class, and name its weights"
+        )
     if not any(True for _ in network.parameters()):
         raise NetworkError(f"network {name}: has no parameters; there is nothing that was trained")
     return network

@@ -2,9 +2,14 @@
 own that is trained here."""
 
 import json
+import tempfile
+from pathlib import Path
 
+import networks
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from networks import Small
 from small_runs import SETTINGS, started
 
@@ -14,7 +19,7 @@ from lib.base.config import Train, check
 from lib.base.errors import NetworkError, ParameterError
 from lib.data import dataset
 from lib.gradcam import find_layer
-from lib.training import brought, inference, loop, network, record
+from lib.training import brought, examination, inference, loop, network, questions, record
 from lib.training.network import Brought
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -199,6 +204,32 @@ def test_the_order_of_arms_and_their_company_change_no_bit(tmp_path, splits):
                 results.setdefault(name, []).append(run.test.logits.tobytes())
     assert all(len(values) == 3 and len(set(values)) == 1 for values in results.values())
     assert torch.get_num_threads() == 1 and torch.is_grad_enabled()
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    name=st.sampled_from(["small", "Flat", "PreActivation", "Tokens", "InDataclass", "Halved"]),
+    seed=st.integers(0, 9),
+    count=st.integers(1, 7),
+    mean=st.floats(0, 1),
+    std=st.floats(0.01, 1),
+)
+def test_an_examined_networks_predictions_are_those_of_a_plain_call(name, seed, count, mean, std):
+    with tempfile.TemporaryDirectory() as folder:
+        torch.manual_seed(seed)
+        net = getattr(networks, name)(20).eval()
+        torch.save(net.state_dict(), f"{folder}/weights.pt")
+        images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8)
+        arm = Brought(network=f"networks:{name}", weights="weights.pt", mean=mean, std=std)
+        names = [str(place) for place in range(20)]
+        case = questions.Case(arm, names, images, [Path(folder)])
+        answers = examination.ask(case)
+    assert {answer.verdict for answer in answers} <= {"passed", "note"}
+    with torch.no_grad():
+        expected = network.logits_in(net((images[:count] / 255 - mean) / std), 20).float()
+    result = torch.from_numpy(inference.logits(case.network, images[:count], None, None))
+    bound = 3e-2 if name == "Halved" else 1e-4
+    assert (result - expected).abs().max() <= bound * expected.abs().max()
 
 
 # --- trained here

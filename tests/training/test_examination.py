@@ -8,8 +8,9 @@ import torch
 from lib.base.artefacts import ROOT
 from lib.base.errors import NetworkError
 from lib.training import examination, network
-from lib.training.examination import Case, ask, ask_rows
+from lib.training.examination import ask, ask_rows
 from lib.training.network import Brought
+from lib.training.questions import Case
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = [f"class {place}" for place in range(10)]

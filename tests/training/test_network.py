@@ -96,6 +96,12 @@ def test_a_file_beside_the_study_comes_before_one_of_the_environment(tmp_path):
         ("here:make", "def make(): return [1]", "returns list, not a torch.nn.Module"),
         ("here:make", "from torch import nn\nmake = nn.Flatten", "no parameters"),
         ("here:make", "def make(size): pass", "TypeError"),
+        (
+            "here:make",
+            "import torch\nclass N(torch.nn.Module):\n    def forward(self, x): return x\n"
+            "def make(): return torch.jit.trace(N(), torch.zeros(1))",
+            "TorchScript",
+        ),
         ("here:make", "def make(): raise OSError('no file a\\nb')", "fails (OSError: no file a b)"),
         ("here:make", "from .sibling import make", "ImportError"),
     ],
