@@ -504,7 +504,7 @@ MUTANTS = [
         ),
         (
             "a network trained here has 1,000 outputs for 20 classes",
-            "test_brought.py::test_a_network_that_cannot_be_trained_on_the_data_is_one_line",
+            "test_intake.py::test_a_network_that_cannot_be_trained_on_the_data_is_one_line",
             "trained-on-its-classes",
             OUT,
         ),
@@ -588,7 +588,7 @@ MUTANTS = [
         ),
         (
             "a brought network that is refused",
-            "test_brought.py::test_what_is_refused_leaves_no_run",
+            "test_intake.py::test_what_is_refused_leaves_no_run",
             "examined-first",
             OUT,
         ),

@@ -19,7 +19,7 @@ from lib.base.config import Train, check
 from lib.base.errors import NetworkError, ParameterError
 from lib.data import dataset
 from lib.gradcam import find_layer
-from lib.training import brought, examination, inference, loop, network, questions, record
+from lib.training import examination, inference, intake, loop, network, questions, record
 from lib.training.network import Brought
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -47,7 +47,7 @@ def params(tmp_path, arm="theirs"):
 def taken_in(tmp_path, splits, name, given=None, **arm):
     net, weights = weights_of(tmp_path, name)
     arm = {"network": name, "weights": weights, "mean": MEAN, "std": STD} | arm
-    return net, brought.take_in(Brought(**arm), given or params(tmp_path), splits)
+    return net, intake.take_in(Brought(**arm), given or params(tmp_path), splits)
 
 
 def plain_loop(net, images):
@@ -137,7 +137,7 @@ def test_a_run_that_is_there_stays_until_arm_weights_or_code_change(tmp_path, sp
     given = params(tmp_path)
 
     def key(arm=arm):
-        return brought.take_in(arm, given, splits).info["key"]
+        return intake.take_in(arm, given, splits).info["key"]
 
     first = key()
     written = (tmp_path / "outputs/s/theirs/seed-0/run.json").stat().st_mtime_ns
@@ -165,7 +165,7 @@ def test_what_is_refused_leaves_no_run(tmp_path, splits, name, said):
     with pytest.raises(NetworkError) as caught:
         if name.endswith("absent"):
             arm = Brought(network=name, weights="none.pt", mean=0, std=1)
-            brought.take_in(arm, params(tmp_path), splits)
+            intake.take_in(arm, params(tmp_path), splits)
         taken_in(tmp_path, splits, name)
     assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1
     assert not list(tmp_path.rglob("run.json"))
@@ -198,7 +198,7 @@ def test_the_order_of_arms_and_their_company_change_no_bit(tmp_path, splits):
         for number, order in enumerate((["one"], ["two"], ["one", "two"], ["two", "one"])):
             for name in order:
                 given = params(tmp_path / str(number), name)
-                run = brought.take_in(arms[name], given, splits)
+                run = intake.take_in(arms[name], given, splits)
                 again = record.load_model(run, 20)
                 assert again.fc.in_features == {"one": 4, "two": 6}[name]
                 results.setdefault(name, []).append(run.test.logits.tobytes())
