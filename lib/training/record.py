@@ -15,8 +15,7 @@ from torch import nn
 
 from lib.base import artefacts, code
 from lib.base.artefacts import row_blocks
-from lib.model import resnet18
-from lib.training import checkpoint, inference, loop, machine
+from lib.training import checkpoint, inference, loop, machine, network
 
 # Parameters that some released runs do not record, and what they were; those that they record and
 # that are no longer.
@@ -27,6 +26,7 @@ YOUNGER = {
     "mixup_alpha": 1.0,
     "cutout_size": 0,
     "schedule": "steps",
+    "network": "resnet18",
 }
 GONE = {"devices"}
 WEIGHTS = "model.safetensors"  # a released run may do without
@@ -224,13 +224,13 @@ def has_weights(run: Run) -> bool:
 
 
 def load_model(run: Run, classes: int) -> nn.Module:
-    """The trained network of a run, in eval mode, float32, whatever its weights were stored as;
-    raises ArtefactError where they were not."""
+    """The trained network of a run, in eval mode, float32, whatever its weights were stored as, and
+    a brought one with its own mean and deviation; raises ArtefactError where they were not."""
     if not has_weights(run):
         raise artefacts.ArtefactError(
             f"{run.path}: a released run without its weights; RETRAIN=1 trains it"
         )
-    model = resnet18(classes, run.info["params"]["width"], run.info["params"]["image_size"])
+    model = network.for_params(run.info["params"], classes)
     weights = artefacts.read_weights(
         run.path / "model.safetensors", run.info["sha256"]["model.safetensors"]
     )
@@ -246,7 +246,14 @@ def load_model(run: Run, classes: int) -> nn.Module:
             f"{run.path / 'model.safetensors'}: not this network's weights "
             f"({' '.join(str(error).split())})"
         ) from None
+    if brought := run.info.get("brought"):
+        return network.finish(model, network.Brought(**brought), run.info["class_names"])
     return model.eval()
+
+
+def map_layer(run: Run) -> str | None:
+    """The dotted name of the layer of a run's maps; None where occlusion stands in their place."""
+    return run.info.get("layer", "layer4")
 
 
 # The record of a run: what it is known by, and the files it leaves.
@@ -285,7 +292,7 @@ def content(params: dict) -> dict:
 
 def key(params, data_digest: str) -> str:
     """What a run is known by: parameters, data, code. Its machine stands beside it in run.json."""
-    deciding = code.digest(artefacts.ROOT / name for name in CODE)
+    deciding = code.digest(artefacts.ROOT / name for name in CODE) + network.digest(params)
     # a precision that is asked for is part of the training; "auto" is any machine's own
     wanted = content(params.model_dump()) | {"precision": params.precision}
     return artefacts.digest({"params": wanted, "data": data_digest, "code": deciding})
