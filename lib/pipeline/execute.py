@@ -159,11 +159,20 @@ def quiet() -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib run", description=__doc__)
     parameters.add_options(parser)
-    parser.add_argument("stage", choices=list(STAGES))
+    parser.add_argument(
+        "stage",
+        choices=[*STAGES, "arms"],
+        help="a notebook; or arms: take in what the study brings",
+    )
     parser.add_argument("--arm", default="", help="of the stage train")
     parser.add_argument("--seed", default=0, type=int, help="of the stage train")
     options = parser.parse_args(arguments)
     study = parameters.chosen(options)
+    if options.stage == "arms":
+        from lib.pipeline import arms  # which imports torch
+
+        arms.take_in(study, options.outputs)
+        return 0
     task = chosen_task(study, options)
     quiet()
     return run(study, task, options.outputs)

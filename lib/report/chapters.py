@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from lib.base.text import escape
-from lib.report import cards, comparison, confidence, failures, ledger, provenance, robustness
+from lib.report import (
+    cards,
+    comparison,
+    confidence,
+    failures,
+    ledger,
+    measures,
+    provenance,
+    robustness,
+)
 from lib.report import training as study
 
 
@@ -153,6 +162,7 @@ CHAPTERS = [
         confidence.rejecting,
         shown("tables/rejection", "figures/coverage", "tables/promises", "tables/scores"),
     ),
+    Chapter("### Other measures", measures.notes, measures.exhibits),
     Chapter("## Limits", study.limits, given(_claims, "tables/untested")),
     Chapter("", ledger.conditions, given(lambda of: of["conditions"], "tables/conditions")),
     Chapter("## Sources of the methods", provenance.sources),
