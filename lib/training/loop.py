@@ -20,7 +20,7 @@ from lib.data.dataset import Splits
 from lib.model import resnet18
 from lib.training import checkpoint, cuda_graph, inference, machine
 
-CLEAN_TRAIN_IMAGES = 2_000
+CLEAN_TRAIN_IMAGES = 3_000
 CHECKPOINT_SECONDS = 60
 
 
@@ -234,7 +234,7 @@ def measure(state: State, split) -> tuple[float, float]:
 
 
 def evaluate(state: State) -> dict:
-    """The row's second half: loss and accuracy on up to 2,000 clean train images (always the same)
+    """The row's second half: loss and accuracy on up to 3,000 clean train images (always the same)
     and on val."""
     row = {}
     for name, split in (
