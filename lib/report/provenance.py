@@ -253,7 +253,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
         results[part] for part in ("study", "compare", "failures", "gradcam")
     )
     known, paired = failures["known"], bool(compare["after"])
-    several = len(study["seeds"]) > 1
+    several, claimed = len(study["seeds"]) > 1, bool(results["ledger"]["claims"])
     entries = [
         (
             study["data"] in ("CIFAR-10", "CIFAR-100"),
@@ -380,6 +380,33 @@ def methods(results: dict) -> list[tuple[str, str]]:
         (True, "generalised curve (AUGRC)", f"Traub et al. 2024, {_arxiv('2407.01032')}"),
         (True, "threshold for a risk", f"after Geifman and El-Yaniv 2017, {_arxiv('1705.08500')}"),
         (True, "normalised logit", f"Cattelan and Silva 2023, {_arxiv('2305.15508')}"),
+        (True, "balanced accuracy", f"Brodersen et al. 2010, {_doi('10.1109/ICPR.2010.764')}"),
+        (
+            True,
+            "conformal sets",
+            f"Sadinle, Lei and Wasserman 2019, {_doi('10.1080/01621459.2017.1395341')}",
+        ),
+        (
+            bool(compare["outside"]),
+            "maximum softmax",
+            f"Hendrycks and Gimpel 2017, {_arxiv('1610.02136')}",
+        ),
+        (bool(compare["outside"]), "energy score", f"Liu et al. 2020, {_arxiv('2010.03759')}"),
+        (
+            bool(compare["outside"]),
+            "interval of an AUROC",
+            f"DeLong, DeLong and Clarke-Pearson 1988, {_doi('10.2307/2531595')}",
+        ),
+        (
+            claimed,
+            "whole numbers behind shares (GRIM)",
+            f"Brown and Heathers 2017, {_doi('10.1177/1948550616673876')}",
+        ),
+        (
+            claimed,
+            "arithmetic of reported numbers (statcheck)",
+            f"Nuijten et al. 2016, {_doi('10.3758/s13428-015-0664-2')}",
+        ),
     ]
     return [(what, source) for used, what, source in entries if used]
 
