@@ -9,24 +9,13 @@ from lib.base import artefacts
 from lib.base.text import readable
 from lib.data import dataset
 from lib.diagnosis import verdict
+from lib.diagnosis.confusion import DRAWS, confusion, interval, measures
 from lib.diagnosis.evidence import examine
 from lib.diagnosis.stage import side_by_side, verdict_table
 from lib.diagnosis.verdict import CAUSES, sentence
 from lib.evaluation import labels
 from lib.evaluation.failures import half
-from lib.evaluation.paired import Interval
 from lib.training import record
-
-DRAWS = 2000
-
-
-def confusion(errors: pd.DataFrame) -> pd.DataFrame:
-    """Counts of errors: a row for each planted cause, a column for each diagnosed one. `errors` has
-    planted and verdict."""
-    counts = pd.crosstab(errors["planted"], errors["verdict"]).reindex(
-        index=CAUSES, columns=CAUSES, fill_value=0
-    )
-    return counts.rename_axis(index="planted", columns="diagnosed")
 
 
 def score(errors: pd.DataFrame, seed: int = 0) -> dict:
@@ -45,39 +34,8 @@ def score(errors: pd.DataFrame, seed: int = 0) -> dict:
     drawn = (
         generator.multinomial(size[chosen], share[chosen]).sum(1).reshape(DRAWS, *counts.shape[1:])
     )
-    found, drawn = _measures(counts.sum(0)[None]), _measures(drawn)
-    return {name: _interval(found[name][0], drawn[name]) for name in found}
-
-
-def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """By name, each (draws,), from counts (draws, planted, diagnosed); NaN where nothing was
-    planted or diagnosed."""
-
-    def divide(part, whole):
-        return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-
-    hit = np.diagonal(counts, axis1=1, axis2=2)  # (draws, causes)
-    recall = {
-        cause: divide(hit[:, place], counts[:, place].sum(1)) for place, cause in enumerate(CAUSES)
-    }
-    precision = {
-        cause: divide(hit[:, place], counts[:, :, place].sum(1))
-        for place, cause in enumerate(CAUSES)
-    }
-    return (
-        {f"recall {cause}": value for cause, value in recall.items()}
-        | {f"precision {cause}": value for cause, value in precision.items()}
-        | {
-            "macro recall": np.mean([recall[cause] for cause in CAUSES[:-1]], axis=0),
-            "called": 1 - recall[CAUSES[-1]],
-        }
-    )
-
-
-def _interval(estimate: float, drawn: np.ndarray) -> dict:
-    drawn = drawn[~np.isnan(drawn)]
-    ends = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
-    return Interval(float(estimate), *map(float, ends))._asdict()
+    found, drawn = measures(counts.sum(0)[None]), measures(drawn)
+    return {name: interval(found[name][0], drawn[name]) for name in found}
 
 
 def confusion_view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
