@@ -194,7 +194,7 @@ def probabilities(model: Linear | Boosted, readings: pd.DataFrame) -> np.ndarray
     """Probability of each cause (N, causes), in the order of CAUSES, all causes equally
     frequent."""
     if isinstance(model, Linear):
-        return _softmax(standardised(model, readings) @ model.weights.T + model.intercept)
+        return softmax(standardised(model, readings) @ model.weights.T + model.intercept)
     probability = np.zeros((len(readings), len(CAUSES)))
     places = [CAUSES.index(name) for name in model.trees.classes_]
     probability[:, places] = model.trees.predict_proba(readings[model.names].to_numpy())
@@ -206,6 +206,7 @@ def standardised(model: Linear, readings: pd.DataFrame) -> np.ndarray:
     return (readings[model.names].to_numpy() - model.centre) / model.scale
 
 
-def _softmax(scores: np.ndarray) -> np.ndarray:
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities (N, causes) of scores."""
     weights = np.exp(scores - scores.max(1, keepdims=True))
     return weights / weights.sum(1, keepdims=True)

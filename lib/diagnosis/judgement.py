@@ -1,0 +1,245 @@
+"""One network judged: its planted errors, the rule that they give, its real errors read by that
+rule, and what the verdicts are worth.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from lib.base import artefacts, code
+from lib.base.errors import ArtefactError
+from lib.data.streams import take
+from lib.diagnosis import mixture, rule, spikes
+from lib.diagnosis.mixture import Mixture
+from lib.diagnosis.readings import READINGS, Subject, read, subject
+from lib.diagnosis.rule import Rule
+from lib.diagnosis.verdict import CAUSES
+from lib.evaluation import calibration
+from lib.training import inference
+
+# whose change makes kept readings of planted errors out of date
+CODE = [
+    artefacts.ROOT / "lib" / name
+    for name in (
+        "gradcam.py",
+        "diagnosis/spikes.py",
+        "diagnosis/readings.py",
+        "diagnosis/interventions.py",
+        "training/inference.py",
+    )
+]
+STEPS = np.linspace(0, 6, 121)  # in deviations of a reading, on the way to another verdict
+
+
+class Spiked(NamedTuple):
+    """Planted errors (N,): readings (N, R), cause, and source, the position of the picture in
+    test."""
+
+    readings: pd.DataFrame
+    cause: np.ndarray
+    source: np.ndarray
+
+
+class Judgement(NamedTuple):
+    """Planted errors, their rule, the readings of the real errors at these positions, the verdicts
+    on them, one row each, and the corrected mixture of causes; the rule and what follows from it
+    are None where too little could be planted."""
+
+    spiked: Spiked
+    rule: Rule | None
+    position: np.ndarray
+    readings: pd.DataFrame
+    verdicts: pd.DataFrame | None
+    mixture: Mixture | None
+
+
+def judge(
+    run,
+    model: nn.Module,
+    splits,
+    others: dict,
+    layer: str,
+    folder: Path,
+    among: np.ndarray | None = None,
+    chosen=(),
+    each: int = spikes.EACH,
+    quick: bool = False,
+) -> Judgement:
+    """Judge a run's wrong test predictions, or those `among` some positions.
+
+    others: run and network, by name, of the study's other arms that are asked for a second opinion,
+    of planted and real errors alike; folder: where planted errors are kept; chosen: positions that
+    were not drawn at random and take no part in the mixture. Raises ValueError where the network
+    gets nothing right."""
+    asked = subject(run, model, splits, layer)
+    spiked = planted(run, asked, splits, others, folder, each, quick)
+    learnt = rule.learn(*spiked)
+    position = np.flatnonzero(~run.test.correct)
+    position = position if among is None else np.intersect1d(position, among)
+    found = read_errors(run, asked, splits, others, position, quick)
+    if learnt is None or not len(position):
+        return Judgement(spiked, learnt, position, found, None, None)
+    drawn = ~np.isin(position, np.asarray(chosen))
+    confusions = rule.confusions(learnt, spiked.cause, spiked.source)
+    called = call(learnt, found)
+    mix = mixture.corrected(confusions, called[drawn] if drawn.any() else called)
+    return Judgement(spiked, learnt, position, found, decide(learnt, mix, found), mix)
+
+
+def call(learnt: Rule, found: pd.DataFrame) -> np.ndarray:
+    """What the rule calls each error (N,)."""
+    return rule.call(rule.probabilities(learnt.model, found), learnt.thresholds[rule.ALLOWED])
+
+
+def read_errors(run, asked: Subject, splits, others: dict, position, quick=False) -> pd.DataFrame:
+    """The readings of a run's real errors; other networks' answers are the stored ones."""
+    stored = run.test
+    opinions = [
+        calibration.softmax(other.test.logits[position], temperature_of(other))
+        for other, _ in others.values()
+    ]
+    return read(
+        asked,
+        take(splits.test.images, position),
+        stored.labels[position],
+        stored.predicted[position],
+        stored.logits[position],
+        opinions,
+        stored.index[position],
+        quick,
+    )
+
+
+def temperature_of(run) -> float:
+    return calibration.fit_temperature(run.val.logits, run.val.labels)
+
+
+def planted(
+    run, asked: Subject, splits, others: dict, folder: Path, each=spikes.EACH, quick=False
+) -> Spiked:
+    """The planted errors of a run, kept in `folder` and made anew when the run, the other runs, the
+    data or the code that plants and reads are no longer the same."""
+    known_by = artefacts.digest(
+        {
+            "runs": [run.info, *(other.info for other, _ in others.values())],
+            "data": splits.digest,
+            "settings": [each, quick, asked.layer],
+            "code": code.digest(CODE),
+        }
+    )
+    path = folder / f"{known_by[:16]}.npz"
+    try:
+        return _load(path)
+    # guard: spikes-kept-whole
+    except ArtefactError:
+        spiked = _plant(run, asked, splits, others, each, quick)
+    _save(path, spiked)
+    return spiked
+
+
+def _plant(run, asked: Subject, splits, others: dict, each: int, quick: bool) -> Spiked:
+    made = spikes.plant(spikes.pool(run, asked.network, splits), each)
+    opinions = [
+        calibration.softmax(
+            inference.logits(network, made.images, splits.mean, splits.std), temperature_of(other)
+        )
+        for other, network in others.values()
+    ]
+    keys = np.arange(len(made.cause))
+    readings = read(
+        asked, made.images, made.recorded, made.predicted, made.logits, opinions, keys, quick
+    )
+    return Spiked(readings, made.cause, made.source)
+
+
+def _save(path: Path, spiked: Spiked) -> None:
+    artefacts.write_arrays(
+        path,
+        values=spiked.readings.to_numpy(),
+        names=np.array(spiked.readings.columns, dtype=str),
+        cause=spiked.cause.astype(str),
+        source=spiked.source,
+    )
+
+
+def _load(path: Path) -> Spiked:
+    arrays = artefacts.read_arrays(path)
+    names, values = arrays["names"].tolist(), arrays["values"]
+    return Spiked(pd.DataFrame(values, columns=names), arrays["cause"], arrays["source"])
+
+
+# From readings to a verdict that can be followed.
+
+
+def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
+    """One row an error. verdict: what the rule calls it; trusted: whether that may be said;
+    probability, low, high: of the verdict, at the corrected mix of causes; second: the next
+    likeliest cause.
+
+    led: the reading that speaks most for the verdict against the second cause, with its value;
+    turns: the value of that reading, on the way to the second cause, from which on the rule says
+    something else, all others equal, NaN if nothing does; instead: what it says then."""
+    probability = rule.probabilities(learnt.model, found)
+    limit = learnt.thresholds[rule.ALLOWED]
+    verdict = rule.call(probability, limit)
+    place, row = np.array([CAUSES.index(cause) for cause in verdict], int), np.arange(len(found))
+    rest = probability.copy()
+    rest[row, place] = -1
+    second = rest.argmax(1)
+    table = pd.DataFrame(
+        {
+            "verdict": verdict,
+            "trusted": np.isin(verdict, mix.trusted),
+            **mixture.at_mix(probability, mix, verdict),
+            "second": np.array(CAUSES)[second],
+        },
+        index=found.index,
+    )
+    return table.join(explained(learnt.model, limit, found, place, second))
+
+
+def explained(model: rule.Linear, limit: float, found: pd.DataFrame, place, second) -> pd.DataFrame:
+    """led, value, turns and instead of `decide`; place and second: places in CAUSES (N,)."""
+    values = rule.standardised(model, found)
+    row = np.arange(len(values))
+    known = np.isfinite(model.intercept)
+    said = (model.weights[place] - model.weights[second]) * values  # (N, S)
+    led = said.argmax(1)
+    way = np.sign(model.weights[second, led] - model.weights[place, led])
+    scores = values @ model.weights.T + model.intercept
+    instead, far = np.full(len(values), "", dtype="<U20"), np.full(len(values), np.nan)
+    start = np.array(CAUSES)[place]
+    for step in STEPS[1:]:
+        moved = scores + np.where(known, model.weights[:, led].T * (way * step)[:, None], 0)
+        now = rule.call(rule.softmax(moved), limit)
+        turned = np.isnan(far) & (now != start)
+        far[turned], instead[turned] = step, now[turned]
+    value = values[row, led] * model.scale[led] + model.centre[led]
+    return pd.DataFrame(
+        {
+            "led": np.array(model.names)[led],
+            "value": value,
+            "turns": value + way * far * model.scale[led],
+            "instead": instead,
+        },
+        index=found.index,
+    )
+
+
+def numbers(judged: Judgement) -> dict | None:
+    """What the report says of one arm's instrument; None without a rule."""
+    if judged.rule is None:
+        return None
+    cause, source = judged.spiked.cause, judged.spiked.source
+    return {
+        "planted": {name: int((cause == name).sum()) for name in CAUSES},
+        "readings": [READINGS[name] for name in judged.rule.model.names],
+        "allowed": rule.ALLOWED,
+        "strict": rule.STRICT,
+        "score": rule.score(judged.rule, cause, source),
+        "score_strict": rule.score(judged.rule, cause, source, rule.STRICT),
+        "mixture": None if judged.mixture is None else mixture.numbers(judged.mixture),
+    }
