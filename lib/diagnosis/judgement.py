@@ -201,32 +201,39 @@ def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
     return table.join(explained(learnt.model, limit, found, place, second))
 
 
-def explained(model: rule.Linear, limit: float, found: pd.DataFrame, place, second) -> pd.DataFrame:
+def explained(model, limit: float, found: pd.DataFrame, place, second) -> pd.DataFrame:
     """led, value, turns and instead of `decide`; place and second: places in CAUSES (N,)."""
-    values = rule.standardised(model, found)
-    row = np.arange(len(values))
-    known = np.isfinite(model.intercept)
-    said = (model.weights[place] - model.weights[second]) * values  # (N, S)
-    led = said.argmax(1)
-    way = np.sign(model.weights[second, led] - model.weights[place, led])
-    scores = values @ model.weights.T + model.intercept
-    instead, far = np.full(len(values), "", dtype="<U20"), np.full(len(values), np.nan)
-    start = np.array(CAUSES)[place]
+    values, row = found[model.names].to_numpy(), np.arange(len(found))
+    led = leading(model, values, place, second)
+    value, centre, scale = values[row, led], model.centre[led], model.scale[led]
+    way = np.where(value > centre, -1, 1)
+    instead, turns = np.full(len(values), "", dtype="<U20"), np.full(len(values), np.nan)
     for step in STEPS[1:]:
-        moved = scores + np.where(known, model.weights[:, led].T * (way * step)[:, None], 0)
-        now = rule.call(rule.softmax(moved), limit)
-        turned = np.isnan(far) & (now != start)
-        far[turned], instead[turned] = step, now[turned]
-    value = values[row, led] * model.scale[led] + model.centre[led]
-    return pd.DataFrame(
-        {
-            "led": np.array(model.names)[led],
-            "value": value,
-            "turns": value + way * far * model.scale[led],
-            "instead": instead,
-        },
-        index=found.index,
-    )
+        changed = values.copy()
+        changed[row, led] = value + way * step * scale
+        now = rule.call(rule.of_values(model, changed), limit)
+        turned = np.isnan(turns) & (now != np.array(CAUSES)[place])
+        turns[turned], instead[turned] = changed[row, led][turned], now[turned]
+    names = np.array(model.names)[led]
+    columns = {"led": names, "value": value, "turns": turns, "instead": instead}
+    return pd.DataFrame(columns, index=found.index)
+
+
+def leading(model, values: np.ndarray, place, second) -> np.ndarray:
+    """Which reading (N,) speaks most for the verdict against the second cause: the one without
+    which, at its mean over planted errors, the log-odds of the two fall most."""
+
+    def lead(changed):
+        p = np.maximum(rule.of_values(model, changed), 1e-12)
+        return np.log(p[row, place]) - np.log(p[row, second])
+
+    row, falls = np.arange(len(values)), []
+    before = lead(values)
+    for column, centre in enumerate(model.centre):
+        without = values.copy()
+        without[:, column] = centre
+        falls.append(before - lead(without))
+    return np.argmax(falls, 0)
 
 
 def numbers(judged: Judgement) -> dict | None:

@@ -41,9 +41,12 @@ class Linear(NamedTuple):
 
 
 class Boosted(NamedTuple):
-    """names of the readings, and scikit-learn's gradient-boosted trees on them."""
+    """names of the S readings, their centre and scale (S,), and scikit-learn's gradient-boosted
+    trees on them."""
 
     names: list[str]
+    centre: np.ndarray
+    scale: np.ndarray
     trees: HistGradientBoostingClassifier
 
 
@@ -187,23 +190,25 @@ def _without(matrix: np.ndarray, place: int) -> np.ndarray:
 def fit_boosted(readings: pd.DataFrame, cause: np.ndarray) -> Boosted:
     """Gradient-boosted trees on all readings, causes weighted equally."""
     trees = HistGradientBoostingClassifier(**TREES, class_weight="balanced", random_state=0)
-    return Boosted(list(readings.columns), trees.fit(readings.to_numpy(), cause))
+    values = readings.to_numpy()
+    return Boosted(list(readings.columns), values.mean(0), values.std(0), trees.fit(values, cause))
 
 
 def probabilities(model: Linear | Boosted, readings: pd.DataFrame) -> np.ndarray:
     """Probability of each cause (N, causes), in the order of CAUSES, all causes equally
     frequent."""
+    return of_values(model, readings[model.names].to_numpy())
+
+
+def of_values(model: Linear | Boosted, values: np.ndarray) -> np.ndarray:
+    """`probabilities` of the model's own readings (N, S)."""
     if isinstance(model, Linear):
-        return softmax(standardised(model, readings) @ model.weights.T + model.intercept)
-    probability = np.zeros((len(readings), len(CAUSES)))
+        standardised = (values - model.centre) / model.scale
+        return softmax(standardised @ model.weights.T + model.intercept)
+    probability = np.zeros((len(values), len(CAUSES)))
     places = [CAUSES.index(name) for name in model.trees.classes_]
-    probability[:, places] = model.trees.predict_proba(readings[model.names].to_numpy())
+    probability[:, places] = model.trees.predict_proba(values)
     return probability
-
-
-def standardised(model: Linear, readings: pd.DataFrame) -> np.ndarray:
-    """The model's readings (N, S), less their centre, over their scale."""
-    return (readings[model.names].to_numpy() - model.centre) / model.scale
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
