@@ -11,12 +11,13 @@ from torch import nn
 
 from lib.base import artefacts, code
 from lib.base.errors import ArtefactError
+from lib.base.text import percent, readable
 from lib.data.streams import take
 from lib.diagnosis import mixture, rule, spikes
 from lib.diagnosis.mixture import Mixture
 from lib.diagnosis.readings import READINGS, Subject, read, subject
 from lib.diagnosis.rule import Rule
-from lib.diagnosis.verdict import CAUSES
+from lib.diagnosis.verdict import CAUSES, number
 from lib.evaluation import calibration
 from lib.training import inference
 
@@ -234,6 +235,39 @@ def leading(model, values: np.ndarray, place, second) -> np.ndarray:
         without[:, column] = centre
         falls.append(before - lead(without))
     return np.argmax(falls, 0)
+
+
+def sentence(said: pd.Series) -> str:
+    """A row of `decide` in words: the verdict or why there is none, what led, and what would turn
+    it."""
+    cause = readable(said["verdict"])
+    limits = f"{percent(said['low'], 0)} to {percent(said['high'], 0)}"
+    if said["verdict"] == CAUSES[-1]:
+        first = "Unexplained: no cause is likely enough."
+    elif said["trusted"]:
+        first = (
+            f"{cause.capitalize()}, with probability {percent(said['probability'], 0)} ({limits}) "
+            "at this network's mix of causes."
+        )
+    else:
+        first = (
+            f"No verdict: the rule points to {cause}, but at this network's mix of causes that is "
+            "not known to be right often enough."
+        )
+    return (
+        f"{first} What speaks most for it against {readable(said['second'])}: "
+        f"{READINGS[said['led']]}, {number(said['value'])}; {turn(said)}."
+    )
+
+
+def turn(said: pd.Series) -> str:
+    """What would have turned the verdict."""
+    if np.isnan(said["turns"]):
+        return "no value of it alone would turn the verdict"
+    side = "below" if said["turns"] < said["value"] else "above"
+    return (
+        f"{side} {number(said['turns'])}, all else equal, it would be {readable(said['instead'])}"
+    )
 
 
 def numbers(judged: Judgement) -> dict | None:

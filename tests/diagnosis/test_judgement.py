@@ -160,3 +160,33 @@ def test_the_reports_numbers_are_the_scores(judged):
     shares = found["mixture"]["shares"]
     assert sum(share["estimate"] for share in shares.values()) == pytest.approx(1)
     assert 0 <= found["score"]["macro recall"]["estimate"] <= 1
+
+
+def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):
+    row = pd.Series(
+        {
+            "verdict": "second_object",
+            "trusted": True,
+            "probability": 0.83,
+            "low": 0.71,
+            "high": 0.9,
+            "second": "background",
+            "led": "window lead max",
+            "value": 2.5,
+            "turns": -0.25,
+            "instead": "background",
+        }
+    )
+    assert judgement.sentence(row) == (
+        "Second object, with probability 83% (71% to 90%) at this network's mix of causes. What "
+        "speaks most for it against background: largest lead of the true class from one large "
+        "square alone, 2.50; below −0.25, all else equal, it would be background."
+    )
+    doubted = judgement.sentence(row.replace({True: False}))
+    assert doubted.startswith("No verdict: the rule points to second object, but")
+    nothing = row.copy()
+    nothing["verdict"], nothing["turns"] = "unexplained", np.nan
+    said = judgement.sentence(nothing)
+    assert said.startswith("Unexplained") and said.endswith("would turn the verdict.")
+    for _, one in judged.verdicts.iterrows():
+        assert judgement.sentence(one).endswith(".")
