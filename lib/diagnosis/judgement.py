@@ -133,16 +133,17 @@ def planted(
     )
     path = folder / f"{known_by[:16]}.npz"
     try:
-        return _load(path)
+        return load(path)
     # guard: spikes-kept-whole
     except ArtefactError:
-        spiked = _plant(run, asked, splits, others, each, quick)
-    _save(path, spiked)
+        made = spikes.plant(spikes.pool(run, asked.network, splits), each)
+        spiked = read_planted(asked, splits, others, made, quick)
+    save(path, spiked)
     return spiked
 
 
-def _plant(run, asked: Subject, splits, others: dict, each: int, quick: bool) -> Spiked:
-    made = spikes.plant(spikes.pool(run, asked.network, splits), each)
+def read_planted(asked: Subject, splits, others: dict, made: spikes.Planted, quick=False) -> Spiked:
+    """Planted errors read, with the other networks' answers to the same pictures."""
     opinions = [
         calibration.softmax(
             inference.logits(network, made.images, splits.mean, splits.std), temperature_of(other)
@@ -156,7 +157,8 @@ def _plant(run, asked: Subject, splits, others: dict, each: int, quick: bool) ->
     return Spiked(readings, made.cause, made.source)
 
 
-def _save(path: Path, spiked: Spiked) -> None:
+def save(path: Path, spiked: Spiked) -> None:
+    """Keep planted errors as they were read."""
     artefacts.write_arrays(
         path,
         values=spiked.readings.to_numpy(),
@@ -166,7 +168,8 @@ def _save(path: Path, spiked: Spiked) -> None:
     )
 
 
-def _load(path: Path) -> Spiked:
+def load(path: Path) -> Spiked:
+    """What `save` kept; raises ArtefactError for what it did not."""
     arrays = artefacts.read_arrays(path)
     names, values = arrays["names"].tolist(), arrays["values"]
     return Spiked(pd.DataFrame(values, columns=names), arrays["cause"], arrays["source"])

@@ -72,9 +72,9 @@ def learn(
         return None
     used = np.isin(cause, known)
     given = readings[used], cause[used], source[used]
-    best = _cross_validated(fit_linear, *given)
+    best = cross_validated(fit_linear, *given)
     if boosted:
-        rival = _cross_validated(fit_boosted, *given)
+        rival = cross_validated(fit_boosted, *given)
         gain = _macro(rival, given[1]) - _macro(best, given[1])
         best = rival if gain >= GAIN else best
     whole = np.full((len(cause), len(CAUSES)), np.nan), np.full(len(cause), -1)
@@ -82,7 +82,8 @@ def learn(
     return best._replace(probability=whole[0], fold=whole[1])
 
 
-def _cross_validated(fit, readings: pd.DataFrame, cause, source) -> Rule:
+def cross_validated(fit, readings: pd.DataFrame, cause, source) -> Rule:
+    """A rule and, of each planted error, what a model without its source picture says."""
     probability, fold = np.zeros((len(cause), len(CAUSES))), np.zeros(len(cause), int)
     for number, (train, test) in enumerate(GroupKFold(FOLDS).split(readings, cause, source)):
         model = fit(readings.iloc[train], cause[train])
