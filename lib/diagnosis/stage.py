@@ -437,3 +437,46 @@ def corrected_view(table: pd.DataFrame) -> pd.DataFrame:
             for values in precision.to_numpy(float)
         ]
     return view
+
+
+def corrected_caption(judged: dict[str, Judgement], pair: dict) -> str:
+    """What stands over the table of corrected shares, with what was read."""
+    read = [
+        f"{len(one.position):,} of {plural(int((~pair[arm].test.correct).sum()), 'error')} of "
+        f"{name(arm)}"
+        for arm, one in judged.items()
+    ]
+    return (
+        "What stands behind the errors of each arm: how many its rule calls so, their share "
+        "corrected for what the rule confuses, and how often the verdict is right at that mix of "
+        "causes; 95% intervals hold the rule's own mistakes. Read were "
+        f"{listed(read)}; chosen cases take no part."
+    )
+
+
+def instrument_table(judged: dict[str, Judgement]) -> pd.DataFrame:
+    """How each arm's rule scores on its own planted errors, held out: one row an arm and cause,
+    with errors planted, recall and precision and their 95% limits; "mean of four" has the macro
+    recall, "nothing called something" the share of nothing that got a verdict."""
+    rows = []
+    for arm, one in judged.items():
+        found = judgement.numbers(one)
+        if found is None:
+            continue
+        marks = found["score"]
+        for cause in verdict.CAUSES[:-1]:
+            rows.append(
+                {"arm": arm, "cause": cause, "planted": found["planted"][cause]}
+                | _limits("recall", marks[f"recall {cause}"])
+                | _limits("precision", marks[f"precision {cause}"])
+            )
+        of_all = {"mean of four": "macro recall", "nothing called something": "called"}
+        rows += [
+            {"arm": arm, "cause": shown} | _limits("recall", marks[name])
+            for shown, name in of_all.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _limits(name: str, entry: dict) -> dict:
+    return {name: entry["estimate"], f"{name} low": entry["low"], f"{name} high": entry["high"]}

@@ -138,3 +138,18 @@ def test_shares_of_no_arm_are_an_empty_table(study):
     assert mixture.numbers(judged["baseline"].mixture)["obstacle"] == (
         judged["baseline"].mixture.obstacle
     )
+
+
+def test_the_instruments_table_is_the_score_of_each_arm(study):
+    pair, _, judged, _ = study
+    table = stage.instrument_table(judged)
+    assert len(table) == 2 * (len(CAUSES) + 1)
+    one = judged["cutmix"]
+    marks = rule.score(one.rule, one.spiked.cause, one.spiked.source)
+    rows = table[table["arm"] == "cutmix"].set_index("cause")
+    assert rows["recall"]["look_alike"] == marks["recall look_alike"]["estimate"]
+    assert rows["recall low"]["mean of four"] == marks["macro recall"]["low"]
+    assert rows["planted"]["background"] == (one.spiked.cause == "background").sum()
+    caption = stage.corrected_caption(judged, pair)
+    errors = int((~pair["baseline"].test.correct).sum())
+    assert f"{errors} of {errors} errors of baseline" in caption
