@@ -29,6 +29,10 @@ CODE = [
         "diagnosis/spikes.py",
         "diagnosis/readings.py",
         "diagnosis/interventions.py",
+        "diagnosis/probes.py",
+        "diagnosis/evidence.py",
+        "diagnosis/randomisation.py",
+        "evaluation/calibration.py",
         "training/inference.py",
     )
 ]
