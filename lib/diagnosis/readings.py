@@ -51,10 +51,10 @@ OVER = {
 }
 CLEAN = {
     "confidence": "confidence in the wrong class",
-    "second": "probability of the runner-up",
+    "runner-up": "probability of the runner-up",
     "margin": "log-odds of the wrong class over the runner-up",
     "entropy": "entropy of the prediction",
-    "true": "log-probability of the true class",
+    "log true": "log-probability of the true class",
     "rank": "logarithm of the true class's rank",
     "confused": "share of classes that validation confuses more with the true class than the "
     "wrong one",
@@ -239,10 +239,10 @@ def of_prediction(asked: Subject, recorded, predicted, logits: np.ndarray) -> di
     wrong = p[rows, predicted]
     return {
         "confidence": wrong,
-        "second": second,
+        "runner-up": second,
         "margin": _log(wrong) - _log(second),
         "entropy": -(p * np.log(np.maximum(p, 1e-12))).sum(1),
-        "true": _log(true),
+        "log true": _log(true),
         "rank": np.log1p((p > true[:, None]).sum(1)),
         "confused": asked.confused[recorded, predicted],
     }

@@ -18,6 +18,7 @@ from lib.diagnosis import (
     mixture,
     probes,
     randomisation,
+    spikes,
     verdict,
 )
 from lib.diagnosis import faithfulness as spread_of
@@ -340,6 +341,7 @@ def judge_arms(
     read: dict[str, np.ndarray],
     chosen=(),
     quick: bool = False,
+    each: int = spikes.EACH,
 ) -> dict[str, Judgement]:
     """Each arm judged (lib.diagnosis.judgement), the arms side by side; an arm without an error or
     without a right answer is left out.
@@ -360,6 +362,7 @@ def judge_arms(
             among=read[arm],
             chosen=chosen,
             quick=quick,
+            each=each,
         )
 
     return side_by_side(
