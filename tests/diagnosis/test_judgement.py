@@ -11,7 +11,7 @@ import spiked
 from lib.diagnosis import judgement, mixture, readings, rule, spikes
 from lib.diagnosis.verdict import CAUSES
 
-EACH = 40
+EACH = 25
 
 
 @pytest.fixture(scope="module")
