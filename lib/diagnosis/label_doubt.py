@@ -94,7 +94,8 @@ def auc_interval(score: np.ndarray, positive: np.ndarray, seed: int = 0) -> Inte
         [generator.choice(part, (DRAWS, len(part))) for part in (yes, no)], axis=1
     )
     low, high = np.quantile(auc(drawn, len(yes)), [0.025, 0.975])
-    return Interval(float(auc(np.concatenate([yes, no])[None], len(yes))[0]), low, high)
+    estimate = auc(np.concatenate([yes, no])[None], len(yes))[0]
+    return Interval(*map(float, (estimate, low, high)))
 
 
 def auc(scores: np.ndarray, positives: int) -> np.ndarray:
