@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 
 import pandas as pd
 
-from lib.evaluation import bootstrap
+from lib.evaluation import bootstrap, scope
 from lib.evaluation.summary import MEASURES, with_interval
 
 FACTORS = {
@@ -164,15 +164,31 @@ def _interactions(known: dict, same: dict) -> list[dict]:
 
 
 def measured(found: list[dict], numbers: dict, sampled: dict) -> list[dict]:
-    """The effects with the interval of each on every number of EFFECTS_ON."""
+    """The effects with the interval of each on every number of EFFECTS_ON, over the `seeds` that
+    all arms of an effect have in common; `found`: what may be said of it among so many effects
+    (lib.evaluation.scope.found)."""
+    of_number = {name: _measured_on(name, found, numbers, sampled) for name in EFFECTS_ON}
     return [
         effect
-        | {
-            name: bootstrap.interval(sampled, numbers, effect["arms"], name)._asdict()
-            for name in EFFECTS_ON
-        }
-        for effect in found
+        | {"seeds": bootstrap.seeds_shared(numbers, effect["arms"], EFFECTS_ON[0])}
+        | {name: of_number[name][place] for name in EFFECTS_ON}
+        for place, effect in enumerate(found)
     ]
+
+
+def _measured_on(name: str, effects: list[dict], numbers: dict, sampled: dict) -> dict[int, dict]:
+    """Each effect on one number, by its place."""
+    arms = {place: effect["arms"] for place, effect in enumerate(effects)}
+    changes = {
+        place: bootstrap.interval(sampled, numbers, of_effect, name)._asdict()
+        for place, of_effect in arms.items()
+    }
+    p_values = {
+        place: bootstrap.p_value(sampled, numbers, of_effect, name)
+        for place, of_effect in arms.items()
+    }
+    found = scope.found(changes, p_values)
+    return {place: changes[place] | {"found": found[place]} for place in arms}
 
 
 def effects_table(found: list[dict]) -> pd.DataFrame:
@@ -183,6 +199,7 @@ def effects_table(found: list[dict]) -> pd.DataFrame:
                 "effect": effect["effect"],
                 "given": effect["given"],
                 "arms": arms_text(effect["arms"]),
+                "n": len(effect["seeds"]),
                 "number": MEASURES[name].label,
                 **effect[name],
             }
@@ -199,6 +216,7 @@ def effects_view(found: list[dict]) -> pd.DataFrame:
             {
                 "effect of": effect["effect"],
                 "given": effect["given"],
+                "seeds": len(effect["seeds"]),
                 **{heading(name): with_interval(name, effect[name]) for name in EFFECTS_ON},
             }
             for effect in found

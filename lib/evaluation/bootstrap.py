@@ -1,5 +1,5 @@
 """Intervals over test images and seeds. One set of draws serves every number, so that every
-difference is paired.
+difference is paired. Arms have the seeds they have; a difference is over those that its arms share.
 
 A draw takes as many test images as there are, with replacement, the same ones in every arm and
 seed; with two seeds or more it also takes one seed fewer than there are, with replacement, the same
@@ -15,7 +15,14 @@ difference is kept from being that alone."""
 
 import numpy as np
 
-from lib.evaluation.paired import Interval, hull, percentiles, student
+from lib.evaluation.paired import (
+    Interval,
+    hull,
+    paired_seeds,
+    percentiles,
+    student,
+    student_p,
+)
 from lib.evaluation.per_image import columns, scores
 from lib.evaluation.significance import chance_error
 
@@ -23,6 +30,18 @@ PIECE, CELLS = 250, 2**22  # draws at a time, and draws times images: 16 MB a co
 ROWS = 2**14  # images over which float32 adds up; beyond, a sum would outgrow what is added to it
 BINS = 15
 LEVELS = (0.90, 0.99)  # confidence at which errors are counted
+# what a draw adds up: right answers, then errors at LEVELS before and after scaling, then losses
+SUMS = (
+    "test_accuracy",
+    "errors_ge_90",
+    "errors_ge_99",
+    "errors_ge_90_scaled",
+    "errors_ge_99_scaled",
+    "nll",
+    "brier",
+    "nll_scaled",
+    "brier_scaled",
+)
 LESS_CHANCE = "_less_chance"
 
 
@@ -114,30 +133,28 @@ def _chance(run, temperature: float) -> dict[str, float]:
 
 
 def _linear(run, temperature: float) -> np.ndarray:
-    """What a draw only has to add up, float32 (images, 7 + 2 BINS): see `_from_sums`."""
+    """What a draw only has to add up, float32 (images, SUMS + 2 BINS): see `_from_sums`."""
     correct, plain, scaled = run.test.correct, columns(run.test), columns(run.test, temperature)
-    table = np.zeros((len(correct), 7 + 2 * BINS), np.float32)
-    sure = [~correct & (plain.confidence >= level) for level in LEVELS]
+    table = np.zeros((len(correct), len(SUMS) + 2 * BINS), np.float32)
+    sure = [~correct & (one.confidence >= level) for one in (plain, scaled) for level in LEVELS]
     for place, values in enumerate(
         [correct, *sure, plain.log_loss, plain.brier, scaled.log_loss, scaled.brier]
     ):
         table[:, place] = values
-    for first, confidence in ((7, plain.confidence), (7 + BINS, scaled.confidence)):
-        table[np.arange(len(correct)), first + _cells(confidence)] = confidence - correct
+    for number, one in enumerate((plain, scaled)):
+        cell = len(SUMS) + number * BINS + _cells(one.confidence)
+        table[np.arange(len(correct)), cell] = one.confidence - correct
     return table
 
 
 def _from_sums(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
-    mean, gaps = sums / images, np.abs(sums[7:]) / images
-    return {
-        "test_accuracy": mean[0],
+    gaps = np.abs(sums[len(SUMS) :]) / images
+    numbers = {
+        name: of_name if name.startswith("errors") else of_name / images
+        for name, of_name in zip(SUMS, sums)
+    }
+    return numbers | {
         "errors": images - sums[0],
-        "errors_ge_90": sums[1],
-        "errors_ge_99": sums[2],
-        "nll": mean[3],
-        "brier": mean[4],
-        "nll_scaled": mean[5],
-        "brier_scaled": mean[6],
         "ece": gaps[:BINS].sum(0),
         "ece_scaled": gaps[BINS:].sum(0),
     }
@@ -165,10 +182,10 @@ def resample(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Every number of every arm in every draw and seed: {arm: {name: (draws, seeds)}}.
 
-    trained: {arm: {seed: run}}, all on the same test images in the same order; temperatures: one a
-    seed. Calibration errors stand there a second time, with LESS_CHANCE after the name: less what a
-    draw from a calibrated network would show, sqrt(2) `chance_error`, for to the chance of the test
-    images a draw adds as much again."""
+    trained: {arm: {seed: run}}, all on the same test images in the same order, each arm with the
+    seeds that it has; temperatures: one a seed. Calibration errors stand there a second time, with
+    LESS_CHANCE after the name: less what a draw from a calibrated network would show, sqrt(2)
+    `chance_error`, for to the chance of the test images a draw adds as much again."""
     of_runs = [
         (
             arm,
@@ -199,16 +216,44 @@ def interval(
     coefficients: dict[str, float],
     name: str,
     against: str | None = None,
+    level: float = 0.95,
 ) -> Interval:
-    """The 95% interval of a weighted sum of the arms' means over seeds, {after: 1, before: -1}
-    being the change of `name`.
+    """The interval of a weighted sum of the arms' means over the seeds that they have in common,
+    {after: 1, before: -1} being the change of `name`.
 
-    numbers: {arm: {name: {"mean": ..., "each": [a value a seed]}}}; against: another number, taken
-    from `name` in every arm. With two seeds or more the interval reaches as far as Student's of the
-    mean over the seeds, too. The interval of a calibration error reaches as far as that of the
-    draws less chance, too: near calibration the second is right, far from it the first, and a
-    difference is found where both find it.
+    numbers: {arm: {name: {"each": [a value a seed], "seeds": [...]}}}, seeds 0, 1, ... where they
+    are not given; against: another number, taken from `name` in every arm. How arms are paired:
+    lib.evaluation.paired.paired_seeds. With two seeds or more the interval reaches as far as
+    Student's of the mean over the seeds, too. The interval of a calibration error reaches as far
+    as that of the draws less chance, too: near calibration the second is right, far from it the
+    first, and a difference is found where both find it.
     """
+    each, draws = _difference(sampled, numbers, coefficients, name, against)
+    found = [percentiles(each.mean(), drawn, level) for drawn in draws]
+    return hull(found if len(each) == 1 else [*found, student(each.mean(), each, level)])
+
+
+def p_value(
+    sampled: dict,
+    numbers: dict,
+    coefficients: dict[str, float],
+    name: str,
+    against: str | None = None,
+) -> float:
+    """The two-sided p-value that belongs to `interval`: one minus the level at which 0 leaves it,
+    the largest of those of its parts. Of B draws it is never below 2 / (B + 1)."""
+    each, draws = _difference(sampled, numbers, coefficients, name, against)
+    parts = [
+        min(1.0, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1))
+        for drawn in draws
+    ]
+    return float(max(parts if len(each) == 1 else [*parts, student_p(each)]))
+
+
+def _difference(sampled, numbers, coefficients, name, against) -> tuple[np.ndarray, list]:
+    """The weighted sum in each common seed, (seeds,), and its mean in each draw, (draws,): as
+    drawn, and of a calibration error less chance as well."""
+    columns = places(numbers, coefficients, name)
 
     def total(value):
         return sum(
@@ -217,24 +262,32 @@ def interval(
         )
 
     def drawn(ending):
-        values = total(lambda arm, what: sampled[arm][what + ending].astype(np.float64))
+        values = total(
+            lambda arm, what: sampled[arm][what + ending][:, columns[arm]].astype(np.float64)
+        )
         return (values * seed_shares(values.shape[1], len(values))).sum(1)
 
-    estimate, seeds = (
-        total(lambda arm, what: numbers[arm][what]["mean"]),
-        sampled[next(iter(coefficients))][name].shape[1],
-    )
+    each = total(lambda arm, what: np.array(numbers[arm][what]["each"])[columns[arm]])
     endings = [
         ending
         for ending in ("", LESS_CHANCE)
         if all(name + ending in sampled[arm] for arm in coefficients)
     ]
-    found = [percentiles(estimate, drawn(ending), 0.95) for ending in endings]
-    return hull(
-        found
-        if seeds == 1
-        else [
-            *found,
-            student(estimate, total(lambda arm, what: np.array(numbers[arm][what]["each"]))),
-        ]
-    )
+    return each, [drawn(ending) for ending in endings]
+
+
+def places(numbers: dict, arms, name: str) -> dict[str, list[int]]:
+    """Where the values of the paired seeds stand among each arm's."""
+    seeds = {arm: seeds_of(numbers[arm][name]) for arm in arms}
+    chosen = dict(zip(seeds, paired_seeds(*seeds.values())))
+    return {arm: [seeds[arm].index(seed) for seed in chosen[arm]] for arm in seeds}
+
+
+def seeds_shared(numbers: dict, arms, name: str) -> list[int]:
+    """The seeds, as the first arm calls them, that a difference between arms is over."""
+    return paired_seeds(*(seeds_of(numbers[arm][name]) for arm in arms))[0]
+
+
+def seeds_of(entry: dict) -> list[int]:
+    """The seeds of a number {"each": [...], "seeds": [...]}."""
+    return list(entry.get("seeds", range(len(entry["each"]))))

@@ -8,12 +8,36 @@ import torch
 
 from lib.base import artefacts
 from lib.base.config import ParameterError, read_yaml
+from lib.evaluation import scope
+from lib.evaluation.bootstrap import LEVELS
 from lib.evaluation.per_image import columns, temperature
 
+PERSISTENT, SHIFTING, ONE_NETWORK = "persistent", "shifting", "of this network"
+PERSISTENCE = (PERSISTENT, SHIFTING, ONE_NETWORK)
 
-def test_table(run, splits) -> pd.DataFrame:
+
+def persistence(run, of_seeds: dict) -> np.ndarray:
+    """What the other seeds of its arm make of each test image (N,) that a run gets wrong.
+
+    persistent: the same wrong class in every seed; shifting: wrong in every seed, not always the
+    same class; of this network: right in another seed. "" where the run is right, and everywhere
+    with one seed alone; copies of a run are no other seed."""
+    of_seeds = scope.distinct(of_seeds)
+    if len(of_seeds) < 2:
+        return np.full(len(run.test.labels), "", object)
+    predicted = np.stack([one.test.predicted for one in of_seeds.values()])  # (seeds, N)
+    kinds = [
+        (predicted == run.test.predicted).all(0),
+        (predicted != run.test.labels).all(0),
+        np.ones(len(run.test.labels), bool),
+    ]
+    return np.where(run.test.correct, "", np.select(kinds, PERSISTENCE, "")).astype(object)
+
+
+def test_table(run, splits, of_seeds: dict | None = None) -> pd.DataFrame:
     """One row a test image: position in the split, id, half, classes, confidence, correct,
-    superclasses, planted cause.
+    superclasses, planted cause. `of_seeds`: all runs of the arm; with them an error's
+    `persistence` is a column.
 
     Confidence is the largest softmax probability, scaled_confidence that after temperature scaling
     fitted on val, margin the distance of the first to the second, whose class is `runner_up`.
@@ -43,6 +67,8 @@ def test_table(run, splits) -> pd.DataFrame:
             "predicted_superclass": groups[splits.superclass[predicted]],
         }
     )
+    if of_seeds is not None:
+        table["persistence"] = persistence(run, of_seeds)
     if splits.test.planted is not None:
         table["cause"] = splits.test.planted["cause"].to_numpy()
     if splits.test.files is not None:
@@ -84,12 +110,35 @@ def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.D
 
 def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
     """The `count` most confident errors of the discovery half, at most one for each pair of true
-    and predicted class.
+    and predicted class. Where it is known, persistent ones come first, then shifting ones: an error
+    of one network alone is no finding about pictures.
 
     `table` is what `errors` gives; `without`: ids that are left out.
     """
     ranked = table[(table["half"] == "discovery") & ~table["id"].isin(list(without))]
+    if "persistence" in ranked:
+        ranked = ranked.iloc[
+            np.argsort(ranked["persistence"].map(_first_persistent), kind="stable")
+        ]
     return ranked.drop_duplicates(["true", "predicted"]).head(count)
+
+
+def _first_persistent(kind: str) -> int:
+    return PERSISTENCE.index(kind) if kind else len(PERSISTENCE)
+
+
+def persistence_shares(errors: pd.DataFrame) -> list[dict] | None:
+    """How many errors are of each kind of PERSISTENCE, of all and of those at each confidence of
+    LEVELS, before scaling: a row a level with `confidence` (0 for all), `errors` and a count a
+    kind. None where no other seed is there to tell."""
+    if "persistence" not in errors or not (errors["persistence"] != "").any():
+        return None
+    chosen = {level: errors[errors["confidence"] >= level] for level in (0.0, *LEVELS)}
+    return [
+        {"confidence": level, "errors": len(rows)}
+        | {kind: int((rows["persistence"] == kind).sum()) for kind in PERSISTENCE}
+        for level, rows in chosen.items()
+    ]
 
 
 def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
@@ -139,7 +188,7 @@ def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
         "why",
         "hypothesis",
     ]
-    columns += ["cause"] if "cause" in selection else []
+    columns += [name for name in ("persistence", "cause") if name in selection]
     return (
         selection[columns]
         .replace({"hypothesis": {"": None}})
@@ -201,6 +250,7 @@ def failure_numbers(
             "errors": len(wrong),
             "within_superclass": within,
             "discovery_errors": int((wrong["half"] == "discovery").sum()),
+            "persistence": persistence_shares(wrong),
         }
     named, discovery = selection[selection["why"] == "named"], tables[before]["half"] == "discovery"
     return {

@@ -11,8 +11,9 @@ import pandas as pd
 from lib.base.artefacts import row_blocks
 from lib.base.text import points, readable
 from lib.data import label_reviews
+from lib.evaluation import scope
 from lib.evaluation.calibration import softmax
-from lib.evaluation.failures import half
+from lib.evaluation.failures import PERSISTENCE, half
 from lib.evaluation.paired import difference_of_means
 from lib.evaluation.per_image import columns, temperature
 from lib.evaluation.selective import clopper_pearson
@@ -127,7 +128,8 @@ def opinion_of(run, split: str) -> pd.DataFrame:
 
 def suspected_in(runs: list, splits) -> pd.DataFrame:
     """`suspected` on val and on test, each by itself, with split, id, the classes' names, half (of
-    test) and the number of runs."""
+    test) and the number of runs, copies of one counted once."""
+    runs = list(scope.distinct(dict(enumerate(runs))).values())
     parts, names = [], np.array(splits.class_names)
     for split in ("val", "test"):
         recorded = getattr(runs[0], split)
@@ -342,7 +344,7 @@ def rescored_numbers(
     arm before.
 
     missing: the files that would tell more; cases: the selected images, of which the named ones are
-    looked up."""
+    looked up one by one, and left out of what the suspicion is worth: they were chosen."""
     sets = [
         {
             "labels": row["labels"],
@@ -366,6 +368,8 @@ def rescored_numbers(
     rejected = opinion.rejected[errors["position"]]
     sure = (errors["scaled_confidence"] >= SURE).to_numpy()
     found = suspects.loc[suspects["split"] == "test", "position"].to_numpy(int)
+    chosen = cases.loc[cases["why"] == "named", "position"].to_numpy(int)
+    counted = np.setdiff1d(np.flatnonzero(opinion.reviewed), chosen)
     return result | {
         "opinion": {
             "source": opinion.source,
@@ -378,11 +382,30 @@ def rescored_numbers(
             "sure_errors": int(sure.sum()),
             "rejected_among_sure_errors": share(int((rejected & sure).sum()), int(sure.sum())),
             "suspected": {"all": len(found)}
-            | list_score(found[opinion.reviewed[found]], np.flatnonzero(opinion.rejected)),
-            "named_alike": _named_alike(suspects, opinion),
+            | list_score(
+                np.intersect1d(found, counted),
+                np.intersect1d(np.flatnonzero(opinion.rejected), counted),
+            ),
+            "by_persistence": rejected_by_persistence(
+                errors[~errors["position"].isin(chosen)], opinion
+            ),
+            "named_alike": _named_alike(suspects[~suspects["position"].isin(chosen)], opinion),
             "named": _named(cases, opinion, class_names),
         }
     }
+
+
+def rejected_by_persistence(errors: pd.DataFrame, opinion: Opinion) -> dict | None:
+    """Of the errors of each kind of lib.evaluation.failures.PERSISTENCE that somebody looked at,
+    the share whose label was rejected, and how many they are; None where no other seed can tell."""
+    if "persistence" not in errors or not (errors["persistence"] != "").any():
+        return None
+    looked_at = errors[opinion.reviewed[errors["position"]]]
+    result = {}
+    for kind in PERSISTENCE:
+        rejected = opinion.rejected[looked_at.loc[looked_at["persistence"] == kind, "position"]]
+        result[kind] = {"errors": len(rejected)} | share(int(rejected.sum()), len(rejected))
+    return result
 
 
 def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> list[dict]:

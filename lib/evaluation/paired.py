@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest, norm, t
 
 from lib.base.checks import flags, same_length
 from lib.evaluation.significance import benjamini_hochberg, bonett_price, grouped, sign_flip
@@ -92,10 +92,18 @@ def percentiles(estimate, values, level: float) -> Interval:
     return Interval(float(estimate), *map(float, np.quantile(values, [tail, 1 - tail])))
 
 
-def student(estimate: float, each: np.ndarray) -> Interval:
-    """Student's 95% interval of the mean of `each` (seeds,), around it."""
-    half = t.isf(0.025, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+def student(estimate: float, each: np.ndarray, level: float = 0.95) -> Interval:
+    """Student's interval of the mean of `each` (seeds,), around it."""
+    half = t.isf((1 - level) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
     return Interval(*map(float, (estimate, estimate - half, estimate + half)))
+
+
+def student_p(each: np.ndarray) -> float:
+    """Student's two-sided p-value of the mean of `each` (seeds,) being 0; 1 where all are 0."""
+    error = each.std(ddof=1) / np.sqrt(len(each))
+    if not error:
+        return float(each.mean() == 0)
+    return float(2 * t.sf(abs(each.mean()) / error, len(each) - 1))
 
 
 def hull(intervals: list[Interval]) -> Interval:
@@ -103,6 +111,24 @@ def hull(intervals: list[Interval]) -> Interval:
     return Interval(
         intervals[0].estimate, min(one.low for one in intervals), max(one.high for one in intervals)
     )
+
+
+def paired_seeds(*of_arms) -> list[list]:
+    """The seeds by which arms are paired, a list an arm: those that all have, in the order of the
+    first. Where there are none, the first seeds of one with the first of the other, as many as the
+    shortest has."""
+    of_arms = [list(seeds) for seeds in of_arms]
+    common = [seed for seed in of_arms[0] if all(seed in others for others in of_arms)]
+    if common:
+        return [common] * len(of_arms)
+    return [seeds[: min(map(len, of_arms))] for seeds in of_arms]
+
+
+def paired_runs(*of_arms: dict) -> list[dict]:
+    """The runs {seed: run} of each arm, of its `paired_seeds` alone."""
+    return [
+        {seed: runs[seed] for seed in seeds} for runs, seeds in zip(of_arms, paired_seeds(*of_arms))
+    ]
 
 
 def migration(labels, predicted_a, predicted_b, confidence_a, confidence_b) -> dict:
@@ -133,11 +159,10 @@ def per_class_change(
     and the tests.
 
     labels (N,); correct_a, correct_b (N,) of one seed or (seeds, N). An image's change is its mean
-    over the seeds. The interval is Bonett and Price's, p_value
-    lib.evaluation.significance.sign_flip, with one seed the exact McNemar test, p_adjusted its
-    Benjamini-Hochberg value over the classes; NaN where a class has no image. corrected, regressed:
-    means over the seeds. Images are the only chance that counts here: seeds are those that were
-    trained."""
+    over the seeds. Of one seed the interval is Bonett and Price's and p_value the exact McNemar
+    test; of several both count the chance of the seeds besides that of the images (see
+    `_seeds_besides`). p_adjusted is p_value after Benjamini-Hochberg over the classes; NaN where a
+    class has no image. corrected, regressed: means over the seeds."""
     correct_a, correct_b = _seeds(correct_a), _seeds(correct_b)
     labels, seeds = np.asarray(labels, np.int64), len(correct_a)
     change = correct_b.sum(0) - correct_a.sum(0, dtype=int)  # (N,), seeds that are right in b alone
@@ -154,6 +179,9 @@ def per_class_change(
             for of_class in grouped(change, labels, num_classes)
         ]
     )
+    if seeds > 1:
+        by_seed = [_by_class(one, labels, some) for one in (correct_a, correct_b)]
+        low, high, p_value = _seeds_besides(low, high, p_value, *by_seed, some, level)
     return pd.DataFrame(
         {
             "images": images,
@@ -169,6 +197,31 @@ def per_class_change(
         },
         index=pd.RangeIndex(num_classes, name="class"),
     )
+
+
+def _by_class(correct: np.ndarray, labels: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Accuracy of each class (K,) in each seed, from (seeds, N): (seeds, K)."""
+    return np.stack([np.bincount(labels, one, len(images)) for one in correct]) / images
+
+
+def _seeds_besides(low, high, p_value, a, b, images, level: float):
+    """Limits and p-values (K,) that are of images alone, with the chance of the seeds added; a, b:
+    accuracies (seeds, K).
+
+    The variance of a class's change between seeds is pooled over the classes, in proportion to what
+    independent images would give, since few seeds tell little of one class. It is added to that of
+    the images, and the normal distribution becomes Student's with Satterthwaite's degrees of
+    freedom (1946, https://doi.org/10.2307/3002019). The pooled variance has those of the seeds
+    alone: what a seed does to all classes at once no number of classes can average out."""
+    expected = (a.mean(0) * (1 - a.mean(0)) + b.mean(0) * (1 - b.mean(0))) / images
+    ratio = np.nansum(np.var(b - a, axis=0, ddof=1)) / max(np.nansum(expected), 1e-12)
+    middle, deviation = (low + high) / 2, (high - low) / 2 / norm.isf((1 - level) / 2)
+    of_seeds = ratio * expected / len(a)
+    both = deviation**2 + of_seeds
+    freedom = (len(a) - 1) * (both / np.maximum(of_seeds, 1e-12)) ** 2
+    half = np.sqrt(both) * t.isf((1 - level) / 2, freedom)
+    p_value = 2 * t.sf(norm.isf(p_value / 2) * deviation / np.sqrt(both), freedom)
+    return np.clip(middle - half, -1, 1), np.clip(middle + half, -1, 1), p_value
 
 
 def _seeds(correct) -> np.ndarray:

@@ -162,9 +162,31 @@ def measure_robustness(
                 *of_pair, labels, [scaling[arm] for arm in pair], draws
             ),
         }
+    of_rows = {
+        arm: calibration_of_rows(trained[arm].test, predicted[arm][0], labels, scaling[arm])
+        for arm in trained
+    }
     return measured, robustness_numbers(
         measured, len(labels), trained[pair[0]].info["params"]["seed"]
-    ) | changes | {"without": without}
+    ) | changes | {"without": without, "calibration_of_rows": of_rows}
+
+
+def calibration_of_rows(test, clean: np.ndarray, labels, temperature: float) -> dict:
+    """Why a calibration error of few images is not that of all: after scaling, `images` and `ece`
+    of the clean subset (logits, (N, classes)), `chance`, what a calibrated network would show on so
+    few, and the same of `all` test images."""
+
+    def of(confidence, correct):
+        cell = np.searchsorted(np.arange(1, BINS) / BINS, confidence)
+        return {
+            "images": len(correct),
+            "ece": cal.calibration_error(confidence, correct, BINS),
+            "chance": chance_error(confidence - correct, cell),
+        }
+
+    confidence = cal.softmax(clean, temperature).max(1)
+    whole = per_image.columns(test, temperature).confidence
+    return of(confidence, clean.argmax(1) == labels) | {"all": of(whole, test.correct)}
 
 
 def robustness_numbers(measured: pd.DataFrame, images: int, seed: int) -> dict:

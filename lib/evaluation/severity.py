@@ -4,6 +4,7 @@ for one another."""
 import numpy as np
 import pandas as pd
 
+from lib.evaluation import scope
 from lib.evaluation.failures import chance_within_superclass
 from lib.evaluation.labels import share
 from lib.evaluation.paired import paired_bootstrap
@@ -47,6 +48,19 @@ def within_by_confidence(errors: pd.DataFrame, chance: float) -> pd.DataFrame:
             "chance": chance,
         }
     )
+
+
+def within_trend(errors: pd.DataFrame) -> dict:
+    """Whether errors stay inside the true superclass the more often, the more confident they are
+    after temperature scaling: lib.evaluation.scope.trend over all of them."""
+    inside = (errors["true_superclass"] == errors["predicted_superclass"]).to_numpy()
+    return scope.trend(inside, errors["scaled_confidence"])
+
+
+def distance_of_errors(far: np.ndarray) -> float:
+    """The mean of superclass distances (N,) over the errors alone: what is left of it when accuracy
+    is taken away. NaN without any."""
+    return float(far[far > 0].mean()) if far.any() else float("nan")
 
 
 def chances(tables: dict[str, pd.DataFrame]) -> list[float]:
@@ -157,6 +171,13 @@ def confusion_table(matrices: dict[str, np.ndarray], names: list[str]) -> pd.Dat
     ].reset_index(drop=True)
 
 
+def _change(mean, of_pair: list[np.ndarray]) -> dict | None:
+    """How much a mean of distances (N,) differs between two arms, images drawn together."""
+    if len(of_pair) < 2:
+        return None
+    return paired_bootstrap(lambda a, b: mean(b) - mean(a), *of_pair)._asdict()
+
+
 def severity_numbers(
     runs: dict, tables: dict[str, pd.DataFrame], pair: tuple[str, ...], superclass: np.ndarray
 ) -> dict | None:
@@ -171,11 +192,7 @@ def severity_numbers(
         arm: distance(run.test.labels, run.test.predicted, superclass) for arm, run in runs.items()
     }
     arms, of_pair = {}, [far[arm] for arm in pair]
-    change = (
-        paired_bootstrap(lambda a, b: b.mean() - a.mean(), *of_pair)._asdict()
-        if len(pair) == 2
-        else None
-    )
+    change, of_errors = (_change(mean, of_pair) for mean in (np.mean, distance_of_errors))
     for arm, table in tables.items():
         wrong, labels = table[~table["correct"]], runs[arm].test.labels
         chance = chance_within_superclass(superclass, labels[labels != runs[arm].test.predicted])
@@ -185,7 +202,13 @@ def severity_numbers(
             "chance": chance,
             "distance": far[arm].mean(),
             "chance_distance": 2 - chance,
-            "distance_of_errors": far[arm][far[arm] > 0].mean() if len(wrong) else None,
+            "distance_of_errors": distance_of_errors(far[arm]) if len(wrong) else None,
             "bands": within_by_confidence(wrong, chance).to_dict("records"),
+            "trend": within_trend(wrong),
         }
-    return {"superclasses": len(np.unique(superclass)), "arms": arms, "distance_change": change}
+    return {
+        "superclasses": len(np.unique(superclass)),
+        "arms": arms,
+        "distance_change": change,
+        "distance_of_errors_change": of_errors,
+    }

@@ -12,6 +12,7 @@ import pandas as pd
 from lib.base import artefacts, text
 from lib.base.text import readable, with_limits
 from lib.evaluation import calibration as cal
+from lib.evaluation.paired import paired_runs
 from lib.evaluation.per_image import columns, scores, temperature
 from lib.evaluation.selective import (
     augrc,
@@ -147,6 +148,7 @@ def run_numbers(run) -> dict:
     calibration, ranking."""
     correct, confidence = run.test.correct, confidence_of(run)
     wrong, fitted = confidence[~correct], temperature(run)
+    scaled = columns(run.test, fitted).confidence
     history = run.history.set_index("epoch")
     return {
         "test_accuracy": correct.mean(),
@@ -158,8 +160,12 @@ def run_numbers(run) -> dict:
         "errors": int((~correct).sum()),
         "errors_ge_90": int((wrong >= 0.90).sum()),
         "errors_ge_99": int((wrong >= 0.99).sum()),
+        "errors_ge_90_scaled": int((scaled[~correct] >= 0.90).sum()),
+        "errors_ge_99_scaled": int((scaled[~correct] >= 0.99).sum()),
         "confidence_on_errors": wrong.mean() if len(wrong) else None,
         "confidence_on_right": confidence[correct].mean() if correct.any() else None,
+        "confidence_on_errors_scaled": scaled[~correct].mean() if len(wrong) else None,
+        "confidence_on_right_scaled": scaled[correct].mean() if correct.any() else None,
         "temperature": fitted,
         **_calibration(run.test, 1.0, ""),
         **_calibration(run.test, fitted, "_scaled"),
@@ -192,17 +198,44 @@ def _ranking(test) -> dict:
 
 
 def arm_numbers(of_seeds: dict) -> dict:
-    """Mean, standard deviation (None for one seed), number of seeds and the values themselves, of
-    every number of an arm."""
+    """Mean, standard deviation (None for one seed), number of seeds, the values themselves and
+    their seeds, of every number of an arm."""
     each = pd.DataFrame([run_numbers(run) for run in of_seeds.values()]).astype(float)
+    return {name: entry(each[name], list(of_seeds)) for name in each}
+
+
+def entry(each, seeds: list[int]) -> dict:
+    """One number of an arm, from its values, one a seed."""
+    each = pd.Series(each, dtype=float)
     return {
-        name: {
-            "mean": each[name].mean(),
-            "sd": each[name].std() if len(each) > 1 else None,
-            "n": len(each),
-            "each": each[name].tolist(),
-        }
-        for name in each
+        "mean": each.mean(),
+        "sd": each.std() if len(each) > 1 else None,
+        "n": len(each),
+        "each": each.tolist(),
+        "seeds": seeds,
+    }
+
+
+def over_seeds(numbers: dict, seeds) -> dict:
+    """The numbers of an arm (`arm_numbers`) over some of its seeds alone; all where it does not say
+    which seeds it has."""
+    return {
+        name: one
+        if "seeds" not in one
+        else entry([one["each"][one["seeds"].index(seed)] for seed in seeds], list(seeds))
+        for name, one in numbers.items()
+    }
+
+
+def first_runs(trained: dict[str, dict], pair: tuple[str, ...]) -> dict:
+    """One run an arm, for what is shown of single networks: the first seed that the arms of `pair`
+    share, of another arm that seed or else its first."""
+    seeds = dict(zip(pair, (next(iter(runs)) for runs in paired_runs(*(trained[a] for a in pair)))))
+    return {
+        arm: runs[seeds[arm]]
+        if arm in seeds
+        else runs.get(seeds[pair[0]], next(iter(runs.values())))
+        for arm, runs in trained.items()
     }
 
 
@@ -241,15 +274,20 @@ def errors_by_level(trained: dict[str, dict], levels) -> tuple[pd.DataFrame, pd.
     )
 
 
-def cases_before_after(selection: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def cases_before_after(
+    selection: pd.DataFrame, tables: dict[str, pd.DataFrame], trained: dict | None = None
+) -> pd.DataFrame:
     """Each selected image in every arm: what it is taken for, with what confidence, and whether
-    that is right."""
+    that is right; with all runs {arm: {seed: run}}, in how many of an arm's seeds it is."""
     result = selection[["id", "true", "why"]].copy()
     for arm, table in tables.items():
         rows = table.set_index("id").loc[selection["id"]]
         result[f"{arm} predicts"] = rows["predicted"].to_numpy()
         result[f"{arm} confidence"] = rows["confidence"].to_numpy()
         result[f"{arm} right"] = np.where(rows["correct"], "yes", "no")
+        if trained:
+            right = [run.test.correct[rows["position"]] for run in trained[arm].values()]
+            result[f"{arm} seeds right"] = [f"{one} of {len(right)}" for one in np.sum(right, 0)]
     return result
 
 
@@ -341,8 +379,14 @@ MEASURES = {
     "train_val_gap": Measure("Train–validation gap, points", "points"),
     "errors_ge_90": Measure("Errors at ≥ 90% confidence", "count"),
     "errors_ge_99": Measure("Errors at ≥ 99% confidence", "count"),
+    "errors_ge_90_scaled": Measure("Errors at ≥ 90% confidence after scaling", "count"),
+    "errors_ge_99_scaled": Measure("Errors at ≥ 99% confidence after scaling", "count"),
     "confidence_on_errors": Measure("Mean confidence on errors", "share"),
     "confidence_on_right": Measure("Mean confidence on right predictions", "share"),
+    "confidence_on_errors_scaled": Measure("Mean confidence on errors after scaling", "share"),
+    "confidence_on_right_scaled": Measure(
+        "Mean confidence on right predictions after scaling", "share"
+    ),
     "temperature": Measure("Temperature, fitted on validation", "number"),
     "ece": Measure("ECE, bins of equal width", "number"),
     "ece_mass": Measure("ECE, bins of equal count", "number"),

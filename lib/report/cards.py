@@ -13,6 +13,7 @@ from lib.base.text import listed, name, percent, plural, power_of_ten, readable,
 from lib.diagnosis.evidence import STATISTICS, Evidence
 from lib.diagnosis.probes import FILLS, LABELS
 from lib.diagnosis.verdict import number, refuted, sentence
+from lib.evaluation import scope
 from lib.report import causes
 from lib.report.failures import bounded
 from lib.report.pictures import overlay, picture
@@ -242,13 +243,17 @@ def reviewers(reviewed: dict | None) -> str:
     if not reviewed or not reviewed["called"]["errors"] or not reviewed["others"]["errors"]:
         return ""
     called, others = reviewed["called"], reviewed["others"]
-    found = (
-        "more often than others"
-        if called["low"] > others["high"]
-        else "less often than others"
-        if called["high"] < others["low"]
-        else "no difference was found"
-    )
+    counts = [
+        number
+        for one in (called, others)
+        for number in (round(one["estimate"] * one["errors"]), one["errors"])
+    ]
+    found = {
+        "higher": "more often than others",
+        "lower": "less often than others",
+        "none": "no difference was found",
+        None: "too few to tell them apart",
+    }[scope.two_shares(*counts)["found"]]
     return (
         f"One verdict can be checked. Of {plural(called['errors'], 'reviewed error')} that it "
         f"calls label errors, most reviewers did not confirm {share_text(called)}, of the "

@@ -25,7 +25,10 @@ from lib.base.text import (
     start,
     unsigned,
     verdict,
+    with_interval,
 )
+from lib.evaluation import changes as changes_of
+from lib.evaluation import scope
 from lib.evaluation.ablation import arms_text
 from lib.evaluation.summary import change_text, missing
 from lib.report.style import CLASS_FORMATS, WIDTH
@@ -38,20 +41,41 @@ RULE = {
 }
 
 
-def seeds(given: list[int]) -> str:
+Seeds = list[int] | dict[str, list[int]]  # of every arm, or of each where they differ
+
+
+def each_arm(given: Seeds) -> list[list[int]]:
+    return list(given.values()) if isinstance(given, dict) else [given]
+
+
+def most(given: Seeds) -> int:
+    """How many seeds the arm with the most has."""
+    return max(map(len, each_arm(given)))
+
+
+def several(given: Seeds) -> str:
+    """The seeds in words: "3 seeds", or how many each arm has."""
+    counts = set(map(len, each_arm(given)))
+    if len(counts) == 1:
+        return f"{counts.pop()} seeds"
+    said = listed([f"{name(arm)} {len(of_arm)}" for arm, of_arm in given.items()])
+    return f"the seeds that each arm has ({said})"
+
+
+def seeds(given: Seeds) -> str:
+    if most(given) == 1:
+        return f"One seed ({each_arm(given)[0][0]})."
+    return f"Mean ± standard deviation of {several(given)}."
+
+
+def intervals(given: Seeds) -> str:
+    if most(given) == 1:
+        return f"{INTERVALS}."
+    over = several(given) if len(set(map(len, each_arm(given)))) == 1 else "seeds that arms share"
     return (
-        f"One seed ({given[0]})."
-        if len(given) == 1
-        else f"Mean ± standard deviation of {len(given)} seeds."
+        f"{INTERVALS}, and over the {over}, paired, no narrower than Student's interval over the "
+        "seeds."
     )
-
-
-def intervals(given: list[int]) -> str:
-    over = (
-        f", and over the {len(given)} seeds, paired, no narrower than Student's interval over "
-        "the seeds."
-    )
-    return INTERVALS + ("." if len(given) == 1 else over)
 
 
 MEANINGS = (
@@ -60,7 +84,7 @@ MEANINGS = (
 )
 
 
-def arms(names: list[str], given: list[int]) -> str:
+def arms(names: list[str], given: Seeds) -> str:
     what = f"{start(names[0])} in numbers" if len(names) == 1 else "The arms side by side"
     return (
         f"{what}, on test unless said otherwise. AURC: area under the risk–coverage curve; "
@@ -68,17 +92,18 @@ def arms(names: list[str], given: list[int]) -> str:
     )
 
 
-def changes(before: str, after: str, given: list[int]) -> str:
+def changes(before: str, after: str, given: Seeds) -> str:
     return (
         f"From {name(before)} to {name(after)}: every number and its change (shares in points). "
         f"Temperatures are those fitted on validation. {MEANINGS} {seeds(given)} "
         f"{intervals(given)} Of calibration errors the interval is widened by what two "
-        "calibrated networks would show by chance."
+        "calibrated networks would show by chance. Sentences call different what is so after a "
+        "correction for the number of measures (Benjamini–Hochberg), accuracy aside."
     )
 
 
-def cases(pair: tuple[str, ...], given: list[int]) -> str:
-    of_seed = "" if len(given) == 1 else f", of seed {given[0]}"
+def cases(pair: tuple[str, ...], given: Seeds) -> str:
+    of_seed = "" if most(given) == 1 else f", of seed {each_arm(given)[0][0]}"
     return f"The images looked at, {' and '.join(f'in {name(arm)}' for arm in pair)}{of_seed}."
 
 
@@ -90,7 +115,7 @@ def case_formats(pair: tuple[str, ...]) -> dict:
     }
 
 
-def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
+def confidence(numbers: dict, given: Seeds) -> dict[str, str]:
     def mean(arm, what):
         value = numbers[arm][what]["mean"]
         return "no such prediction" if missing(value) else percent(value)
@@ -102,8 +127,8 @@ def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
     )
     band = (
         ""
-        if len(given) == 1
-        else f" Mean of {len(given)} seeds, shaded from the lowest to the highest."
+        if most(given) == 1
+        else f" Mean of {several(given)}, shaded from the lowest to the highest."
     )
     return {
         "caption": "Confidence, the largest softmax probability before any scaling, of wrong and "
@@ -112,14 +137,14 @@ def confidence(numbers: dict, given: list[int]) -> dict[str, str]:
     }
 
 
-def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
+def thresholds(counts: pd.DataFrame, given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"at least {level(share)}: "
         + ", ".join(f"{readable(arm)} {row[arm]:.0f}" for arm in counts)
         for share, row in counts.iterrows()
     )
     spread = (
-        "" if len(given) == 1 else f" Means of {len(given)} seeds; whiskers: standard deviation."
+        "" if most(given) == 1 else f" Means of {several(given)}; whiskers: standard deviation."
     )
     return {
         "caption": "Test errors made with at least the given confidence, before any "
@@ -128,7 +153,7 @@ def thresholds(counts: pd.DataFrame, given: list[int]) -> dict[str, str]:
     }
 
 
-def confident_errors(given: list[int]) -> str:
+def confident_errors(given: Seeds) -> str:
     return (
         "Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near "
         "its ceiling (the top probability that is best for the loss on a certain image), and "
@@ -136,7 +161,7 @@ def confident_errors(given: list[int]) -> str:
     )
 
 
-def calibration_caption(given: list[int]) -> str:
+def calibration_caption(given: Seeds) -> str:
     return (
         "Calibration on test, without and with the temperature that was fitted on validation. "
         "ECE: expected calibration error of the predicted class, 15 bins; class-wise: the mean "
@@ -144,11 +169,11 @@ def calibration_caption(given: list[int]) -> str:
     )
 
 
-def reliability_caption(numbers: dict, given: list[int]) -> dict[str, str]:
+def reliability_caption(numbers: dict, given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"{readable(arm)} {of_arm['ece']['mean']:.3f}" for arm, of_arm in numbers.items()
     )
-    lines = "" if len(given) == 1 else f" One line a seed ({len(given)}); bars are means."
+    lines = "" if most(given) == 1 else f" One line a seed ({several(given)}); bars are means."
     return {
         "caption": "Reliability before scaling: accuracy against confidence in 15 bins of equal "
         "width, and the images in each. On the diagonal, confidence means what it "
@@ -158,7 +183,7 @@ def reliability_caption(numbers: dict, given: list[int]) -> dict[str, str]:
 
 
 def gallery(
-    kind: str, drawn: pd.DataFrame, total: int, pair: tuple[str, str], given: list[int]
+    kind: str, drawn: pd.DataFrame, total: int, pair: tuple[str, str], given: Seeds
 ) -> dict[str, str]:
     before, after = map(name, pair)
     said = "; ".join(
@@ -167,7 +192,7 @@ def gallery(
         f"({percent(row.after_confidence, 0)})"
         for row in drawn.itertuples()
     )
-    one = "" if len(given) == 1 else f" Both arms of seed {given[0]}."
+    one = "" if most(given) == 1 else f" Both arms of seed {each_arm(given)[0][0]}."
     return {
         "caption": f"{len(drawn)} of {plural(total, 'test image')} "
         f"{RULE[kind].format(before, after)}. Above each: id and true class, what "
@@ -176,15 +201,15 @@ def gallery(
     }
 
 
-def churn_caption(given: list[int]) -> str:
+def churn_caption(given: Seeds) -> str:
     return "How many test images two networks disagree on." + (
         " With one seed, how many change between seeds of one arm is not known."
-        if len(given) == 1
+        if most(given) == 1
         else " Means over seeds, and over pairs of seeds."
     )
 
 
-def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> dict[str, str]:
+def classes(change: pd.DataFrame, before: str, after: str, given: Seeds) -> dict[str, str]:
     ranked = change.dropna(subset="change").sort_values("change")
     ends = " to ".join(
         f"{signed(ranked['change'].iloc[place])} points ({readable(ranked.index[place])})"
@@ -193,10 +218,10 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
     ends_only = ", the 100 largest gains and losses" if len(ranked) > 200 else ""
     mean = (
         ""
-        if len(given) == 1
+        if most(given) == 1
         else (
-            f" Mean of {len(given)} seeds, of each image before anything else: "
-            "intervals and tests take the seeds as given."
+            f" Mean of {several(given)}; intervals and tests count the chance of the seeds "
+            "besides that of the images."
         )
     )
     return {
@@ -208,14 +233,14 @@ def classes(change: pd.DataFrame, before: str, after: str, given: list[int]) -> 
     }
 
 
-def coverage(numbers: dict, given: list[int]) -> dict[str, str]:
+def coverage(numbers: dict, given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"{readable(arm)} {of_arm['aurc']['mean']:.3f}" for arm, of_arm in numbers.items()
     )
     band = (
         "Bands: pointwise 95% Clopper–Pearson intervals."
-        if len(given) == 1
-        else f"Means of {len(given)} seeds, bands from the lowest to the highest seed."
+        if most(given) == 1
+        else f"Means of {several(given)}, bands from the lowest to the highest seed."
     )
     return {
         "caption": "Risk against coverage: predictions are accepted from the most confident "
@@ -224,11 +249,11 @@ def coverage(numbers: dict, given: list[int]) -> dict[str, str]:
     }
 
 
-def rejection(given: list[int]) -> str:
+def rejection(given: Seeds) -> str:
     return (
         "Accepting only predictions with at least the given confidence: coverage is the share "
         "accepted, risk the share of errors among them"
-        + (" with its 95% Clopper–Pearson interval. " if len(given) == 1 else ". ")
+        + (" with its 95% Clopper–Pearson interval. " if most(given) == 1 else ". ")
         + seeds(given)
     )
 
@@ -241,7 +266,7 @@ def promises(risk: float) -> str:
     )
 
 
-def scores_caption(given: list[int]) -> str:
+def scores_caption(given: Seeds) -> str:
     return (
         "Three scores to reject by, each from the same logits: areas under the risk–coverage "
         "curve (AURC), above that of a perfect ranking (E-AURC), and under the generalised curve "
@@ -249,7 +274,7 @@ def scores_caption(given: list[int]) -> str:
     )
 
 
-def effects_table(given: list[int]) -> str:
+def effects_table(given: Seeds) -> str:
     return (
         "What each factor does with the others as given, and, with ×, what two do together "
         f"beyond the sum of each alone. Accuracy in points. {intervals(given)} They are not "
@@ -257,7 +282,7 @@ def effects_table(given: list[int]) -> str:
     )
 
 
-def effects_caption(found: list[dict], given: list[int]) -> dict[str, str]:
+def effects_caption(found: list[dict], given: Seeds) -> dict[str, str]:
     said = "; ".join(
         f"{effect['effect']} given {effect['given']} ({arms_text(effect['arms'])}) "
         f"{points(effect['test_accuracy']['estimate'])} points, "
@@ -276,7 +301,42 @@ def effects_caption(found: list[dict], given: list[int]) -> dict[str, str]:
 
 
 def number_of_seeds(compare: dict) -> int:
-    return compare["arms"][compare["before"]]["test_accuracy"]["n"]
+    """The seeds that the two arms have in common; of one arm those that it has."""
+    alone = compare["arms"][compare["before"]]["test_accuracy"]["n"]
+    return len(compare["seeds"]) if "seeds" in compare else alone
+
+
+def about(compare: dict) -> str:
+    """What may be said of the change: lib.evaluation.scope.about."""
+    return compare.get("about") or scope.about(number_of_seeds(compare))
+
+
+def subject(compare: dict, arm: str) -> str:
+    """The arm, where a sentence may be about it; else its networks."""
+    if about(compare) == scope.METHOD:
+        return name(arm)
+    return f"the network{'' if number_of_seeds(compare) == 1 else 's'} of {name(arm)}"
+
+
+def caveat(compare: dict) -> str:
+    """ " " and what stands behind a sentence on networks alone."""
+    if about(compare) == scope.METHOD:
+        return ""
+    return f" {scope.caveat(min(number_of_seeds(compare), scope.LEAST_SEEDS - 1))}"
+
+
+def equivalent(compare: dict) -> str:
+    """Whether the accuracies are shown to be as good as equal, which no difference found is not."""
+    found = compare.get("equivalence")
+    if not found:
+        return ""
+    margin = f"{100 * found['margin']:g}"
+    within = f"within ±{margin} point{'' if margin == '1' else 's'}"
+    return (
+        f" They are equivalent {within}."
+        if found["equivalent"]
+        else f" That they are equivalent {within} is not shown."
+    )
 
 
 def _means(compare: dict) -> str:
@@ -294,89 +354,137 @@ def accuracy(compare: dict) -> str:
             "compared."
         )
     change, test = compare["accuracy_change"], compare["mcnemar"]
-    exact = "McNemar" if test["n"] == 1 else "sign-flip test over images, seeds as given,"
-    numbers = (
-        f"{change_text('test_accuracy', change, 1)}{_means(compare)}, {exact} "
-        f"{p_value(test['p_value'])}"
-    )
-    levels = " to ".join(
-        percent(compare["arms"][arm]["test_accuracy"]["mean"]) for arm in (before, after)
-    )
-    word, found = "raises" if change["estimate"] > 0 else "lowers", settled(change, test)
+    numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}"
+    of_pair = changes_of.of_pair(compare["arms"], (before, after))
+    shares = [percent(of_pair[arm]["test_accuracy"]["mean"]) for arm in (before, after)]
+    levels, found = " to ".join(shares), settled(change, test)
     if found == "open":
+        word = "raises" if change["estimate"] > 0 else "lowers"
         return (
             f"Whether {name(after)} {word} test accuracy is open: {disagreement(change)} "
-            f"({levels}: {numbers})."
+            f"({levels}: {numbers}).{caveat(compare)}"
         )
     if found == "none":
-        return (
-            f"No difference in test accuracy between {name(before)} and {name(after)} was "
-            f"found ({levels}: {numbers})."
+        between = (
+            f"between {name(before)} and {name(after)}"
+            if about(compare) == scope.METHOD
+            else f"between the networks of {name(before)} and {name(after)}"
         )
-    return f"{start(after)} {word} test accuracy from {levels} ({numbers})."
+        return (
+            f"No difference in test accuracy {between} was found ({levels}: {numbers})."
+            f"{equivalent(compare)}{caveat(compare)}"
+        )
+    if about(compare) == scope.METHOD:
+        word = "raises" if found == "higher" else "lowers"
+        small = equivalent(compare) if (compare.get("equivalence") or {}).get("equivalent") else ""
+        return f"{start(after)} {word} test accuracy from {levels} ({numbers}).{small}"
+    which = "those of" if number_of_seeds(compare) > 1 else "that of"
+    word = "more" if found == "higher" else "fewer"
+    return (
+        f"Of {scope.networks(min(number_of_seeds(compare), 2))} {which} {name(after)} "
+        f"{'gets' if which == 'that of' else 'get'} {word} test images right, {shares[1]} against "
+        f"{shares[0]} ({numbers}).{caveat(compare)}"
+    )
+
+
+def among_many(change: dict) -> str:
+    """What stands behind "no difference was found" where the interval alone would say otherwise."""
+    alone = scope.said(change) == "none" != verdict(change)
+    return " after correction for the number of measures" if alone else ""
+
+
+def tested(compare: dict) -> str:
+    """The exact test of the images that differ, which knows nothing of other seeds; "" of one
+    arm."""
+    if not compare["after"]:
+        return ""
+    test = compare["mcnemar"]
+    which = "McNemar's exact test" if test["n"] == 1 else "The sign-flip test"
+    return (
+        f"{which} over images, {'these networks' if test['n'] == 1 else 'these seeds'} as given: "
+        f"{p_value(test['p_value'])}."
+    )
 
 
 def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
-    """Errors at 90% confidence or more, and whether their number changed; label_smoothing: {arm:
-    amount}."""
+    """Errors at 90% confidence or more, and whether their number changed, after scaling each arm by
+    its temperature; label_smoothing: {arm: amount}."""
+    before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
+    digits, level = 0 if seeds == 1 else 1, " at 90% confidence or more"
+    numbers = changes_of.of_pair(compare["arms"], (before, after) if after else (before,))
 
-    def one(arm, level=""):
-        numbers = compare["arms"][arm]
-        errors, sure = numbers["errors"]["mean"], numbers["errors_ge_90"]["mean"]
+    def one(arm, measure, level=""):
+        errors, sure = numbers[arm]["errors"]["mean"], numbers[arm][measure]["mean"]
         return (
             f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors{level}"
             if errors
             else "no test error"
         )
 
-    before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
-    digits, level = 0 if seeds == 1 else 1, " at 90% confidence or more"
     if not after:
-        return f"{start(before)} makes {one(before, level)}."
-    change, test = compare["changes"]["errors_ge_90"], compare["sure_tests"]["errors_ge_90"]
+        return f"{start(before)} makes {one(before, 'errors_ge_90', level)}."
+    measure = "errors_ge_90_scaled"
+    change, test = compare["changes"][measure], compare["sure_tests"][measure]
     found = settled(change, test)
+    if found != "open":
+        found = scope.said(change)
     said = {
-        "none": "no difference in their number was found",
+        "none": f"no difference in their number was found{among_many(change)}",
         "higher": "they are more",
         "lower": "they are fewer",
         "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: "
         f"{disagreement(change)}",
     }[found]
-    exact = f", exact sign test {p_value(test['p_value'])}" if test["n"] == 1 else ""
-    other = one(after, "" if compare["arms"][before]["errors"]["mean"] else level)
+    other = one(after, measure, "" if numbers[before]["errors"]["mean"] else level)
     text = (
-        f"{start(before)} makes {one(before, level)}, {name(after)} {other}: {said} "
-        f"({change_text('errors_ge_90', change, seeds)}{exact})"
+        f"After scaling, {name(before)} makes {one(before, measure, level)}, {name(after)} "
+        f"{other}: {said} ({change_text(measure, change, seeds)}). Before scaling the counts are "
+        + " and ".join(f"{numbers[arm]['errors_ge_90']['mean']:,.{digits}f}" for arm in numbers)
     )
-    if found == "lower" and label_smoothing[after] > label_smoothing[before]:
-        text += f", a number that the label smoothing of {name(after)} lowers by construction"
+    if label_smoothing[after] > label_smoothing[before]:
+        text += f", which the label smoothing of {name(after)} reduces by construction"
     return text + "."
 
 
 def ranking(compare: dict) -> str:
-    """In which arm rejecting by confidence leaves fewer errors, in one sentence; accuracy has its
-    share in that."""
+    """In which arm rejecting by confidence leaves fewer errors, and whether more than accuracy does
+    so."""
     if not compare["after"]:
         return (
             "The area under its risk–coverage curve is "
             f"{compare['arms'][compare['before']]['aurc']['mean']:.3f}: the share of errors "
             "among accepted predictions, on average over all coverages."
         )
-    change = compare["aurc_change"]
+    change = compare["changes"]["aurc"]
     estimate, *ends = differences(change, 3)
-    if verdict(change) == "none":
+    if scope.said(change) == "none":
         return (
             "Rejecting the least confident predictions was not found to leave fewer errors in "
-            f"either: the areas under the risk–coverage curves differ by {estimate} "
-            f"({interval(*ends)})."
+            f"either{among_many(change)}: the areas under the risk–coverage curves differ by "
+            f"{estimate} ({interval(*ends)})."
         )
     better, ends = (
         (compare["after"], ends[::-1]) if change["high"] < 0 else (compare["before"], ends)
     )
     return (
-        f"Rejecting the least confident predictions leaves fewer errors in {name(better)}: the "
-        f"area under its risk–coverage curve is {unsigned(estimate)} smaller "
-        f"({interval(*map(unsigned, ends))})."
+        f"Rejecting the least confident predictions leaves fewer errors in "
+        f"{subject(compare, better)}: the area under its risk–coverage curve is "
+        f"{unsigned(estimate)} smaller ({interval(*map(unsigned, ends))}). {excess(compare)}"
+    )
+
+
+def excess(compare: dict) -> str:
+    """The same without what accuracy alone does to the area: E-AURC, the area above that of a
+    perfect ranking of as many errors."""
+    change = compare["changes"]["e_aurc"]
+    found = {
+        "none": f"no difference in the ranking itself was found{among_many(change)}",
+        "lower": f"{subject(compare, compare['after'])} ranks its errors better",
+        "higher": f"{subject(compare, compare['before'])} ranks its errors better",
+    }[scope.said(change)]
+    return (
+        f"Accuracy has its share in that; of the area above that of a perfect ranking (E-AURC), "
+        f"{found} ({with_interval(change, 3)})."
     )
 
 
@@ -390,9 +498,10 @@ def side_by_side(results: dict) -> str:
             f"{see('tab-cases')} the images looked at."
         )
     return (
-        f"## Is the fix real?\n\n{accuracy(compare)} {see('tab-arms')} has the arms side by "
-        f"side, {see('tab-changes')} every change with its interval, {see('tab-cases')} and "
-        f"{see('fig-before-after')} the same images in both."
+        f"## Is the fix real?\n\n{accuracy(compare)} {tested(compare)} "
+        f"{see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
+        f"with its interval, {see('tab-cases')} and {see('fig-before-after')} the same images in "
+        "both."
     )
 
 
@@ -418,8 +527,9 @@ def moved(results: dict) -> str:
     )
     if counts["both_wrong_less_confident_share"] is not None:
         text += (
-            f"; on {percent(counts['both_wrong_less_confident_share'])} of these {after} is "
-            "the less confident one"
+            f"; after scaling each by its temperature, {after} is the less confident one on "
+            f"{percent(counts['both_wrong_less_confident_scaled_share'])} of these (before scaling "
+            f"on {percent(counts['both_wrong_less_confident_share'])})"
         )
     beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
     moved_classes = (
@@ -434,7 +544,9 @@ def moved(results: dict) -> str:
         )
     )
     given = (
-        "" if seeds == 1 else " Chance is that of the test images; the seeds are taken as given."
+        " Chance is that of the test images alone: another seed may move other classes."
+        if seeds == 1
+        else " Chance is that of the test images and of the seeds."
     )
     return f"{text}. {churn_text(compare)}\n\n{moved_classes}{given} See {see('fig-classes')}."
 
@@ -448,17 +560,27 @@ def churn_text(compare: dict) -> str:
         f"The two predict different classes for {percent(between['class'])} of the test images, "
         f"and one is right where the other is wrong on {percent(between['right'])}"
     )
-    seeds = [
+    seeds = {arm: of_seeds for arm, of_seeds in shares["between_seeds"].items() if of_seeds}
+    if not seeds:
+        return text + ". How much of this another seed alone would do is not known from one seed."
+    said = [
         f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of "
         f"{name(arm)}"
-        for arm, of_seeds in shares["between_seeds"].items()
-        if of_seeds
+        for arm, of_seeds in seeds.items()
     ]
+    alone = [f"one of {name(arm)} {of_seeds['corrected']:,.0f}" for arm, of_seeds in seeds.items()]
     return text + (
-        f"; these shares are {listed(seeds)} ({see('tab-churn')})."
-        if seeds
-        else ". How much of this another seed alone would do is not known from one seed."
+        f"; these shares are {listed(said)} ({see('tab-churn')}). Another seed alone corrects many "
+        f"images and loses as many: {listed(alone)}. What is beyond that is the change: "
+        f"{signed(beyond(shares), 0)} of the {between['corrected']:,.0f} corrected."
     )
+
+
+def beyond(shares: dict) -> float:
+    """Images corrected beyond those that another seed corrects, the mean over arms with several
+    seeds."""
+    seeds = [of_seeds["corrected"] for of_seeds in shares["between_seeds"].values() if of_seeds]
+    return shares["between_arms"]["corrected"] - float(np.mean(seeds))
 
 
 def ablation(results: dict) -> str:
@@ -471,14 +593,18 @@ def ablation(results: dict) -> str:
         [
             *sentences,
             f"{see('tab-ablation', 'fig-ablation')} have the effects on calibration and ranking "
-            "too. The intervals are not corrected for their number.",
+            "too. The intervals are not corrected for their number; what these sentences call an "
+            "effect is.",
         ]
     )
 
 
 def _effect(effect: dict, seeds: int) -> str:
+    seeds = len(effect["seeds"]) if "seeds" in effect else seeds
     change = effect["test_accuracy"]
-    found, numbers = verdict(change), change_text("test_accuracy", change, seeds)
+    found, numbers = scope.said(change), change_text("test_accuracy", change, seeds)
+    if scope.about(seeds) == scope.NETWORKS:
+        numbers += f", {('one network', 'two networks')[seeds - 1]} an arm"
     given = "" if effect["given"] == "nothing else" else f" given {effect['given']}"
     if "×" in effect["effect"]:
         one, other = effect["effect"].split(" × ")
@@ -495,6 +621,8 @@ def _effect(effect: dict, seeds: int) -> str:
     what = start(effect["effect"])
     if found == "none":
         return f"{what}{given}: no effect on test accuracy was found ({numbers})."
+    if scope.about(seeds) == scope.NETWORKS:
+        return f"{what}{given}: test accuracy is {found} where it is on ({numbers})."
     return f"{what}{given}: test accuracy {'rises' if found == 'higher' else 'falls'} ({numbers})."
 
 

@@ -19,9 +19,10 @@ from lib.base.text import (
     verdict,
     with_interval,
 )
+from lib.evaluation import scope
 from lib.evaluation.calibration import at_bound
 from lib.evaluation.summary import MEASURES, change_text, missing
-from lib.report.comparison import number_of_seeds
+from lib.report.comparison import number_of_seeds, subject
 from lib.report.style import WIDTH, colours, label_ends
 
 
@@ -120,21 +121,24 @@ SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
 
 
 def confidence(results: dict) -> str:
-    """Mean confidence when wrong and when right, the ceiling of label smoothing, errors at matched
+    """Mean confidence when wrong and when right, after each arm's temperature, without which arms
+    cannot be held against one another; the ceiling of label smoothing, errors at matched
     coverage."""
     compare, sentences = results["compare"], []
     for arm in compared(compare):
         numbers = compare["arms"][arm]
-        wrong, right = (
-            numbers["confidence_on_errors"]["mean"],
-            numbers["confidence_on_right"]["mean"],
-        )
         said = [
-            f"{percent(value)} confident on average when {when}"
-            for value, when in ((wrong, "wrong"), (right, "right"))
-            if not missing(value)
+            f"{percent(scaled)} confident on average when {when} (before scaling {percent(raw)})"
+            for raw, scaled, when in (
+                (*(numbers[f"confidence_on_{which}"]["mean"] for which in two), when)
+                for two, when in (
+                    (("errors", "errors_scaled"), "wrong"),
+                    (("right", "right_scaled"), "right"),
+                )
+            )
+            if not missing(raw)
         ]
-        sentences.append(f"{start(arm)} is {listed(said)}.")
+        sentences.append(f"After scaling by its temperature {name(arm)} is {listed(said)}.")
     return " ".join(
         [
             *sentences,
@@ -194,7 +198,7 @@ def calibration_text(results: dict) -> str:
         found: [
             measure
             for measure in CALIBRATION
-            if compare["after"] and verdict(compare["changes"][measure]) == found
+            if compare["after"] and scope.said(compare["changes"][measure]) == found
         ]
         for found in ("lower", "higher", "none")
     }
@@ -208,13 +212,14 @@ def calibration_text(results: dict) -> str:
                 ]
             )
             sentences.append(
-                f"From {name(compare['before'])} to {name(compare['after'])} these are {found}: "
-                f"{changed}."
+                f"From {subject(compare, compare['before'])} to "
+                f"{subject(compare, compare['after'])} these are {found}: {changed}."
             )
     if of["none"]:
         sentences.append(
-            f"Between {name(compare['before'])} and {name(compare['after'])} no difference was "
-            f"found in {listed([_label(measure) for measure in of['none']])}."
+            f"Between {subject(compare, compare['before'])} and "
+            f"{subject(compare, compare['after'])} no difference was found in "
+            f"{listed([_label(measure) for measure in of['none']])}."
         )
     return " ".join([*sentences, f"See {see('tab-calibration', 'fig-reliability')}."])
 

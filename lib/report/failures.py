@@ -16,6 +16,7 @@ from lib.base.text import (
     level,
     listed,
     name,
+    p_value,
     percent,
     plural,
     points,
@@ -23,6 +24,7 @@ from lib.base.text import (
     see,
     shares,
     shorten,
+    signed,
     start,
     verdict,
     with_interval,
@@ -30,6 +32,7 @@ from lib.base.text import (
 from lib.evaluation.calibration import at_bound
 from lib.evaluation.labels import RULE
 from lib.evaluation.severity import chances
+from lib.evaluation.summary import missing
 from lib.report.style import WIDTH, colours
 
 WRITTEN = 40  # names that fit beside one matrix
@@ -512,8 +515,12 @@ def errors_of_labels(opinion: dict, before: str) -> str:
 
 
 def changes(sets: list[dict], before: str, after: str) -> str:
-    """Whether the verdict on the change survives every set of images."""
-    words = {"higher": "raises", "lower": "lowers", "none": "is not found to change"}
+    """Whether the verdict on the change between two networks survives every set of images."""
+    words = {
+        "higher": "gets more right than",
+        "lower": "gets fewer right than",
+        "none": "is not found to differ from",
+    }
     said = [verdict(one["change"]) for one in sets]
     ends = [
         points(one["change"]["estimate"])
@@ -522,13 +529,15 @@ def changes(sets: list[dict], before: str, after: str) -> str:
     if len(set(said)) == 1:
         number = "both" if len(sets) == 2 else f"all {len(sets)}"
         text = (
-            f"{start(after)} {words[said[0]]} accuracy against {name(before)} on {number} "
+            f"The network of {name(after)} {words[said[0]]} that of {name(before)} on {number} "
             "sets of test images"
         )
         text += f": estimates from {ends[0]} to {ends[-1]} points"
     else:
-        text = f"The verdict depends on the set of test images: {start(after)} " + "; it ".join(
-            f"{words[which]} accuracy on {count(said.count(which))} of {len(sets)}"
+        text = (
+            f"The verdict depends on the set of test images: the network of {name(after)} "
+        ) + "; it ".join(
+            f"{words[which]} that of {name(before)} on {count(said.count(which))} of {len(sets)}"
             for which in words
             if which in said
         )
@@ -610,31 +619,19 @@ def alike(numbers: dict, said) -> str:
 
 
 def by_confidence(of_arm: dict, arm: str) -> str:
-    """Whether confident errors stay inside the superclass more often than less confident ones; said
-    only where the intervals are apart."""
-    bands = [band for band in of_arm["bands"] if band["errors"]]
-    if len(bands) < 2:
+    """Whether confident errors stay inside the superclass more often than less confident ones, by a
+    test of trend over all of them; "" where they are too few to say."""
+    trend = of_arm["trend"]
+    if trend["found"] is None:
         return ""
-    low, high = bands[0], bands[-1]
-    ends = [
-        f"{percent(band['share'], 0)} of its {plural(band['errors'], 'error')} at "
-        f"{level(band['low'])} to {level(band['high'])} confidence"
-        for band in (low, high)
-    ]
-    word = (
-        "more"
-        if high["share_low"] > low["share_high"]
-        else "less"
-        if high["share_high"] < low["share_low"]
-        else ""
-    )
-    finding = (
-        f"its more confident errors stay there {word} often than its less confident ones"
-        if word
-        else "no difference between its more and its less confident errors was found"
-    )
+    finding = {
+        "rises": "the more confident an error, the more often it stays there",
+        "falls": "the more confident an error, the less often it stays there",
+        "none": "no trend with confidence was found",
+    }[trend["found"]]
     return (
-        f"By confidence after scaling, {name(arm)} keeps {ends[0]} there and {ends[1]}: {finding}."
+        f"By confidence after scaling, over all {trend['rows']:,} errors of {name(arm)}, {finding} "
+        f"(Spearman's rank correlation {signed(trend['rho'], 2)}, {p_value(trend['p_value'])})."
     )
 
 
@@ -652,15 +649,16 @@ def distance(numbers: dict, failures: dict) -> str:
         f"superclass, 2 beyond it. Its mean over all test images is {levels}; errors at random "
         f"would have {random}."
     )
-    if not failures["after"]:
+    change = numbers["distance_of_errors_change"]
+    if not failures["after"] or missing(change["low"]):
         return text
-    change = numbers["distance_change"]
     word = {
-        "higher": "is larger than",
-        "lower": "is smaller than",
-        "none": "is not found to differ from",
+        "higher": "farther off than",
+        "lower": "nearer than",
+        "none": "not found to differ in distance from",
     }[verdict(change)]
     return (
-        f"{text} That of {name(failures['after'])} {word} that of {name(failures['before'])} "
+        f"{text} Over the errors alone, where accuracy has no share, those of the network of "
+        f"{name(failures['after'])} are {word} those of {name(failures['before'])} "
         f"({with_interval(change, 3)})."
     )

@@ -108,12 +108,15 @@ SHOWN = 6
 KINDS = ("corrected", "regressed", "both wrong")
 
 
-def most_confident(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def most_confident(
+    before: pd.DataFrame, after: pd.DataFrame, steady: dict[str, np.ndarray] | None = None
+) -> dict[str, pd.DataFrame]:
     """{kind: the SHOWN most confident}, from two test tables (lib.evaluation.failures.test_table)
     in the same order.
 
     The confidence is that of the wrong prediction, of images wrong in both the lower one of the
-    two; equal ones by id."""
+    two; equal ones by id. steady: lib.evaluation.changes.steadiness; images of which every pair of
+    seeds says the same come first, and `in all seeds` says which these are."""
     sure = {
         "corrected": before["confidence"],
         "regressed": after["confidence"],
@@ -126,9 +129,12 @@ def most_confident(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, pd.Da
         after=after["predicted"],
         after_confidence=after["confidence"],
     )
+    always = {
+        kind: np.zeros(len(before), bool) if steady is None else steady[kind] == 1 for kind in KINDS
+    }
     return {
-        kind: columns.assign(sure=sure[kind])[chosen[kind]]
-        .sort_values(["sure", "id"], ascending=[False, True])
+        kind: columns.assign(sure=sure[kind], **{"in all seeds": always[kind]})[chosen[kind]]
+        .sort_values(["in all seeds", "sure", "id"], ascending=[False, False, True])
         .head(SHOWN)
         .reset_index(drop=True)
         for kind in KINDS

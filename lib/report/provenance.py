@@ -173,6 +173,7 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "data_digest": splits.digest,
         "parameters": run.info["parameters"],
         "seeds": list(next(iter(runs_of_arms.values()))),
+        "seeds_of_arms": {arm: list(of_seeds) for arm, of_seeds in runs_of_arms.items()},
         "differences": differences(runs_of_arms),
         "proof": {arm: _proof(of_seeds) for arm, of_seeds in runs_of_arms.items()},
         "mean_lambda": {arm: _mean_lambda(of_seeds) for arm, of_seeds in runs_of_arms.items()},
@@ -349,6 +350,12 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "intervals of classes",
             f"Bonett and Price 2012, {_doi('10.3102/1076998611411915')}",
         ),
+        (
+            paired and several,
+            "chance of the seeds in the tests of classes",
+            f"Satterthwaite 1946, {_doi('10.2307/3002019')}",
+        ),
+        (paired, "two one-sided tests", f"Schuirmann 1987, {_doi('10.1007/BF01068419')}"),
         (
             paired,
             "false discovery rate",

@@ -235,11 +235,14 @@ def spread(change: dict) -> str:
 def difference(change: dict, where: str, before: str, after: str) -> str:
     if verdict(change) == "none":
         return (
-            f"{where} no difference in accuracy between {name(before)} and {name(after)} was "
-            f"found ({spread(change)})."
+            f"{where} no difference in accuracy between the networks of {name(before)} and "
+            f"{name(after)} was found ({spread(change)})."
         )
     word = "more" if verdict(change) == "higher" else "less"
-    return f"{where} {name(after)} is {word} accurate than {name(before)} ({spread(change)})."
+    return (
+        f"{where} the network of {name(after)} is {word} accurate than that of {name(before)} "
+        f"({spread(change)})."
+    )
 
 
 def drop(change: dict, before: str, after: str) -> str:
@@ -282,6 +285,24 @@ def kinds(changes: dict, after: str) -> str:
     return f"Taken one by one, {name(after)} is {' and '.join(parts)}{others}"
 
 
+def of_rows(numbers: dict) -> str:
+    """Why these calibration errors of clean images are not those of the whole split."""
+    found = numbers.get("calibration_of_rows", {})
+    said = [
+        f"{one['all']['ece']:.3f} in {name(arm)} (by chance {one['chance']:.3f} and "
+        f"{one['all']['chance']:.3f})"
+        for arm, one in found.items()
+        if one["images"] < one["all"]["images"]
+    ]
+    if not said:
+        return ""
+    rows = next(iter(found.values()))
+    return (
+        f" A calibration error of few images is larger by chance alone: these are of "
+        f"{rows['images']:,} images; clean, of all {rows['all']['images']:,}, it is {listed(said)}."
+    )
+
+
 def calibrated(numbers: dict, before: str, after: str) -> str:
     """What confidence is worth under corruption, with the temperature of clean validation
     images."""
@@ -294,7 +315,7 @@ def calibrated(numbers: dict, before: str, after: str) -> str:
     )
     text = (
         "From clean to corrupted images, calibration error with the temperature fitted on "
-        f"clean validation images goes {ways}."
+        f"clean validation images goes {ways}.{of_rows(numbers)}"
     )
     if not after:
         return text

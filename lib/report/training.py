@@ -12,7 +12,20 @@ from IPython.display import display
 from tqdm.auto import tqdm
 
 from lib.base import artefacts
-from lib.base.text import count, escape, listed, name, percent, plural, readable, see, signed, start
+from lib.base.text import (
+    count,
+    escape,
+    level,
+    listed,
+    name,
+    percent,
+    plural,
+    readable,
+    see,
+    signed,
+    start,
+)
+from lib.evaluation import scope
 from lib.model import SMALL
 from lib.report import style
 from lib.report.comparison import accuracy, ranking, sure_and_wrong
@@ -223,6 +236,7 @@ def failing(results: dict) -> str:
             "random)."
         )
     )
+    text += persistent(numbers.get("persistence"))
     if failures["named"]:
         right = failures["named_right"]
         named = plural(failures["named"], "named case")
@@ -234,6 +248,29 @@ def failing(results: dict) -> str:
     if not failures["selected"]:
         return text if numbers["errors"] else text + " There is no error to show."
     return text + f" {see('fig-failures', 'tab-hypotheses')} show what is looked at."
+
+
+def persistent(levels: list[dict] | None) -> str:
+    """Which errors another seed of the arm makes as well: lib.evaluation.failures of all errors and
+    of the sure ones."""
+    if not levels:
+        return ""
+    every, sure = levels[0], levels[1]
+    said = [
+        f"{percent(every[kind] / every['errors'], 0)} are {words}"
+        for kind, words in (
+            ("persistent", "persistent, the same wrong class in every seed"),
+            ("shifting", "shifting, wrong in every seed but not always the same"),
+            ("of this network", "of this network alone, right in another seed"),
+        )
+    ]
+    text = f" Of its errors {listed(said)}."
+    if scope.enough(sure["errors"]):
+        text += (
+            f" Of the {sure['errors']:,} at {level(sure['confidence'])} confidence or more "
+            f"{percent(sure['persistent'] / sure['errors'], 0)} are persistent."
+        )
+    return text
 
 
 def planted(results: dict) -> str:
@@ -259,7 +296,7 @@ def limits(results: dict) -> str:
         if number == 1
         else "Intervals of differences cover the choice of test images and of seeds; with "
         f"{number} seeds the spread between seeds is itself known only roughly, which makes "
-        "them wide. Tests and intervals of classes and of single risks cover images alone.",
+        "them wide. Tests and intervals of single risks cover images alone.",
     ]
     if not results["compare"]["after"]:
         items.append(

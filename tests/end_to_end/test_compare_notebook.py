@@ -99,14 +99,19 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
         write(tmp_path / "runs" / arm / "seed-0", "baseline")
     study, numbers = compare(tmp_path, ["baseline", "cutmix"], [0])
     compared, text = numbers["compare"], told(numbers)
-    assert all(set(change.values()) == {0} for change in compared["changes"].values())
+    nothing = {"estimate": 0, "low": 0, "high": 0, "found": "none"}
+    assert all(change == nothing for change in compared["changes"].values())
+    assert compared["about"] == "networks" and compared["equivalence"]["equivalent"]
     assert compared["mcnemar"]["p_value"] == 1 and compared["churn"]["between_arms"] == {
         "class": 0,
         "right": 0,
+        "corrected": 0,
+        "regressed": 0,
     }
     assert compared["classes"]["equal"] == 20 and compared["ablation"] == []
     for said in (
-        "No difference in test accuracy between baseline and CutMix was found",
+        "No difference in test accuracy between the networks of baseline and CutMix was found",
+        "They are equivalent within ±1 point.",
         "no difference in their number was found",
         "was not found to leave fewer errors in either",
         "corrects 0 images",

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 from synthetic import run
 
 from lib.evaluation import bootstrap
 from lib.evaluation import calibration as cal
-from lib.evaluation.paired import difference_of_means, paired_bootstrap
+from lib.evaluation.paired import difference_of_means, mcnemar, paired_bootstrap
 from lib.evaluation.per_image import SCORES
 from lib.evaluation.selective import augrc, aurc, excess_aurc
 from lib.evaluation.significance import chance_error
@@ -38,10 +39,12 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
             one.test.correct[rows],
         )
         confidence = cal.softmax(logits).max(1)
+        scaled = cal.softmax(logits, temperature).max(1)
         expected = {
             "test_accuracy": correct.mean(),
             "errors": (~correct).sum(),
             "errors_ge_90": (~correct & (confidence >= 0.9)).sum(),
+            "errors_ge_90_scaled": (~correct & (scaled >= 0.9)).sum(),
             "ece": cal.expected_calibration_error(cal.softmax(logits), labels),
             "ece_scaled": cal.expected_calibration_error(cal.softmax(logits, temperature), labels),
             "nll": cal.negative_log_likelihood(logits, labels),
@@ -57,7 +60,7 @@ def test_a_draw_is_the_measure_of_the_rows_that_it_names():
                 f"e_aurc{ending}": excess_aurc(scores, correct),
             }
         less = {f"{name}{bootstrap.LESS_CHANCE}" for name in ("ece", "ece_scaled")}
-        assert set(expected) | {"errors_ge_99"} | less == set(sampled["a"])
+        assert set(expected) | {"errors_ge_99", "errors_ge_99_scaled"} | less == set(sampled["a"])
         for name, value in expected.items():
             assert sampled["a"][name][draw, 0] == pytest.approx(value, rel=2e-5, abs=2e-6), name
 
@@ -103,6 +106,35 @@ def test_the_interval_of_accuracy_is_that_of_the_multinomial_and_of_rows():
         draws=800,
     )
     np.testing.assert_allclose(ece, slow, atol=0.008)
+
+
+def test_the_p_value_is_below_five_percent_where_the_interval_leaves_zero_out():
+    change, agree = {"b": 1, "a": -1}, 0
+    for number in range(12):
+        trained = {
+            "a": {seed: run(6 * number + seed, 200, noise=number) for seed in range(2)},
+            "b": {
+                seed: run(6 * number + 3 + seed, 200, noise=number, signal=1.5 + number / 8)
+                for seed in range(2)
+            },
+        }
+        numbers, sampled = sampled_of(trained, 200)
+        for name in ("test_accuracy", "nll", "ece"):
+            ends = bootstrap.interval(sampled, numbers, change, name)
+            p_value = bootstrap.p_value(sampled, numbers, change, name)
+            agree += (p_value < 0.05) == (ends.low > 0 or ends.high < 0)
+            each = [np.array(numbers[arm][name]["each"]) for arm in "ab"]
+            assert p_value >= ttest_rel(*each).pvalue - 1e-9
+    assert agree >= 34
+
+
+def test_of_one_seed_the_p_value_is_about_mcnemars():
+    trained = {"a": {0: run(1, 800, noise=3)}, "b": {0: run(2, 800, noise=3, signal=1.62)}}
+    numbers, sampled = sampled_of(trained, 4000)
+    found = bootstrap.p_value(sampled, numbers, {"b": 1, "a": -1}, "test_accuracy")
+    a, b = (trained[arm][0].test.correct for arm in "ab")
+    exact = mcnemar(a, b).p_value
+    assert 1e-3 < exact < 0.3 and found == pytest.approx(exact, rel=0.6)
 
 
 def stated(seed, alpha, beta, images, excess=0.0):
@@ -227,7 +259,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         }
         sampled = bootstrap.resample(trained, {"a": [1.0], "b": [1.0]}, 200)
         # the ends alone count
-        numbers = dict.fromkeys(trained, {name: {"mean": 0.0} for name in true})
+        numbers = dict.fromkeys(trained, {name: {"each": [0.0]} for name in true})
         for name in true:
             ends = bootstrap.interval(sampled, numbers, {"b": 1, "a": -1}, name)
             covered[name] += ends.low <= true[name] <= ends.high

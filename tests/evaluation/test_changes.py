@@ -2,13 +2,22 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp, softmax
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from synthetic import run
 
 from lib.evaluation import changes, paired
 from lib.evaluation.bootstrap import resample
 from lib.evaluation.failures import test_table as table_of
-from lib.evaluation.summary import arm_numbers, arms_table, confidence_of, errors_by_level
+from lib.evaluation.summary import (
+    arm_numbers,
+    arms_table,
+    cases_before_after,
+    confidence_of,
+    errors_by_level,
+    first_runs,
+)
 from lib.report import pictures
 from lib.training.record import Predictions
 
@@ -100,6 +109,158 @@ def test_every_difference_is_that_of_the_means_and_is_inside_its_interval():
         )
 
 
+def test_uneven_seeds_are_paired_by_those_in_common_and_every_number_says_how_many():
+    trained = {
+        "base": {seed: run(seed) for seed in (42, 43, 44)},
+        "cutmix": {seed: run(50 + seed, signal=2.2) for seed in (44, 42)},
+    }
+    numbers, sampled = numbers_of(trained)
+    found = changes.paired_numbers(trained, PAIR, numbers, sampled)
+    assert found["seeds"] == [42, 44] and found["about"] == "networks"
+    by_hand = np.mean(
+        [
+            trained["cutmix"][s].test.correct.mean() - trained["base"][s].test.correct.mean()
+            for s in (42, 44)
+        ]
+    )
+    change = found["changes"]["test_accuracy"]
+    assert change["estimate"] == pytest.approx(by_hand)
+    assert (
+        change["low"]
+        <= by_hand
+        - 12
+        * np.std(
+            [
+                trained["cutmix"][s].test.correct.mean() - trained["base"][s].test.correct.mean()
+                for s in (42, 44)
+            ],
+            ddof=1,
+        )
+        / np.sqrt(2)
+        * 1.05
+    )
+    table = changes.changes_table(found, numbers, PAIR).set_index("number")
+    row = table.loc["Test accuracy"]
+    assert row["n"] == 2 and row["cutmix"] - row["base"] == pytest.approx(by_hand)
+    assert found["mcnemar"]["n"] == 2 and numbers["base"]["test_accuracy"]["n"] == 3
+    # an arm with one seed has one network's words and an interval over images alone
+    trained["cutmix"] = {43: trained["cutmix"][42]}
+    numbers, sampled = numbers_of(trained)
+    found = changes.paired_numbers(trained, PAIR, numbers, sampled)
+    assert found["seeds"] == [43] and found["about"] == "networks"
+    assert found["mcnemar"]["n"] == 1 and found["churn"]["between_seeds"]["cutmix"] is None
+
+
+def test_arms_without_a_seed_in_common_are_paired_in_their_order():
+    first, second = paired.paired_seeds([42, 43, 44], [7, 8])
+    assert (first, second) == ([42, 43], [7, 8])
+    trained = {"base": {1: run(1)}, "cutmix": {2: run(52, signal=2.2)}}
+    numbers, sampled = numbers_of(trained)
+    found = changes.paired_numbers(trained, PAIR, numbers, sampled)
+    one, two = trained["base"][1].test.correct, trained["cutmix"][2].test.correct
+    assert found["accuracy_change"]["estimate"] == pytest.approx(two.mean() - one.mean())
+    assert len(changes.changes_view(found, numbers, PAIR)) == len(changes.CHANGES)
+
+
+def test_single_networks_are_shown_of_a_seed_that_both_arms_have():
+    trained = {"base": {1: run(1), 2: run(2)}, "cutmix": {2: run(52), 3: run(53)}, "other": {3: 9}}
+    shown = first_runs(trained, PAIR)
+    assert shown == {"base": trained["base"][2], "cutmix": trained["cutmix"][2], "other": 9}
+    assert first_runs(trained, ("base",))["base"] is trained["base"][1]
+
+
+def test_three_copies_of_one_network_say_nothing_of_the_method():
+    one, other = run(0), run(50)
+    trained = {"base": dict.fromkeys(range(3), one), "cutmix": dict.fromkeys(range(3), other)}
+    numbers, sampled = numbers_of(trained)
+    assert changes.paired_numbers(trained, PAIR, numbers, sampled)["about"] == "networks"
+    trained = study(3)
+    numbers, sampled = numbers_of(trained)
+    found = changes.paired_numbers(trained, PAIR, numbers, sampled, margin=0.9)
+    assert found["about"] == "method" and found["equivalence"]["equivalent"]
+    change = found["accuracy_change"]
+    narrow = found["equivalence"]
+    assert change["low"] < narrow["low"] < change["estimate"] < narrow["high"] < change["high"]
+
+
+def best_temperature(part) -> float:
+    """By SciPy's bounded search over the negative log-likelihood."""
+
+    def loss(temperature):
+        logits = part.logits.astype(float) / temperature
+        return (logsumexp(logits, 1) - logits[np.arange(len(logits)), part.labels]).mean()
+
+    return minimize_scalar(loss, bounds=(0.05, 20), options={"xatol": 1e-9}).x
+
+
+def test_which_network_is_less_confident_is_asked_after_scaling_too():
+    # the second is nearly as sure as the first, but for the scale of its logits
+    a, b = run(0, images=600), run(50, images=600, scale=0.2)
+    moved = changes.migration({0: a}, {0: b})
+    wrong = ~a.test.correct & ~b.test.correct
+    for scaling, name in ((False, ""), (True, "_scaled")):
+        sure = [
+            softmax(one.test.logits / (best_temperature(one.val) if scaling else 1), axis=1).max(1)
+            for one in (a, b)
+        ]
+        less = ((sure[1] < sure[0]) & wrong).sum()
+        assert moved[f"both_wrong_less_confident{name}"] == less
+        assert moved[f"both_wrong_less_confident{name}_share"] == less / wrong.sum()
+    shares = [moved[f"both_wrong_less_confident{name}_share"] for name in ("", "_scaled")]
+    assert shares[0] > 0.9 and 0.35 < shares[1] < 0.65
+
+
+def test_what_another_seed_does_stands_in_the_same_table():
+    base, cutmix = study(3).values()
+    shares = changes.churn(base, cutmix, PAIR)
+    discordant = [
+        (base[s].test.correct != base[t].test.correct).sum() for s, t in [(0, 1), (0, 2), (1, 2)]
+    ]
+    of_base = shares["between_seeds"]["base"]
+    assert of_base["corrected"] == of_base["regressed"] == pytest.approx(np.mean(discordant) / 2)
+    assert shares["between_arms"]["corrected"] == pytest.approx(
+        changes.mcnemar(base, cutmix)["corrected"]
+    )
+    table = changes.churn_table(shares)
+    assert table["corrected"].notna().all() and len(table) == 3
+    one = changes.churn_table(changes.churn({0: base[0]}, {0: cutmix[0]}, PAIR))
+    assert one["corrected"].notna().tolist() == [True, False, False]
+    classes = changes.class_table(base, cutmix, list("vwxyz"))
+    labels, differences = base[0].test.labels, []
+    for runs in (base, cutmix):
+        for s, t in [(0, 1), (0, 2), (1, 2)]:
+            differences.append(
+                [
+                    abs(
+                        runs[s].test.correct[labels == k].mean()
+                        - runs[t].test.correct[labels == k].mean()
+                    )
+                    for k in range(5)
+                ]
+            )
+    np.testing.assert_allclose(classes["another_seed"], 100 * np.mean(differences, axis=0))
+
+
+def test_a_case_says_in_how_many_seeds_it_is_right():
+    trained = study(3)
+    tables = {arm: table_of(runs[0], Names) for arm, runs in trained.items()}
+    selection = tables["base"].iloc[[5, 9, 70]].assign(why="mined")
+    cases = cases_before_after(selection, tables, trained)
+    for arm in PAIR:
+        right = sum(one.test.correct[[5, 9, 70]].astype(int) for one in trained[arm].values())
+        assert cases[f"{arm} seeds right"].tolist() == [f"{count} of 3" for count in right]
+    assert "base seeds right" not in cases_before_after(selection, tables)
+
+
+def test_an_image_is_steady_where_every_pair_of_networks_says_so():
+    base, cutmix = study(3)["base"], dict(list(study(3)["cutmix"].items())[:2])
+    found = changes.steadiness(base, cutmix)
+    pairs = [(a.test.correct, b.test.correct) for a in base.values() for b in cutmix.values()]
+    np.testing.assert_allclose(found["corrected"], np.mean([~a & b for a, b in pairs], axis=0))
+    np.testing.assert_allclose(found["regressed"], np.mean([a & ~b for a, b in pairs], axis=0))
+    np.testing.assert_allclose(found["both wrong"], np.mean([~a & ~b for a, b in pairs], axis=0))
+
+
 def test_an_arm_has_mean_deviation_and_number_and_one_seed_no_deviation():
     of_seeds = study(3)["base"]
     accuracy = [one.test.correct.mean() for one in of_seeds.values()]
@@ -144,6 +305,7 @@ def test_classes_of_one_seed_are_those_of_three_equal_ones():
     triple = paired.per_class_change(
         a.labels, np.stack([a.correct] * 3), np.stack([b.correct] * 3), 5
     )
+    assert single.pop("another_seed").isna().all()
     np.testing.assert_allclose(single.to_numpy(), triple.to_numpy())
     assert single.index.tolist() == list("vwxyz")
     assert changes.class_change(single)["w"]["estimate"] == pytest.approx(
@@ -177,6 +339,13 @@ def test_galleries_hold_the_most_confident_by_the_rule():
         pictures.titles(kind)[0].split("\n")[1]
         == f"→ {kind['before'][0]} {kind['before_confidence'][0]:.0%}"
     )
+    # the third of them is steady, and comes first
+    third = kind["id"][2]
+    steady = {name: np.zeros(300) for name in pictures.KINDS}
+    steady["corrected"][before["id"] == third] = 1
+    preferred = pictures.most_confident(before, after, steady)["corrected"]
+    assert preferred["id"].tolist()[:3] == [third, kind["id"][0], kind["id"][1]]
+    assert preferred["in all seeds"].tolist() == [True] + [False] * 5
     nothing = pictures.most_confident(before, before)
     assert (
         not len(nothing["corrected"])

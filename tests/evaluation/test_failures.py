@@ -44,6 +44,66 @@ def test_the_temperature_ranks_images_anew_and_changes_no_prediction():
     ).all()
 
 
+def arm_of(*predicted) -> dict:
+    """Runs by seed that predict these classes of images that are all of class 0."""
+    return {
+        seed: SimpleNamespace(
+            val=Predictions(np.arange(2), np.zeros(2, int), np.eye(3)[[0, seed % 3]]),
+            test=Predictions(
+                np.arange(len(of_seed)),
+                np.zeros(len(of_seed), int),
+                np.eye(3)[of_seed] * (1 + 0.1 * seed),
+            ),
+        )
+        for seed, of_seed in enumerate(map(list, predicted))
+    }
+
+
+def test_an_error_is_persistent_shifting_or_of_this_network_alone():
+    of_seeds = arm_of([0, 1, 1, 1, 2], [1, 1, 2, 0, 2], [0, 1, 1, 1, 2])
+    kinds = ["", "persistent", "shifting", "of this network", "persistent"]
+    assert failures.persistence(of_seeds[0], of_seeds).tolist() == kinds
+    assert failures.persistence(of_seeds[1], of_seeds).tolist() == [
+        "of this network",
+        "persistent",
+        "shifting",
+        "",
+        "persistent",
+    ]
+    # one seed, or copies of one, cannot tell
+    alone = {0: of_seeds[0], 1: of_seeds[0]}
+    assert set(failures.persistence(of_seeds[0], alone)) == {""}
+
+
+def test_persistent_errors_are_mined_first_and_counted_at_each_confidence():
+    table = pd.DataFrame(
+        {
+            "id": [2, 4, 6, 8, 10],
+            "half": "discovery",
+            "true": "a",
+            "predicted": list("bcdef"),
+            "confidence": [0.999, 0.995, 0.95, 0.6, 0.4],
+            "scaled_confidence": [0.99, 0.9, 0.8, 0.5, 0.3],
+            "correct": False,
+            "persistence": [
+                "of this network",
+                "persistent",
+                "shifting",
+                "persistent",
+                "of this network",
+            ],
+        }
+    )
+    ranked = failures.errors(table)
+    assert failures.mine(ranked, 3)["id"].tolist() == [4, 8, 6]
+    assert failures.mine(ranked.drop(columns="persistence"), 3)["id"].tolist() == [2, 4, 6]
+    shares = pd.DataFrame(failures.persistence_shares(ranked)).set_index("confidence")
+    assert shares.loc[0, ["errors", *failures.PERSISTENCE]].tolist() == [5, 2, 1, 2]
+    assert shares.loc[0.9, ["errors", *failures.PERSISTENCE]].tolist() == [3, 1, 1, 1]
+    assert failures.persistence_shares(ranked.assign(persistence="")) is None
+    assert failures.persistence_shares(ranked.drop(columns="persistence")) is None
+
+
 def test_the_table_has_both_confidences_and_the_half():
     generator = np.random.default_rng(0)
     names = ["a", "b", "c"]

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.stats import multinomial, norm
+from scipy.stats import t as student_t
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_reference
 from statsmodels.stats.multitest import multipletests
 
@@ -225,24 +226,65 @@ def test_per_class_change_row_by_row():
 def test_per_class_change_of_several_seeds_is_that_of_the_means_of_images():
     generator = np.random.default_rng(5)
     labels = np.arange(240) % 3
-    a, b = generator.random((4, 240)) < 0.5, generator.random((4, 240)) < 0.5 + 0.2 * (labels == 1)
+    a, b = generator.random((4, 240)) < 0.5, generator.random((4, 240)) < 0.5 + 0.3 * (labels == 1)
     table = per_class_change(labels, a, b, 3)
     for k, row in table.iterrows():
         change = b[:, labels == k].sum(0) - a[:, labels == k].sum(0, dtype=int)
-        assert row.change == pytest.approx(
-            100 * change.mean() / 4
-        ) and row.p_value == pytest.approx(sign_flip(change, 4))
-        wide = np.append(change / 4, [1, -1])  # Bonett and Price's two images
-        half = 1.959964 * wide.std() / np.sqrt(82)
+        assert row.change == pytest.approx(100 * change.mean() / 4)
+        # Bonett and Price's two images, the variance between seeds pooled over the classes, and
+        # Satterthwaite's degrees of freedom
+        wide = np.append(change / 4, [1, -1])
+        each = np.stack([(b[:, labels == j].mean(1) - a[:, labels == j].mean(1)) for j in range(3)])
+        binomial = np.array(
+            [
+                sum(m * (1 - m) / 80 for m in (x[:, labels == j].mean() for x in (a, b)))
+                for j in range(3)
+            ]
+        )
+        of_seeds = each.var(1, ddof=1).sum() / binomial.sum() * binomial[k] / 4
+        of_images = wide.var() / 82
+        freedom = 3 * (of_images + of_seeds) ** 2 / of_seeds**2
+        deviation = np.sqrt(of_images + of_seeds)
+        half = student_t.isf(0.025, freedom) * deviation
         np.testing.assert_allclose(
             [row.low, row.high], 100 * (wide.mean() + np.array([-half, half])), rtol=1e-6
         )
+        z = norm.isf(sign_flip(change, 4) / 2) * np.sqrt(of_images) / deviation
+        assert row.p_value == pytest.approx(2 * student_t.sf(z, freedom))
     moved = classes_moved(table)
     assert (
         moved["better_beyond_chance"] == 1
         and moved["tested"] == 3
         and moved["better"] + moved["worse"] + moved["equal"] == 3
     )
+
+
+def seeds_of_one_arm(generator, spread: float, seeds: int = 6, classes: int = 20):
+    """Right answers (seeds, N) of networks that differ in each class by a normal `spread` of their
+    own."""
+    labels = np.arange(60 * classes) % classes
+    difficulty = generator.beta(2, 1, len(labels))
+    shifts = generator.normal(0, spread, (seeds, classes))[:, labels]
+    return labels, generator.random((seeds, len(labels))) < np.clip(difficulty + shifts, 0, 1)
+
+
+def test_classes_that_only_seeds_move_are_not_found_to_change():
+    generator, found, images_alone = np.random.default_rng(0), 0, 0
+    for _ in range(40):
+        labels, right = seeds_of_one_arm(generator, 0.12)
+        a, b = right[:3], right[3:]
+        found += (per_class_change(labels, a, b, 20)["p_adjusted"] < 0.05).any()
+        change = b.sum(0) - a.sum(0, dtype=int)
+        p_values = [sign_flip(change[labels == k], 3) for k in range(20)]
+        images_alone += (benjamini_hochberg(p_values) < 0.05).any()
+    assert found <= 6 < 20 < images_alone
+
+
+def test_a_class_that_every_seed_moves_is_found():
+    labels, right = seeds_of_one_arm(np.random.default_rng(1), 0.03)
+    right[3:, labels == 4] |= np.random.default_rng(2).random((3, 60)) < 0.9
+    table = per_class_change(labels, right[:3], right[3:], 20)
+    assert np.flatnonzero(table["p_adjusted"] < 0.05).tolist() == [4]
 
 
 def limits(corrected, regressed, images, level=0.95):

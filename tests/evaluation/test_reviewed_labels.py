@@ -104,16 +104,16 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
     )["opinion"]
     # nobody looked at 13, and 12 is not named
     assert known["named"] == [{"id": 11, "corrected": "one"}]
-    assert (known["suspected"]["all"], known["suspected"]["found"], known["suspected"]["hits"]) == (
-        4,
-        3,
-        2,
-    )
-    assert (
-        known["suspected"]["recall"]["estimate"] == 1
-        and known["named_alike"]["of"] == 1
-        and known["named_alike"]["estimate"] == 1
-    )
+    # position 1 was chosen as a case, 3 was not looked at: of 2 and 5, 5 is rejected
+    found = known["suspected"]
+    assert [found[name] for name in ("all", "found", "wanted", "hits")] == [4, 2, 1, 1]
+    assert found["precision"]["estimate"] == 0.5 and found["recall"]["estimate"] == 1
+    assert known["named_alike"]["of"] == 0
+    unchosen = labels.rescored_numbers(
+        *(pd.DataFrame(), opinion, None, errors, suspects, [], []),
+        *(cases.assign(why="mined"), ["none", "one", "two"]),
+    )["opinion"]
+    assert unchosen["suspected"]["hits"] == 2 and unchosen["named_alike"]["estimate"] == 1
     assert known["rejected_among_errors"]["estimate"] == pytest.approx(2 / 3)
     assert known["sure_errors"] == 2 and known["rejected_among_sure_errors"]["estimate"] == 0.5
     assert (
@@ -130,3 +130,19 @@ def test_suspicions_are_scored_on_the_labels_that_somebody_looked_at(opinion):
         )["opinion"]
         is None
     )
+
+
+def test_rejected_labels_are_counted_by_what_other_seeds_make_of_the_error(opinion):
+    errors = pd.DataFrame(
+        {
+            "position": [0, 1, 2, 5],
+            "persistence": ["of this network", "persistent", "persistent", "persistent"],
+        }
+    )
+    # 1 and 5 are rejected
+    found = labels.rejected_by_persistence(errors, opinion)
+    assert found["persistent"]["errors"] == 3
+    assert found["persistent"]["estimate"] == pytest.approx(2 / 3)
+    assert found["of this network"]["estimate"] == 0 and found["shifting"]["estimate"] is None
+    assert labels.rejected_by_persistence(errors.assign(persistence=""), opinion) is None
+    assert labels.rejected_by_persistence(errors[["position"]], opinion) is None

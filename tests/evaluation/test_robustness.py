@@ -11,6 +11,7 @@ import torch
 from matplotlib.colors import to_hex
 from PIL import Image
 from scipy import stats
+from scipy.special import softmax
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lib.base import artefacts
@@ -178,6 +179,24 @@ def test_calibrated_networks_of_different_confidence_are_not_found_to_differ_und
     assert found <= 1
 
 
+def test_the_calibration_error_of_few_images_stands_beside_that_of_all_and_beside_chance():
+    generator, images = np.random.default_rng(0), 8000
+    confidence = generator.beta(4, 2, images).clip(0.3, 0.999)
+    logits = np.log(np.stack([confidence, *[(1 - confidence) / 4] * 4], 1)).astype(np.float32)
+    labels = (generator.random(images) > confidence).astype(int)
+    test = record.Predictions(np.arange(images), labels, logits)
+    few = robustness.calibration_of_rows(test, logits[:500], labels[:500], 1.0)
+    for rows, found in ((slice(500), few), (slice(None), few["all"])):
+        reference = multiclass_calibration_error(
+            torch.from_numpy(softmax(logits[rows], axis=1)), torch.from_numpy(labels[rows]), 5, 15
+        )
+        assert found["ece"] == pytest.approx(float(reference), abs=1e-6)
+        # calibrated: what is left is chance, larger on fewer images
+        assert found["ece"] == pytest.approx(found["chance"], rel=0.5)
+    assert (few["images"], few["all"]["images"]) == (500, 8000)
+    assert few["chance"] == pytest.approx(4 * few["all"]["chance"], rel=0.15)
+
+
 def test_the_tables_say_what_was_measured(measured, numbers):
     view = robustness.by_corruption(measured, numbers["accuracy_changes"], "cutmix")
     assert view["corruption"].tolist() == ["none (clean)", *NAMES.values(), "mean of the six"]
@@ -254,7 +273,7 @@ def test_prose_says_that_a_gain_carries_over(results):
     text = chapter.robustness(results)
     assert (
         "The gain carries over." in text
-        and text.count("CutMix is more accurate than baseline") == 2
+        and text.count("the network of CutMix is more accurate than that of baseline") == 2
     )
     assert "no difference" not in text and "CutMix is more accurate under Gaussian noise (+" in text
 
@@ -325,8 +344,8 @@ def test_two_copies_of_one_run_do_not_differ(measured, results):
     text = chapter.robustness(results)
     assert (
         text.count(
-            "no difference in accuracy between baseline and CutMix was found (0.0 points, 95% "
-            "interval 0.0 to 0.0)"
+            "no difference in accuracy between the networks of baseline and CutMix was found (0.0 "
+            "points, 95% interval 0.0 to 0.0)"
         )
         == 2
     )

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 from sklearn.metrics import confusion_matrix
 
 from lib.evaluation import severity
@@ -223,6 +224,38 @@ def test_counts_and_legend_keep_clear_of_each_other(arms):
         if one.overlaps(other)
     ]
     matplotlib.pyplot.close(axis.figure)
+
+
+def test_a_trend_over_all_errors_is_found_where_the_outer_bands_overlap():
+    generator = np.random.default_rng(3)
+    confidence = generator.random(848) ** 0.7
+    inside = generator.random(848) < 0.5 - 0.22 * confidence
+    errors = errors_table(
+        *(("a1", "a2" if near else "b2", sure) for near, sure in zip(inside, confidence))
+    )
+    bands = severity.within_by_confidence(errors, 0.25)
+    first, last = bands.iloc[0], bands.iloc[-1]
+    assert first["share_low"] < last["share_high"]
+    found = severity.within_trend(errors)
+    assert found["found"] == "falls" and found["rows"] == 848
+    expected = spearmanr(inside, confidence)
+    assert (found["rho"], found["p_value"]) == pytest.approx(tuple(expected))
+    assert severity.within_trend(errors.head(5))["found"] is None
+
+
+def test_fewer_errors_alone_do_not_make_them_nearer():
+    # the second arm makes half the errors, and of them more are beyond the superclass
+    far = [np.repeat([0, 1, 2], [400, 300, 300]), np.repeat([0, 1, 2], [700, 110, 190])]
+    assert severity.distance_of_errors(far[0]) == pytest.approx(1.5)
+    changes = [
+        severity._change(mean, [one[np.random.default_rng(0).permutation(1000)] for one in far])
+        for mean in (np.mean, severity.distance_of_errors)
+    ]
+    assert changes[0]["high"] < 0 < changes[1]["low"]
+    assert changes[1]["estimate"] == pytest.approx(490 / 300 - 1.5)
+    # by the delta method: two means of 600 and 300 errors, nearly independent
+    half = 1.96 * np.sqrt(0.25 / 600 + (190 / 300) * (110 / 300) / 300)
+    assert changes[1]["high"] - changes[1]["low"] == pytest.approx(2 * half, rel=0.25)
 
 
 def test_numbers_of_two_arms_and_none_without_superclasses():

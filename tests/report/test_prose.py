@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from lib.evaluation import scope
 from lib.evaluation.changes import CHANGES
 from lib.report import cards, comparison, confidence, training
 
@@ -17,10 +18,13 @@ def arm(accuracy, errors, ge_90, wrong=0.5, right=0.9):
         "test_accuracy": entry(accuracy),
         "errors": entry(errors),
         "errors_ge_90": entry(ge_90),
+        "errors_ge_90_scaled": entry(ge_90 / 2),
         "train_accuracy": entry(0.99),
         "val_accuracy": entry(0.6),
         "train_val_gap": entry(0.39),
         "confidence_on_errors": entry(wrong),
+        "confidence_on_errors_scaled": entry(wrong and wrong - 0.1),
+        "confidence_on_right_scaled": entry(right - 0.1),
         "aurc": entry(0.1),
         "errors_ge_99": entry(0),
         "confidence_on_right": entry(right),
@@ -85,13 +89,18 @@ def results():
             "target_risk": 0.1,
             "ablation": [],
             "changes": dict.fromkeys(CHANGES, {"estimate": -0.1, "low": -0.12, "high": -0.08})
-            | {"errors_ge_90": {"estimate": -271, "low": -310, "high": -230}},
+            | {"errors_ge_90_scaled": {"estimate": -136, "low": -155, "high": -115}},
             "confident_errors": [
                 {"arm": name, "ceiling": None, "top 20%": 20 + place}
                 for place, name in enumerate(("baseline", "cutmix"))
             ],
             "churn": {
-                "between_arms": {"class": 0.4, "right": 0.24},
+                "between_arms": {
+                    "class": 0.4,
+                    "right": 0.24,
+                    "corrected": 1938,
+                    "regressed": 437,
+                },
                 "between_seeds": {"baseline": None, "cutmix": None},
             },
             "promises": [
@@ -117,7 +126,7 @@ def results():
             "accuracy_change": {"estimate": 0.15, "low": 0.14, "high": 0.16},
             "mcnemar": {"corrected": 1938, "regressed": 437, "p_value": 1e-200, "n": 1},
             "robustness": None,
-            "sure_tests": {"errors_ge_90": {"p_value": 1e-60, "n": 1}},
+            "sure_tests": {"errors_ge_90_scaled": {"p_value": 1e-60, "n": 1}},
             "aurc_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
             "migration": {
                 "corrected": 1938,
@@ -125,6 +134,7 @@ def results():
                 "net_gain": 1501,
                 "both_wrong": 1993,
                 "both_wrong_less_confident_share": 0.575,
+                "both_wrong_less_confident_scaled_share": 0.306,
             },
             "classes": {
                 "tested": 100,
@@ -185,14 +195,15 @@ def same(results):
         dict.fromkeys(CHANGES, nothing),
     )
     compare["mcnemar"] = {"corrected": 0, "regressed": 0, "p_value": 1.0, "n": 1}
-    compare["sure_tests"] = {"errors_ge_90": {"p_value": 1.0, "n": 1}}
-    compare["churn"]["between_arms"] = {"class": 0.0, "right": 0.0}
+    compare["sure_tests"] = {"errors_ge_90_scaled": {"p_value": 1.0, "n": 1}}
+    compare["churn"]["between_arms"] = dict.fromkeys(("class", "right"), 0.0) | {"corrected": 0}
     compare["migration"] = {
         "corrected": 0,
         "regressed": 0,
         "net_gain": 0,
         "both_wrong": 3931,
         "both_wrong_less_confident_share": 0.0,
+        "both_wrong_less_confident_scaled_share": 0.0,
     }
     compare["classes"] |= {"better": 0, "worse": 0, "equal": 100, "better_beyond_chance": 0}
     return results
@@ -201,35 +212,90 @@ def same(results):
 def test_a_better_arm_raises_accuracy_and_numbers_stand_as_computed(results):
     text = training.finding(results)
     assert (
-        "CutMix raises test accuracy from 60.7% to 75.7% (+15.0 points, 95% interval +14.0 to +16.0"
-        in text
+        "Of these two networks that of CutMix gets more test images right, 75.7% against 60.7% "
+        "(+15.0 points, 95% interval +14.0 to +16.0). One network an arm: this says nothing of the "
+        "method." in text
     )
     assert (
-        "315 of its 3,931" in text
-        and "44 of its 2,430" in text
-        and "they are fewer (−271, 95% interval −310 to −230, exact" in text
+        "After scaling, baseline makes 158 of its 3,931" in text
+        and "22 of its 2,430" in text
+        and "they are fewer (−136, 95% interval −155 to −115)" in text
     )
-    assert "a number that the label smoothing of CutMix lowers by construction." in text
     assert (
-        "fewer errors in CutMix" in text and "0.100 smaller (95% interval 0.080 to 0.120)" in text
+        "Before scaling the counts are 315 and 44, which the label smoothing of CutMix reduces by "
+        "construction." in text
     )
+    assert (
+        "fewer errors in the network of CutMix" in text
+        and "0.100 smaller (95% interval 0.080 to 0.120)" in text
+    )
+    assert "(E-AURC), the network of CutMix ranks its errors better (−0.100" in text
+    results["compare"]["changes"]["e_aurc"] = {"estimate": 0.001, "low": -0.001, "high": 0.003}
+    text = training.finding(results)
+    assert "(E-AURC), no difference in the ranking itself was found (+0.001" in text
+
+
+def test_a_difference_that_falls_to_the_correction_is_told_as_such(results):
+    changes = results["compare"]["changes"]
+    for name in ("errors_ge_90_scaled", "aurc", "e_aurc"):
+        changes[name] = changes[name] | {"found": "none"}
+    text = training.finding(results)
+    assert "in their number was found after correction for the number of measures (−136" in text
+    assert "fewer errors in either after correction for the number of measures" in text
+    assert "after correction for the number" in comparison.excess(results["compare"])
+
+
+def test_no_p_value_stands_on_the_first_page_and_the_exact_test_stands_in_its_chapter(results):
+    for about, said in (("networks", "McNemar's exact test"), ("method", "The sign-flip test")):
+        results["compare"] |= {"about": about}
+        results["compare"]["mcnemar"]["n"] = {"networks": 1, "method": 3}[about]
+        assert "p\N{NO-BREAK SPACE}" not in training.finding(results)
+        assert f"{said} over images" in comparison.side_by_side(results)
+
+
+def test_of_the_method_is_spoken_with_three_seeds_alone(results):
+    compare = results["compare"]
+    for seeds in (1, 2, 3):
+        compare |= {"seeds": list(range(seeds)), "about": scope.about(seeds)}
+        text = training.finding(results)
+        assert ("CutMix raises test accuracy" in text) == (seeds == 3)
+        assert ("this says nothing of the method" in text) == (seeds < 3)
+    compare |= {"seeds": [42, 43]}
+    assert "Of these four networks those of CutMix get more" in training.finding(
+        {**results, "compare": compare | {"about": "networks"}}
+    )
+
+
+@pytest.mark.parametrize("is_equivalent", [True, False])
+def test_equivalent_is_said_beside_no_difference_found(results, is_equivalent):
+    results["compare"]["accuracy_change"] = {"estimate": 0.001, "low": -0.004, "high": 0.006}
+    results["compare"]["mcnemar"]["p_value"] = 0.6
+    results["compare"]["equivalence"] = {"margin": 0.01, "equivalent": is_equivalent}
+    text = training.finding(results)
+    assert "No difference in test accuracy between the networks of" in text
+    assert ("They are equivalent within ±1 point." in text) == is_equivalent
+    assert ("equivalent within ±1 point is not shown" in text) != is_equivalent
 
 
 def test_a_worse_arm_lowers_it(results):
     results["compare"]["accuracy_change"] = {"estimate": -0.05, "low": -0.07, "high": -0.03}
-    results["compare"]["aurc_change"] = {"estimate": 0.05, "low": 0.03, "high": 0.07}
+    results["compare"]["changes"]["aurc"] = {"estimate": 0.05, "low": 0.03, "high": 0.07}
     text = training.finding(results)
-    assert "CutMix lowers" in text and "−5.0 points" in text and "fewer errors in baseline" in text
+    assert "that of CutMix gets fewer test images right" in text and "−5.0 points" in text
+    assert "fewer errors in the network of baseline" in text
+    results["compare"]["about"] = "method"
+    text = training.finding(results)
+    assert "CutMix lowers" in text and "fewer errors in baseline" in text
 
 
 @pytest.mark.parametrize("low, high", [(-0.01, 0.01), (0.0, 0.02), (-0.02, 0.0)])
 def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
     results["compare"]["accuracy_change"] = {"estimate": (low + high) / 2, "low": low, "high": high}
     results["compare"]["mcnemar"]["p_value"] = 0.06
-    results["compare"]["aurc_change"] = {"estimate": 0.0, "low": low, "high": high}
+    results["compare"]["changes"]["aurc"] = {"estimate": 0.0, "low": low, "high": high}
     text = training.finding(results)
     assert (
-        "No difference in test accuracy between baseline and CutMix was found" in text
+        "No difference in test accuracy between the networks of baseline and CutMix was" in text
         and "was not found to leave fewer errors in either" in text
     )
     assert not any(word in text for word in ("raises", "lowers test", "leaves fewer"))
@@ -254,7 +320,7 @@ def test_an_interval_that_holds_zero_allows_no_difference(results, low, high):
             "whether they are more is open: the interval holds 0, the exact test finds a "
             "difference (+",
         ),
-        (0.005, 0.03, "CutMix raises test accuracy from 60.7%", "they are more (+"),
+        (0.005, 0.03, "CutMix gets more test images right, 75.7%", "they are more (+"),
         (
             -0.001,
             0.06,
@@ -268,16 +334,14 @@ def test_where_interval_and_exact_test_disagree_over_one_seed_it_is_open(
 ):
     compare = results["compare"]
     compare["accuracy_change"] = {"estimate": 0.02, "low": low, "high": 0.04}
-    compare["changes"]["errors_ge_90"] = {"estimate": 20, "low": 1000 * low, "high": 40}
-    compare["mcnemar"]["p_value"] = compare["sure_tests"]["errors_ge_90"]["p_value"] = p
+    compare["changes"]["errors_ge_90_scaled"] = {"estimate": 20, "low": 1000 * low, "high": 40}
+    compare["mcnemar"]["p_value"] = compare["sure_tests"]["errors_ge_90_scaled"]["p_value"] = p
     text = training.finding(results)
-    assert (
-        accuracy in text
-        and sure in text
-        and f"McNemar p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}" in text
-    )
+    assert accuracy in text and sure in text
+    assert f"p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{p}" in comparison.side_by_side(results)
     # the test cannot speak for seeds
-    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = 3
+    compare["about"] = "method"
+    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90_scaled"]["n"] = 3
     text = training.finding(results)
     assert "open" not in text and ("raises" in text) == ("they are more" in text) == (low > 0)
 
@@ -335,15 +399,19 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
     results["compare"]["arms"]["baseline"] = arm(1.0, 0, 0, wrong=None)
     results["compare"]["promises"][0] |= {"threshold": None, "selective_risk": None}
     results["compare"]["promises"][1] |= {"selective_risk": None}
-    results["compare"]["migration"] |= {"both_wrong": 0, "both_wrong_less_confident_share": None}
+    results["compare"]["migration"] |= {
+        "both_wrong": 0,
+        "both_wrong_less_confident_share": None,
+        "both_wrong_less_confident_scaled_share": None,
+    }
     results["compare"]["rejection"]["cutmix"] |= {"coverage": 0.0, "selective_risk": None}
     text = everything(results)
     assert "0 of 10,000 test images wrong." in text and "There is no error to show." in text
     assert (
-        "Baseline makes no test error, CutMix 44 of its 2,430 test errors at 90% confidence or "
+        "baseline makes no test error, CutMix 22 of its 2,430 test errors at 90% confidence or "
         "more:"
         in text
-        and "Baseline is 90.0% confident on average when right." in text
+        and "baseline is 80.0% confident on average when right (before scaling 90.0%)." in text
     )
     assert (
         "for baseline validation allows none; for CutMix it is 0.800, which accepts no test image"
@@ -362,6 +430,29 @@ def test_named_cases_that_are_right_here_are_called_that(results):
     )
 
 
+def test_errors_are_told_apart_by_what_other_seeds_make_of_them(results):
+    assert "persistent" not in training.failing(results)
+    kinds = ("persistent", "shifting", "of this network")
+    results["failures"]["arms"]["baseline"]["persistence"] = [
+        {"confidence": 0.0, "errors": 100} | dict(zip(kinds, (27, 36, 37))),
+        {"confidence": 0.9, "errors": 50} | dict(zip(kinds, (29, 10, 11))),
+    ]
+    text = training.failing(results)
+    assert "27% are persistent, the same wrong class in every seed, 36% are shifting" in text
+    assert "Of the 50 at 90% confidence or more 58% are persistent." in text
+    results["failures"]["arms"]["baseline"]["persistence"][1]["errors"] = 5
+    assert "at 90% confidence" not in training.failing(results)
+
+
+def test_captions_say_how_many_seeds_each_arm_has():
+    uneven = {"baseline": [42, 43, 44], "cutmix": [42, 43], "no_augmentation": [42]}
+    said = "the seeds that each arm has (baseline 3, CutMix 2 and no augmentation 1)."
+    assert comparison.arms(list(uneven), uneven).endswith(f"standard deviation of {said}")
+    assert "over the seeds that arms share, paired" in comparison.scores_caption(uneven)
+    assert "of 3 seeds." in comparison.seeds({"a": [1, 2, 3], "b": [1, 2, 3]})
+    assert comparison.seeds([7]) == comparison.seeds({"a": [7]}) == "One seed (7)."
+
+
 def test_seeds_are_counted(results):
     assert "trained once, with one seed" in training.limits(results)
     results["study"]["seeds"] = [42, 43, 44]
@@ -375,9 +466,10 @@ def test_numbers_of_several_seeds_are_called_means(results):
     for numbers in compare["arms"].values():
         for one in numbers.values():
             one |= {"n": 3, "sd": 0.01}
-    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90"]["n"] = 3
+    compare["mcnemar"]["n"] = compare["sure_tests"]["errors_ge_90_scaled"]["n"] = 3
     compare["migration"] |= {"corrected": 1938.5}
-    compare["churn"]["between_seeds"] = {"baseline": {"class": 0.3, "right": 0.2}, "cutmix": None}
+    of_seeds = {"class": 0.3, "right": 0.2, "corrected": 700, "regressed": 700}
+    compare["churn"]["between_seeds"] = {"baseline": of_seeds, "cutmix": None}
     for row in compare["rejection"].values():
         row |= {
             "n": 3,
@@ -394,12 +486,12 @@ def test_numbers_of_several_seeds_are_called_means(results):
     results["study"]["seeds"] = [42, 43, 44]
     text = everything(results)
     assert (
-        "means of 3 seeds, sign-flip test over images, seeds as given, p" in text
-        and "McNemar" not in text
+        "The sign-flip test over images, these seeds as given: p" in text and "McNemar" not in text
     )
     assert (
         "corrects 1,938.5 images" in text
         and "these shares are 30.0% and 20.0% between seeds of baseline" in text
+        and "one of baseline 700. What is beyond that is the change: +1,238 of the 1,938" in text
     )
     assert "(means of 3 seeds, standard deviations 1.0 and 0.2 points)" in text
     assert (
@@ -428,9 +520,14 @@ def test_an_ablation_says_what_each_factor_did_and_no_more(results):
         effect("CutMix × label smoothing", "crop and flip", -0.01, 0.01),
     ]
     text = comparison.ablation(results)
-    assert "Crop and flip: test accuracy rises (+12.0 points, 95% interval +10.0 to +14.0)." in text
+    assert (
+        "Crop and flip: test accuracy is higher where it is on (+12.0 points, 95% interval +10.0 "
+        "to +14.0, one network an arm)." in text
+    )
     assert "CutMix given crop and flip: no effect on test accuracy was found (+0.5 points" in text
-    assert "Label smoothing given CutMix: test accuracy falls" in text
+    assert "Label smoothing given CutMix: test accuracy is lower where it is on" in text
+    results["compare"]["ablation"][2]["seeds"] = [1, 2, 3]
+    assert "Label smoothing given CutMix: test accuracy falls" in comparison.ablation(results)
     assert (
         "CutMix and label smoothing given crop and flip: together they were not found to give "
         "more or less" in text

@@ -45,7 +45,12 @@ def named(**changed) -> set[str]:
         ),
         (
             {"compare": {"after": "cutmix"}},
-            {"exact test of paired predictions", "intervals of classes", "false discovery rate"},
+            {
+                "exact test of paired predictions",
+                "intervals of classes",
+                "false discovery rate",
+                "two one-sided tests",
+            },
         ),
         ({"compare": {"robustness": {"images": 1000}}}, {"corruptions"}),
         ({"failures": {"severity": {"bands": []}}}, {"superclass distance"}),
@@ -75,6 +80,7 @@ def test_several_seeds_have_their_own_test_of_paired_predictions():
         "bootstrap over images and seeds",
         "variance between seeds",
         "sign-flip test of paired predictions",
+        "chance of the seeds in the tests of classes",
     }
 
 
