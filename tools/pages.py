@@ -120,8 +120,8 @@ def report(path: Path) -> str:
     pages, body = measure(path), appendix(PdfReader(path))
     lines = [f"{path}: {len(pages)} pages, {body} before the appendix"]
     lines += [
-        f"  page {number:2}  words {page.words:4}  white {page.white:4.0%}{' !' * (page.white > 0.2)}"
-        f"  type {page.type or '–'}{' !' * ((page.type or 8) < 8)}"
+        f"  page {number:2}  words {page.words:4}  white {page.white:4.0%}"
+        f"{' !' * (page.white > 0.2)}  type {page.type or '–'}{' !' * ((page.type or 8) < 8)}"
         for number, page in enumerate(pages, 1)
     ]
     beside = path.with_suffix(".html")
