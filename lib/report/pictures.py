@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from lib.base.text import percent, shorten
+from lib.base.text import percent, readable, shorten
 
 SMALL = 64  # pixels of a side up to which a picture is drawn by whole pixels
 MAP_COLOURS = "RdBu_r"  # red raises the logit, blue lowers it, white does neither
@@ -35,7 +35,7 @@ def picture(axis, image: np.ndarray, title: str = "") -> None:
     where it has more than are drawn."""
     image = image.transpose(1, 2, 0) if image.shape[0] == 3 else image
     axis.imshow(image, interpolation="none" if len(image) <= SMALL else "antialiased")
-    axis.set_title(title, fontsize=6.5, pad=3, linespacing=1.15)
+    axis.set_title(title, fontsize=8, pad=3, linespacing=1.15)
 
 
 def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
@@ -77,7 +77,7 @@ def map_gallery(
     across, down = max(len(images), 2), 1 + raw.shape[1]
     lying = across < down <= 6  # six pictures are a page's measure
     figure, axes = grid(
-        *((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.58
+        *((across, down) if lying else (down, across)), cell=1.0, above=0.4375, below=0.6
     )
     for column, image, its_maps, title, titles in zip(
         axes if lying else axes.T, images, raw, picture_titles, map_titles
@@ -95,8 +95,8 @@ def map_gallery(
         orientation="horizontal",
         label=unit,
     )
-    bar.tick_params(labelsize=6, length=2)
-    bar.xaxis.label.set_size(7)
+    bar.tick_params(labelsize=8, length=2)
+    bar.xaxis.label.set_size(8)
     return figure
 
 
@@ -155,8 +155,8 @@ def titles(drawn: pd.DataFrame) -> list[str]:
     """Three lines over a picture: id and true class, then each arm's prediction with its
     confidence."""
     return [
-        f"{row.id} {shorten(row.true)}\n→ {shorten(row.before)} "
-        f"{percent(row.before_confidence, 0)}\n→ {shorten(row.after)} "
+        f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n→ {shorten(row.before, 9)} "
+        f"{percent(row.before_confidence, 0)}\n→ {shorten(row.after, 9)} "
         f"{percent(row.after_confidence, 0)}"
         for row in drawn.itertuples()
     ]

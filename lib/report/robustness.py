@@ -58,6 +58,15 @@ def accuracy_figure(measured: pd.DataFrame, axes=None):
     return axes
 
 
+def example(chosen) -> int:
+    """The image of a split that differs most from black, white and plain: of all whose mean is
+    within the middle half the one with most contrast."""
+    images = chosen.images.float()
+    mean, contrast = images.mean((1, 2, 3)), images.std((1, 2, 3))
+    middle = (mean > 64) & (mean < 192)
+    return int((contrast * middle if middle.any() else contrast).argmax())
+
+
 def drawn(chosen, place: int = 0) -> pd.DataFrame:
     """What stands over the pictures of `examples_figure`, and the image's id."""
     return pd.DataFrame(

@@ -49,7 +49,7 @@ def classes(number: int) -> list[str]:
 def check(report: Rendered, folder) -> None:
     """What holds of every report, whatever the study."""
     assert_nothing_runs_or_loads(report.page)
-    assert "chapter.text(numbers)" in report.code.get_text()
+    assert "chapters.placed(numbers)" in report.code.get_text()
     for text in report.texts:
         assert not re.search(r"\bnan\b|\bNone\b|<IPython|\[\]\(#", text)
     # each figure has an alternative text in both, and in HTML its data
@@ -57,7 +57,9 @@ def check(report: Rendered, folder) -> None:
     assert len(figures) > 8 and all(figure.img["alt"] for figure in figures)
     assert all(figure.find_next_sibling().get("class") == ["data"] for figure in figures)
     tagged = [alt for tag, alt in structure(report.reader) if tag == "/Figure"]
-    assert len(tagged) == len(figures) and all(tagged)
+    panels = report.page("div", class_="panel")
+    assert all(panel.img["alt"] for panel in panels)
+    assert len(tagged) == len(figures) + len(panels) and all(tagged)
     assert b"pdfuaid" in report.reader.trailer["/Root"]["/Metadata"].get_data()
     assert len(report.reader.pages) < 25
     if shutil.which("pdftotext"):
@@ -67,7 +69,7 @@ def check(report: Rendered, folder) -> None:
             ["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True
         ).stdout
         ends = [float(end) for end in re.findall(r'<word [^>]*xMax="([\d.]+)"', boxes)]
-        assert max(ends) < 595 - 60, "a word leaves the measure"
+        assert max(ends) < 595 - 45, "a word leaves the measure"
         feet = sorted(float(end) for end in re.findall(r'<word [^>]*yMax="([\d.]+)"', boxes))
         assert feet[-1] < 842 - 40, "a word leaves the page's foot"
 
