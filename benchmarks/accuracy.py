@@ -73,6 +73,7 @@ def ours(seed: int, options, splits) -> nn.Module:
     """The network after the project's loop."""
     params = Train(
         **RECIPE | {"seed": seed, "epochs": options.epochs, "milestones": milestones(options)},
+        network="resnet18",
         width=options.width,
         threads=1,
     )

@@ -197,7 +197,7 @@ def rows(arguments, splits, pool) -> dict:
 
     device = torch.device("cpu")
     precision = machine.choose_precision("auto", device)
-    params = Train(**RECIPE, width=width, threads=arguments.threads)
+    params = Train(**RECIPE, network="resnet18", width=width, threads=arguments.threads)
     part = dataset.Splits(
         **{**vars(splits), "train": splits.train.first(images), "val": splits.val.first(BATCH)}
     )

@@ -50,8 +50,10 @@ def findings(first: dict, second: dict, draws: int) -> tuple[str, list[str], lis
     temperatures = {arm: of_arm["temperature"]["each"] for arm, of_arm in numbers.items()}
     sampled = resample(trained, temperatures, draws)
     found = changes.paired_numbers(trained, ("first", "second"), numbers, sampled)
-    differ = [name for name, change in found["changes"].items() if change["found"] != "none"]
-    uncorrected = [name for name, change in found["changes"].items() if verdict(change) != "none"]
+    # errors are accuracy once more
+    asked = {name: change for name, change in found["changes"].items() if name != "errors"}
+    differ = [name for name, change in asked.items() if change["found"] != "none"]
+    uncorrected = [name for name, change in asked.items() if verdict(change) != "none"]
     names = [str(place) for place in range(len(next(iter(first.values())).test.logits[0]))]
     moved = classes_moved(changes.class_table(first, second, names))
     beyond = moved["better_beyond_chance"] + moved["worse_beyond_chance"]

@@ -418,6 +418,97 @@ MUTANTS = [
             "one-arm-no-pair",
             OUT,
         ),
+        # --- predictions that were brought
+        (
+            "brought table: rows that are probabilities beside rows that are not",
+            "test_predictions_file.py::test_one_kind_of_numbers_holds_for_both_splits",
+            "all-rows-probabilities",
+            OUT,
+        ),
+        (
+            "brought table: a column made of the others (a confidence)",
+            "test_predictions_file.py::test_a_column_that_is_no_class_is_refused_by_name",
+            "made-of-the-others",
+            OUT,
+        ),
+        (
+            "brought table: a column that programs leave over",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "left-over-column",
+            OUT,
+        ),
+        (
+            "brought table: two names of a class in an .npz",
+            "test_predictions_file.py::test_a_mistake_in_an_npz_is_one_line",
+            "one-name-a-class",
+            OUT,
+        ),
+        (
+            "brought table: two columns for a class",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "one-column-a-class",
+            OUT,
+        ),
+        (
+            "brought table: labels partly names, partly places",
+            "test_predictions_file.py::test_labels_are_wholly_names_or_wholly_places",
+            "wholly-names-or-places",
+            OUT,
+        ),
+        (
+            "brought table: decimal points and decimal commas",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "one-decimal-mark",
+            OUT,
+        ),
+        (
+            "brought table: an id given twice",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "id-given-twice",
+            OUT,
+        ),
+        (
+            "brought table: an id in val and in test",
+            "test_predictions_file.py::test_a_mistake_is_one_line",
+            "id-in-both-splits",
+            OUT,
+        ),
+        (
+            "brought arms: other classes",
+            "test_matching.py::test_arms_that_do_not_belong_together_are_refused_in_one_line",
+            "same-classes",
+            OUT,
+        ),
+        (
+            "brought arms: one with ids, one without",
+            "test_matching.py::test_arms_that_do_not_belong_together_are_refused_in_one_line",
+            "ids-or-none",
+            OUT,
+        ),
+        (
+            "brought arms: a validation row of one is a test row of the other",
+            "test_matching.py::test_arms_that_do_not_belong_together_are_refused_in_one_line",
+            "id-in-two-splits",
+            OUT,
+        ),
+        (
+            "brought arms: two labels of one id",
+            "test_matching.py::test_a_label_that_differs_names_the_id_and_both_classes",
+            "one-label-an-id",
+            OUT,
+        ),
+        (
+            "equal confidences that rounding parts",
+            "test_degenerate.py::test_equal_confidences_are_one_block_whatever_the_class_and_the_order_of_rows",
+            "equal-confidence",
+            "confidence = confidence + 0",
+        ),
+        (
+            "a probability written as the threshold that it is held against",
+            "test_degenerate.py::test_a_probability_written_as_a_threshold_reaches_it",
+            "tied-confidence",
+            "drawn = np.zeros(len(near), bool)",
+        ),
         # --- the machine
         (
             "CUDA or MPS asked for and absent",
@@ -476,6 +567,142 @@ MUTANTS = [
             "test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token",
             "this-machine-alone",
             ("=localhost", "=0.0.0.0"),
+        ),
+        # --- networks that are brought
+        (
+            "a network whose norm stands before the convolution of its number",
+            "test_gradcam.py::test_predictions_equal_a_plain_loops[PreActivation]",
+            "own-network-folded",
+            OUT,
+        ),
+        (
+            "a layer of maps that runs twice an image",
+            "test_gradcam.py::"
+            "test_a_layer_that_runs_twice_is_refused_rather_than_its_last_run_shown",
+            "layer-runs-once",
+            OUT,
+        ),
+        (
+            "a module without the function that is named",
+            "test_network.py::test_a_name_that_leads_to_no_network_is_one_line",
+            "factory-there",
+            OUT,
+        ),
+        (
+            "a factory that returns a list",
+            "test_network.py::test_a_name_that_leads_to_no_network_is_one_line",
+            "factory-gives-a-network",
+            OUT,
+        ),
+        (
+            "code of others changes threads, grad mode, dtype, folder, random states or "
+            "what is printed",
+            "test_network.py::test_what_an_import_or_a_factory_changes_is_put_back_and_known",
+            "state-put-back",
+            OUT,
+        ),
+        (
+            "`blocks.py` was imported from elsewhere before",
+            "test_network.py::"
+            "test_a_module_of_the_name_that_is_already_there_is_neither_taken_nor_lost",
+            "imported-from-elsewhere",
+            "hidden = {}",
+        ),
+        (
+            "two arms with a `blocks.py` each",
+            "test_network.py::test_two_files_of_one_name_are_each_arms_own",
+            "modules-forgotten",
+            OUT,
+        ),
+        (
+            "a network trained here has 1,000 outputs for 20 classes",
+            "test_intake.py::test_a_network_that_cannot_be_trained_on_the_data_is_one_line",
+            "trained-on-its-classes",
+            OUT,
+        ),
+        (
+            "code in a file of weights",
+            "test_weights.py::test_what_is_no_file_of_weights_is_one_line_with_the_cure",
+            "brought-weights-only",
+            ("weights_only=True", "weights_only=False"),
+        ),
+        (
+            "a file that lacks a parameter",
+            "test_weights.py::test_nothing_in_common_is_no_success",
+            "every-weight-from-the-file",
+            OUT,
+        ),
+        (
+            "two sets of weights in one file",
+            "test_weights.py::test_of_two_sets_the_arm_says_which",
+            "one-set-of-weights",
+            OUT,
+        ),
+        (
+            "two tables of logits in what a network returns",
+            "test_examination.py::test_what_is_no_table_of_logits_is_refused_with_its_shapes",
+            "one-table-of-logits",
+            (" and set(tables) <= {'logits'}", ""),
+        ),
+        (
+            "a mean and deviation of pixels in 0..255",
+            "test_examination.py::test_a_mean_or_deviation_of_other_pixels_is_refused",
+            "pixels-in-0-to-1",
+            "return None",
+        ),
+        (
+            "a brought network with 1,000 outputs for 10 classes",
+            "test_examination.py::test_what_is_no_table_of_logits_is_refused_with_its_shapes",
+            "as-wide-as-the-classes",
+            "return None",
+        ),
+        (
+            "logits of a brought network that are not finite",
+            "test_examination.py::test_logits_that_are_not_finite_are_counted",
+            "brought-finite",
+            "return None",
+        ),
+        (
+            "dropout that is on in eval mode",
+            "test_examination.py::test_other_logits_for_the_same_images_are_refused_by_how_much",
+            "no-randomness",
+            "return None",
+        ),
+        (
+            "a network that uses its batch's own statistics",
+            "test_examination.py::test_an_image_is_judged_alone_as_in_company",
+            "whatever-the-company",
+            "return None",
+        ),
+        (
+            "a copy that runs the first network's forward",
+            "test_examination.py::test_a_copy_must_be_its_own",
+            "a-copy-is-its-own",
+            OUT,
+        ),
+        (
+            "a named layer that gives no map",
+            "test_examination.py::test_a_layer_that_gives_no_map_is_refused_by_name",
+            "layer-named-is-a-map",
+            OUT,
+        ),
+        (
+            "a map that is not finite on any image",
+            "test_examination.py::test_a_map_that_says_nothing_is_never_drawn",
+            "a-map-says-something",
+            OUT,
+        ),
+        (
+            "probabilities in place of logits",
+            "test_examination.py::test_probabilities_are_refused_and_a_cosine_heads_logits_are_not",
+            "no-probabilities",
+            "return None",
+        ),
+        (
+            "a brought network that is refused",
+            "test_intake.py::test_what_is_refused_leaves_no_run",
+            "examined-first",
+            OUT,
         ),
     )
 ]

@@ -209,8 +209,7 @@ def do(stage: str, folder: Path, images: int, classes: int) -> None:
             "study": "scale",
             "outputs": str(folder),
             "runs": str(folder / "runs"),
-            "arms": list(ARMS),
-            "seeds": [0],
+            "arms": {arm: [0] for arm in ARMS},
             "before": list(ARMS)[0],
             "after": list(ARMS)[1],
         }

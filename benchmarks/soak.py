@@ -42,6 +42,7 @@ PARAMS = dict(
     train_size=200,
     val_size=40,
     test_size=40,
+    network="resnet18",
     width=2,
     epochs=12,
     milestones=[9],

@@ -90,3 +90,9 @@ def resnet18(num_classes: int = 100, width: int = 64, image_size: int = 32) -> n
     if num_classes < 1 or width < 1:
         raise ValueError(f"num_classes and width must be positive, got {num_classes} and {width}")
     return ResNet(num_classes, width, image_size)
+
+
+def layout(network: nn.Module) -> torch.memory_format:
+    """Of the pictures that a network is given: channels last for ours, which is faster so; another
+    may `view` its features, which fails there."""
+    return torch.channels_last if type(network) is ResNet else torch.contiguous_format

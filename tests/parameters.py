@@ -18,6 +18,7 @@ TRAIN = {
     "train_size": 100,
     "val_size": 40,
     "test_size": 0,
+    "network": "resnet18",
     "width": 8,
     "epochs": 4,
     "milestones": [2, 3],

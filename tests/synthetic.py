@@ -16,6 +16,7 @@ PARAMS = {
     "seed": 0,
     "root": "",
     "image_size": 32,
+    "network": "resnet18",
     "width": 8,
     "epochs": 2,
     "milestones": [1],

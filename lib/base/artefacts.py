@@ -105,10 +105,11 @@ def write_arrays(path, **arrays: np.ndarray) -> None:
 
 
 def weights_bytes(model) -> bytes:
-    """A model's parameters and buffers as safetensors."""
+    """A model's parameters and buffers as safetensors, one that is used twice under both names."""
     from safetensors.torch import save  # here, since it brings torch: exporters do without
 
-    return save({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()})
+    state = model.state_dict()
+    return save({name: tensor.contiguous().cpu().clone() for name, tensor in state.items()})
 
 
 def write_weights(path, model) -> None:

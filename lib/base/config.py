@@ -24,6 +24,8 @@ Positive = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
+# our own, or package.module:function (lib.training.network)
+NETWORK = r"^(resnet18|[^:/\\\s]+:[A-Za-z_][A-Za-z0-9_]*)$"
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -64,6 +66,9 @@ class Train(Stage):
     train_size: Size = Field(0, description="images, 0 for all")
     val_size: Size = Field(0, description="images, 0 for as many as the data set is given")
     test_size: Size = Field(0, description="images, 0 for all")
+    network: Annotated[str, Field(pattern=NETWORK)] = Field(
+        "resnet18", description="our own, or package.module:function, whose code then runs"
+    )
     width: Annotated[int, Field(ge=1, le=512)] = Field(
         64, description="channels of the first stage"
     )

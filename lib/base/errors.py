@@ -21,6 +21,10 @@ class DataError(Error):
     """Data that are missing, damaged or not what they should be."""
 
 
+class NetworkError(Error):
+    """A network that was brought, or its weights, and that cannot be used as it is."""
+
+
 class TrainingError(Error):
     """A run that cannot go on."""
 

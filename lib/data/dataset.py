@@ -4,7 +4,7 @@ the statistics of the training pixels, and the digest that a run is known by.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from lib.data.own_images import SPLITS, stamp
 from lib.data.phantom import draw
 from lib.data.streams import PIXELS, Stream, at_once, take
 
+EVALUATED = ("val", "test")
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
 # of CIFAR, and of a folder without a validation split, one in so many training images is drawn
 VAL_SHARE = 10
@@ -29,9 +30,10 @@ class Split:
     place in the official file or folder.
 
     planted: for the phantom a table with one row an image: cause, cause_class, object_class; else
-    None. files: (N,) the picture files of a folder of pictures, relative to it; else None."""
+    None. files: (N,) the picture files of a folder of pictures, relative to it; else None. Rows
+    without pictures have None for images."""
 
-    images: torch.Tensor | Stream
+    images: torch.Tensor | Stream | None
     labels: torch.Tensor
     index: np.ndarray
     planted: pd.DataFrame | None = None
@@ -41,11 +43,13 @@ class Split:
         return len(self.labels)
 
     def first(self, size: int) -> "Split":
-        planted = None if self.planted is None else self.planted.head(size)
-        files = None if self.files is None else self.files[:size]
-        return Split(
-            take(self.images, slice(size)), self.labels[:size], self.index[:size], planted, files
-        )
+        return self.of(slice(size))
+
+    def of(self, rows) -> "Split":
+        """Those rows alone; rows: a slice or whole numbers."""
+        planted = None if self.planted is None else self.planted.iloc[rows].reset_index(drop=True)
+        files = None if self.files is None else self.files[rows]
+        return Split(take(self.images, rows), self.labels[rows], self.index[rows], planted, files)
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,21 @@ def load(
 
 def load_for(parameters: dict, digest: str | None = None) -> Splits:
     """The data that a run is to be, or was, made from; raises DataError if its digest is not the
-    recorded one."""
-    sizes = {split: parameters[f"{split}_size"] for split in ("train", "val", "test")}
-    splits = load(
-        parameters["data"],
-        parameters["root"],
-        sizes,
-        parameters["data_seed"],
-        parameters["image_size"],
-    )
+    recorded one. `rows`, of a run of brought predictions, is the file that says of which rows it
+    is."""
+    if parameters["data"] == "none":
+        splits = without_pictures(rows_of(parameters["rows"]))
+    else:
+        sizes = {split: parameters[f"{split}_size"] for split in ("train", "val", "test")}
+        splits = load(
+            parameters["data"],
+            parameters["root"],
+            sizes,
+            parameters["data_seed"],
+            parameters["image_size"],
+        )
+        if parameters.get("rows"):
+            splits = on_rows(splits, rows_of(parameters["rows"]))
     if digest is not None and splits.digest != digest:
         raise DataError(
             f"the {splits.name} data now at hand has digest {splits.digest[:12]}, the run was "
@@ -281,3 +291,96 @@ def _numbers(split) -> bytes:
 
 def _blocks(images):
     return images.split(at_once(images, PIXELS))
+
+
+# Rows of predictions that were brought: without pictures, or of those the data have.
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Which rows predictions are of: ids of val and test, text (N,), labels int64 (N,), and the
+    classes. set_aside: the validation rows are test rows of the data."""
+
+    class_names: list[str]
+    ids: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
+    set_aside: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it; no id holds a line break."""
+        total = hashlib.sha256(f"{self.class_names} {self.set_aside}".encode())
+        for split in EVALUATED:
+            total.update("\n".join(self.ids[split]).encode())
+            total.update(np.ascontiguousarray(self.labels[split], "<i8"))
+        return total.hexdigest()
+
+
+def rows_of(path) -> Rows:
+    """The rows of a run folder's predictions.npz."""
+    arrays = artefacts.read_arrays(path)
+    try:
+        return Rows(
+            arrays["class_names"].tolist(),
+            *(
+                {split: np.asarray(arrays[f"{split}_{what}"]) for split in EVALUATED}
+                for what in ("ids", "labels")
+            ),
+            bool(arrays["set_aside"]),
+        )
+    except KeyError as error:
+        raise DataError(f"{path}: {error} is missing: no brought predictions") from None
+
+
+def without_pictures(rows: Rows) -> Splits:
+    """Splits of labels alone: no training rows, no pictures, no superclasses."""
+
+    def split(name: str) -> Split:
+        labels = rows.labels.get(name, np.zeros(0, np.int64))
+        return Split(None, torch.from_numpy(np.array(labels)), np.arange(len(labels)))
+
+    names = rows.class_names
+    return Splits(
+        "none", *map(split, SPLITS), names, np.arange(len(names)), names, (), (), rows.digest
+    )
+
+
+def ids(splits: Splits, split: str) -> np.ndarray:
+    """What brought predictions call each picture, text (N,): in a folder of pictures the path below
+    its split, else the place in the official file."""
+    part = getattr(splits, split)
+    if part.files is None:
+        return part.index.astype(str).astype(object)
+    return np.array([str(file).split("/", 1)[1] for file in part.files], object)
+
+
+def positions(splits: Splits, rows: Rows) -> dict[str, tuple[str, np.ndarray]]:
+    """Where the pictures of the rows stand: {split: (split of the data, places in it)}.
+
+    Raises DataError for a row without a picture."""
+    found = {}
+    for split in EVALUATED:
+        source = "test" if rows.set_aside else split
+        known = ids(splits, source)
+        place = pd.Index(known).get_indexer(pd.Index(rows.ids[split].astype(object)))
+        if (place < 0).any():
+            raise DataError(
+                f"no picture of {source} has the id {rows.ids[split][place.argmin()]!r}, as "
+                f"{known[0]!r} is one"
+            )
+        found[split] = (source, place)
+    return found
+
+
+def on_rows(splits: Splits, rows: Rows) -> Splits:
+    """The pictures of those rows alone, in their order; the same splits where these are all of
+    them."""
+    found = positions(splits, rows)
+    if all(
+        source == split and np.array_equal(place, np.arange(len(getattr(splits, split))))
+        for split, (source, place) in found.items()
+    ):
+        return splits
+    digest = artefacts.digest([splits.digest, rows.digest])
+    parts = {split: getattr(splits, source).of(place) for split, (source, place) in found.items()}
+    return replace(splits, **parts, digest=digest)

@@ -8,6 +8,7 @@ import torch
 
 from lib.base import artefacts
 from lib.base.config import ParameterError, read_yaml
+from lib.data import matching
 from lib.evaluation import scope
 from lib.evaluation.bootstrap import LEVELS
 from lib.evaluation.per_image import columns, temperature
@@ -53,8 +54,8 @@ def test_table(run, splits, of_seeds: dict | None = None) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "position": np.arange(len(labels)),
-            "id": run.test.index,
-            "half": half(run.test.index),
+            "id": run.test.ids,
+            "half": half(run.test.ids),
             "true": names[labels],
             "predicted": names[predicted],
             "runner_up": names[found.runner_up],
@@ -78,22 +79,31 @@ def test_table(run, splits, of_seeds: dict | None = None) -> pd.DataFrame:
 
 def half(ids) -> np.ndarray:
     """Which half of the test split each image (N,) is in: "discovery" for an even id,
-    "confirmation" for an odd one.
+    "confirmation" for an odd one; of ids that are text by a hash, in [0, 0.5) for discovery.
 
     Hypotheses are formed on the one and confirmed on the other. An id is the place in the test
-    file, whose order has nothing to do with the class, the cause or any network; so a subset of
-    images keeps the halves of the whole."""
-    return np.array(["discovery", "confirmation"], object)[np.asarray(ids) % 2]
+    file, whose order has nothing to do with the class, the cause or any network, or text that is
+    hashed; so a subset of images keeps the halves of the whole."""
+    ids = np.asarray(ids)
+    if _is_text(ids):
+        confirmation = ~matching.below(matching.place_of_id(ids, "half"), 0.5)
+    else:
+        confirmation = ids % 2 == 1
+    return np.array(["discovery", "confirmation"], object)[confirmation.astype(int)]
+
+
+def _is_text(ids: np.ndarray) -> bool:
+    return ids.dtype.kind not in "iu"
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:
     """The wrong predictions of a test table, most confident after temperature scaling first; equal
-    confidences by id.
+    ones by their confidence before it (a temperature at its lower bound makes all 1), then by id.
 
     One temperature changes no prediction and no order of the classes of an image, only the order of
     the images."""
     return table[~table["correct"]].sort_values(
-        ["scaled_confidence", "id"], ascending=[False, True]
+        ["scaled_confidence", "confidence", "id"], ascending=[False, False, True]
     )
 
 
@@ -141,9 +151,9 @@ def persistence_shares(errors: pd.DataFrame) -> list[dict] | None:
     ]
 
 
-def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
+def read_cases(path, test_ids: np.ndarray) -> pd.DataFrame:
     """The named cases of a study: id and hypothesis, one row each; empty when `path` is "" (none
-    are named).
+    are named). test_ids: whole numbers, or the text of brought predictions.
 
     Raises ParameterError for an id that is not in the test split or a case without a hypothesis.
     """
@@ -154,14 +164,20 @@ def read_cases(path, test_index: np.ndarray) -> pd.DataFrame:
         isinstance(case, dict) and {"id", "hypothesis"} <= set(case) for case in cases
     ):
         raise ParameterError(f"{path}: expected 'cases:' with an id and a hypothesis each")
-    ids, known = [case["id"] for case in cases], set(test_index.tolist())
-    if not all(type(one) is int for one in ids) or len(set(ids)) < len(ids):
-        raise ParameterError(f"{path}: ids must be whole numbers, each given once, got {ids}")
+    ids, known, text = [case["id"] for case in cases], set(test_ids.tolist()), _is_text(test_ids)
+    if text:
+        # YAML makes a number of 17, and leaves 017 as it is written
+        ids = list(map(str, ids))
+    kind = str if text else int
+    if not all(type(one) is kind for one in ids) or len(set(ids)) < len(ids):
+        raise ParameterError(
+            f"{path}: ids must be {'text' if text else 'whole numbers'}, each given once, got {ids}"
+        )
     absent = [one for one in ids if one not in known]
     if absent:
         raise ParameterError(f"{path}: no test image has id {', '.join(map(str, absent))}")
     return pd.DataFrame(
-        [{"id": case["id"], "hypothesis": str(case["hypothesis"])} for case in cases]
+        [{"id": one, "hypothesis": str(case["hypothesis"])} for one, case in zip(ids, cases)]
     )
 
 
@@ -196,10 +212,19 @@ def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def read_selection(folder) -> pd.DataFrame:
-    """The images that the failures stage selected (tables/selection.csv)."""
+def read_selection(folder, table: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The images that the failures stage selected (tables/selection.csv).
+
+    table: the test table that they were selected from. Text that looks like a number (ids and
+    classes such as 007) is then taken from it, for a CSV file does not tell the two apart."""
     content = artefacts.read_bytes(folder / "tables" / "selection.csv")
-    return pd.read_csv(io.BytesIO(content), keep_default_na=False).astype({"correct": bool})
+    stored = pd.read_csv(io.BytesIO(content), keep_default_na=False).astype({"correct": bool})
+    if table is None:
+        return stored
+    text = [name for name in stored if name in table and table[name].dtype.kind not in "biuf"]
+    return stored.assign(
+        **{name: table[name].to_numpy()[stored["position"].to_numpy(int)] for name in text}
+    )
 
 
 def class_pair(selection: pd.DataFrame, splits) -> tuple[torch.Tensor, torch.Tensor]:

@@ -135,7 +135,7 @@ def suspected_in(runs: list, splits) -> pd.DataFrame:
         recorded = getattr(runs[0], split)
         table = suspected([opinion_of(run, split) for run in runs])
         position = table["position"].to_numpy()
-        ids, of_class = recorded.index[position], table["suggested"].to_numpy(int)
+        ids, of_class = recorded.ids[position], table["suggested"].to_numpy(int)
         of_split = {
             "split": split,
             "position": position,
@@ -414,7 +414,7 @@ def _named(cases: pd.DataFrame, opinion: Opinion, class_names: list[str]) -> lis
     looked_at = cases[(cases["why"] == "named") & opinion.reviewed[cases["position"]]]
     right = opinion.corrected[looked_at["position"]]
     return [
-        {"id": int(number), "corrected": None if label == UNKNOWN else class_names[label]}
+        {"id": number, "corrected": None if label == UNKNOWN else class_names[label]}
         for number, label in zip(looked_at["id"], right)
     ]
 

@@ -231,9 +231,13 @@ def _seeds(correct) -> np.ndarray:
 
 def classes_moved(table: pd.DataFrame) -> dict:
     """How many classes were tested, rose, fell or stayed, and how many beyond chance at 5% false
-    discoveries."""
+    discoveries; mean_size and another_seed, in points: how far a class moved on average, and how
+    far between two seeds of one arm (None where that is not known)."""
     change, moved = table["change"], table["p_adjusted"] < 0.05
+    seeds = table["another_seed"].mean() if "another_seed" in table else np.nan
     return {
+        "mean_size": float(change.abs().mean()),
+        "another_seed": None if np.isnan(seeds) else float(seeds),
         "tested": int(table["images"].gt(0).sum()),
         "better": int((change > 0).sum()),
         "worse": int((change < 0).sum()),

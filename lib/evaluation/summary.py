@@ -83,7 +83,7 @@ def confident_errors(trained: dict[str, dict]) -> pd.DataFrame:
         rows.append(
             {
                 "arm": arm,
-                "ceiling": ceiling(info["params"]["label_smoothing"], info["classes"]),
+                "ceiling": ceiling(info["params"].get("label_smoothing", 0), info["classes"]),
                 **each.mean(),
                 **each.std().add_suffix(" sd"),
             }
@@ -149,14 +149,10 @@ def run_numbers(run) -> dict:
     correct, confidence = run.test.correct, confidence_of(run)
     wrong, fitted = confidence[~correct], temperature(run)
     scaled = columns(run.test, fitted).confidence
-    history = run.history.set_index("epoch")
     return {
         "test_accuracy": correct.mean(),
         "val_accuracy": run.val.correct.mean(),
-        "train_accuracy": run.info["train_accuracy"],
-        "stream_accuracy": history["stream_accuracy"].iloc[-1],
-        "val_loss_lowest_epoch": int(history["val_loss"].idxmin()),
-        "train_val_gap": run.info["train_accuracy"] - run.val.correct.mean(),
+        **_of_training(run),
         "errors": int((~correct).sum()),
         "errors_ge_90": int((wrong >= 0.90).sum()),
         "errors_ge_99": int((wrong >= 0.99).sum()),
@@ -170,6 +166,21 @@ def run_numbers(run) -> dict:
         **_calibration(run.test, 1.0, ""),
         **_calibration(run.test, fitted, "_scaled"),
         **_ranking(run.test),
+    }
+
+
+def _of_training(run) -> dict:
+    """What is known of the training alone; None of a run that was brought."""
+    if run.history is None:
+        return dict.fromkeys(
+            ("train_accuracy", "stream_accuracy", "val_loss_lowest_epoch", "train_val_gap")
+        )
+    history = run.history.set_index("epoch")
+    return {
+        "train_accuracy": run.info["train_accuracy"],
+        "stream_accuracy": history["stream_accuracy"].iloc[-1],
+        "val_loss_lowest_epoch": int(history["val_loss"].idxmin()),
+        "train_val_gap": run.info["train_accuracy"] - run.val.correct.mean(),
     }
 
 

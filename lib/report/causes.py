@@ -20,6 +20,7 @@ from lib.base.text import (
     start,
     verdict,
 )
+from lib.evaluation import scope
 from lib.report.style import WIDTH, colours
 
 GREY = "#777777"
@@ -235,6 +236,9 @@ def faithfulness(numbers: dict[str, dict]) -> str:
 def _faithful(arm: str, numbers: dict) -> str:
     if not numbers["images"]:
         return f"{start(arm)} makes no error, so its maps could not be tested."
+    if not scope.enough(numbers["images"]):
+        few = plural(numbers["images"], "error")
+        return f"{start(arm)} makes {few}: too few to test its maps."
     deletion, insertion = (
         _than_random(numbers["deletion"], "lowers", -1),
         _than_random(numbers["insertion"], "raises", 1),
@@ -329,6 +333,9 @@ def attention(found: dict, before: str, after: str) -> str:
             "The spread of attention could not be compared: no image has a positive cell in "
             f"both arms{left_out}."
         )
+    if not scope.enough(found["images"]):
+        few = plural(found["images"], "image")
+        return f"The spread of attention could not be compared: {few} are too few{left_out}."
     over = f"over {plural(found['images'], 'error')} of {name(before)}{left_out}"
     entropy, hottest = found["normalised_entropy"], found["hottest_share"]
     difference = entropy["difference"]

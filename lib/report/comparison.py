@@ -543,6 +543,11 @@ def moved(results: dict) -> str:
             else "With 5% false discoveries none of these changes is beyond chance."
         )
     )
+    if classes.get("another_seed") is not None:
+        moved_classes += (
+            f" A class changes by {classes['mean_size']:.1f} points on average; between two seeds "
+            f"of one arm it does by {classes['another_seed']:.1f}."
+        )
     given = (
         " Chance is that of the test images alone: another seed may move other classes."
         if seeds == 1

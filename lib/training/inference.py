@@ -3,6 +3,7 @@ made ready for probing, with the maps and features of what it is shown.
 """
 
 import copy
+from itertools import product
 
 import numpy as np
 import torch
@@ -12,13 +13,18 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lib.data.augment import normalise
 from lib.data.streams import at_once
 from lib.gradcam import GradCAM
+from lib.model import ResNet, layout
 from lib.training import machine
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy for prediction, every BatchNorm folded into the convolution before it; the same
-    function in eval mode."""
+    """A copy for prediction; of our own network with every BatchNorm folded into the convolution
+    before it, the same function in eval mode. In another network names say nothing of what runs
+    after what: nothing is folded."""
     model = copy.deepcopy(model).eval()
+    # guard: own-network-folded
+    if type(model) is not ResNet:
+        return model
     for module in list(model.modules()):
         for number in ("1", "2"):
             if isinstance(getattr(module, f"bn{number}", None), nn.BatchNorm2d):
@@ -46,14 +52,11 @@ def logits(
     (lib.data.streams.at_once)."""
     machine.keep_memory()
     device = next(model.parameters()).device
-    folded = fold_batch_norm(model).to(memory_format=torch.channels_last)
+    folded = fold_batch_norm(model).to(memory_format=layout(model))
     parts = []
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         for batch in images.split(at_once(images, batch_size)):
-            batch = normalise(batch.to(device), mean, std).contiguous(
-                memory_format=torch.channels_last
-            )
-            parts.append(folded(batch).float())
+            parts.append(folded(inputs(batch.to(device), mean, std, model)).float())
     return torch.cat(parts).cpu().numpy()
 
 
@@ -61,6 +64,7 @@ def logits(
 # pictures through.
 
 
+CELLS = 4  # of a side, that `occlusion` covers one by one: what our own maps have at 32 px
 BATCH = 100  # pictures at most; the fastest on a CPU of 10 to 250
 
 
@@ -69,21 +73,24 @@ def ready(model: nn.Module, precision: str = "fp32") -> nn.Module:
     it once for each network.
 
     precision: "fp32", or "bf16" for `forward` alone: twice as fast on a CPU that computes it. The
-    last layer stays in fp32, or logits near each other would be rounded to ties.
+    last layer stays in fp32, or logits near each other would be rounded to ties. A network that is
+    not our own stays in fp32.
     """
     machine.keep_memory()
-    network = fold_batch_norm(model).to(memory_format=torch.channels_last).requires_grad_(False)
-    if precision == "bf16":
+    network = fold_batch_norm(model).to(memory_format=layout(model)).requires_grad_(False)
+    if precision == "bf16" and type(network) is ResNet:
         network.to(torch.bfloat16).fc.float().register_forward_pre_hook(
             lambda layer, given: (given[0].float(),)
         )
     return network
 
 
-def inputs(images: torch.Tensor, mean, std) -> torch.Tensor:
-    """Pictures (N, 3, h, w) in levels 0..255, uint8 or float, as the network wants them:
-    normalised, channels last."""
-    return normalise(images, mean, std).contiguous(memory_format=torch.channels_last)
+def inputs(images: torch.Tensor, mean, std, model: nn.Module | None = None) -> torch.Tensor:
+    """Pictures (N, 3, h, w) in levels 0..255, uint8 or float, as the network wants them: normalised
+    with its own mean and deviation where it was brought with them, channels last if it is ours."""
+    mean, std = getattr(model, "brought_statistics", (mean, std))
+    form = torch.channels_last if model is None else layout(model)
+    return normalise(images, mean, std).contiguous(memory_format=form)
 
 
 @torch.inference_mode()
@@ -93,34 +100,84 @@ def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
     weight = next(model.parameters())
     return torch.cat(
         [
-            model(inputs(batch.to(weight.device), mean, std).to(weight.dtype)).cpu()
+            model(inputs(batch.to(weight.device), mean, std, model).to(weight.dtype)).cpu()
             for batch in images.split(at_once(images, BATCH))
         ]
     )
 
 
 def maps(
-    model: nn.Module, layer: str, images: torch.Tensor, targets: torch.Tensor, mean, std
+    model: nn.Module, layer: str | None, images: torch.Tensor, targets: torch.Tensor, mean, std
 ) -> torch.Tensor:
     """Grad-CAM maps (N, h, w) of one class an image, `targets` (N,), in batches; raw, on the CPU
-    (see lib.gradcam)."""
+    (see lib.gradcam). Without a layer, of a transformer say, those of `occlusion`."""
+    if layer is None:
+        return occlusion(model, images, targets, mean, std)
     device, step = next(model.parameters()).device, at_once(images, BATCH)
-    with GradCAM(model, getattr(model, layer)) as cam:
+    with GradCAM(model, model.get_submodule(layer)) as cam:
         return torch.cat(
             [
-                cam.maps(inputs(batch.to(device), mean, std), chosen.to(device)).cpu()
+                cam.maps(inputs(batch.to(device), mean, std, model), chosen.to(device)).cpu()
                 for batch, chosen in zip(images.split(step), targets.split(step))
             ]
         )
 
 
+def occlusion(
+    model: nn.Module, images: torch.Tensor, targets: torch.Tensor, mean, std
+) -> torch.Tensor:
+    """By how much the logit of class `targets` (N,) falls when one cell of a picture (N, 3, h, w)
+    is covered with the mean colour (Zeiler and Fergus, https://arxiv.org/abs/1311.2901): float32
+    (N, CELLS, CELLS), in logits."""
+    step = at_once(images, BATCH)
+    return torch.cat(
+        [
+            _drops(model, batch, chosen, mean, std)
+            for batch, chosen in zip(images.split(step), targets.split(step))
+        ]
+    )
+
+
+def _drops(model, images: torch.Tensor, targets: torch.Tensor, mean, std) -> torch.Tensor:
+    def logit(pictures):
+        return forward(model, pictures, mean, std).gather(1, targets[:, None])[:, 0]
+
+    colour = (255 * torch.tensor(mean)).round().to(images.dtype).view(3, 1, 1)
+    whole, side, drops = logit(images), images.shape[-1] // CELLS, []
+    for row, column in product(range(0, CELLS * side, side), repeat=2):
+        covered = images.clone()
+        covered[:, :, row : row + side, column : column + side] = colour
+        drops.append(whole - logit(covered))
+    return torch.stack(drops, 1).view(-1, CELLS, CELLS)
+
+
 @torch.inference_mode()
 def features(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
-    """What the last layer is given, (N, channels), of pictures (N, 3, h, w) in levels 0..255."""
-    kept = []
-    handle = model.fc.register_forward_pre_hook(lambda module, given: kept.append(given[0].cpu()))
+    """What the last module that runs and has weights of its own is given, averaged over places: (N,
+    channels), of pictures (N, 3, h, w) in levels 0..255."""
+    last, kept = {}, []
+
+    def keep(module, given):
+        last.update(enumerate(given[:1]))
+
+    handles = [
+        module.register_forward_pre_hook(keep)
+        for module in model.modules()
+        if any(True for _ in module.parameters(recurse=False))
+    ]
+    handles.append(model.register_forward_hook(lambda *_: kept.append(_averaged(last[0]))))
     try:
         forward(model, images, mean, std)
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     return torch.cat(kept)
+
+
+def _averaged(values: torch.Tensor) -> torch.Tensor:
+    """(N, C) of (N, C) as it is, of a convolution's (N, C, h, w) or of a transformer's (N, tokens,
+    C)."""
+    values = values.float().cpu()
+    if values.ndim == 4:
+        return values.mean((2, 3))
+    return values.mean(1) if values.ndim == 3 else values

@@ -19,8 +19,8 @@ from lib.base.errors import StoppedError, TrainingError
 from lib.base.log import log
 from lib.data import augment, streams
 from lib.data.dataset import Splits
-from lib.model import resnet18
-from lib.training import checkpoint, cuda_graph, inference, machine
+from lib.model import layout
+from lib.training import checkpoint, cuda_graph, inference, machine, network
 
 CLEAN_TRAIN_IMAGES = 5_000
 CHECKPOINT_SECONDS = 60
@@ -80,9 +80,8 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
             raise ValueError(f"{name}: {label} needs at least two classes")
     machine.keep_memory()
     torch.manual_seed(params.seed)
-    model = resnet18(len(splits.class_names), params.width, params.image_size).to(
-        device, memory_format=torch.channels_last
-    )
+    model = network.to_train(params, len(splits.class_names))
+    model = model.to(device, memory_format=layout(model))
     optimizer = torch.optim.SGD(
         model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay
     )
@@ -125,8 +124,8 @@ def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: i
     images, labels, partner_labels, lam = cutmix.mix(images, labels, params, step)
     count = len(labels)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
-        outputs = state.model(images.contiguous(memory_format=torch.channels_last))
-    outputs = outputs.float()
+        outputs = state.model(images.contiguous(memory_format=layout(state.model)))
+    outputs = network.logits_in(outputs, len(state.splits.class_names)).float()
     loss = cutmix.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
     with torch.no_grad():
         guess = outputs.argmax(1)
@@ -175,6 +174,7 @@ def train_epoch(state: State, progress=iter) -> dict:
     if (
         state.device.type == "cuda"
         and state.engine is None
+        and params.network == network.OWN
         and isinstance(state.images, torch.Tensor)
     ):
         state.engine = cuda_graph.Engine(state)

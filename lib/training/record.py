@@ -2,7 +2,7 @@
 record, its stored predictions and its network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,7 @@ from torch import nn
 
 from lib.base import artefacts, code
 from lib.base.artefacts import row_blocks
-from lib.model import resnet18
-from lib.training import checkpoint, inference, loop, machine
+from lib.training import checkpoint, inference, loop, machine, network
 
 # Parameters that some released runs do not record, and what they were; those that they record and
 # that are no longer.
@@ -27,6 +26,7 @@ YOUNGER = {
     "mixup_alpha": 1.0,
     "cutout_size": 0,
     "schedule": "steps",
+    "network": "resnet18",
 }
 GONE = {"devices"}
 WEIGHTS = "model.safetensors"  # a released run may do without
@@ -36,11 +36,18 @@ FILES = ("predictions.npz", "history.csv", WEIGHTS)  # of a run, beside its reco
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """index, labels: int64 (N,); logits: float32 (N, classes), large ones mapped:
-    lib.evaluation.per_image walks them, some rows at a time."""
+    lib.evaluation.per_image walks them, some rows at a time. text_ids: (N,) the ids of brought
+    predictions, else None."""
 
     index: np.ndarray
     labels: np.ndarray
     logits: np.ndarray
+    text_ids: np.ndarray | None = None
+
+    @property
+    def ids(self) -> np.ndarray:
+        """What each row is known by, (N,): text of brought predictions, else its index."""
+        return self.index if self.text_ids is None else self.text_ids
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -53,11 +60,12 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: `info` is run.json, `history` has one row an epoch."""
+    """A finished run: `info` is run.json, `history` has one row an epoch, and is None for a run
+    that was not trained here (info["origin"] is not "trained")."""
 
     path: Path
     info: dict
-    history: pd.DataFrame
+    history: pd.DataFrame | None
     val: Predictions
     test: Predictions
 
@@ -93,12 +101,13 @@ def load_run(path) -> Run:
     path = Path(path)
     info = read_record(path / "run.json")
     sums, params = info.get("sha256"), info.get("params")
+    trained = info.setdefault("origin", "trained") == "trained"
     width = params.get("width") if isinstance(params, dict) else None
     if not (
         isinstance(sums, dict)
-        and set(FILES) - {WEIGHTS} <= set(sums) <= set(FILES)
-        and type(width) is int
-        and 0 < width <= 512
+        and set(FILES if trained else FILES[:1]) - {WEIGHTS} <= set(sums) <= set(FILES)
+        and isinstance(params, dict)
+        and (not trained or type(width) is int and 0 < width <= 512)
         and {"key", "data_digest"} <= set(info)
     ):
         raise artefacts.ArtefactError(
@@ -106,8 +115,11 @@ def load_run(path) -> Run:
             f"of {', '.join(FILES)} must be in it"
         )
     info["params"] = todays(params)
+    if info["origin"] == "predictions":
+        # for lib.data.dataset.load_for, wherever the folder lies now
+        info["params"]["rows"] = str(path / "predictions.npz")
     arrays = artefacts.read_arrays(path / "predictions.npz", sums["predictions.npz"])
-    history = artefacts.read_table(path / "history.csv", sums["history.csv"])
+    history = artefacts.read_table(path / "history.csv", sums["history.csv"]) if trained else None
     return Run(
         path,
         info,
@@ -148,7 +160,10 @@ def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predi
         raise artefacts.ArtefactError(
             f"{path}: {split} logits that are not finite; the run diverged"
         )
-    return Predictions(index, labels.astype(np.int64), logits)
+    ids = arrays.get(f"{split}_ids")
+    return Predictions(
+        index, labels.astype(np.int64), logits, None if ids is None else ids.astype(object)
+    )
 
 
 def load_runs(folder, arms: dict[str, list[int]]) -> dict[str, dict[int, Run]]:
@@ -161,7 +176,13 @@ def load_runs(folder, arms: dict[str, list[int]]) -> dict[str, dict[int, Run]]:
         arm: {seed: load_run(artefacts.ROOT / folder / arm / f"seed-{seed}") for seed in seeds}
         for arm, seeds in arms.items()
     }
-    everything = [run for of_arm in loaded.values() for run in of_arm.values()]
+    brought = next((run for run in _all(loaded) if run.info["origin"] == "predictions"), None)
+    if brought:
+        loaded = {
+            arm: {seed: _on_rows_of(brought, run) for seed, run in of_arm.items()}
+            for arm, of_arm in loaded.items()
+        }
+    everything = _all(loaded)
     for run in everything:
         # guard: same-data
         if run.info["data_digest"] != everything[0].info["data_digest"]:
@@ -171,19 +192,45 @@ def load_runs(folder, arms: dict[str, list[int]]) -> dict[str, dict[int, Run]]:
     return loaded
 
 
+def _all(loaded: dict[str, dict[int, Run]]) -> list[Run]:
+    return [run for of_arm in loaded.values() for run in of_arm.values()]
+
+
+def _on_rows_of(brought: Run, run: Run) -> Run:
+    """A run of the same pictures as brought predictions: on the rows of these, by their ids."""
+    if (
+        run.info["origin"] == "predictions"
+        or run.info["data_digest"] != brought.info["digest_of_all"]
+    ):
+        return run
+    sources = {"val": run.test if brought.info["set_aside"] else run.val, "test": run.test}
+    parts = {}
+    for split, part in sources.items():
+        wanted = getattr(brought, split)
+        rows = pd.Index(part.index).get_indexer(wanted.index)
+        parts[split] = Predictions(
+            part.index[rows], part.labels[rows], part.logits[rows], wanted.text_ids
+        )
+    info = run.info | {
+        "data_digest": brought.info["data_digest"],
+        "params": run.info["params"] | {"rows": brought.info["params"]["rows"]},
+    }
+    return replace(run, info=info, **parts)
+
+
 def has_weights(run: Run) -> bool:
     """Whether the run's network was kept: of a released run perhaps only its predictions were."""
     return WEIGHTS in run.info["sha256"]
 
 
 def load_model(run: Run, classes: int) -> nn.Module:
-    """The trained network of a run, in eval mode, float32, whatever its weights were stored as;
-    raises ArtefactError where they were not."""
+    """The trained network of a run, in eval mode, float32, whatever its weights were stored as, and
+    a brought one with its own mean and deviation; raises ArtefactError where they were not."""
     if not has_weights(run):
         raise artefacts.ArtefactError(
             f"{run.path}: a released run without its weights; RETRAIN=1 trains it"
         )
-    model = resnet18(classes, run.info["params"]["width"], run.info["params"]["image_size"])
+    model = network.for_params(run.info["params"], classes)
     weights = artefacts.read_weights(
         run.path / "model.safetensors", run.info["sha256"]["model.safetensors"]
     )
@@ -199,7 +246,14 @@ def load_model(run: Run, classes: int) -> nn.Module:
             f"{run.path / 'model.safetensors'}: not this network's weights "
             f"({' '.join(str(error).split())})"
         ) from None
+    if brought := run.info.get("brought"):
+        return network.finish(model, network.Brought(**brought), run.info["class_names"])
     return model.eval()
+
+
+def map_layer(run: Run) -> str | None:
+    """The dotted name of the layer of a run's maps; None where occlusion stands in their place."""
+    return run.info.get("layer", "layer4")
 
 
 # The record of a run: what it is known by, and the files it leaves.
@@ -238,7 +292,7 @@ def content(params: dict) -> dict:
 
 def key(params, data_digest: str) -> str:
     """What a run is known by: parameters, data, code. Its machine stands beside it in run.json."""
-    deciding = code.digest(artefacts.ROOT / name for name in CODE)
+    deciding = code.digest(artefacts.ROOT / name for name in CODE) + network.digest(params)
     # a precision that is asked for is part of the training; "auto" is any machine's own
     wanted = content(params.model_dump()) | {"precision": params.precision}
     return artefacts.digest({"params": wanted, "data": data_digest, "code": deciding})

@@ -239,6 +239,11 @@ def test_what_another_seed_does_stands_in_the_same_table():
                 ]
             )
     np.testing.assert_allclose(classes["another_seed"], 100 * np.mean(differences, axis=0))
+    moved = paired.classes_moved(classes)
+    assert moved["another_seed"] == pytest.approx(100 * np.mean(differences))
+    assert moved["mean_size"] == pytest.approx(classes["change"].abs().mean())
+    one = paired.classes_moved(changes.class_table({0: base[0]}, {0: cutmix[0]}, list("vwxyz")))
+    assert one["another_seed"] is None
 
 
 def test_a_case_says_in_how_many_seeds_it_is_right():

@@ -38,8 +38,8 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
         for values, expected in (
             (found.likeliest, order[:, 0]),
             (found.runner_up, order[:, 1]),
-            (found.confidence, probabilities.max(1)),
-            (found.second, probabilities[own, order[:, 1]]),
+            (found.confidence, per_image.without_noise(probabilities.max(1))),
+            (found.second, per_image.without_noise(probabilities[own, order[:, 1]])),
             (found.true, probabilities[own, part.labels]),
             (found.log_loss, cal.log_losses(part.logits, part.labels, temperature)),
             (found.brier, cal.brier_losses(probabilities, part.labels)),

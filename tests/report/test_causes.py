@@ -181,6 +181,8 @@ def test_faithfulness_says_which_way_and_when_nothing_was_found():
         causes.faithfulness({"baseline": nothing})
         == "Baseline makes no error, so its maps could not be tested."
     )
+    few = causes.faithfulness({"baseline": worse | {"images": 5}})
+    assert few == "Baseline makes 5 errors: too few to test its maps."
 
 
 def test_randomisation_gives_the_first_and_the_last_stage():
@@ -267,6 +269,8 @@ def test_attention_says_wider_narrower_or_no_difference():
         "hottest_share": None,
     }
     assert "could not be compared" in causes.attention(empty, "baseline", "cutmix")
+    few = causes.attention(spread(0.01, 0.03, 0.04) | {"images": 5}, "baseline", "cutmix")
+    assert "5 images are too few" in few and "spreads" not in few
 
 
 def test_controls_say_more_only_beyond_chance():

@@ -430,6 +430,13 @@ def test_named_cases_that_are_right_here_are_called_that(results):
     )
 
 
+def test_what_a_class_moves_between_seeds_stands_beside_what_it_moves_between_arms(results):
+    assert "between two seeds of one arm it does" not in comparison.moved(results)
+    results["compare"]["classes"] |= {"mean_size": 3.4, "another_seed": 3.01}
+    said = "A class changes by 3.4 points on average; between two seeds of one arm it does by 3.0."
+    assert said in comparison.moved(results)
+
+
 def test_errors_are_told_apart_by_what_other_seeds_make_of_them(results):
     assert "persistent" not in training.failing(results)
     kinds = ("persistent", "shifting", "of this network")

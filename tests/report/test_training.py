@@ -26,6 +26,7 @@ SETTINGS = dict(
     train_size=20,
     val_size=20,
     test_size=20,
+    network="resnet18",
     width=2,
     epochs=2,
     milestones=[1],
