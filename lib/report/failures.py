@@ -198,6 +198,25 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
     }
 
 
+def right_title(row) -> str:
+    return f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n✓ {percent(row.confidence, 0)}"
+
+
+def failures_beside(wrong: pd.DataFrame, right: list, arm: str) -> dict[str, str]:
+    """right: of each error the row of a right answer, or None."""
+    said = "; ".join(
+        f"{readable(row.true)} predicted {readable(row.predicted)} ({percent(row.confidence, 0)})"
+        for row in wrong.itertuples()
+    )
+    there = sum(row is not None for row in right)
+    return {
+        "caption": f"{plural(len(wrong), 'error')} of {name(arm)} with its confidence before "
+        "scaling; below each the right answer of the same class that it is surest of.",
+        "alt": f"Pictures of {plural(len(wrong), 'error')}: {said}; below them {there} right "
+        "answers of the same classes.",
+    }
+
+
 def hypotheses(selection: pd.DataFrame, arm: str) -> str:
     named = (selection["why"] == "named").any()
     return (

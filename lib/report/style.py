@@ -17,8 +17,6 @@ from lib.base.text import level, listed, name, percent, plural, readable, shorte
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHOWN_CLASSES = 200  # of more, the ends
 GREY = "#6e6e6e"
-# what pulls to the wrong and to the true class, in maps, bars and words alike; no arm's colours
-PULL = ("#762a83", "#1b7837")
 WIDTH = 6.9  # inches, a page's measure
 
 

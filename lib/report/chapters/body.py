@@ -123,7 +123,8 @@ def where(results: dict) -> str:
         _close(numbers, failures),
         _confused(failures),
         "A confident error is one whose largest probability is high; the surest ones are in "
-        f"{see('fig-failures')}." * bool(failures["selected"]),
+        f"{see('fig-failures-beside')}, above right answers of the same classes."
+        * (failures["selected"] > failures["named_right"]),
     )
 
 

@@ -233,9 +233,8 @@ def bullets(results: dict) -> list[tuple[str, str]]:
             _rely(results),
             _trust(results),
         ]
-    first = [_accuracy(results), _owner(results), _sure(results)]
-    alone = [_accuracy_alone(results), _hardest(results), _sure_alone(results)]
-    return [*(first if two else alone), _rely(results), _trust(results)]
+    told = (_accuracy, _owner, _sure) if two else (_accuracy_alone, _hardest, _sure_alone)
+    return [sentence(results) for sentence in (*told, _rely, _trust)]
 
 
 def _means(results: dict, measure: str) -> list[float]:

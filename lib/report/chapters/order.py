@@ -137,13 +137,14 @@ def _two(*names: str) -> Callable[[dict], tuple[str, ...]]:
 def _where(results: dict) -> list[str]:
     names = ["tables/causes"] if results["failures"]["causes"] is not None else []
     names = names or ["figures/severity"] * bool(results["failures"]["severity"])
-    return ["figures/failures"] * bool(results["failures"]["selected"]) + names
+    wrong = results["failures"]["selected"] > results["failures"]["named_right"]
+    return ["figures/failures-beside"] * wrong + names
 
 
 def _why(results: dict) -> list[str]:
     found = results["gradcam"]
     cards_shown = ["figures/cards-1"] * bool(found["pages"])
-    return cards_shown + ["figures/probes"] * bool(_probed(results)) + ["tables/verdicts"]
+    return cards_shown + ["figures/probes-few"] * bool(_probed(results)) + ["tables/verdicts"]
 
 
 def _remedy(results: dict) -> list[str]:

@@ -14,7 +14,8 @@ from matplotlib.ticker import PercentFormatter
 from lib.base.text import percent, readable, shorten, signed
 from lib.report.chapters import findings
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
-from lib.report.style import PULL, colours
+from lib.report.pictures import PULL, tinted
+from lib.report.style import colours
 
 WIDTH = 3.35  # inches
 INK, QUIET, LINE, GRID = "#16181d", "#5b6068", "#b9bcc0", "#e6e6e3"
@@ -77,18 +78,6 @@ def _picture(figure, left: float, bottom: float, image: np.ndarray, inches: floa
     times = max(round(inches * DOTS / len(image)), 1)
     axis.imshow(image.repeat(times, 0).repeat(times, 1), interpolation="antialiased", aspect="auto")
     axis.set_axis_off()
-
-
-def tinted(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
-    """A map over the grey picture: to the wrong class where positive, to the true one where
-    negative."""
-    grey = 0.35 + 0.65 * image.mean(0) / 255
-    high, wide = grey.shape
-    rows, columns = (np.arange(n) * m // n for n, m in zip((high, wide), raw.shape))
-    cells = raw[np.ix_(rows, columns)][..., None]
-    strength = np.clip(np.abs(cells) / limit, 0, 1) * 0.85
-    colour = np.where(cells > 0, to_rgb(PULL[0]), to_rgb(PULL[1]))
-    return (1 - strength) * grey[..., None] + strength * colour
 
 
 # Two arms.
