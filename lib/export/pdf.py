@@ -134,8 +134,8 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
             parts.append(typst_markdown(cell.source, pictures))
         parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
     source = "\n\n".join(parts) + "\n"
-    # floats of the body are set before the appendix
-    source = re.sub(r"^(?== Appendix$)", "#place.flush()\n\n", source, count=1, flags=re.M)
+    # what floats stands before the body's last section
+    source = re.sub(r"^(?== Limits: )", "#place.flush()\n\n", source, count=1, flags=re.M)
     # what stands before the first section is page one
     return re.sub(r"^(?==+ )", "#contents\n\n", source, count=1, flags=re.M)
 

@@ -63,12 +63,12 @@ def reliability_figure(
 
     tables: arm to lib.evaluation.summary.reliability; scaled: the same after scaling.
     Returns the axes (2 rows of panels, panels a row)."""
-    columns = min(columns, len(tables))
+    columns = max(min(columns, len(tables)), 2)
     rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
         2 * rows,
         columns,
-        figsize=(WIDTH, (3.1 if columns > 2 else 3.9) * rows),
+        figsize=(0.1 + 2.2667 * columns, 3.1 * rows),
         layout="constrained",
         sharex=True,
         squeeze=False,

@@ -76,7 +76,7 @@ def failure_gallery(images: np.ndarray, titles: list[str], columns: int = 6):
 
 
 def beside_gallery(wrong: np.ndarray, titles: list[str], right: list, right_titles: list[str]):
-    """Errors (N, 3, h, w) in a row, below each a right answer (3, h, w) or None, all with titles."""
+    """Errors (N, 3, h, w) in a row, below each a right answer (3, h, w) or None, with titles."""
     figure, axes = grid(2, max(len(wrong), 2), cell=1.0, above=0.4375)
     for column, image, title, other, other_title in zip(axes.T, wrong, titles, right, right_titles):
         picture(column[0], image, title)

@@ -32,7 +32,7 @@ def accuracy_figure(measured: pd.DataFrame, axes=None):
     lib.evaluation.robustness's table."""
     if axes is None:
         axes = plt.subplots(
-            2, 3, figsize=(WIDTH, 3.9), layout="constrained", sharex=True, sharey=True
+            2, 3, figsize=(WIDTH, 3.2), layout="constrained", sharex=True, sharey=True
         )[1]
     for axis, kind in zip(axes.flat, CONSTANTS):
         panel = measured[measured["corruption"].isin(("none", kind))]

@@ -78,13 +78,23 @@ def cost(results: dict) -> str:
     found = results["study"].get("cost")
     if not found:
         return ""
-    time = found["seconds"] / 60
-    spent = f"{time:,.0f} minutes" if time < 120 else f"{time / 60:,.1f} hours"
+    time = found["seconds"]
+    spent = (
+        f"{time:,.0f} seconds"
+        if time < 120
+        else f"{time / 60:,.0f} minutes"
+        if time < 7200
+        else f"{time / 3600:,.1f} hours"
+    )
     return (
         f"Cost of all runs: {spent} of training on {escape(listed(found['devices']))}, "
-        f"{found['images'] / 1e6:,.2g} million images seen, "
-        f"{results['study']['parameters'] / 1e6:.2g} million parameters a network."
+        f"{_large(found['images'])} images seen, {_large(results['study']['parameters'])} "
+        "parameters a network."
     )
+
+
+def _large(number: int) -> str:
+    return f"{number / 1e6:,.1f} million" if number >= 1e6 else f"{number:,}"
 
 
 # An earlier study's claims.
@@ -313,8 +323,7 @@ def use(results: dict) -> str:
         f"among them ({see('fig-coverage')}).",
         _promised(kept, target)
         if kept
-        else f"Validation allows no threshold that keeps the risk "
-        f"under {target} ({see('tab-promises')}).",
+        else f"Validation allows no threshold that keeps the risk under {target}.",
         *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
         confidence.smoothing(results["study"]).split(" (")[0] + ", so its surest errors look fewer."
         if any(results["study"]["label_smoothing"][arm] for arm in compared(compare))

@@ -156,9 +156,13 @@ def _remedy(results: dict) -> list[str]:
     return [*ablation, "figures/before-after", *kept, "figures/classes"]
 
 
+def _use(results: dict) -> list[str]:
+    promised = ["tables/promises"] * bool(findings.kept(results))
+    return ["figures/coverage", *promised, "figures/reliability"]
+
+
 def _robust(results: dict) -> list[str]:
     names = ["figures/robustness"] * bool(results["compare"]["robustness"])
-    names += ["figures/suspected"] * bool(_suspected(results))
     return names + ["tables/rescored"] * bool(results["failures"]["known"]["sets"])
 
 
@@ -168,7 +172,7 @@ BODY = [
     Chapter("", body.where, _where),
     Chapter("", body.why, _why),
     Chapter("", body.remedy, _remedy),
-    Chapter("", body.use, shown("figures/coverage", "tables/promises", "figures/reliability")),
+    Chapter("", body.use, _use),
     Chapter("", body.robust, _robust),
     Chapter("", body.limits, given(lambda of: of["conditions"], "tables/conditions")),
 ]

@@ -53,7 +53,8 @@ def gallery(here, selection: pd.DataFrame) -> None:
 
 def surest_right(table: pd.DataFrame, classes) -> list:
     """Of each of these classes the right answer of the discovery half with the highest confidence,
-    a row of lib.evaluation.failures.test_table; None where there is none. A class that comes twice gets the next one."""
+    a row of lib.evaluation.failures.test_table; None where there is none. A class that comes twice
+    gets the next one."""
     right = table[table["correct"] & (table["half"] == "discovery")]
     right = right.sort_values(["confidence", "id"], ascending=[False, True])
     found, taken = [], {}
