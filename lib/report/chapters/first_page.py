@@ -230,11 +230,11 @@ def bullets(results: dict) -> list[tuple[str, str]]:
             ("The arms are one:", "every prediction is the same, so nothing below differs."),
             _hardest(results),
             _sure_alone(results),
-            _rely(results),
+            rely(results),
             _trust(results),
         ]
     told = (_accuracy, _owner, _sure) if two else (_accuracy_alone, _hardest, _sure_alone)
-    return [sentence(results) for sentence in (*told, _rely, _trust)]
+    return [sentence(results) for sentence in (*told, rely, _trust)]
 
 
 def _means(results: dict, measure: str) -> list[float]:
@@ -306,7 +306,7 @@ def _sure_alone(results: dict) -> tuple[str, str]:
     return "Confident errors:", f"{share} of the errors are made at 90% confidence or more."
 
 
-def _rely(results: dict) -> tuple[str, str]:
+def rely(results: dict) -> tuple[str, str]:
     kept, two = findings.kept(results), bool(results["compare"]["after"])
     target = percent(results["compare"]["target_risk"], 0)
     if not kept:
