@@ -126,7 +126,7 @@ def write_run(
         pd.DataFrame(
             {
                 "epoch": [1, 2, 3],
-                "learning_rate": [0.1, 0.1, 0.1],
+                "learning_rate": [0.1, 0.1, 0.01],
                 **{
                     f"{part}_{what}": [1.0, 0.7, 0.4 + 0.1 * seed]
                     for what in ("loss", "accuracy")

@@ -57,7 +57,8 @@ def simplify(output, cell_number: int):
         details["alt"] = CONTROL.sub("", details["alt"])
     if kind.startswith("text/"):
         content = plain_text(content)
-    if kind == "text/latex" or kind == "text/html" and "<table" not in content:
+    plain = "<table" not in content and "page" not in details
+    if kind == "text/latex" or kind == "text/html" and plain:
         kind, content = "text/markdown", re.sub(r"\n\s*\n", "\n", content)
     output.output_type, output.data, output.metadata = "display_data", {kind: content}, details
     return output

@@ -26,6 +26,7 @@ SUFFIXES = {
     "image/webp": "webp",
 }
 STANDARD = "ua-1"
+TALL = 1.8 * 96  # CSS pixels of a picture that may not stay where its text is
 
 
 class Pictures:
@@ -65,14 +66,32 @@ def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
     if not details.get("caption"):
         return f"#block(breakable: {str(breakable).lower()}, {body})"
     caption = f"#caption-name[{details['name']}.] {details['caption']}"
-    # pictures float to the head or foot of a page, so that a tall one leaves no hole in the text
+    # a tall picture floats to the head or foot of a page, so that it leaves no hole in the text
     # before it
-    placement = "auto" if kind == "image" else "none"
+    tall = kind == "image" and float(details.get("height") or TALL) >= TALL
+    placement = "auto" if tall else "none"
     code = (
         f"#figure(kind: {kind}, placement: {placement}, caption: [{caption}], {body}) "
         f"<{details['label']}>"
     )
     return f"#[#show figure: set block(breakable: true)\n{code}]" if breakable else code
+
+
+def typst_page(page: dict, pictures: Pictures) -> str:
+    """Page one (lib.report.chapters.first_page) as Typst code."""
+
+    def texts(rows) -> str:
+        return "".join(f"({', '.join(map(literal, row))}), " for row in rows)
+
+    def panel(one) -> str:
+        return (
+            f"({literal(pictures.save_output(one['content'], one['kind']))}, {literal(one['alt'])})"
+        )
+
+    columns = "".join(f"({''.join(f'{panel(one)}, ' for one in of)}), " for of in page["columns"])
+    parts = [f"{name}: {literal(page[name])}" for name in ("finding", "standfirst")]
+    parts += [f"{name}: ({texts(page[name])})" for name in ("verdicts", "bullets", "footer")]
+    return f"#first-page({', '.join([*parts, f'columns: ({columns})'])})"
 
 
 def typst_output(output, pictures: Pictures, log) -> str:
@@ -82,6 +101,8 @@ def typst_output(output, pictures: Pictures, log) -> str:
     (kind, content), details = next(iter(output.data.items())), output.metadata
     if kind == "text/markdown":
         return typst_markdown(content, pictures)
+    if "page" in details:
+        return typst_page(details["page"], pictures)
     if kind == "text/html":
         table, lines = typst_table(content, pictures.save_uri)
         return typst_figure(table, "table", details, lines > LINES_KEPT_TOGETHER)
@@ -113,8 +134,9 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
             parts.append(typst_markdown(cell.source, pictures))
         parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
     source = "\n\n".join(parts) + "\n"
-    # What stands before the first section is the summary: it goes above the contents, as on a
-    # paper's first page
+    # what floats stands before the body's last section
+    source = re.sub(r"^(?== Limits: )", "#place.flush()\n\n", source, count=1, flags=re.M)
+    # what stands before the first section is page one
     return re.sub(r"^(?==+ )", "#contents\n\n", source, count=1, flags=re.M)
 
 

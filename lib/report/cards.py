@@ -7,16 +7,15 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import listed, name, percent, plural, power_of_ten, readable, see, shorten, start
 from lib.diagnosis.evidence import STATISTICS, Evidence
 from lib.diagnosis.probes import FILLS, LABELS
-from lib.diagnosis.verdict import number, refuted, sentence
+from lib.diagnosis.verdict import number, refuted
 from lib.evaluation import scope
 from lib.report import causes
 from lib.report.failures import bounded
-from lib.report.pictures import overlay, picture
+from lib.report.pictures import PULL, picture, tinted
 from lib.report.style import WIDTH
 
 AIM_RECALL, AIM_CALLED = 0.90, 0.05
@@ -307,7 +306,17 @@ def worst(confused: dict) -> str:
 # and the verdict.
 
 
-WRONG, TRUE = "#333333", "#b3b3b3"  # no arm's colours
+WRONG, TRUE = PULL
+QUIET = "#5b6068"
+# tags: a dark colour of each verdict, and none of an arm
+TAGS = {
+    "background": "#7a4b16",
+    "second_object": "#0f6b70",
+    "look_alike": "#6b5700",
+    "label_error": "#9c1c4b",
+    "unexplained": "#5c6068",
+}
+FITS = {True: ("✓ fits", "#0a6453"), False: ("✕ differs", "#97202f"), None: ("", QUIET)}
 BARS = {
     "as it is": None,
     "hottest cells covered": "hot",
@@ -320,9 +329,10 @@ BARS = {
 }
 # that the bars are made of
 PROBES = [name for name in LABELS if {name, name.split(":")[0]} & set(BARS.values())]
-SHOWN = 3  # cards a figure, so that two fit a page
-HEIGHT, CELL = 1.5, 0.8333  # inches; 160 pixels a picture, five for each of its own
-LINE = 36  # characters, so that the longest sentence fits beside the bars
+SHOWN = 3  # cards a figure, so that one stands in the body and two fit a page
+HEIGHT, FOOT, CELL = 1.8, 0.3, 1.0  # inches; 192 pixels a picture, six for each of its own
+LINE = 96  # characters of evidence on a line, of which there are two
+LEGEND = "maps: what each cell adds · bars: probability while the picture changes"
 
 
 def probe_bars(found: Evidence, row: int) -> pd.DataFrame:
@@ -356,62 +366,140 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
     ]
 
 
-def draw_cards(cases: pd.DataFrame, images: np.ndarray, found: Evidence, verdicts: pd.DataFrame):
-    """A figure of cards. cases: id, true, predicted and `row`, the case's place in `found` and
-    `verdicts`; images (N, 3, h, w)."""
+def evidence(verdict: pd.Series) -> str:
+    """What speaks most for a verdict, in one short sentence, from one row of the rule's."""
+    told = STATISTICS.get(verdict["led"], readable(verdict["led"]))
+    return f"{told[:1].upper()}{told[1:]}: {number(verdict['value'])}."
+
+
+def truths(cases: pd.DataFrame, verdicts: pd.DataFrame, opinion, names: list[str]) -> list | None:
+    """What stands beside each verdict: the planted cause, or what most reviewers say of the label;
+    None where nobody knows. opinion: lib.evaluation.labels.Opinion or None."""
+    if opinion is None:
+        return None
+    return [
+        _planted(case.cause, verdicts.iloc[case.row]["verdict"])
+        if opinion.source == "planted"
+        else _reviewed(case.position, verdicts.iloc[case.row]["verdict"], opinion, names)
+        for case in cases.itertuples()
+    ]
+
+
+def _planted(cause: str, verdict: str) -> tuple:
+    said = {"none": "nothing"}.get(cause, readable(cause))
+    return "planted", said, verdict == {"none": "unexplained"}.get(cause, cause)
+
+
+def _reviewed(position: int, verdict: str, opinion, names: list[str]) -> tuple:
+    """Reviewers were asked of the label alone: only there can a verdict fit or differ."""
+    if not opinion.reviewed[position]:
+        return "reviewers", "not asked", None
+    rejected, blamed = bool(opinion.rejected[position]), verdict == "label_error"
+    other = opinion.corrected[position]
+    word = "label right" if not rejected else names[other] if other >= 0 else "another label"
+    return "reviewers", word, blamed == rejected if rejected or blamed else None
+
+
+def draw_cards(
+    cases: pd.DataFrame,
+    images: np.ndarray,
+    found: Evidence,
+    verdicts: pd.DataFrame,
+    truths: list[tuple] | None = None,
+):
+    """A figure of cards with the legend under them. cases: id, true, predicted and `row`, the
+    case's place in `found` and `verdicts`; images (N, 3, h, w); truths: of each case what stands
+    beside the verdict, (whose word, the word, whether it fits or None)."""
     limit = float(found.maps[cases["row"].tolist()].abs().max()) or 1.0
-    figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases)))
+    figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases) + FOOT))
     for place, (case, image) in enumerate(zip(cases.itertuples(), images)):
-        bottom = 1 - (place + 1) / len(cases)
-        maps = found.maps[case.row].numpy()
-        titles = [
-            f"{case.id} {shorten(case.true)}",
-            f"for {shorten(case.predicted)}",
-            f"for {shorten(case.true)}",
-        ]
-        for column, (title, shown) in enumerate(
-            zip(titles, (image, *(overlay(image, one, limit) for one in maps)))
-        ):
-            axis = figure.add_axes(
-                (
-                    column * (CELL + 0.08) / WIDTH,
-                    bottom + 0.38 / HEIGHT / len(cases),
-                    CELL / WIDTH,
-                    CELL / HEIGHT / len(cases),
-                )
-            )
-            axis.set_axis_off()
-            picture(axis, shown, title)
-        table = probe_bars(found, case.row)
-        axis = figure.add_axes(
-            (
-                3.95 / WIDTH,
-                bottom + 0.27 / HEIGHT / len(cases),
-                1.05 / WIDTH,
-                1.13 / HEIGHT / len(cases),
-            )
-        )
-        rows = np.arange(len(table))
-        axis.barh(rows - 0.19, table["wrong"], 0.36, color=WRONG, label="wrong class")
-        axis.barh(rows + 0.19, table["true"], 0.36, color=TRUE, label="true class")
-        axis.set_yticks(rows, table["picture"], fontsize=6)
-        axis.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.6))
-        axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
-        axis.tick_params(axis="x", labelsize=6)
-        axis.grid(axis="y", visible=False)
-        if place == 0:
-            axis.legend(
-                loc="lower left", bbox_to_anchor=(1.1, -0.15), ncols=2, fontsize=5.5, handlelength=1
-            )
-        figure.text(
-            5.13 / WIDTH,
-            bottom + 1.4 / HEIGHT / len(cases),
-            textwrap.fill(sentence(verdicts.iloc[case.row]), LINE),
-            va="top",
-            fontsize=6.3,
-            linespacing=1.3,
-        )
+        bottom = FOOT + HEIGHT * (len(cases) - 1 - place)
+        of_case = verdicts.iloc[case.row]
+        _head(figure, bottom + HEIGHT, case, of_case, truths[place] if truths else None)
+        _strip(figure, bottom, case, image, found.maps[case.row].numpy(), limit)
+        _bars(figure, bottom, probe_bars(found, case.row))
+    for left, colour, text in (
+        (0, WRONG, "wrong class"),
+        (0.98, TRUE, "true class"),
+        (1.86, None, LEGEND),
+    ):
+        _write(figure, left, 0.08, "■" if colour else "", color=colour or QUIET)
+        _write(figure, left + 0.14 * bool(colour), 0.08, text, color=QUIET)
     return figure
+
+
+def _write(figure, left: float, bottom: float, text: str, **style):
+    """Text at inches from the lower left corner."""
+    wide, high = figure.get_size_inches()
+    return figure.text(left / wide, bottom / high, text, **{"fontsize": 8} | style)
+
+
+def _axis(figure, left: float, bottom: float, width: float, height: float):
+    wide, high = figure.get_size_inches()
+    return figure.add_axes((left / wide, bottom / high, width / wide, height / high))
+
+
+def _head(figure, top: float, case, verdict: pd.Series, truth: tuple | None) -> None:
+    """What was taken for what, the verdict as a tag, the truth beside it, and the evidence."""
+    title = f"{shorten(case.true)} taken for {shorten(case.predicted)}"
+    _write(figure, 0, top - 0.2, title, fontsize=9, fontweight="bold")
+    colour, sure = TAGS[verdict["verdict"]], verdict["probability"] >= 0.5
+    box = {"boxstyle": "round,pad=0.25", "edgecolor": colour, "facecolor": colour}
+    box |= {} if sure else {"facecolor": "white", "linestyle": "--"}
+    ink = "white" if sure else colour
+    tag = readable(verdict["verdict"])
+    _write(figure, 3.38, top - 0.2, tag, color=ink, fontweight="bold", bbox=box)
+    if truth:
+        whose, word, fits = truth
+        mark, shade = FITS[fits]
+        text = f"{whose}: {shorten(word, 13)} {mark}".rstrip()
+        edge = {"boxstyle": "round,pad=0.25", "edgecolor": shade, "facecolor": "white"}
+        _write(figure, 4.5, top - 0.2, text, color=shade, bbox=edge)
+    text = textwrap.fill(evidence(verdict), LINE)
+    _write(figure, 0, top - 0.3, text, va="top", linespacing=1.2)
+
+
+def _strip(figure, bottom: float, case, image: np.ndarray, maps: np.ndarray, limit: float) -> None:
+    """The picture and the maps of the wrong and of the true class; what speaks for the true one is
+    green in both."""
+    shown = (
+        (f"image {case.id}", QUIET, image),
+        (f"for {shorten(case.predicted, 12)}", WRONG, tinted(image, maps[0], limit)),
+        (f"for {shorten(case.true, 12)}", TRUE, tinted(image, -maps[1], limit)),
+    )
+    for column, (title, colour, drawn) in enumerate(shown):
+        axis = _axis(figure, column * (CELL + 0.09375), bottom + 0.08, CELL, CELL)
+        axis.set_axis_off()
+        picture(axis, drawn, title, colour)
+
+
+def _bars(figure, bottom: float, table: pd.DataFrame) -> None:
+    """Who gets the probability while the picture is changed: the wrong class from the left, the
+    true one from the right, grey for all others."""
+    axis = _axis(figure, 4.75, bottom + 0.06, 1.25, 1.08)
+    rows = np.arange(len(table))
+    axis.barh(rows, 1, 0.7, color="#e6e6e3")
+    axis.barh(rows, table["wrong"], 0.7, color=WRONG, label="wrong class")
+    axis.barh(rows, table["true"], 0.7, left=1 - table["true"], color=TRUE, label="true class")
+    axis.set_yticks(rows, table["picture"])
+    axis.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.5), xticks=[])
+    axis.tick_params(length=0)
+    axis.spines[["left", "bottom"]].set_visible(False)
+    axis.grid(visible=False)
+    for column, which, colour in ((32, "wrong", WRONG), (62, "true", TRUE)):
+        texts = [(row, percent(share, 0)) for row, share in zip(rows, table[which])]
+        for row, text in [(-0.95, which), *texts]:
+            axis.annotate(
+                text,
+                (1, row),
+                (column, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8,
+                color=colour,
+                annotation_clip=False,
+            )
 
 
 def card_table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -448,9 +536,9 @@ def alt(cases: pd.DataFrame, verdicts: pd.DataFrame) -> str:
 
 def caption(arm: str) -> str:
     return (
-        f"Diagnosis cards of errors of {name(arm)}: the picture; the maps of the wrong and of "
-        "the true class, on one scale; the probabilities of both classes, after temperature "
-        "scaling, under the probes; the verdict, what led to it and what would have refuted it."
+        f"Diagnosis cards of errors of {name(arm)}: the verdict (dashed below 50% under the rule) "
+        "and beside it what is known of the truth; what led to it; the picture, the maps of the "
+        "wrong and of the true class, and the probabilities of both, after temperature scaling."
     )
 
 

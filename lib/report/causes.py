@@ -104,6 +104,28 @@ def randomisation_figure(table: pd.DataFrame, chance: float, ax=None):
     return ax
 
 
+# of each kind of change one, for the body
+FEW = (
+    "hottest cells covered, mean colour",
+    "random cells covered, mean colour",
+    "coldest cells covered, mean colour",
+    "only hottest cells shown, mean colour",
+    "patches shuffled, 4×4",
+    "no colour",
+    "no detail",
+    "shifted or mirrored",
+)
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """The probes by how often they change the first arm's answer, most often first."""
+    first = table[table["arm"] == table["arm"].iloc[0]]
+    order = first.sort_values("flip", ascending=False)["probe"].tolist()
+    return table.assign(place=table["probe"].map(order.index)).sort_values(
+        ["arm", "place"], kind="stable", ignore_index=True
+    )
+
+
 def probe_effects_figure(table: pd.DataFrame, axes=None):
     """How often each probe changes a wrong answer, and changes it to the true class: a row a probe,
     a colour an arm, intervals.

@@ -175,9 +175,9 @@ def reliability_caption(numbers: dict, given: Seeds) -> dict[str, str]:
     )
     lines = "" if most(given) == 1 else f" One line a seed ({several(given)}); bars are means."
     return {
-        "caption": "Reliability before scaling: accuracy against confidence in 15 bins of equal "
-        "width, and the images in each. On the diagonal, confidence means what it "
-        f"says.{lines}",
+        "caption": "Reliability: accuracy against confidence in 15 bins of equal width, dashed "
+        "after temperature scaling, and the images in each bin before it. On the "
+        f"diagonal, confidence means what it says.{lines}",
         "alt": f"Reliability diagrams. Expected calibration error: {said}.",
     }
 
@@ -498,7 +498,7 @@ def side_by_side(results: dict) -> str:
             f"{see('tab-cases')} the images looked at."
         )
     return (
-        f"## Is the fix real?\n\n{accuracy(compare)} {tested(compare)} "
+        f"## The arms held against each other\n\n{accuracy(compare)} {tested(compare)} "
         f"{see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
         f"with its interval, {see('tab-cases')} and {see('fig-before-after')} the same images in "
         "both."

@@ -3,6 +3,7 @@ STUDY` prints each with the measured number.
 """
 
 import argparse
+from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
@@ -10,7 +11,11 @@ from pydantic import Field, model_validator
 
 from lib.base import artefacts, config, study_file
 from lib.base.config import Entry
+from lib.base.text import signed
 from lib.report.claims import PATH, Missing, number
+
+# what the last two checks measured, and the table for a job summary, in the study's folder
+CHECKED, LAST, SUMMARY = "conditions.json", "conditions-last.json", "conditions.md"
 
 
 class Condition(Entry):
@@ -92,6 +97,41 @@ def conditions_view(checked: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+# The change against the last report, and the same for a job summary.
+
+
+def with_last(checked: pd.DataFrame, last: pd.DataFrame | None) -> pd.DataFrame:
+    """`conditions_view` with what the last report measured and the change from it; without a last
+    report, or where it did not measure a condition, these are "–"."""
+    before = {} if last is None else dict(zip(last["condition"], last["measured"]))
+    rows = [(before.get(row.condition), row.measured) for row in checked.itertuples(index=False)]
+    view = conditions_view(checked)
+    view["last"] = ["–" if one is None else f"{one:.4g}" for one, _ in rows]
+    view["change"] = [
+        "–" if one is None or now is None else signed(now - one, 4) for one, now in rows
+    ]
+    return view[["result", "condition", "measured", "required", "last", "change"]]
+
+
+def as_markdown(view: pd.DataFrame, title: str) -> str:
+    """A table of text as Markdown."""
+    rows = [list(view), ["---"] * len(view.columns), *view.to_numpy().tolist()]
+    cells = [[str(cell).replace("|", r"\|") for cell in row] for row in rows]
+    return f"### {title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
+
+
+def _last(folder: Path, conditions: list[Condition], results: dict) -> pd.DataFrame | None:
+    """What the last check of another state of the study measured; the current one is kept for the
+    next."""
+    now, before = folder / CHECKED, folder / LAST
+    current = check_conditions(conditions, results).to_dict("records")
+    kept = artefacts.read_json(now) if now.is_file() else None
+    if kept and kept["results"] != current:
+        artefacts.write_json(before, kept)
+    artefacts.write_json(now, {"results": current})
+    return pd.DataFrame(artefacts.read_json(before)["results"]) if before.is_file() else None
+
+
 def main(arguments: list[str]) -> int:
     """Exit status: 0 when all conditions hold, 1 when one fails or was not measured."""
     parser = argparse.ArgumentParser(prog="python -m lib conditions", description=__doc__)
@@ -102,8 +142,13 @@ def main(arguments: list[str]) -> int:
     results = artefacts.ROOT / options.outputs / study.name / "results.json"
     stated = read_conditions(study.content.conditions, str(study.path))
     checked = check_conditions(stated, artefacts.read_json(results))
-    for row in conditions_view(checked).itertuples():
-        print(f"{row.result}  {row.condition}: {row.measured} ({row.required})")
+    view = with_last(checked, _last(results.parent, stated, artefacts.read_json(results)))
+    for row in view.itertuples():
+        change = "" if row.change == "–" else f", {row.change} against {row.last}"
+        print(f"{row.result}  {row.condition}: {row.measured} ({row.required}){change}")
+    if len(checked):
+        summary = as_markdown(view, f"Conditions of {study.name}")
+        artefacts.write_bytes(results.parent / SUMMARY, summary.encode())
     without = checked["measured"].isna().sum()
     print(
         f"{int(checked['passed'].sum())} of {len(checked)} conditions hold"

@@ -55,18 +55,20 @@ def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
     return ax
 
 
-def reliability_figure(tables: dict[str, pd.DataFrame], columns: int = 3):
-    """Accuracy against confidence in bins, one panel an arm, a line a seed; the bars below count
-    the images of each bin.
+def reliability_figure(
+    tables: dict[str, pd.DataFrame], columns: int = 3, scaled: dict[str, pd.DataFrame] | None = None
+):
+    """Accuracy against confidence in bins, one square panel an arm, a line a seed; dashed: after
+    temperature scaling; the bars below count the images of each bin before it.
 
-    tables: arm to lib.evaluation.summary.reliability. Returns the axes (2 rows of panels, panels a
-    row)."""
-    columns = min(columns, len(tables))
+    tables: arm to lib.evaluation.summary.reliability; scaled: the same after scaling.
+    Returns the axes (2 rows of panels, panels a row)."""
+    columns = max(min(columns, len(tables)), 2)
     rows = -(-len(tables) // columns)
     figure, axes = plt.subplots(
         2 * rows,
         columns,
-        figsize=(WIDTH, 2.9 * rows),
+        figsize=(0.1 + 2.2667 * columns, 3.1 * rows),
         layout="constrained",
         sharex=True,
         squeeze=False,
@@ -79,14 +81,19 @@ def reliability_figure(tables: dict[str, pd.DataFrame], columns: int = 3):
             lower.set_axis_off()
             continue
         arm, colour = list(colours(tables).items())[place]
-        _reliability(upper, lower, tables[arm], colour, arm)
+        after = (scaled or {}).get(arm)
+        _reliability(upper, lower, tables[arm], after, colour, arm)
     for axis in axes[:, 0]:
         axis.set_ylabel("images" if axis in axes[1::2, 0] else "accuracy")
     return axes
 
 
-def _reliability(upper, lower, table: pd.DataFrame, colour: str, arm: str) -> None:
+def _reliability(upper, lower, table: pd.DataFrame, scaled, colour: str, arm: str) -> None:
     upper.plot([0, 1], [0, 1], color="#777777", linewidth=0.7)
+    upper.set_box_aspect(1)
+    if scaled is not None:
+        for _, of_seed in scaled.groupby("seed"):
+            upper.plot(of_seed["confidence"], of_seed["accuracy"], "--", color="#444444")
     for _, of_seed in table.groupby("seed"):
         upper.plot(
             of_seed["confidence"],

@@ -2,6 +2,7 @@
 report shows again."""
 
 import base64
+import html
 import io
 from pathlib import Path
 
@@ -98,6 +99,32 @@ def keep_table(
     }
     metadata = {"text/html": {"caption": caption, "label": f"tab-{name}"}}
     artefacts.write_json(place / f"{name}.json", {"data": bundle, "metadata": metadata})
+
+
+def panel(figure, alt: str, vector: bool = True) -> dict:
+    """A figure as `show_page` takes it: kind, content and alt; without a caption."""
+    kind = "svg" if vector else "png"
+    options = {"metadata": {"Date": None, "Creator": None}} if vector else {}
+    options = options or {"dpi": PIXELS_PER_INCH, "metadata": {"Software": None}}
+    content = rendered(figure, kind, **options)
+    plt.close(figure)
+    text = content.decode() if vector else base64.b64encode(content).decode()
+    return {"kind": "image/svg+xml" if vector else "image/png", "content": text, "alt": alt}
+
+
+def show_page(page: dict) -> None:
+    """Display page one (lib.report.chapters.first_page.page): plain HTML in a notebook, while the
+    exporters set what stands in its metadata."""
+    lines = [f"<p><b>{html.escape(page['finding'])}</b></p>"]
+    lines += [
+        f"<p>{html.escape(' – '.join(filter(None, one[1:])))}</p>" for one in page["verdicts"]
+    ]
+    lines += [f"<p>{html.escape(' '.join(one))}</p>" for one in page["bullets"] + page["footer"]]
+    display(
+        {"text/html": "\n".join(lines), "text/plain": page["finding"]},
+        raw=True,
+        metadata={"text/html": {"page": page}},
+    )
 
 
 def replay(folder, kind: str, name: str) -> None:

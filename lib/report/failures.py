@@ -5,7 +5,7 @@ axes out; nothing is computed or saved here), captions and alt texts, and the re
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
@@ -35,7 +35,7 @@ from lib.evaluation.severity import chances
 from lib.evaluation.summary import missing
 from lib.report.style import WIDTH, colours
 
-WRITTEN = 40  # names that fit beside one matrix
+WRITTEN = 22  # names that fit beside one matrix in readable type
 
 
 def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
@@ -72,7 +72,7 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
                 textcoords="offset points",
                 ha="center",
                 va="bottom",
-                fontsize=6,
+                fontsize=8,
                 rotation=0 if len(tables) < 3 else 90,
             )
     for number, chance in enumerate(chances(tables)):
@@ -99,8 +99,8 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
 def confusion_figure(
     matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]], axes=None
 ):
-    """Confusion matrices of the arms side by side, errors only, on one root scale; the diagonal is
-    grey.
+    """Confusion matrices of the arms side by side, errors only, on one scale from white at 0; the
+    diagonal is grey.
 
     matrices: arm to shares of the true class (K, K), rows true; names: of the K classes in that
     order; blocks: name and number of classes of each superclass in that order, empty when there are
@@ -111,7 +111,8 @@ def confusion_figure(
         for arm, matrix in matrices.items()
     }
     largest = max(float(np.nan_to_num(matrix).max(initial=0)) for matrix in errors.values())
-    norm = PowerNorm(0.5, 1e-9, largest or 1.0)
+    # in proportion, so that a single image looks like the little that it is
+    norm = Normalize(0, largest or 1.0)
     labels = (
         names
         if len(names) <= WRITTEN
@@ -121,12 +122,12 @@ def confusion_figure(
     )
     if axes is None:
         # inches that the longest label takes
-        beside = 0.05 * max((len(shorten(label, 22)) for label in labels), default=0)
+        beside = 0.068 * max((len(shorten(label, 18)) for label in labels), default=0)
         size = (WIDTH, (WIDTH - 0.4 - beside) / len(matrices) + beside + 1.1)
         axes = plt.subplots(
             1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False
         )[1][0]
-    shades = plt.get_cmap("YlOrRd").with_extremes(bad="#bdbdbd", under="white")
+    shades = plt.get_cmap("Purples").with_extremes(bad="#c9c9c9")
     edges = np.cumsum([0] + [size for _, size in blocks])
     for axis, (arm, matrix) in zip(axes, errors.items()):
         drawn = axis.imshow(matrix, cmap=shades, norm=norm, interpolation="none")
@@ -150,14 +151,14 @@ def confusion_figure(
         axis.set(title=readable(arm), xlabel="predicted", ylabel="true" if axis is axes[0] else "")
         axis.grid(visible=False)
     bar = axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.6, aspect=30, location="bottom")
-    bar.set_label("share of the true class's test images, root scale", fontsize=7)
+    bar.set_label("share of the true class's test images", fontsize=8)
     bar.ax.xaxis.set_major_formatter(PercentFormatter(1, 0))
-    bar.ax.tick_params(labelsize=6, length=2)
+    bar.ax.tick_params(labelsize=8, length=2)
     return axes
 
 
 def _ticks(axis, labels: list[str], places: np.ndarray) -> None:
-    texts, size = [shorten(label, 22) for label in labels], 6 if len(labels) <= 25 else 4.5
+    texts, size = [shorten(label, 18) for label in labels], 8
     axis.set_xticks(places[: len(texts)], texts, rotation=90, fontsize=size)
     axis.set_yticks(places[: len(texts)], texts, fontsize=size)
     axis.tick_params(length=1.5, pad=1)
@@ -194,6 +195,25 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
         "caption": f"Test images as {name(arm)} predicts them: "
         f"{listed(parts) if parts else 'none'}. Above each: {above}.",
         "alt": f"Pictures of {plural(len(selection), 'test image')}: {said or 'none'}.",
+    }
+
+
+def right_title(row) -> str:
+    return f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n✓ {percent(row.confidence, 0)}"
+
+
+def failures_beside(wrong: pd.DataFrame, right: list, arm: str) -> dict[str, str]:
+    """right: of each error the row of a right answer, or None."""
+    said = "; ".join(
+        f"{readable(row.true)} predicted {readable(row.predicted)} ({percent(row.confidence, 0)})"
+        for row in wrong.itertuples()
+    )
+    there = sum(row is not None for row in right)
+    return {
+        "caption": f"{plural(len(wrong), 'error')} of {name(arm)} with its confidence before "
+        "scaling; below each the right answer of the same class that it is surest of.",
+        "alt": f"Pictures of {plural(len(wrong), 'error')}: {said}; below them {there} right "
+        "answers of the same classes.",
     }
 
 
@@ -240,7 +260,8 @@ def suspected_pictures(shown: pd.DataFrame) -> dict[str, str]:
 
 def suspected_titles(shown: pd.DataFrame) -> list[str]:
     return [
-        f"{row.id} {shorten(row.true)}\n→ {shorten(row.suggested)}" for row in shown.itertuples()
+        f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n→ {shorten(row.suggested, 14)}"
+        for row in shown.itertuples()
     ]
 
 

@@ -6,10 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgb
 
-from lib.base.text import percent, shorten
+from lib.base.text import percent, readable, shorten
 
+# what pulls to the wrong and to the true class, in maps, bars and words alike; no arm's colours
+PULL = ("#762a83", "#1b7837")
 SMALL = 64  # pixels of a side up to which a picture is drawn by whole pixels
 MAP_COLOURS = "RdBu_r"  # red raises the logit, blue lowers it, white does neither
 
@@ -30,12 +32,12 @@ def grid(rows: int, columns: int, cell: float, above: float, left: float = 0.0, 
     return figure, axes
 
 
-def picture(axis, image: np.ndarray, title: str = "") -> None:
+def picture(axis, image: np.ndarray, title: str = "", colour: str = "black") -> None:
     """Draw one (3, h, w) uint8 or (h, w, 3) float image with its pixels as squares, or averaged
     where it has more than are drawn."""
     image = image.transpose(1, 2, 0) if image.shape[0] == 3 else image
     axis.imshow(image, interpolation="none" if len(image) <= SMALL else "antialiased")
-    axis.set_title(title, fontsize=6.5, pad=3, linespacing=1.15)
+    axis.set_title(title, fontsize=8, pad=3, linespacing=1.15, color=colour)
 
 
 def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
@@ -52,12 +54,34 @@ def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
     return np.clip((1 - strength) * grey[..., None] + strength * colour, 0, 1)
 
 
+def tinted(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
+    """A map over the grey picture: to the wrong class where positive, to the true one where
+    negative."""
+    grey = 0.35 + 0.65 * image.mean(0) / 255
+    high, wide = grey.shape
+    rows, columns = (np.arange(n) * m // n for n, m in zip((high, wide), raw.shape))
+    cells = raw[np.ix_(rows, columns)][..., None]
+    strength = np.clip(np.abs(cells) / limit, 0, 1) * 0.85
+    colour = np.where(cells > 0, to_rgb(PULL[0]), to_rgb(PULL[1]))
+    return (1 - strength) * grey[..., None] + strength * colour
+
+
 def failure_gallery(images: np.ndarray, titles: list[str], columns: int = 6):
     """A grid of pictures (N, 3, h, w) with a title each."""
     rows = -(-len(images) // columns)
     figure, axes = grid(max(rows, 1), max(min(columns, len(images)), 1), cell=1.0, above=0.4375)
     for axis, image, title in zip(axes.flat, images, titles):
         picture(axis, image, title)
+    return figure
+
+
+def beside_gallery(wrong: np.ndarray, titles: list[str], right: list, right_titles: list[str]):
+    """Errors (N, 3, h, w) in a row, below each a right answer (3, h, w) or None, with titles."""
+    figure, axes = grid(2, max(len(wrong), 2), cell=1.0, above=0.4375)
+    for column, image, title, other, other_title in zip(axes.T, wrong, titles, right, right_titles):
+        picture(column[0], image, title)
+        if other is not None:
+            picture(column[1], other, other_title, PULL[1])
     return figure
 
 
@@ -77,7 +101,7 @@ def map_gallery(
     across, down = max(len(images), 2), 1 + raw.shape[1]
     lying = across < down <= 6  # six pictures are a page's measure
     figure, axes = grid(
-        *((across, down) if lying else (down, across)), cell=1.0, above=0.375, below=0.58
+        *((across, down) if lying else (down, across)), cell=1.0, above=0.4375, below=0.6
     )
     for column, image, its_maps, title, titles in zip(
         axes if lying else axes.T, images, raw, picture_titles, map_titles
@@ -95,8 +119,8 @@ def map_gallery(
         orientation="horizontal",
         label=unit,
     )
-    bar.tick_params(labelsize=6, length=2)
-    bar.xaxis.label.set_size(7)
+    bar.tick_params(labelsize=8, length=2)
+    bar.xaxis.label.set_size(8)
     return figure
 
 
@@ -155,8 +179,8 @@ def titles(drawn: pd.DataFrame) -> list[str]:
     """Three lines over a picture: id and true class, then each arm's prediction with its
     confidence."""
     return [
-        f"{row.id} {shorten(row.true)}\n→ {shorten(row.before)} "
-        f"{percent(row.before_confidence, 0)}\n→ {shorten(row.after)} "
+        f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n→ {shorten(row.before, 9)} "
+        f"{percent(row.before_confidence, 0)}\n→ {shorten(row.after, 9)} "
         f"{percent(row.after_confidence, 0)}"
         for row in drawn.itertuples()
     ]

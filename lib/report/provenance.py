@@ -182,6 +182,17 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
             {arm: ablation.factor_levels(values) for arm, values in params.items()}
         ),
         "changes": _changes(params),
+        "cost": cost(runs_of_arms, len(splits.train)),
+    }
+
+
+def cost(runs_of_arms: dict, train_images: int) -> dict:
+    """What all runs took together: seconds of training, images seen, and on what devices."""
+    infos = [run.info for of_seeds in runs_of_arms.values() for run in of_seeds.values()]
+    return {
+        "seconds": sum(info["training_seconds"] for info in infos),
+        "images": train_images * sum(info["params"]["epochs"] for info in infos),
+        "devices": list(dict.fromkeys(info["fingerprint"]["device_name"] for info in infos)),
     }
 
 

@@ -32,7 +32,7 @@ def accuracy_figure(measured: pd.DataFrame, axes=None):
     lib.evaluation.robustness's table."""
     if axes is None:
         axes = plt.subplots(
-            2, 3, figsize=(WIDTH, 3.9), layout="constrained", sharex=True, sharey=True
+            2, 3, figsize=(WIDTH, 3.2), layout="constrained", sharex=True, sharey=True
         )[1]
     for axis, kind in zip(axes.flat, CONSTANTS):
         panel = measured[measured["corruption"].isin(("none", kind))]
@@ -56,6 +56,15 @@ def accuracy_figure(measured: pd.DataFrame, axes=None):
         *axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=5
     )
     return axes
+
+
+def example(chosen) -> int:
+    """The image of a split that differs most from black, white and plain: of all whose mean is
+    within the middle half the one with most contrast."""
+    images = chosen.images.float()
+    mean, contrast = images.mean((1, 2, 3)), images.std((1, 2, 3))
+    middle = (mean > 64) & (mean < 192)
+    return int((contrast * middle if middle.any() else contrast).argmax())
 
 
 def drawn(chosen, place: int = 0) -> pd.DataFrame:

@@ -59,7 +59,7 @@ def label_ends(axis, ends: dict[str, tuple[float, str]], apart: float = 0.075) -
             color=colour,
             transform=axis.transAxes,
             va="center",
-            fontsize=7,
+            fontsize=8,
         )
 
 
@@ -136,7 +136,9 @@ def confidence_histograms(confidences: dict[str, tuple], axes=None):
                     each.max(0), edges, baseline=each.min(0), color=colour, alpha=0.2, fill=True
                 )
     for axis, title in zip(axes, ("wrong predictions", "right predictions")):
-        axis.set(title=title, xlabel="confidence", ylabel="test images")
+        # few predictions are far from certain, and errors few: on a root of the counts both show
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set(title=title, xlabel="confidence", ylabel="test images", ylim=(0, None))
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
     axes[1].legend(loc="upper left")
     return axes
@@ -148,7 +150,7 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
 
     deviations: of the same shape, their standard deviations over seeds; NaN for one seed.
     """
-    height = 2.3 if len(counts.columns) < 4 else 2.8
+    height = 2.3 if len(counts.columns) < 4 else 3.0
     ax = plt.subplots(figsize=(WIDTH, height), layout="constrained")[1] if ax is None else ax
     wide, place = 0.8 / len(counts.columns), np.arange(len(counts))
     for number, (arm, colour) in enumerate(colours(counts).items()):
@@ -165,8 +167,9 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
         ax.bar_label(
             bars,
             [f"{count:.0f}" for count in counts[arm]],
-            fontsize=6.5 if len(counts.columns) < 4 else 5,
-            padding=1,
+            fontsize=8,
+            padding=2,
+            rotation=0 if len(counts.columns) < 4 else 90,
         )
     ax.set_xticks(place, [f"≥ {level(share)}" for share in counts.index])
     ax.set(xlabel="confidence of the wrong prediction", ylabel="test errors")
@@ -183,7 +186,7 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
         ranked = pd.concat([ranked.head(SHOWN_CLASSES // 2), ranked.tail(SHOWN_CLASSES // 2)])
     panels = [ranked.iloc[start : start + 50] for start in range(0, len(ranked), 50)]
     if axes is None:
-        height = 0.6 + 0.145 * max(map(len, panels))
+        height = 0.6 + 0.16 * max(map(len, panels))
         axes = plt.subplots(
             1,
             len(panels),
@@ -201,7 +204,7 @@ def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
         axis.set_yticks(
             place,
             panel.index.map(partial(shorten, length=22)),
-            fontsize=6 if len(ranked) > 25 else 7,
+            fontsize=8,
         )
         axis.set_ylim(len(panel) - 0.3, -0.7)
         axis.set_xlabel(f"{readable(arms[1])} minus {readable(arms[0])}, points")
@@ -272,8 +275,8 @@ def titles(selection: pd.DataFrame) -> list[str]:
 
     def one(row):
         lines = [
-            f"{row.id} {shorten(row.true)}",
-            f"→ {shorten(row.predicted)} {percent(row.confidence, 0)}",
+            shorten(f"{row.id} {readable(row.true)}", 16),
+            f"→ {shorten(row.predicted, 9)} {percent(row.confidence, 0)}",
         ]
         return "\n".join(lines + ([readable(row.cause)] if "cause" in selection else []))
 
@@ -288,7 +291,7 @@ def against(row) -> str:
 
 def map_titles(selection: pd.DataFrame) -> list[list[str]]:
     return [
-        [f"for {shorten(against(row))}", f"for {shorten(row.true)}", "difference"]
+        [f"for {shorten(against(row), 12)}", f"for {shorten(row.true, 12)}", "difference"]
         for row in selection.itertuples()
     ]
 
@@ -296,7 +299,7 @@ def map_titles(selection: pd.DataFrame) -> list[list[str]]:
 def arm_titles(selection: pd.DataFrame, arms) -> list[list[str]]:
     return [
         [
-            f"{shorten(arm)}:\nfor {shorten(label)}"
+            f"{shorten(arm, 14)}:\nfor {shorten(label, 12)}"
             for arm in arms
             for label in (against(row), row.true)
         ]

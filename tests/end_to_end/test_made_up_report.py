@@ -1,6 +1,7 @@
 """Whole reports of made-up studies: each reads true, keeps to its pages, and shows hostile names as
 the text they are."""
 
+import importlib.util
 import io
 import json
 import re
@@ -12,8 +13,13 @@ from bs4 import BeautifulSoup
 from documents import assert_nothing_runs_or_loads, pdf_text, structure
 from pypdf import PdfReader
 
+from lib.base.artefacts import ROOT
 from lib.export.html import ReportHTML
 from lib.export.pdf import ReportPDF
+
+spec = importlib.util.spec_from_file_location("pages", ROOT / "tools" / "pages.py")
+pages = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(pages)
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -49,7 +55,7 @@ def classes(number: int) -> list[str]:
 def check(report: Rendered, folder) -> None:
     """What holds of every report, whatever the study."""
     assert_nothing_runs_or_loads(report.page)
-    assert "chapter.text(numbers)" in report.code.get_text()
+    assert "chapters.placed(numbers)" in report.code.get_text()
     for text in report.texts:
         assert not re.search(r"\bnan\b|\bNone\b|<IPython|\[\]\(#", text)
     # each figure has an alternative text in both, and in HTML its data
@@ -57,9 +63,15 @@ def check(report: Rendered, folder) -> None:
     assert len(figures) > 8 and all(figure.img["alt"] for figure in figures)
     assert all(figure.find_next_sibling().get("class") == ["data"] for figure in figures)
     tagged = [alt for tag, alt in structure(report.reader) if tag == "/Figure"]
-    assert len(tagged) == len(figures) and all(tagged)
+    panels = report.page("div", class_="panel")
+    assert all(panel.img["alt"] for panel in panels)
+    assert len(tagged) == len(figures) + len(panels) and all(tagged)
     assert b"pdfuaid" in report.reader.trailer["/Root"]["/Metadata"].get_data()
-    assert len(report.reader.pages) < 25
+    assert len(report.reader.pages) < 27
+    assert pages.appendix(report.reader) <= 10, "the body has at most ten pages"
+    told = [one for text in pages.paragraphs(report.html) for one in pages.sentences(text)]
+    assert len(told) > 20 and max(map(pages.numbers, told)) <= 4
+    assert len(report.page.find(class_="bullets")("li")) == 5
     if shutil.which("pdftotext"):
         path = folder / "report.pdf"
         path.write_bytes(report.pdf)
@@ -67,9 +79,9 @@ def check(report: Rendered, folder) -> None:
             ["pdftotext", "-bbox", path, "-"], capture_output=True, text=True, check=True
         ).stdout
         ends = [float(end) for end in re.findall(r'<word [^>]*xMax="([\d.]+)"', boxes)]
-        assert max(ends) < 595 - 60, "a word leaves the measure"
+        assert max(ends) < 595 - 45, "a word leaves the measure"
         feet = sorted(float(end) for end in re.findall(r'<word [^>]*yMax="([\d.]+)"', boxes))
-        assert feet[-1] < 842 - 40, "a word leaves the page's foot"
+        assert feet[-1] < 842 - 20, "a word leaves the page's foot"
 
 
 def says(report: Rendered, *sentences: str) -> None:
@@ -98,11 +110,15 @@ def test_no_effect_with_one_seed(tmp_path, monkeypatch):
     first = report.reader.pages[0].extract_text()
     places = [
         first.find(text)
-        for text in ("A made-up study", "No difference", "The arms side by side", "Contents")
+        for text in ("A made-up study", "alike", "The arms are one", "Do not rely", "Seeds")
     ]
     assert places == sorted(places) and min(places) >= 0, (
-        "title, finding, table of arms and contents on the first page"
+        "title, finding, verdict, bullets and footer on the first page"
     )
+    second = report.reader.pages[1].extract_text()
+    assert 0 <= second.find("Contents") < second.find("Set-up")
+    body = " ".join(pages.paragraphs(report.html))
+    assert "identical on 60 of 60 images" in body and "Image by image" not in body
 
 
 def test_a_worse_arm_with_several_seeds_and_no_superclasses(tmp_path, monkeypatch):

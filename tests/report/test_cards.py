@@ -2,7 +2,6 @@
 their pixels."""
 
 import io
-import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -174,12 +173,14 @@ def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, v
                 where: colour[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].mean((0, 1))
                 for where, (y, x) in {"hot": hot, "cold": cold}.items()
             }
-            # red and blue
-            assert cell["hot"][0] > cell["hot"][2] and cell["cold"][2] > cell["cold"][0]
+            # what pulls to the wrong class is purple, what pulls to the true one green, in both
+            pull, other = ("hot", "cold") if axis is wrong else ("cold", "hot")
+            assert cell[pull][1] < cell[pull][0] and cell[other][1] > cell[other][0]
         assert str(cases["id"][place]) in picture.get_title(loc="left")
-    assert [text.get_text().replace("\n", " ") for text in figure.texts] == [
-        verdict.sentence(verdicts.iloc[row]) for row in cases["row"]
-    ]
+    told = [text.get_text().replace("\n", " ") for text in figure.texts]
+    for row in cases["row"]:
+        of_case = verdicts.iloc[row]
+        assert of_case["verdict"].replace("_", " ") in told and cards.evidence(of_case) in told
 
 
 def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
@@ -204,55 +205,56 @@ def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
     scale = exhibits.PIXELS_PER_INCH / figure.dpi
     for axis in (axis for axis in figure.axes if axis.images):
         left, bottom, width, height = np.asarray(axis.get_window_extent().bounds) * scale
-        # five pixels for each of 32
-        assert round(width) == round(height) == 160 and abs(width - 160) < 0.1
+        # six pixels for each of 32
+        assert round(width) == round(height) == 192 and abs(width - 192) < 0.1
         pixels = np.asarray(axis.images[0].get_array())
         pixels = pixels.astype(int) if pixels.dtype == np.uint8 else np.round(255 * pixels)
-        large, top = pixels.repeat(5, 0).repeat(5, 1), len(drawn) - round(bottom + height)
+        large, top = pixels.repeat(6, 0).repeat(6, 1), len(drawn) - round(bottom + height)
         assert any(
-            (np.abs(drawn[top + down : top + down + 160, start : start + 160] - large) <= 1).all()
+            (np.abs(drawn[top + down : top + down + 192, start : start + 192] - large) <= 1).all()
             for down in (0, 1)
             for start in (int(left), int(left) + 1)
         )
 
 
-def test_the_longest_sentences_stay_on_their_cards(found):
-    pairs = [
-        (cause, second) for cause in verdict.CAUSES for second in verdict.CAUSES if cause != second
-    ]
+def test_the_longest_evidence_stays_on_its_card_and_type_is_large_enough(found):
     every = pd.DataFrame(
-        [
-            one(cause, -10.25, -12.25, second=second, instead=second, led=led, probability=1.0)
-            for cause, second in pairs
-            for led in evidence.STATISTICS
-        ]
+        [one("second_object", -10.25, led=led, probability=0.4) for led in evidence.STATISTICS]
     )
-    lines = [
-        textwrap.fill(verdict.sentence(row), cards.LINE).count("\n") for _, row in every.iterrows()
-    ]
-    few = pd.DataFrame({"id": range(3), "true": "a", "predicted": "b", "row": range(3)})
-    figure = cards.draw_cards(few, IMAGES, found, every.iloc[np.argsort(lines)[[-1, -2, -3]]])
+    longest = every.iloc[[every.apply(cards.evidence, axis=1).str.len().argmax()] * 3]
+    few = pd.DataFrame({"id": range(3), "true": "w" * 40, "predicted": "m" * 40, "row": range(3)})
+    truths = [("reviewers", "x" * 60, fits) for fits in (True, False, None)]
+    figure = cards.draw_cards(few, IMAGES, found, longest, truths)
     figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(plt.Text) if text.get_text().strip()]
+    assert min(text.get_fontsize() for text in texts) >= 8
     ends = [text.get_window_extent() for text in figure.texts]
-    assert (
-        ends[0].y1 < figure.bbox.y1
-        and ends[0].y0 > ends[1].y1
-        and ends[1].y0 > ends[2].y1
-        and ends[2].y0 > figure.bbox.y0
+    assert max(end.x1 for end in ends) <= figure.bbox.x1 and min(end.y0 for end in ends) >= 0
+    told = [text for text in figure.texts if text.get_text().startswith("Share of right")]
+    pictures = [axis.title.get_window_extent().y1 for axis in figure.axes if axis.images]
+    for number, text in enumerate(told):
+        assert text.get_window_extent().y0 > pictures[3 * number]
+
+
+def test_truth_stands_beside_the_verdict(cases):
+    from lib.evaluation.labels import Opinion
+
+    names = ["apple", "pear"]
+    given = pd.DataFrame({"verdict": ["label_error", "background", "label_error"]})
+    shown = cases.assign(row=[0, 1, 2], position=[0, 1, 2])
+    flags = [np.array(values) for values in ([1, 1, 0], [1, 1, 0], [1, -1, -1])]
+    opinion = Opinion(flags[0] > 0, flags[1] > 0, flags[2], np.array([""] * 3), "reviewers")
+    assert cards.truths(shown, given, opinion, names) == [
+        ("reviewers", "pear", True),
+        ("reviewers", "another label", False),
+        ("reviewers", "not asked", None),
+    ]
+    planted = Opinion(*flags, np.array([""] * 3), "planted")
+    known = cards.truths(
+        shown.assign(cause=["none", "background", "look_alike"]), given, planted, []
     )
-    legend, axis = (
-        figure.axes[3].get_legend().get_window_extent(),
-        figure.axes[3].get_window_extent(),
-    )
-    assert (
-        legend.x0 > axis.x1
-        and legend.x1 < figure.bbox.x1
-        and ends[0].y0 > legend.y1
-        and legend.y0 > ends[1].y1
-    )
-    for place in range(0, len(every), 7):
-        figure.texts[0].set_text(textwrap.fill(verdict.sentence(every.iloc[place]), cards.LINE))
-        assert figure.texts[0].get_window_extent().x1 < figure.bbox.x1
+    assert [fits for *_, fits in known] == [False, True, False]
+    assert cards.truths(shown, given, None, names) is None
 
 
 def test_hostile_names_are_drawn_and_told_as_text(cases, found, verdicts, tmp_path):

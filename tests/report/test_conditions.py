@@ -218,3 +218,31 @@ def test_the_report_counts_conditions_and_names_those_that_fail():
     )
     assert ledger.conditions({"conditions": []}) == "" and conditions.read_conditions([]) == []
     assert conditions.check_conditions([], RESULTS).empty
+
+
+def test_the_change_against_the_last_report_and_a_table_for_a_summary(tmp_path):
+    rule = conditions.Condition(what="accuracy | test", path="a", at_least=0.5)
+    first = conditions.check_conditions([rule], {"a": 0.75})
+    now = conditions.check_conditions([rule], {"a": 0.45})
+    view = conditions.with_last(now, first)
+    assert view.iloc[0].tolist() == ["FAIL", "accuracy | test", "0.45", "at least 0.5", "0.75"] + [
+        "−0.3000"
+    ]
+    assert conditions.with_last(now, None)["change"].tolist() == ["–"]
+    lines = conditions.as_markdown(view, "Conditions").splitlines()
+    assert lines[0] == "### Conditions" and r"accuracy \| test" in lines[4]
+    assert len({line.replace(r"\|", "").count("|") for line in lines[2:]}) == 1
+
+
+def test_the_last_state_is_kept_until_the_numbers_change(tmp_path):
+    rule = conditions.Condition(what="accuracy", path="a", at_least=0.5)
+    measured = [
+        conditions._last(tmp_path, [rule], {"a": value}) for value in (0.6, 0.6, 0.7, 0.7, 0.8)
+    ]
+    assert [None if last is None else last["measured"][0] for last in measured] == [
+        None,
+        None,
+        0.6,
+        0.6,
+        0.7,
+    ]

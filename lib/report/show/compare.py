@@ -4,6 +4,8 @@ by image, rejection, the effects of factors, corrupted images."""
 import pandas as pd
 
 from lib.evaluation import ablation, candidates, changes, metrics, rejection, robustness, summary
+from lib.evaluation import calibration as calibration_of
+from lib.evaluation.per_image import columns, temperature
 from lib.report import comparison as words
 from lib.report import confidence as of_confidence
 from lib.report import measures as of_measures
@@ -14,13 +16,23 @@ from lib.report.exhibits import show_figure, show_table
 
 def training(here) -> None:
     """The curves of every arm's training, a figure an arm."""
-    for arm in here.parameters:
-        of_seeds = here.runs[arm]
-        history = pd.concat([run.history for run in of_seeds.values()])
+    histories = {
+        arm: pd.concat([run.history for run in of_seeds.values()])
+        for arm, of_seeds in here.runs.items()
+        if arm in here.parameters
+    }
+    if not histories:
+        return
+    highest = max(history.filter(like="_loss").max(axis=None) for history in histories.values())
+    for arm, history in histories.items():
         milestones = here.first[arm].info["params"]["milestones"]
         colour = style.colours(here.p.arms)[arm]
+        axes = style.training_curves(history, milestones, colour=colour)
+        # one scale for all arms, whose figures are held side by side
+        axes[0].set_ylim(0, 1.05 * highest)
+        axes[1].set_ylim(0, 1)
         show_figure(
-            style.training_curves(history, milestones, colour=colour)[0].figure,
+            axes[0].figure,
             f"training-{arm}",
             **style.training(arm, history, milestones),
             folder=here.folder,
@@ -88,10 +100,20 @@ def calibration(here, numbers: dict[str, dict]) -> None:
     show_table(table, "calibration", caption, here.folder, view=view)
 
 
+def _after_scaling(of_seeds: dict) -> pd.DataFrame:
+    """lib.evaluation.summary.reliability after temperature scaling."""
+    tables = []
+    for seed, run in of_seeds.items():
+        confidence = columns(run.test, temperature(run)).confidence
+        tables.append(calibration_of.reliability(confidence, run.test.correct).assign(seed=seed))
+    return pd.concat(tables, ignore_index=True)
+
+
 def reliability(here, bins: dict[str, pd.DataFrame], numbers: dict[str, dict]) -> None:
     """Accuracy against confidence; bins: arm to lib.evaluation.summary.reliability."""
+    scaled = {arm: _after_scaling(of_seeds) for arm, of_seeds in here.runs.items()}
     show_figure(
-        of_confidence.reliability_figure(bins)[0, 0].figure,
+        of_confidence.reliability_figure(bins, scaled=scaled)[0, 0].figure,
         "reliability",
         **words.reliability_caption(numbers, here.seeds_of_arms),
         folder=here.folder,
@@ -182,14 +204,15 @@ def effects(here, effects: list[dict]) -> None:
 
 def corruptions(here, chosen) -> None:
     """One image under every corruption; chosen: lib.evaluation.robustness.subset."""
-    label = here.splits.class_names[chosen.labels[0]]
+    place = of_corruptions.example(chosen)
+    label = here.splits.class_names[chosen.labels[place]]
     show_figure(
-        of_corruptions.examples_figure(chosen),
+        of_corruptions.examples_figure(chosen, place),
         "corruptions",
-        **of_corruptions.examples_caption(chosen.index[0], label, chosen.images.shape[-1]),
+        **of_corruptions.examples_caption(chosen.index[place], label, chosen.images.shape[-1]),
         folder=here.folder,
         vector=False,
-        data=of_corruptions.drawn(chosen),
+        data=of_corruptions.drawn(chosen, place),
     )
 
 

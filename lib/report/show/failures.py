@@ -10,6 +10,7 @@ from lib.report import pictures, style
 from lib.report.exhibits import show_figure, show_table
 
 SHOWN = 12  # of the suspected labels
+BESIDE = 6  # errors that stand beside right answers
 
 
 def of_arms(tables: dict[str, pd.DataFrame], **options) -> pd.DataFrame:
@@ -45,6 +46,45 @@ def gallery(here, selection: pd.DataFrame) -> None:
         folder=here.folder,
         vector=False,
         data=selection[["id", "true", "predicted", "confidence"]],
+    )
+
+    beside(here, selection)
+
+
+def surest_right(table: pd.DataFrame, classes) -> list:
+    """Of each of these classes the right answer of the discovery half with the highest confidence,
+    a row of lib.evaluation.failures.test_table; None where there is none. A class that comes twice
+    gets the next one."""
+    right = table[table["correct"] & (table["half"] == "discovery")]
+    right = right.sort_values(["confidence", "id"], ascending=[False, True])
+    found, taken = [], {}
+    for name in classes:
+        rows, place = right[right["true"] == name], taken.get(name, 0)
+        found.append(rows.iloc[place] if place < len(rows) else None)
+        taken[name] = place + 1
+    return found
+
+
+def beside(here, selection: pd.DataFrame) -> None:
+    """The first errors, and below each the surest right answer of its class; nothing without an
+    error."""
+    wrong = selection[~selection["correct"]].head(BESIDE).reset_index(drop=True)
+    if not len(wrong):
+        return
+    right = surest_right(here.tables[here.p.before], wrong["true"])
+    images = here.splits.test.images
+    show_figure(
+        pictures.beside_gallery(
+            images[wrong["position"].tolist()].numpy(),
+            style.titles(wrong),
+            [None if row is None else images[int(row["position"])].numpy() for row in right],
+            ["" if row is None else words.right_title(row) for row in right],
+        ),
+        "failures-beside",
+        **words.failures_beside(wrong, right, here.p.before),
+        folder=here.folder,
+        vector=False,
+        data=wrong[["id", "true", "predicted", "confidence"]],
     )
 
 

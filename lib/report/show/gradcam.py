@@ -5,8 +5,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lib.base.text import readable
 from lib.diagnosis import faithfulness, stage
 from lib.diagnosis import score as marks
+from lib.evaluation import labels
 from lib.report import cards as words
 from lib.report import causes, pictures, style
 from lib.report.exhibits import show_figure, show_table
@@ -44,13 +46,16 @@ def both_arms(here, maps: dict[str, torch.Tensor]) -> None:
 
 def probes(here, table: pd.DataFrame) -> None:
     """What each probe does to the errors; table: lib.diagnosis.probes.probe_table."""
-    show_figure(
-        causes.probe_effects_figure(table)[0].figure,
-        "probes",
-        **causes.probe_effects_caption(table),
-        folder=here.folder,
-        data=table.round(4),
-    )
+    table = causes.ranked(table)
+    few = table[table["probe"].map(readable).isin(causes.FEW)]
+    for name, of in (("probes-few", few), ("probes", table)):
+        show_figure(
+            causes.probe_effects_figure(of)[0].figure,
+            name,
+            **causes.probe_effects_caption(of),
+            folder=here.folder,
+            data=of.drop(columns="place").round(4),
+        )
 
 
 def deletion(here, curves: dict, areas: dict[str, dict]) -> None:
@@ -88,10 +93,12 @@ def cards(here, cases: pd.DataFrame, found, verdicts: pd.DataFrame) -> int:
     """A diagnosis card a case, some to a figure; returns how many figures. found: the evidence of
     the arm before, verdicts: of its errors."""
     pages = stage.pages(cases, words.SHOWN)
+    opinion, _ = labels.known(here.splits)
     for number, few in enumerate(pages, 1):
+        known = words.truths(few, verdicts, opinion, here.splits.class_names)
         images = here.splits.test.images[few["position"]].numpy()
         show_figure(
-            words.draw_cards(few, images, found, verdicts),
+            words.draw_cards(few, images, found, verdicts, known),
             f"cards-{number}",
             caption=words.caption(here.p.before),
             alt=words.alt(few, verdicts),

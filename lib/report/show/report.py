@@ -2,10 +2,31 @@
 
 import pandas as pd
 
+from lib.base import artefacts
 from lib.base.text import readable
 from lib.report import conditions, ledger
 from lib.report import provenance as origin
-from lib.report.exhibits import keep_table, show_table
+from lib.report.chapters import findings, model_card
+from lib.report.chapters import first_page as page_one
+from lib.report.exhibits import keep_table, show_page, show_table
+
+
+def first_page(here, results: dict) -> None:
+    """Page one."""
+    show_page(page_one.page(here, results))
+
+
+def card(here, results: dict) -> None:
+    """Write the model card beside the report."""
+    text = model_card.model_card(results, here.p.study, here.p.title)
+    artefacts.write_bytes(here.folder / "model-card.md", text.encode())
+
+
+def facts(here, results: dict) -> None:
+    """Keep the table of what was claimed and not found, a row a fact."""
+    rows = findings.facts_table(results["ledger"])
+    if len(rows):
+        keep_table(rows, "facts", findings.FACTS_CAPTION, here.folder)
 
 
 def judged(here, judged: pd.DataFrame, checked: pd.DataFrame) -> None:

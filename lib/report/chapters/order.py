@@ -1,5 +1,6 @@
 """The report's chapters in order: the heading of each, who writes its sentences, and which kept
-figures and tables stand below them."""
+figures and tables stand below them. The body is what one reads; the appendix has everything else.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from lib.report import (
     robustness,
 )
 from lib.report import training as study
+from lib.report.chapters import body, findings
 
 
 class Chapter(NamedTuple):
@@ -37,9 +39,39 @@ def shown(*names: str) -> Callable[[dict], tuple[str, ...]]:
     return lambda results: names
 
 
-def title(said: str, results: dict) -> str:
-    """The document's title, and what the study found."""
-    return f"# {escape(said)}\n\n{study.finding(results)}"
+def title(said: str) -> str:
+    """The document's title."""
+    return f"# {escape(said)}"
+
+
+def placed(results: dict) -> Iterable[tuple[str, list[str]]]:
+    """Text and exhibits of every chapter; an exhibit of the body is not shown again behind it."""
+    shown = set()
+    for chapter in [*BODY, *APPENDIX]:
+        names = [name for name in chapter.exhibits(results) if name not in shown]
+        shown.update(names)
+        yield chapter.text(results), names
+
+
+def summary(results: dict) -> str:
+    """What page one says in short, in full sentences with their intervals."""
+    parts = (
+        study.finding(results),
+        provenance.several_changes(results),
+        ledger.ledger(results),
+        cards.first_page(results),
+    )
+    return "\n\n".join(filter(None, parts))
+
+
+def below(sentences: Callable[[dict], str]) -> Callable[[dict], str]:
+    """The same, with a section's heading made one of the appendix."""
+
+    def lowered(results: dict) -> str:
+        text = sentences(results)
+        return f"#{text}" if text.startswith("## ") else text
+
+    return lowered
 
 
 # Exhibits that not every study has: what they need is asked of results.json.
@@ -106,34 +138,82 @@ def _moved(results: dict) -> list[str]:
     return galleries + (["tables/churn", "figures/classes"] if _both(results) else [])
 
 
-CHAPTERS = [
-    Chapter("", ledger.ledger),
-    Chapter("", cards.first_page, given(lambda of: of["gradcam"]["score"], "tables/score")),
-    Chapter("", lambda of: "", shown("tables/arms")),
-    # the first page ends here, with the contents
-    Chapter("## What was done", study.done),
-    Chapter("", ledger.scope, given(_claims, "tables/ledger")),
-    Chapter("## Training", study.training, _curves),
-    Chapter("## Where it fails", _failing, _failures),
+def _two(*names: str) -> Callable[[dict], tuple[str, ...]]:
+    """These exhibits where two arms differ."""
+    return given(lambda of: _both(of) and not findings.identical(of), *names)
+
+
+def _where(results: dict) -> list[str]:
+    names = ["tables/causes"] if results["failures"]["causes"] is not None else []
+    names = names or ["figures/severity"] * bool(results["failures"]["severity"])
+    wrong = results["failures"]["selected"] > results["failures"]["named_right"]
+    return ["figures/failures-beside"] * wrong + names
+
+
+def _why(results: dict) -> list[str]:
+    found = results["gradcam"]
+    cards_shown = ["figures/cards-1"] * bool(found["pages"])
+    return cards_shown + ["figures/probes-few"] * bool(_probed(results)) + ["tables/verdicts"]
+
+
+def _remedy(results: dict) -> list[str]:
+    if not _both(results) or findings.identical(results):
+        return []
+    galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
+    ablation = ["figures/ablation"] * bool(results["compare"]["ablation"])
+    kept = [name for name in galleries if name != "figures/both-wrong"]
+    return [*ablation, "figures/before-after", *kept, "figures/classes"]
+
+
+def _use(results: dict) -> list[str]:
+    promised = ["tables/promises"] * bool(findings.kept(results))
+    return ["figures/coverage", *promised, "figures/reliability"]
+
+
+def _robust(results: dict) -> list[str]:
+    names = ["figures/robustness"] * bool(results["compare"]["robustness"])
+    return names + ["tables/rescored"] * bool(results["failures"]["known"]["sets"])
+
+
+BODY = [
+    Chapter("", body.setup, shown("tables/arms")),
+    Chapter("", body.claims, given(lambda of: of["ledger"]["facts"], "tables/facts")),
+    Chapter("", body.where, _where),
+    Chapter("", body.why, _why),
+    Chapter("", body.remedy, _remedy),
+    Chapter("", body.use, _use),
+    Chapter("", body.robust, _robust),
+    Chapter("", body.limits, given(lambda of: of["conditions"], "tables/conditions")),
+]
+
+APPENDIX = [
+    Chapter("## Appendix", lambda of: ""),
+    Chapter(
+        "### Summary in full", summary, given(lambda of: of["gradcam"]["score"], "tables/score")
+    ),
+    Chapter("### What was done", study.done),
+    Chapter("", below(ledger.scope), given(_claims, "tables/ledger", "tables/untested")),
+    Chapter("### Training", study.training, _curves),
+    Chapter("### Errors", _failing, _failures),
     Chapter("### How bad the errors are", failures.severity, _severity),
     Chapter(
         "### Suspicious labels",
         failures.suspicious,
         given(_suspected, "figures/suspected", "tables/suspected"),
     ),
-    Chapter("## Why it fails", cards.probing, given(_probed, "figures/probes")),
+    Chapter("### Probes", cards.probing, given(_probed, "figures/probes")),
     Chapter("### The verdicts", cards.verdicts_text, shown("tables/verdicts")),
     Chapter("### Cases", cards.cases_text, _cards),
-    Chapter("### Can the maps be trusted?", cards.maps_text, _maps),
-    Chapter("### Can the verdicts be trusted?", cards.instrument),
-    Chapter("", comparison.side_by_side, _side_by_side),
+    Chapter("### What the maps are worth", cards.maps_text, _maps),
+    Chapter("### What the verdicts are worth", cards.instrument),
+    Chapter("", below(comparison.side_by_side), _side_by_side),
     Chapter(
         "",
         comparison.ablation,
         given(lambda of: of["compare"]["ablation"], "figures/ablation", "tables/ablation"),
     ),
     Chapter(
-        "### Confidence",
+        "### Confidence in full",
         confidence.confidence,
         shown("figures/confidence", "figures/thresholds", "tables/confident-errors"),
     ),
@@ -149,7 +229,7 @@ CHAPTERS = [
         given(lambda of: of["failures"]["known"]["sets"], "tables/rescored"),
     ),
     Chapter(
-        "### Does it hold on corrupted images?",
+        "### Corrupted images",
         robustness.robustness,
         given(
             lambda of: of["compare"]["robustness"],
@@ -158,12 +238,10 @@ CHAPTERS = [
         ),
     ),
     Chapter(
-        "## Would one deploy it?",
+        "### Rejecting predictions",
         confidence.rejecting,
         shown("tables/rejection", "figures/coverage", "tables/promises", "tables/scores"),
     ),
     Chapter("### Other measures", measures.notes, measures.exhibits),
-    Chapter("## Limits", study.limits, given(_claims, "tables/untested")),
-    Chapter("", ledger.conditions, given(lambda of: of["conditions"], "tables/conditions")),
-    Chapter("## Sources of the methods", provenance.sources),
+    Chapter("### Sources of the methods", provenance.sources),
 ]

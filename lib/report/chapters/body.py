@@ -1,0 +1,424 @@
+"""The body's sections: a title that states the finding, and one paragraph of sentences with at most
+four numbers each. Everything is told in full in the appendix."""
+
+from lib.base.text import (
+    compared,
+    count,
+    escape,
+    interval,
+    level,
+    listed,
+    name,
+    percent,
+    plural,
+    points,
+    readable,
+    see,
+    signed,
+    start,
+    verdict,
+)
+from lib.evaluation import scope
+from lib.evaluation.changes import of_pair
+from lib.report import candidates, comparison, confidence, ledger, robustness, training
+from lib.report.chapters import findings, first_page
+from lib.report.judgement import UNTESTED
+
+FEW = 4  # suspected labels and less are told as a number alone
+
+
+def section(title: str, *sentences: str) -> str:
+    """A section from its title and sentences; "" ones are left out."""
+    return f"## {title}\n\n" + " ".join(filter(None, sentences))
+
+
+# What was trained.
+
+
+def setup(results: dict) -> str:
+    study, compare = results["study"], results["compare"]
+    sizes, arms = study["sizes"], list(study["differences"])
+    widths = listed([str(width) for width in study["widths"]])
+    drawn = (
+        "Its images are drawn by a program, which plants a known cause of failure in some of them."
+        if study["data"] == "the phantom"
+        else ""
+    )
+    return section(
+        f"Set-up: {_what(results)}",
+        f"ResNet-18 of width {widths} was trained from scratch on {escape(study['data'])}: "
+        f"{sizes['train']:,} train, {sizes['val']:,} validation and {sizes['test']:,} test images.",
+        drawn,
+        f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
+        f"{len(arms)} ({see('tab-arms')}).",
+        f"{start(compare['after'])} was trained like {name(compare['before'])}, with "
+        f"{findings.method(results)} besides." * bool(compare["after"] and _added(results)),
+        "The last epoch's network counts, and nothing was chosen on the test images.",
+        training.seeds(study),
+        cost(results),
+    )
+
+
+def _added(results: dict) -> list[str]:
+    compare = results["compare"]
+    return results["study"]["changes"][compare["before"]][compare["after"]]
+
+
+def _what(results: dict) -> str:
+    compare = results["compare"]
+    if not compare["after"]:
+        return f"one arm, {name(compare['before'])}"
+    if not _added(results):
+        return "two arms of the same settings"
+    return f"{name(compare['before'])}, and the same with {escape(findings.method(results))}"
+
+
+def cost(results: dict) -> str:
+    """Compute, time, parameters and images seen, in one line."""
+    found = results["study"].get("cost")
+    if not found:
+        return ""
+    time = found["seconds"]
+    spent = (
+        f"{time:,.0f} seconds"
+        if time < 120
+        else f"{time / 60:,.0f} minutes"
+        if time < 7200
+        else f"{time / 3600:,.1f} hours"
+    )
+    return (
+        f"Cost of all runs: {spent} of training on {escape(listed(found['devices']))}, "
+        f"{_large(found['images'])} images seen, {_large(results['study']['parameters'])} "
+        "parameters a network."
+    )
+
+
+def _large(number: int) -> str:
+    return f"{number / 1e6:,.1f} million" if number >= 1e6 else f"{number:,}"
+
+
+# An earlier study's claims.
+
+
+def claims(results: dict) -> str:
+    """ "" without claims."""
+    found = results["ledger"]
+    if not found["claims"]:
+        return ""
+    head = first_page.claims(results)[1]
+    tested = len(found["claims"]) - found["verdicts"][UNTESTED]
+    return section(
+        f"The earlier study: {head[0].lower()}{head[1:]}",
+        escape(found["about"]) if found["about"] else "",
+        f"Of its {plural(len(found['claims']), 'claim')} {count(tested)} could be tested here; "
+        "claims that state one fact are counted once.",
+        candidates.explanation(found, found["claims"]).strip(),
+        f"{see('tab-facts')} has what was not found; {see('tab-ledger')}, in the appendix, has "
+        "every claim." * bool(found["facts"] and tested),
+    )
+
+
+# Where it fails.
+
+
+def where(results: dict) -> str:
+    before, failures = results["compare"]["before"], results["failures"]
+    hardest = findings.hardest(results)
+    numbers = failures["arms"][failures["before"]]
+    return section(
+        f"Where it fails: {escape(findings.called(hardest))} are hardest for {name(before)}",
+        f"{start(before)} gets {numbers['errors']:,} of {failures['test_images']:,} test images "
+        "wrong.",
+        _groups(results, hardest),
+        _close(numbers, failures),
+        _confused(failures),
+        "A confident error is one whose largest probability is high; the surest ones are in "
+        f"{see('fig-failures-beside')}, above right answers of the same classes."
+        * (failures["selected"] > failures["named_right"]),
+    )
+
+
+def _groups(results: dict, hardest: dict) -> str:
+    before = results["compare"]["before"]
+    best = max(results["groups"], key=lambda row: row[before])
+    if best is hardest:
+        return ""
+    return (
+        f"Of {escape(findings.called(best))} it gets {percent(best[before], 0)} right, of "
+        f"{escape(findings.called(hardest))} {percent(hardest[before], 0)}."
+    )
+
+
+def _close(numbers: dict, failures: dict) -> str:
+    if numbers["within_superclass"] is None:
+        return ""
+    return (
+        f"{percent(numbers['within_superclass'], 0)} of its errors stay inside the true "
+        f"superclass, where {percent(failures['chance_within_superclass'], 0)} would by chance."
+    )
+
+
+def _confused(failures: dict) -> str:
+    pair = failures["confused"]
+    if not pair:
+        return ""
+    return (
+        f"It confuses {name(pair['class'])} and {name(pair['other'])} most, "
+        f"{plural(pair['errors'], 'time')} in both directions together."
+    )
+
+
+# Why it fails.
+
+
+def why(results: dict) -> str:
+    cam = results["gradcam"]
+    counts = {cause: n for cause, n in cam["verdicts"].get(cam["before"], {}).items() if n}
+    errors = sum(sum(halves.values()) for halves in cam["halves"].values())
+    if not errors:
+        return section("Why it fails: no error to explain", "No error is made.")
+    ranked = sorted(counts, key=counts.get, reverse=True)
+    title = f"{readable(ranked[0])} is the most frequent verdict" if ranked else "no verdict"
+    trust = findings.diagnosis(results)
+    return section(
+        f"Why it fails: {title}{'' if trust else ', and unproven'}",
+        f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
+        "were changed in more than a hundred ways and predicted again.",
+        _shares(counts, ranked, cam["before"]),
+        _worth(trust),
+        f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
+        "class, and who wins while the picture is changed." * bool(cam["pages"]),
+    )
+
+
+def _shares(counts: dict, ranked: list[str], arm: str) -> str:
+    if not ranked:
+        return ""
+    total = sum(counts.values())
+    said = listed([f"{readable(c)} {percent(counts[c] / total, 0)}" for c in ranked[:3]])
+    return (
+        f"One rule turns the answers into a verdict: of {plural(total, 'error')} of {name(arm)} "
+        f"that formed no hypothesis it calls {said}."
+    )
+
+
+def _worth(trust: dict | None) -> str:
+    if not trust:
+        return "Nobody knows why a network fails on these images: each verdict is a hypothesis."
+    found, called = trust["found"], trust["called"]["estimate"]
+    text = (
+        f"Of planted causes the rule finds {percent(found['estimate'], 0)} "
+        f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
+    )
+    return (
+        f"{text}; of errors without one it names a cause for {percent(called, 0)}."
+        if (called is not None)
+        else f"{text}."
+    )
+
+
+# Did the remedy work.
+
+
+def remedy(results: dict) -> str:
+    """ "" of one arm."""
+    compare = results["compare"]
+    if not compare["after"]:
+        return ""
+    found, images = findings.change(results), results["study"]["sizes"]["test"]
+    if found == "same":
+        return section(
+            "Did the remedy work: the arms are one",
+            f"The predictions are identical on {images:,} of {images:,} images: nothing is "
+            "compared, and identical runs count as one.",
+        )
+    change = compare["accuracy_change"]
+    titles = {
+        "higher": f"accuracy rises by {_size(change)} points",
+        "lower": f"accuracy falls by {_size(change)} points",
+        "none": "no difference in accuracy was found",
+        "open": "whether accuracy differs is open",
+    }
+    pair = of_pair(compare["arms"], (compare["before"], compare["after"]))
+    levels = listed(
+        [f"{percent(of['test_accuracy']['mean'])} with {name(arm)}" for arm, of in pair.items()]
+    )
+    return section(
+        f"Did the remedy work: {titles[found]}",
+        f"Test accuracy is {levels}.",
+        f"The paired difference is {points(change['estimate'])} points "
+        f"({interval(points(change['low']), points(change['high']))}), of "
+        f"{_of(results)}.",
+        comparison.equivalent(compare).strip() if found == "none" else "",
+        _owned(results),
+        _corrected(results),
+        _classes(results),
+        _factors(results),
+    )
+
+
+def _size(change: dict) -> str:
+    return signed(100 * abs(change["estimate"])).lstrip("+")
+
+
+def _of(results: dict) -> str:
+    seeds = len(results["compare"]["seeds"])
+    if findings.several(results):
+        return f"{seeds} seeds an arm"
+    return f"{scope.networks(seeds)}, which says nothing of the method"
+
+
+def _owned(results: dict) -> str:
+    owner, before, after = (
+        findings.owner(results),
+        results["compare"]["before"],
+        results["compare"]["after"],
+    )
+    if not owner:
+        return ""
+    what = "loss" if findings.change(results) == "lower" else "gain"
+    return (
+        f"{findings.part(owner['share']).capitalize()} of the {what} lies on "
+        f"{escape(findings.called(owner))}: {percent(owner[before], 0)} of "
+        f"{owner['images']:,} are right with {name(before)}, {percent(owner[after], 0)} with "
+        f"{name(after)}."
+    )
+
+
+def _corrected(results: dict) -> str:
+    counts, after = results["compare"]["migration"], results["compare"]["after"]
+    digits = 0 if isinstance(counts["net_gain"], int) else 1
+    return (
+        f"{start(after)} corrects {counts['corrected']:,.{digits}f} images and loses "
+        f"{counts['regressed']:,.{digits}f}."
+    )
+
+
+def _classes(results: dict) -> str:
+    classes = results["compare"]["classes"]
+    up, down = classes["better_beyond_chance"], classes["worse_beyond_chance"]
+    return (
+        f"Of {classes['tested']} classes {count(up)} rise and {count(down)} fall beyond chance "
+        f"({see('fig-classes')})."
+    )
+
+
+def _factors(results: dict) -> str:
+    if len(_added(results)) < 2:
+        return ""
+    if results["compare"]["ablation"]:
+        return f"{see('fig-ablation')} has what each factor does."
+    return f"Which of {escape(findings.method(results))} did it is not known from these arms."
+
+
+# Confidence and deployment.
+
+
+def use(results: dict) -> str:
+    compare, head = results["compare"], first_page.use(results)[1]
+    target, kept = level(compare["target_risk"]), findings.kept(results)
+    return section(
+        f"Confidence: {head[0].lower()}{head[1:]}",
+        "*Coverage* is the share of predictions that are accepted, *risk* the share of errors "
+        f"among them ({see('fig-coverage')}).",
+        _promised(kept, target)
+        if kept
+        else f"Validation allows no threshold that keeps the risk under {target}.",
+        *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
+        confidence.smoothing(results["study"]).split(" (")[0] + ", so its surest errors look fewer."
+        if any(results["study"]["label_smoothing"][arm] for arm in compared(compare))
+        else "",
+    )
+
+
+def _shown(results: dict) -> list[str]:
+    return compared(results["compare"])[: 1 if findings.identical(results) else 2]
+
+
+def _promised(kept: dict, target: str) -> str:
+    outcome = "broken on test" if kept["broken"] else "kept on test"
+    return (
+        f"With {name(kept['arm'])} validation promises a risk under {target} above "
+        f"{kept['threshold']:.3f}: {percent(kept['coverage'])} of the test images, at a risk of "
+        f"{percent(kept['selective_risk'])}, {outcome} ({see('tab-promises')})."
+    )
+
+
+def _calibrated(numbers: dict, arm: str) -> str:
+    return (
+        f"Confidence and accuracy of {name(arm)} are {numbers['ece']['mean']:.3f} apart on "
+        f"average, and {numbers['ece_scaled']['mean']:.3f} after scaling by a temperature fitted "
+        f"on validation ({see('fig-reliability')})."
+    )
+
+
+# Robustness and labels.
+
+
+def robust(results: dict) -> str:
+    numbers = results["compare"].get("robustness")
+    suspected = results["failures"]["labels"]["splits"]["test"]
+    head = _carried(results) or f"{count(suspected['suspected'])} test labels are suspected"
+    return section(
+        f"Robustness and labels: {head}",
+        _corrupted(numbers, _shown(results)) if numbers else "",
+        f"Of {suspected['images']:,} test labels {count(suspected['suspected'])} are suspected, "
+        "where most networks name the same other class.",
+        _opinion(results),
+    )
+
+
+def _carried(results: dict) -> str:
+    numbers = results["compare"].get("robustness")
+    if not numbers or not results["compare"]["after"] or findings.identical(results):
+        return ""
+    changes = numbers["accuracy_changes"]
+    text = robustness.CARRIED[verdict(changes["none"]), verdict(changes["all"])]
+    text = text.removeprefix("So ").rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _corrupted(numbers: dict, arms: list[str]) -> str:
+    said = listed(
+        [
+            f"from {percent(means['clean']['accuracy'])} to "
+            f"{percent(means['corrupted']['accuracy'])} with {name(arm)}"
+            for arm, means in numbers["arms"].items()
+            if arm in arms
+        ]
+    )
+    if not said:
+        return ""
+    return f"Under six corruptions accuracy goes {said}, on average ({see('fig-robustness')})."
+
+
+def _opinion(results: dict) -> str:
+    opinion = results["failures"]["known"].get("opinion")
+    if not opinion or not opinion.get("errors"):
+        return ""
+    who = (
+        "planted label errors" if opinion["source"] == "planted" else "labels that reviewers reject"
+    )
+    share = percent(opinion["rejected_among_errors"]["estimate"], 0)
+    text = f"{who[:1].upper()}{who[1:]} are {share} of the errors"
+    if opinion.get("sure_errors"):
+        sure = percent(opinion["rejected_among_sure_errors"]["estimate"], 0)
+        text += f", and {sure} of those at {level(opinion['sure'])} confidence or more"
+    return (
+        f"{text} ({see('tab-rescored')})." if results["failures"]["known"]["sets"] else f"{text}."
+    )
+
+
+# Limits and conditions.
+
+
+def limits(results: dict) -> str:
+    passed, missed, untested = findings.conditions(results)
+    total = passed + len(missed) + untested
+    seeds = len(results["study"]["seeds"])
+    head = f"{plural(seeds, 'seed')}{' an arm' if results['compare']['after'] else ''}"
+    if total:
+        head += f", and {passed} of {total} conditions met"
+    return (
+        f"## Limits: {head}\n\n{training.limits(results)}\n\n{ledger.conditions(results)}".rstrip()
+    )

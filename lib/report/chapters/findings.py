@@ -1,0 +1,218 @@
+"""Short facts that page one and the body share: what the arms differ in, whether they differ at
+all, in which images, and above which confidence they may be relied on."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from lib.base.text import compared, listed, settled
+from lib.data.dataset import Splits
+from lib.evaluation import scope, severity
+from lib.evaluation.selective import clopper_pearson
+from lib.report.judgement import CONTRADICTED, FAILED
+
+# a cause as a reader calls the images that carry it
+CAUSES = {
+    "background": "misleading backgrounds",
+    "look_alike": "look-alikes",
+    "second_object": "second objects",
+    "label_error": "wrong labels",
+    "none": "ordinary images",
+}
+AMOUNT = re.compile(r" of a batch with probability .*$| of \d+ px$| \(else .*\)$| [\d.]+$")
+WORST = 8  # classes of a single arm
+
+
+def identical(results: dict) -> bool:
+    """Whether both arms predict the same class of every test image, in every seed."""
+    compare = results["compare"]
+    return bool(compare["after"]) and compare["churn"]["between_arms"]["class"] == 0
+
+
+def change(results: dict) -> str:
+    """What became of accuracy: "higher", "lower", "none", "open", or "same" where the arms are
+    one."""
+    if identical(results):
+        return "same"
+    return settled(results["compare"]["accuracy_change"], results["compare"]["mcnemar"])
+
+
+def several(results: dict) -> bool:
+    """Whether a sentence may be about the method."""
+    return scope.about(len(results["compare"]["seeds"])) == scope.METHOD
+
+
+def method(results: dict) -> str:
+    """What the arm after was trained with in addition, whole: "CutMix and label smoothing"."""
+    before, after = results["compare"]["before"], results["compare"]["after"]
+    words = [AMOUNT.sub("", text) for text in results["study"]["changes"][before][after]]
+    return listed(words) or "the same settings"
+
+
+# Images by what is known of them.
+
+
+def _kinds(splits: Splits) -> tuple[str, np.ndarray]:
+    """What test images are grouped by, and each one's group: planted cause, superclass or class."""
+    test, labels = splits.test, np.asarray(splits.test.labels)
+    if test.planted is not None:
+        return "cause", test.planted["cause"].to_numpy().astype(str)
+    if severity.has_superclasses(splits.superclass):
+        return "superclass", np.array(splits.superclass_names)[
+            np.asarray(splits.superclass)[labels]
+        ]
+    return "class", np.array(splits.class_names)[labels]
+
+
+def groups(here) -> list[dict]:
+    """Accuracy of the compared arms by planted cause, superclass or class, and the errors that the
+    second one adds; those that it adds most to first, of one arm the least accurate first.
+
+    here: lib.study.Study. Records: kind, group, images, <arm>, extra (None of one arm). Means over
+    seeds."""
+    kind, of = _kinds(here.splits)
+    rows = []
+    for group in np.unique(of):
+        chosen = of == group
+        row = {"kind": kind, "group": str(group), "images": int(chosen.sum()), "extra": None}
+        for arm in here.pair:
+            runs = here.runs[arm].values()
+            row[arm] = float(np.mean([run.test.correct[chosen].mean() for run in runs]))
+        if len(here.pair) > 1:
+            first, second = here.pair
+            row["extra"] = (row[first] - row[second]) * row["images"]
+        rows.append(row)
+    first = here.pair[0]
+    return sorted(rows, key=lambda row: row[first] if row["extra"] is None else -row["extra"])
+
+
+def worst_classes(here) -> list[dict]:
+    """The classes that the first arm's first network gets right least often, with exact limits."""
+    run, names = here.first[here.pair[0]], here.splits.class_names
+    rows = []
+    for number in np.unique(run.test.labels):
+        right = run.test.correct[run.test.labels == number]
+        wrong = int((~right).sum())
+        low, high = clopper_pearson(wrong, len(right))
+        rows.append(
+            {
+                "class": names[number],
+                "images": len(right),
+                "accuracy": float(right.mean()),
+                "low": 1 - float(high),
+                "high": 1 - float(low),
+            }
+        )
+    return sorted(rows, key=lambda row: (row["accuracy"], row["class"]))[:WORST]
+
+
+def owner(results: dict) -> dict | None:
+    """The group with the largest share of the change, in its direction; None without a change."""
+    rows, found = results["groups"], change(results)
+    if found not in ("lower", "higher") or not rows:
+        return None
+    row = rows[0] if found == "lower" else rows[-1]
+    total = sum(one["extra"] for one in rows)
+    return row | {"share": row["extra"] / total if total else 0.0}
+
+
+def hardest(results: dict) -> dict:
+    """The group that the first arm gets right least often; wrong labels, which are errors by
+    definition, aside."""
+    rows = [row for row in results["groups"] if row["group"] != "label_error"]
+    return min(rows, key=lambda row: row[results["compare"]["before"]])
+
+
+def called(group: dict) -> str:
+    """A group's name for a reader, not escaped."""
+    return CAUSES.get(group["group"], group["group"].replace("_", " "))
+
+
+def part(share: float) -> str:
+    """A share in words."""
+    words = {
+        0.95: "nearly all",
+        0.75: "most",
+        0.52: "more than half",
+        0.48: "half",
+        0.42: "nearly half",
+        0.3: "about a third",
+    }
+    return next((text for least, text in words.items() if share >= least), "the largest part")
+
+
+# What may be relied on.
+
+
+def kept(results: dict) -> dict | None:
+    """Of the thresholds that validation promised, the one that accepts most test images: arm,
+    threshold, coverage and selective_risk; None where validation allows none.
+
+    Of several seeds an arm counts only where each has a threshold; the numbers are their means, and
+    the threshold is the highest."""
+    arms = {}
+    for row in results["compare"]["promises"]:
+        arms.setdefault(row["arm"], []).append(row)
+    found = [
+        {
+            "arm": arm,
+            "threshold": max(row["threshold"] for row in rows),
+            "coverage": float(np.mean([row["coverage"] for row in rows])),
+            "selective_risk": float(np.mean([row["selective_risk"] for row in rows])),
+            "broken": any(row["outcome"] == "broken" for row in rows),
+        }
+        for arm, rows in arms.items()
+        if arm in compared(results["compare"])
+        if all(row["selective_risk"] is not None for row in rows)
+    ]
+    return max(found, key=lambda row: row["coverage"], default=None)
+
+
+def conditions(results: dict) -> tuple[int, list[dict], int]:
+    """How many of the study's conditions passed, those missed, and how many could not be tested:
+    what needs an arm or a number that is not there is not missed."""
+    rows = results["conditions"]
+    untested = [row for row in rows if row["measured"] is None]
+    missed = [row for row in rows if row["measured"] is not None and not row["passed"]]
+    return len(rows) - len(untested) - len(missed), missed, len(untested)
+
+
+# How far the diagnosis can be trusted.
+
+
+def diagnosis(results: dict) -> dict | None:
+    """Its score: `found`, the share of planted causes that it finds, and `called`, the share of
+    errors without one that get one, each {estimate, low, high}; None where it has no score."""
+    score = results["gradcam"].get("score")
+    marks = score and score.get("acting")
+    if not marks or marks["macro recall"]["estimate"] is None:
+        return None
+    return {"found": marks["macro recall"], "called": marks["called"]}
+
+
+# What an earlier study claimed and was not found.
+
+
+def facts_table(ledger: dict) -> pd.DataFrame:
+    """One row a fact: the claim that states it first, the number of claims, claimed, measured and
+    the hardest verdict that any of them got."""
+    rows = []
+    for fact in ledger["facts"]:
+        first = ledger["claims"][fact["claims"][0]]
+        rows.append(
+            {
+                "claim": first["statement"],
+                "claims": len(fact["claims"]),
+                "claimed": first["claimed"],
+                "measured": first["measured"],
+                "verdict": CONTRADICTED if fact["contradicted"] else FAILED,
+            }
+        )
+    return pd.DataFrame(rows, columns=["claim", "claims", "claimed", "measured", "verdict"])
+
+
+FACTS_CAPTION = (
+    "What the earlier study claimed and this one did not find: the claim that states it first, how "
+    "many claims restate it, and the hardest verdict that any of them got."
+)

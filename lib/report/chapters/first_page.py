@@ -1,0 +1,425 @@
+"""Page one: a verdict bar in words, a hero of pictures, five bullets and a footer, all from the
+study's numbers by the rules that each function states. `check` holds it to its length."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+
+from lib.base import artefacts
+from lib.base.errors import ReportError
+from lib.base.text import listed, percent, plural, points, readable, shorten
+from lib.evaluation import scope
+from lib.report import exhibits, style
+from lib.report.chapters import findings, panels
+from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
+
+YES, CARE, NO = "yes", "care", "no"
+# words of the page, words and numbers of a bullet
+MOST, MOST_OF_BULLET, MOST_NUMBERS = 180, 25, 2
+AIM_FOUND, AIM_CALLED = 0.9, 0.05
+NUMBER = re.compile(r"\d[\d.,]*")
+
+
+def check(page: dict) -> int:
+    """The number of words that page one sets as text. Raises ReportError where the page, or a
+    bullet of it, is too long."""
+    bullets = [f"{lead} {rest}" for lead, rest in page["bullets"]]
+    for bullet in bullets:
+        if len(bullet.split()) > MOST_OF_BULLET or len(NUMBER.findall(bullet)) > MOST_NUMBERS:
+            raise ReportError(
+                f"page one: got the bullet “{bullet}”; allowed: {MOST_OF_BULLET} words and "
+                f"{MOST_NUMBERS} numbers"
+            )
+    texts = [page["finding"], page["standfirst"], *bullets]
+    texts += [" ".join(verdict[1:]) for verdict in page["verdicts"]]
+    texts += [f"{lead}: {rest}" for lead, rest in page["footer"]]
+    words = sum(len(text.split()) for text in texts)
+    if words > MOST:
+        raise ReportError(f"page one: got {words} words; allowed: {MOST}")
+    return words
+
+
+def short(name: str) -> str:
+    """A name that cannot fill the page."""
+    return shorten(name, 24).replace(r"\$", "$")
+
+
+def words(results: dict) -> dict:
+    """The page's texts: finding, standfirst, verdicts (kind, head, words, small words), bullets
+    and footer (lead, rest)."""
+    page = {
+        "finding": finding(results),
+        "standfirst": standfirst(results),
+        "verdicts": verdicts(results),
+        "bullets": bullets(results),
+        "footer": footer(results),
+    }
+    check(page)
+    return page
+
+
+# The finding.
+
+
+def finding(results: dict) -> str:
+    """What the study found, in one line.
+
+    Two arms: what became of accuracy and where most; of the method from three seeds on, else of the
+    networks. With claims that fit another arm: which. One arm: its accuracy and its hardest
+    group."""
+    compare = results["compare"]
+    if results["ledger"]["consistent_with"]:
+        fits = [short(arm) for arm in results["ledger"]["consistent_with"]]
+        return f"The earlier claims fit {listed(fits)}, not {short(compare['before'])}"
+    if not compare["after"]:
+        return _alone(results)
+    found, owner = findings.change(results), findings.owner(results)
+    added = short_method(results)
+    if found == "same":
+        return "Both networks answer alike on every test image"
+    if found in ("none", "open"):
+        return f"No difference in accuracy was shown between {_pair(results)}"
+    most = f", most of all on {short(findings.called(owner))}" if owner else ""
+    if findings.several(results):
+        return f"{added} {'lowers' if found == 'lower' else 'raises'} accuracy{most}"
+    return f"The network with {added} is {'worse' if found == 'lower' else 'better'}{most}"
+
+
+def _alone(results: dict) -> str:
+    compare = results["compare"]
+    accuracy = percent(compare["arms"][compare["before"]]["test_accuracy"]["mean"], 0)
+    where = findings.called(findings.hardest(results))
+    return f"{_capital(short(compare['before']))} is right on {accuracy}, least on {short(where)}"
+
+
+def _pair(results: dict) -> str:
+    return f"{short(results['compare']['before'])} and {short(results['compare']['after'])}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def short_method(results: dict) -> str:
+    """The method's name where it is short, else the arm's."""
+    said = findings.method(results)
+    return said if len(said) <= 60 else short(results["compare"]["after"])
+
+
+def standfirst(results: dict) -> str:
+    """What was answered by whom: every word of the verdict bar is known after it."""
+    study, compare = results["study"], results["compare"]
+    images = f"{study['sizes']['test']:,} test images of {short(study['data'])}"
+    claims = len(results["ledger"]["claims"])
+    held = f"; {plural(claims, 'claim')} of an earlier study were held against them" * bool(claims)
+    if not compare["after"]:
+        return f"One network answered {images}{held}."
+    seeds = len(compare["seeds"])
+    networks = "Two networks" if seeds == 1 else f"{seeds} networks an arm"
+    return f"{networks}, without and with {short_method(results)}, answered {images}{held}."
+
+
+# The verdict bar.
+
+
+def verdicts(results: dict) -> list[tuple[str, str, str, str]]:
+    """Claims where there are some; the remedy, where there is one; whether it may be used; a
+    condition that is missed, else the diagnosis."""
+    bar = [claims(results)] if results["ledger"]["claims"] else []
+    if results["compare"]["after"]:
+        bar.append(remedy(results))
+    elif not bar:
+        bar.append(nothing_compared(results))
+    return [*bar, use(results), _missed(results) or diagnosis(results)]
+
+
+def remedy(results: dict) -> tuple[str, str, str, str]:
+    """The sign of the paired change, and whether its interval leaves 0 out."""
+    compare, found = results["compare"], findings.change(results)
+    change, seeds = compare["accuracy_change"], len(compare["seeds"])
+    images = results["study"]["sizes"]["test"]
+    if found == "same":
+        return CARE, "The arms are one", f"alike on {images:,} of {images:,} images", ""
+    of = (
+        f"{seeds} seeds an arm"
+        if findings.several(results)
+        else f"between {scope.networks(seeds)}, {plural(seeds, 'seed')}"
+    )
+    size = f"{points(change['estimate'])} points {of}"
+    between = f"95% interval {points(change['low'])} to {points(change['high'])}"
+    if found == "higher":
+        return YES, "Remedy accepted", size, between
+    if found == "lower":
+        return NO, "Remedy rejected", size, between
+    equal = (compare.get("equivalence") or {}).get("equivalent")
+    head = "As good as equal" if equal and found == "none" else "No difference shown"
+    return CARE, head, size, between
+
+
+def nothing_compared(results: dict) -> tuple[str, str, str, str]:
+    compare = results["compare"]
+    accuracy = percent(compare["arms"][compare["before"]]["test_accuracy"]["mean"])
+    return CARE, "Nothing compared", f"one network, right on {accuracy}", ""
+
+
+def claims(results: dict) -> tuple[str, str, str, str]:
+    """How many of the facts that were tested hold; claims that state one fact count once."""
+    ledger = results["ledger"]
+    verdicts, facts = ledger["verdicts"], ledger["facts"]
+    against = sum(fact["contradicted"] for fact in facts)
+    tested = len(facts) + verdicts[REPRODUCED]
+    what = f"{against} contradicted; {verdicts[UNTESTED]} claims not tested here"
+    if not tested:
+        return CARE, "No claim tested", f"{verdicts[UNTESTED]} need other arms", ""
+    kind = NO if against else CARE if verdicts[FAILED] + verdicts[CONTRADICTED] else YES
+    return kind, f"{verdicts[REPRODUCED]} of {tested} facts hold", what, ""
+
+
+def use(results: dict) -> tuple[str, str, str, str]:
+    """The threshold that validation promised at the study's target risk, and what test showed."""
+    target, kept = percent(results["compare"]["target_risk"], 0), findings.kept(results)
+    two = bool(results["compare"]["after"])
+    if not kept:
+        of = " for either arm" if two else ""
+        return NO, f"Not usable at {target} risk", f"no confidence threshold is safe{of}", ""
+    whose = f"{short(kept['arm'])}: " if two else ""
+    sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
+    what = f"{whose}{percent(kept['coverage'], 0)} of images, those at least {sure} sure"
+    if kept["broken"]:
+        return CARE, f"Promised {target} risk broken", what, ""
+    return YES, f"Usable at {target} risk", what, ""
+
+
+def _missed(results: dict) -> tuple[str, str, str, str] | None:
+    _, missed, _ = findings.conditions(results)
+    if not missed:
+        return None
+    row = missed[0]
+    bound = re.search(r"[\d.]+", row["required"])[0]
+    more = f" and {len(missed) - 1} more" if len(missed) > 1 else ""
+    what = shorten(row["condition"].removeprefix("test "), 40)
+    return NO, f"Own condition missed{more}", f"{what}: {row['measured']:.4g} against {bound}", ""
+
+
+def diagnosis(results: dict) -> tuple[str, str, str, str]:
+    """How far the causes that it names can be trusted."""
+    found = findings.diagnosis(results)
+    if not found:
+        return CARE, "Causes unproven", "verdicts on causes are hypotheses here", ""
+    share, called = found["found"], found["called"]["estimate"]
+    good = share["estimate"] >= AIM_FOUND and (called is None or called <= AIM_CALLED)
+    head = "Diagnosis reliable here" if good else "Diagnosis to be doubted"
+    if not good and share["estimate"] >= 0.75:
+        head = "Diagnosis: mostly right"
+    between = f"95% interval {percent(share['low'], 0)} to {percent(share['high'], 0)}"
+    what = f"finds {percent(share['estimate'], 0)} of planted causes"
+    return (YES if good else CARE), head, what, between
+
+
+# Five bullets.
+
+
+def bullets(results: dict) -> list[tuple[str, str]]:
+    """Accuracy; who owns the change; confident errors; whether to rely on it; the diagnosis."""
+    two = bool(results["compare"]["after"])
+    same = findings.change(results) == "same" if two else False
+    if same:
+        return [
+            ("The arms are one:", "every prediction is the same, so nothing below differs."),
+            _hardest(results),
+            _sure_alone(results),
+            rely(results),
+            _trust(results),
+        ]
+    told = (_accuracy, _owner, _sure) if two else (_accuracy_alone, _hardest, _sure_alone)
+    return [sentence(results) for sentence in (*told, rely, _trust)]
+
+
+def _means(results: dict, measure: str) -> list[float]:
+    compare = results["compare"]
+    arms = [arm for arm in (compare["before"], compare["after"]) if arm]
+    return [compare["arms"][arm][measure]["mean"] for arm in arms]
+
+
+def _accuracy(results: dict) -> tuple[str, str]:
+    one, other = map(percent, _means(results, "test_accuracy"))
+    found, classes = findings.change(results), results["compare"]["classes"]
+    if found in ("none", "open"):
+        return "Accuracy", f"is {one} and {other}; the difference may be chance."
+    verb, key, does = (
+        ("falls", "worse", "lose") if found == "lower" else ("rises", "better", "gain")
+    )
+    share = classes[key] / classes["tested"]
+    which = f"; every class {does}s" if share == 1 else f"; most classes {does}" * (share > 0.5)
+    return "Accuracy", f"{verb} from {one} to {other}{which}."
+
+
+def _accuracy_alone(results: dict) -> tuple[str, str]:
+    arm = results["compare"]["arms"][results["compare"]["before"]]
+    test, train = (percent(arm[name]["mean"]) for name in ("test_accuracy", "train_accuracy"))
+    return "Accuracy", f"is {test} on new images, {train} on training images."
+
+
+def _owner(results: dict) -> tuple[str, str]:
+    found = findings.owner(results)
+    if not found:
+        return _hardest(results)
+    before, after = results["compare"]["before"], results["compare"]["after"]
+    what = "extra errors" if findings.change(results) == "lower" else "errors saved"
+    verb = "drops" if found[after] < found[before] else "rises"
+    lead = _capital(short(findings.called(found)))
+    return lead, (
+        f"own {findings.part(found['share'])} of the {what}: accuracy there {verb} from "
+        f"{percent(found[before], 0)} to {percent(found[after], 0)}."
+    )
+
+
+def _hardest(results: dict) -> tuple[str, str]:
+    before = results["compare"]["before"]
+    row = findings.hardest(results)
+    return "Hardest", (
+        f"are {short(findings.called(row))}: {short(before)} gets {percent(row[before], 0)} of "
+        "them right."
+    )
+
+
+def _sure(results: dict) -> tuple[str, str]:
+    """At equal coverage, since confidences of arms are on two scales; what smoothing does."""
+    compare, smoothing = results["compare"], results["study"]["label_smoothing"]
+    counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
+    one, other = counts[compare["before"]], counts[compare["after"]]
+    caps = smoothing[compare["after"]] > smoothing[compare["before"]]
+    text = "look fewer, as label smoothing caps confidence: in " if caps else "in "
+    return "Confident errors", (
+        f"{text}each network’s surest fifth they go from {one:.0f} to {other:.0f}."
+    )
+
+
+def _sure_alone(results: dict) -> tuple[str, str]:
+    sure, errors = (
+        results["compare"]["arms"][results["compare"]["before"]][name]["mean"]
+        for name in ("errors_ge_90", "errors")
+    )
+    share = percent(sure / errors, 0) if errors else "none"
+    return "Confident errors:", f"{share} of the errors are made at 90% confidence or more."
+
+
+def rely(results: dict) -> tuple[str, str]:
+    kept, two = findings.kept(results), bool(results["compare"]["after"])
+    target = percent(results["compare"]["target_risk"], 0)
+    if not kept:
+        lead = "Do not rely on either:" if two else "Do not rely on it:"
+        return lead, f"no threshold keeps the share of errors under {target}."
+    whose = f"on {short(kept['arm'])}" if two else "on it"
+    sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
+    return f"Rely {whose}", (
+        f"only at {sure} confidence or more: there {percent(kept['selective_risk'], 1)} of answers "
+        "are wrong."
+    )
+
+
+def _trust(results: dict) -> tuple[str, str]:
+    found = findings.diagnosis(results)
+    if not found:
+        return "The diagnosis", "is a hypothesis: nobody knows why a network fails on these images."
+    called = found["called"]["estimate"]
+    if called is None:
+        return "The diagnosis", "could not be marked on errors without a cause."
+    return "The diagnosis", f"names a cause for {percent(called, 0)} of errors that have none."
+
+
+# The footer.
+
+
+def footer(results: dict) -> list[tuple[str, str]]:
+    compare = results["compare"]
+    seeds, (passed, missed, untested) = results["study"]["seeds"], findings.conditions(results)
+    number = len(seeds) if len(seeds) > 1 else f"one ({seeds[0]})"
+    rows = [("Seeds", f"{number}{' an arm' if compare['after'] else ''}.")]
+    if results["conditions"]:
+        counts = {f"{passed} passed": True, f"{len(missed)} missed": missed}
+        counts[f"{untested} not testable here"] = untested
+        rows.append(
+            ("Conditions", ", ".join(text for text, there in counts.items() if there) + ".")
+        )
+    unknown = ["what another seed gives"] * (len(seeds) == 1)
+    if compare["after"] and not compare["ablation"]:
+        changed = results["study"]["changes"][compare["before"]][compare["after"]]
+        unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
+    unknown += ["whether a remedy helps"] * (not compare["after"])
+    unknown += ["whether its causes are the true ones"] * (not findings.diagnosis(results))
+    return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
+
+
+# The page with its pictures.
+
+
+def page(here, results: dict) -> dict:
+    """Page one of a study: `words` and `columns`, two lists of panels (lib.report.exhibits.panel).
+
+    here: lib.study.Study; results: its numbers."""
+    curves = pd.read_csv(here.folder / "figures" / "coverage.csv")
+    pair = list(here.pair)
+    curves = curves[curves["arm"].isin(pair)]
+    risk = exhibits.panel(panels.coverage(results, curves), panels.coverage_alt(results, curves))
+    if results["ledger"]["claims"]:
+        left, right = _claims_panels(results), [_errors_panel(here), risk]
+    elif results["compare"]["after"]:
+        left = [exhibits.panel(panels.dumbbell(results), panels.dumbbell_alt(results))]
+        right = [_maps_panel(here, results) or _errors_panel(here), risk]
+    else:
+        left = [_errors_panel(here)]
+        right = [exhibits.panel(panels.worst(results), panels.worst_alt(results)), risk]
+    columns = [[one for one in column if one] for column in (left, right)]
+    return words(results) | {"columns": columns}
+
+
+def _claims_panels(results: dict) -> list[dict]:
+    ledger = results["ledger"]
+    drawn = [exhibits.panel(panels.squares(ledger), panels.squares_alt(ledger))]
+    if panels.forest_rows(results):
+        drawn.append(exhibits.panel(panels.forest(results), panels.forest_alt(results)))
+    return drawn
+
+
+def _errors_panel(here) -> dict | None:
+    rows = here.selection
+    rows = rows[~rows["correct"]].head(6)
+    if not len(rows):
+        return None
+    images = np.asarray(here.splits.test.images[rows["position"].tolist()])
+    drawn = panels.failures(rows, images, here.p.before)
+    return exhibits.panel(drawn, panels.failures_alt(rows), vector=False)
+
+
+def _maps_panel(here, results: dict) -> dict | None:
+    """The first error that is looked at, of those whose cause owns the change if there is one."""
+    kept = here.folder / "maps.npz"
+    rows = here.selection.reset_index(drop=True)
+    wrong = rows[~rows["correct"]]
+    if not len(wrong) or not kept.is_file():
+        return None
+    owner = findings.owner(results)
+    if owner and "cause" in wrong and (wrong["cause"] == owner["group"]).any():
+        wrong = wrong[wrong["cause"] == owner["group"]]
+    place, row = next(wrong.iterrows())
+    maps = artefacts.read_arrays(kept)
+    over = {
+        arm: (maps[arm][place, 0] - maps[arm][place, 1])
+        / results["compare"]["arms"][arm]["temperature"]["mean"]
+        for arm in here.pair
+    }
+    names, tables = here.splits.class_names, here.first
+    case = {"id": int(row["id"]), "true": row["true"], "predicted": row["predicted"]}
+    case |= {arm: names[tables[arm].test.predicted[row["position"]]] for arm in here.pair}
+    image = np.asarray(here.splits.test.images[int(row["position"])])
+    arms = style.colours(here.pair)
+    alt = (
+        f"Test image {case['id']}, {readable(case['true'])}: "
+        + listed([f"{readable(arm)} says {readable(case[arm])}" for arm in here.pair])
+        + f". Maps of what speaks for {readable(case['predicted'])} and for "
+        f"{readable(case['true'])}."
+    )
+    return exhibits.panel(panels.two_maps(case, image, over, arms), alt, vector=False)

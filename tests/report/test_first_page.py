@@ -1,0 +1,181 @@
+"""Page one states which fact, and no more of it than the numbers allow."""
+
+import copy
+import json
+
+import pytest
+
+from lib.base.errors import ReportError
+from lib.report.chapters import findings, first_page
+
+
+def mean(value):
+    return {"mean": value, "sd": None, "n": 1, "each": [value]}
+
+
+def arm(accuracy):
+    return {
+        "test_accuracy": mean(accuracy),
+        "train_accuracy": mean(0.99),
+        "errors": mean(1000 * (1 - accuracy)),
+        "errors_ge_90": mean(40),
+    }
+
+
+def groups(before, after):
+    rows = [
+        {"kind": "cause", "group": group, "images": images, "extra": (one - other) * images}
+        | {"baseline": one, "cutmix": other}
+        for (group, images), one, other in zip(
+            (("background", 100), ("none", 880), ("label_error", 20)), before, after
+        )
+    ]
+    return sorted(rows, key=lambda row: -row["extra"])
+
+
+@pytest.fixture
+def results():
+    """Two arms, one seed; the second loses ten points, most of them on backgrounds."""
+    return {
+        "study": {
+            "data": "the phantom",
+            "sizes": {"test": 1000},
+            "classes": 20,
+            "seeds": [42],
+            "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
+            "changes": {
+                "baseline": {
+                    "cutmix": ["CutMix of a batch with probability 0.5", "label smoothing 0.1"]
+                }
+            },
+        },
+        "compare": {
+            "before": "baseline",
+            "after": "cutmix",
+            "seeds": [42],
+            "arms": {"baseline": arm(0.8), "cutmix": arm(0.7)},
+            "accuracy_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
+            "mcnemar": {"p_value": 1e-9, "n": 1},
+            "churn": {"between_arms": {"class": 0.3}},
+            "classes": {"tested": 20, "worse": 20, "better": 0},
+            "confident_errors": [
+                {"arm": "baseline", "top 20%": 20.0},
+                {"arm": "cutmix", "top 20%": 41.0},
+            ],
+            "target_risk": 0.1,
+            "promises": [
+                {"arm": "baseline", "threshold": 0.9123, "coverage": 0.61, "selective_risk": 0.08}
+                | {"outcome": "kept"},
+                {"arm": "cutmix", "threshold": None, "coverage": None, "selective_risk": None}
+                | {"outcome": None},
+            ],
+            "ablation": [],
+            "equivalence": {"margin": 0.01, "equivalent": False},
+        },
+        "groups": groups((0.5, 0.9, 0.0), (0.05, 0.84, 0.0)),
+        "gradcam": {"score": None},
+        "ledger": {
+            "claims": {},
+            "consistent_with": [],
+            "facts": [],
+            "verdicts": dict.fromkeys(
+                ("contradicted", "not reproduced", "reproduced", "not tested here"), 0
+            ),
+        },
+        "conditions": [],
+    }
+
+
+def changed(results, estimate, low, high, seeds=1, p_value=1e-9):
+    results = copy.deepcopy(results)
+    results["compare"] |= {
+        "accuracy_change": {"estimate": estimate, "low": low, "high": high},
+        "mcnemar": {"p_value": p_value, "n": seeds},
+        "seeds": list(range(seeds)),
+    }
+    results["study"]["seeds"] = list(range(seeds))
+    return results
+
+
+def test_the_finding_is_of_networks_and_of_the_method_with_three_seeds(results):
+    assert first_page.finding(results) == (
+        "The network with CutMix and label smoothing is worse, most of all on ordinary images"
+    )
+    three = changed(results, -0.1, -0.12, -0.08, seeds=3)
+    assert first_page.finding(three).startswith("CutMix and label smoothing lowers accuracy")
+
+
+@pytest.mark.parametrize(
+    "change, kind, head",
+    [
+        ((0.1, 0.08, 0.12), "yes", "Remedy accepted"),
+        ((-0.1, -0.12, -0.08), "no", "Remedy rejected"),
+        ((0.0, -0.02, 0.02), "care", "No difference shown"),
+    ],
+)
+def test_the_bar_goes_by_the_interval(results, change, kind, head):
+    p_value = 1.0 if kind == "care" else 1e-9
+    told = first_page.remedy(changed(results, *change, p_value=p_value))
+    assert told[:2] == (kind, head) and "one" not in told[1]
+    assert "between these two networks, 1 seed" in told[2]
+
+
+def test_no_difference_and_equivalence_are_two_statements(results):
+    none = changed(results, 0.0, -0.005, 0.005, p_value=1.0)
+    none["compare"]["equivalence"]["equivalent"] = True
+    assert first_page.remedy(none)[1] == "As good as equal"
+
+
+def test_equal_arms_are_one_and_nothing_is_said_to_differ(results):
+    results["compare"]["churn"]["between_arms"]["class"] = 0.0
+    page = first_page.words(changed(results, 0.0, 0.0, 0.0, p_value=1.0))
+    text = " ".join(" ".join(row) for row in page["bullets"])
+    assert page["verdicts"][0][1:3] == ("The arms are one", "alike on 1,000 of 1,000 images")
+    assert "falls" not in text and "rises" not in text and "extra" not in text
+
+
+def test_of_the_promised_thresholds_the_one_that_accepts_most_is_told(results):
+    assert findings.kept(results)["arm"] == "baseline"
+    kind, head, what, _ = first_page.use(results)
+    # rounded down, so that no image below the threshold is let in
+    assert (kind, head) == ("yes", "Usable at 10% risk") and "91.2% sure" in what
+    results["compare"]["promises"][0] |= dict.fromkeys(("threshold", "selective_risk"))
+    assert first_page.use(results)[:2] == ("no", "Not usable at 10% risk")
+
+
+def test_a_condition_on_an_absent_arm_is_not_missed(results):
+    rows = [
+        {"condition": "accuracy", "required": "at least 0.75", "measured": 0.7395, "passed": False},
+        {"condition": "another arm", "required": "at least 1", "measured": None, "passed": False},
+    ]
+    results["conditions"] = rows
+    assert findings.conditions(results) == (0, rows[:1], 1)
+    assert first_page.verdicts(results)[-1][1:3] == (
+        "Own condition missed",
+        "accuracy: 0.7395 against 0.75",
+    )
+    results["conditions"] = rows[1:]
+    assert "missed" not in " ".join(first_page.verdicts(results)[-1])
+
+
+def test_wrong_labels_are_never_hardest_and_one_arm_is_told_alone(results):
+    results["compare"]["after"] = ""
+    for row in results["groups"]:
+        row["extra"] = None
+    page = first_page.words(results)
+    assert "least on misleading backgrounds" in page["finding"]
+    assert page["verdicts"][0][1] == "Nothing compared" and len(page["bullets"]) == 5
+
+
+def test_a_page_that_is_too_long_is_refused(results):
+    page = first_page.words(results)
+    assert first_page.check(page) <= first_page.MOST
+    with pytest.raises(ReportError, match="25 words and 2 numbers"):
+        first_page.check(page | {"bullets": [("Accuracy", "is 1 and 2 and 3.")]})
+    with pytest.raises(ReportError, match="allowed: 180"):
+        first_page.check(page | {"standfirst": "word " * 181})
+
+
+def test_names_of_any_length_keep_the_page_short(results):
+    text = json.dumps(results).replace("cutmix", "c" * 400).replace("the phantom", "p " * 300)
+    first_page.words(json.loads(text))
