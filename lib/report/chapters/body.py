@@ -49,8 +49,8 @@ def setup(results: dict) -> str:
         f"ResNet-18 of width {widths} was trained from scratch on {escape(study['data'])}: "
         f"{sizes['train']:,} train, {sizes['val']:,} validation and {sizes['test']:,} test images."
         if widths
-        else f"Nothing was trained here: the arms were brought, with predictions of {sizes['val']:,} "
-        f"validation and {sizes['test']:,} test images.",
+        else "Nothing was trained here: the arms were brought, with predictions of "
+        f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
         f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
         f"{len(arms)} ({see('tab-arms')}).",
@@ -74,7 +74,8 @@ def _what(results: dict) -> str:
         return f"one arm, {name(compare['before'])}"
     if not _added(results):
         if not results["study"]["widths"]:
-            return f"two arms that were brought, {name(compare['before'])} and {name(compare['after'])}"
+            both = listed([name(compare["before"]), name(compare["after"])])
+            return f"two arms that were brought, {both}"
         return "two arms of the same settings"
     return f"{name(compare['before'])}, and the same with {escape(findings.method(results))}"
 
