@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lib.base.text import escape
 from lib.report import cards, comparison, confidence, failures, ledger, provenance, robustness
 from lib.report import training as study
-from lib.report.chapters import body, findings
+from lib.report.chapters import body, findings, glossary
 
 
 class Chapter(NamedTuple):
@@ -153,7 +153,7 @@ def _remedy(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
     ablation = ["figures/ablation"] * bool(results["compare"]["ablation"])
     kept = [name for name in galleries if name != "figures/both-wrong"]
-    return [*ablation, "figures/before-after", *kept, "figures/classes"]
+    return [*ablation, "figures/classes", *kept]
 
 
 def _use(results: dict) -> list[str]:
@@ -233,5 +233,6 @@ APPENDIX = [
         confidence.rejecting,
         shown("tables/rejection", "figures/coverage", "tables/promises", "tables/scores"),
     ),
+    Chapter("### Glossary", glossary.glossary),
     Chapter("### Sources of the methods", provenance.sources),
 ]
