@@ -38,6 +38,7 @@ ATTRIBUTES = {
     "th": {"colspan", "rowspan", "scope", "headers"},
 }
 EVERYWHERE = {"class", "dir", "id", "lang", "style"}
+IMAGE = re.compile(r"[\w-]+-image-[\w.-]+")
 DATA_PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]")
 # what a cell's look may need; nothing among them loads a picture or moves a thing over another
 CSS_PROPERTIES = set(
@@ -91,13 +92,29 @@ def safe_css(text: str) -> str:
     return "\n".join(rules)
 
 
-def report_table(text: str) -> str:
-    """The tables of an output, safe and tidied, after the rules of their Styler."""
+def anchor_images(table, label: str) -> None:
+    """An anchor in each row of a table of images: `label`-image-<id>."""
+    first = table.find("th")
+    if not label or first is None or first.get_text(strip=True) != "id":
+        return
+    names = set()
+    for row in table.select("tbody tr"):
+        cell = row.find("td")
+        name = f"{label}-image-{cell.get_text(strip=True)}" if cell else ""
+        if IMAGE.fullmatch(name) and name not in names:
+            cell["id"] = name
+            names.add(name)
+
+
+def report_table(text: str, label: str = "") -> str:
+    """The tables of an output, safe and tidied, after the rules of their Styler; `label` is the
+    output's."""
     soup = BeautifulSoup(text, "html.parser")
     styles = [safe_css(style.extract().get_text()) for style in soup("style")]
     soup = BeautifulSoup(CLEANER.clean(str(soup)), "html.parser")
     for table in soup("table"):
         tidy_table(table)
+        anchor_images(table, label)
     return "".join(f"<style>{style}</style>" for style in styles if style) + str(soup)
 
 

@@ -314,7 +314,7 @@ def about(compare: dict) -> str:
 def subject(compare: dict, arm: str) -> str:
     """The arm, where a sentence may be about it; else its networks."""
     if about(compare) == scope.METHOD:
-        return name(arm)
+        return f"the arm {name(arm)}"
     return f"the network{'' if number_of_seeds(compare) == 1 else 's'} of {name(arm)}"
 
 
@@ -377,7 +377,7 @@ def accuracy(compare: dict) -> str:
     if about(compare) == scope.METHOD:
         word = "raises" if found == "higher" else "lowers"
         small = equivalent(compare) if (compare.get("equivalence") or {}).get("equivalent") else ""
-        return f"{start(after)} {word} test accuracy from {levels} ({numbers}).{small}"
+        return f"The arm {name(after)} {word} test accuracy from {levels} ({numbers}).{small}"
     which = "those of" if number_of_seeds(compare) > 1 else "that of"
     word = "more" if found == "higher" else "fewer"
     return (
@@ -526,7 +526,8 @@ def moved(results: dict) -> str:
         f"{signed(counts['net_gain'], digits)}{_means(compare)}. "
         f"Both are wrong on {images(counts['both_wrong'])}"
     )
-    if counts["both_wrong_less_confident_share"] is not None:
+    alike = compare["churn"]["between_arms"]["class"] == 0
+    if counts["both_wrong_less_confident_share"] is not None and not alike:
         text += (
             f"; after scaling each by its temperature, {after} is the less confident one on "
             f"{percent(counts['both_wrong_less_confident_scaled_share'])} of these (before scaling "

@@ -269,13 +269,23 @@ def rejecting(results: dict) -> str:
         f"{see('fig-coverage')} has the risk at every coverage, {see('tab-rejection')} other "
         "thresholds."
         if not compare["after"]
-        else "One threshold accepts different shares in different arms, so these risks cannot be "
-        f"held against one another; the curves of {see('fig-coverage')} can. "
-        f"{see('tab-rejection')} has other thresholds and arms."
+        else f"{_shares_differ(compare)}{see('fig-coverage')} has the risk at every coverage, "
+        f"{see('tab-rejection')} other thresholds and arms."
     )
     return (
         f"Suppose that predictions below {level(compare['reject_below'])} confidence are "
         f"rejected. {' '.join(sentences)} {apart} {promise(compare)} {scores_text(compare)}"
+    )
+
+
+def _shares_differ(compare: dict) -> str:
+    """Why the risks at one threshold cannot be held against one another, where that is so."""
+    accepted = {percent(compare["rejection"][arm]["coverage"]) for arm in compared(compare)}
+    if len(accepted) == 1:
+        return ""
+    return (
+        "This threshold accepts different shares in the two, so that their risks cannot be held "
+        "against one another; the curves can. "
     )
 
 

@@ -552,7 +552,12 @@ def changes(sets: list[dict], before: str, after: str) -> str:
         points(one["change"]["estimate"])
         for one in sorted(sets, key=lambda one: one["change"]["estimate"])
     ]
-    if len(set(said)) == 1:
+    if set(said) == {"none"}:
+        text = (
+            f"On none of {len(sets)} sets of test images was a difference between the networks of "
+            f"{name(before)} and {name(after)} found: estimates from {ends[0]} to {ends[-1]} points"
+        )
+    elif len(set(said)) == 1:
         number = "both" if len(sets) == 2 else f"all {len(sets)}"
         text = (
             f"The network of {name(after)} {words[said[0]]} that of {name(before)} on {number} "

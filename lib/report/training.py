@@ -173,7 +173,7 @@ def done(results: dict) -> str:
         f"{sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum "
         f"{study['momentum']:g} and weight decay {study['weight_decay']:g}, {rate}; "
         f"{study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last "
-        f"epoch's network counts; the test split was predicted once, at the end. {seeds(study)}\n"
+        f"epoch's network counts, and nothing was chosen on the test split. {seeds(study)}\n"
         f"\n{arms}{proof(study)}"
     )
 

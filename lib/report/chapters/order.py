@@ -17,7 +17,7 @@ from lib.report import (
     robustness,
 )
 from lib.report import training as study
-from lib.report.chapters import body, findings
+from lib.report.chapters import body, findings, glossary
 
 
 class Chapter(NamedTuple):
@@ -181,8 +181,7 @@ def _remedy(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
     ablation = ["figures/ablation"] * bool(results["compare"]["ablation"])
     kept = [name for name in galleries if name != "figures/both-wrong"]
-    maps = ["figures/before-after"] * bool(_asked(results))
-    return [*ablation, *maps, *kept, "figures/classes"]
+    return [*ablation, "figures/classes", *kept]
 
 
 def _use(results: dict) -> list[str]:
@@ -263,5 +262,6 @@ APPENDIX = [
         shown("tables/rejection", "figures/coverage", "tables/promises", "tables/scores"),
     ),
     Chapter("### Other measures", measures.notes, measures.exhibits),
+    Chapter("### Glossary", glossary.glossary),
     Chapter("### Sources of the methods", provenance.sources),
 ]

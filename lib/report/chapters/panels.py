@@ -26,13 +26,15 @@ SHADES = {
     UNTESTED: "#d4d5d3",
 }
 DOTS = 192  # an inch, as lib.report.exhibits draws
+TITLE = 41  # characters of a finding
 ROWS = 5  # groups of a dumbbell, the rest in one
 
 
 def _new(height: float, title: str, under: str):
     """A figure with its finding and, below it, what is shown."""
     figure = plt.figure(figsize=(WIDTH, height))
-    figure.text(0, 1 - 0.02 / height, shorten(title, 42), fontsize=9, fontweight="bold", va="top")
+    bold = {"fontsize": 9, "fontweight": "bold", "va": "top"}
+    figure.text(0, 1 - 0.02 / height, shorten(title, TITLE), **bold)
     figure.text(0, 1 - 0.2 / height, shorten(under, 60), fontsize=8, va="top", color=QUIET)
     return figure
 
@@ -156,7 +158,10 @@ def dumbbell_title(results: dict) -> str:
         return "No group stands out" if findings.change(results) != "same" else "One and the same"
     name, share = findings.called(found), findings.part(found["share"])
     what = "the loss" if findings.change(results) == "lower" else "the gain"
-    return f"{name[:1].upper()}{name[1:]}: {share}{' of' * (share[-1] not in 'fl')} {what}"
+    rest = f": {share}{' of' * (share[-1] not in 'fl')} {what}"
+    if len(name + rest) > TITLE and found["kind"] == "cause":
+        name = name.split()[-1]
+    return f"{shorten(name[:1].upper() + name[1:], TITLE - len(rest))}{rest}"
 
 
 def dumbbell_alt(results: dict) -> str:
