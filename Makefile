@@ -35,7 +35,6 @@ export REPORT_TENSORBOARD := $(TENSORBOARD)
 export REPORT_RETRAIN := $(or $(RETRAIN),$(REPORT_RETRAIN))
 $(if $(value DATA),$(eval export CIFAR100_ROOT := $(abspath $(DATA))))
 
-.PHONY: help
 help: ## this list
 	@echo "make <verb> [STUDY=$(subst $() ,|,$(STUDIES))] [ARMS='some arms'] [SEEDS='seeds'] [DATA=folder of cifar-100-python] [OUTPUTS=folder] [VENV=folder] [JOBS=2] [RETRAIN=1] [ON=dask]"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -45,7 +44,6 @@ STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
 TESTED  := $(VENV)/.test-$(firstword $(shell cat requirements.txt requirements-test.txt | cksum))
 CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
 INSTALL  = $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
-.PHONY: setup setup-test
 setup: $(STAMP) ## the environment: .venv from the lock (3 min, 6 GB)
 $(STAMP):
 	@test -x $(RUN) || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -76,32 +74,34 @@ FORCE:
 ifneq ($(CHECKED),$(WANTED))
 $(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
 else
-
 # --- what a change must rerun: a plot retrains nothing, an exporter recomputes nothing
 in         = $(wildcard $(foreach room,$(1),$(addprefix lib/$(room)/,*.* */*.* */*/*.* */*/*/*.*)))
 TRAIN_LIB := lib/model.py lib/cutmix.py lib/mixup.py lib/pipeline/execute.py $(call in,base data training)
 VIEW_LIB  := $(TRAIN_LIB) lib/gradcam.py lib/study.py $(call in,evaluation diagnosis report)
-RUNS      := $(foreach arm,$(ARMS),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)/train.ipynb))
+RUNS      := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)/train.ipynb))
+TAKEN     := $(foreach arm,$(filter $(BROUGHT),$(ARMS)),$(OUT)/$(arm)/seed-$(firstword $(SEEDS) $(SEEDS_$(arm)))/run.json)
 VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
 OPTIONS   := --outputs '$(OUTPUTS)' $(CHOSEN)
 report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 66 min)
 	$(if $(findstring q,$(DRY)),,@printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf')
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
 	@$(RUN) -m lib conditions $(STUDY) --outputs '$(OUTPUTS)'
-train: $(RUNS) ## only train the study's arms
+train: $(RUNS) $(TAKEN) ## only train the study's arms
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $$(wildcard $(OUT)/$$*/train.yaml released/$(STUDY)/$$*/run.json) | $(STAMP) $(if $(ON),$(CLUSTER))
 	@$(JOB) $(if $(ON),-m lib.pipeline.cluster run '$(ON)' '$@',-m lib run) $(STUDY) train --arm $(subst /seed-, --seed ,$*) $(OPTIONS) < /dev/null
 # Runs that were taken over from released/ do not count when all are to be trained; 0, no and false mean no.
 ifneq (,$(filter-out 0 no No NO false False FALSE,$(REPORT_RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 endif
-
+$(firstword $(TAKEN)): $(FILES) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
+	@$(JOB) -m lib run $(STUDY) arms $(OPTIONS) < /dev/null
+$(wordlist 2,99,$(TAKEN)): $(firstword $(TAKEN)) ;
 # A file that may be there or not: its coming and going changes the witness's name.
 LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
 WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' | cksum))
 $(WITNESS):
 	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.lookups-* && touch '$@'
-$(OUT)/02_failures.ipynb: $(RUNS) $(LOOKUPS) $(WITNESS)
+$(OUT)/02_failures.ipynb: $(RUNS) $(TAKEN) $(LOOKUPS) $(WITNESS)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
 $(OUT)/05_report.ipynb: $(VIEWS)
 $(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $(wildcard params/claims/* params/cases/*) $$(wildcard $(OUT)/$$*.yaml) | $(STAMP)
@@ -113,7 +113,7 @@ $(OUTPUTS)/index.html: $(OUT)/report.html $(OUT)/report.pdf lib/pipeline/index.p
 endif
 
 # --- besides the study
-.PHONY: report check train verify data lab clean distclean
+.PHONY: help setup setup-test report check train verify data lab clean distclean
 verify: $(STAMP) ## recompute the predictions of the study's released networks (a minute each at full size)
 	@$(RUN) -m lib verify $(STUDY)
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from

@@ -1,35 +1,211 @@
-"""The rule of the diagnosis: fitted on the validation splits of phantoms 1 to 3, and the networks
-of phantoms 43 to 46 it is scored on.
+"""What the diagnosis is worth: every table of docs/diagnosis.md is one command.
 
-    python benchmarks/diagnosis.py fit
-    python benchmarks/diagnosis.py networks
+    python benchmarks/diagnosis.py plant cifar100 baseline      plant, ask, keep: the slow part
+    python benchmarks/diagnosis.py score cifar100 baseline      recall, by rule and readings
+    python benchmarks/diagnosis.py strengths cifar100 baseline  planted otherwise than fitted
+    python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
+    python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
+    python benchmarks/diagnosis.py networks                     train the phantoms' networks anew
 
-`fit` trains three baselines (5 min on two cores) and writes lib/diagnosis/rule.json; `networks`
-trains four and writes released/phantom/data-<seed>. Both go on where they were interrupted. No test
-image is read, and the phantom of the default study (42) takes no part in the fit.
+Runs are those of released/<study>/<arm>/seed-42 or, of a study that was made here, of outputs/; the
+other arms with weights there are asked for a second opinion. What is planted is kept in
+outputs/benchmark-diagnosis.
 """
 
-import dataclasses
+import argparse
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.base import artefacts
-from lib.data import dataset  # noqa: E402
-from lib.diagnosis import evidence, verdict
+from lib.data import dataset
+from lib.diagnosis import judgement, label_doubt, readings, rule, spikes, verdict
+from lib.diagnosis.judgement import Spiked
 from lib.training import inference, record
 
-FITTED, SCORED = (1, 2, 3), (43, 44, 45, 46)
+KEPT = artefacts.ROOT / "outputs" / "benchmark-diagnosis"
+SCORED = (43, 44, 45, 46)
 # images: the validation split starts with the 2,000 that the network's temperature is fitted on,
 # which are left out
 VAL_SIZE = 6_000
-STRENGTH = 1.0  # scikit-learn's C, its default
+LAYER = "layer4"
+SETS = {
+    "the prediction and the maps": (*readings.CLEAN, *readings.MAPS),
+    "besides, low and moved": ("low", "moved"),
+    "besides, windows and covers": ("window", "cover"),
+    "besides, squares": ("square",),
+    "besides, grey and shuffle": ("grey", "shuffle"),
+    "besides, other networks": tuple(readings.OTHERS),
+}
+
+
+def runs(study: str) -> dict:
+    """The runs with weights of a study's arms, seed 42."""
+    found = {}
+    for root in ("released", "outputs"):
+        for path in sorted((artefacts.ROOT / root / study).glob("*/seed-42/run.json")):
+            run = record.load_run(path.parent)
+            if record.has_weights(run):
+                found.setdefault(path.parent.parent.name, run)
+    return found
+
+
+def loaded(study: str, arm: str):
+    """Run, network, splits, and the other arms' runs and networks."""
+    every = runs(study)
+    run = every[arm]
+    splits = dataset.load_for(run.info["params"], run.info["data_digest"])
+    networks = {
+        name: record.load_model(one, len(splits.class_names)) for name, one in every.items()
+    }
+    others = {name: (one, networks[name]) for name, one in every.items() if name != arm}
+    return run, networks[arm], splits, others
+
+
+def plant(study: str, arm: str, others: int, strength: str = "FITTED", seed: int = 0) -> Spiked:
+    """The planted errors of an arm, asked once and kept; `others`: how many networks are asked."""
+    path = KEPT / f"{study}-{arm}-{strength}-{seed}-{others}.npz"
+    if path.is_file():
+        return judgement.load(path)
+    run, model, splits, every = loaded(study, arm)
+    began = time.monotonic()
+    asked = readings.subject(run, model, splits, LAYER)
+    into = spikes.pool(run, asked.network, splits)
+    made = spikes.plant(into, seed=seed, strength=getattr(spikes, strength))
+    print(f"planted in {time.monotonic() - began:.0f} s", flush=True)
+    few = dict(list(every.items())[:others])
+    spiked = judgement.read_planted(asked, splits, few, made)
+    print(f"and read in {time.monotonic() - began:.0f} s", flush=True)
+    judgement.save(path, spiked)
+    return spiked
+
+
+def marks(learnt: rule.Rule, cause, source) -> str:
+    """Macro recall with its interval at both allowances, and recall by cause."""
+    at, strict = (rule.score(learnt, cause, source, one) for one in (rule.ALLOWED, rule.STRICT))
+    shown = " ".join(f"{at[f'recall {name}']['estimate']:.2f}" for name in verdict.CAUSES[:-1])
+    macro = at["macro recall"]
+    return (
+        f"{macro['estimate']:.3f} ({macro['low']:.2f} to {macro['high']:.2f}), nothing called "
+        f"{at['called']['estimate']:.2f}; strict {strict['macro recall']['estimate']:.3f}, "
+        f"{strict['called']['estimate']:.2f}; by cause {shown}"
+    )
+
+
+def score(study: str, arm: str, others: int) -> None:
+    spiked = plant(study, arm, others)
+    print(pd.Series(spiked.cause).value_counts().to_dict())
+    for count in (12, 16, 20, 40, len(spiked.readings.columns)):
+
+        def linear(table, cause, count=count):
+            return rule.fit_linear(table, cause, count)
+
+        learnt = rule.cross_validated(linear, *spiked)
+        print(
+            f"linear, {len(learnt.model.names)} readings: {marks(learnt, *spiked[1:])}", flush=True
+        )
+    learnt = rule.cross_validated(rule.fit_boosted, *spiked)
+    print(f"boosted: {marks(learnt, *spiked[1:])}", flush=True)
+    columns = []
+    for name, families in SETS.items():
+        columns += [
+            one
+            for one in spiked.readings
+            if one in families or one.split(" ")[0].split(":")[0] in families
+        ]
+        table = spiked.readings[list(dict.fromkeys(columns))]
+        learnt = rule.cross_validated(rule.fit_linear, table, *spiked[1:])
+        print(f"{name}: {marks(learnt, *spiked[1:])}", flush=True)
+
+
+def strengths(study: str, arm: str, others: int) -> None:
+    """The rule of what was planted as fitted, read on what was planted smaller and larger."""
+    learnt = rule.learn(*plant(study, arm, others))
+    for strength in ("FITTED", "SMALLER", "LARGER"):
+        spiked = plant(study, arm, others, strength, seed=1)
+        called = judgement.call(learnt, spiked.readings)
+        recall = {
+            name: np.mean(called[spiked.cause == name] == name) for name in verdict.CAUSES[:-1]
+        }
+        nothing = np.mean(called[spiked.cause == "unexplained"] != "unexplained")
+        counts = pd.Series(spiked.cause).value_counts().to_dict()
+        shown = {name: round(float(value), 2) for name, value in recall.items()}
+        print(f"{strength}: {np.nanmean(list(recall.values())):.3f}, nothing {nothing:.2f}", shown)
+        print("  planted", counts, flush=True)
+
+
+def phantom_errors(seed: int) -> pd.DataFrame:
+    """Readings of every error of a phantom's network on validation images that its temperature was
+    not fitted on, with what was planted."""
+    path = KEPT / f"phantom-{seed}.csv"
+    if path.is_file():
+        return pd.read_csv(path)
+    run = record.load_run(artefacts.ROOT / "released" / "phantom" / f"data-{seed}")
+    splits = dataset.load_for(run.info["params"], run.info["data_digest"])
+    model = record.load_model(run, len(splits.class_names))
+    more = dataset.load("phantom", sizes={"train": 20, "val": VAL_SIZE, "test": 20}, seed=seed).val
+    new = slice(len(splits.val), None)
+    images, labels = more.images[new], more.labels[new].numpy()
+    logits = inference.logits(model, images, splits.mean, splits.std)
+    position = np.flatnonzero(logits.argmax(1) != labels)
+    predicted = logits.argmax(1)[position]
+    asked = readings.subject(run, model, splits, LAYER)
+    read = readings.read(
+        asked, images[position], labels[position], predicted, logits[position], [], position
+    )
+    split = dataset.Split(images, more.labels[new], more.index[new], more.planted.iloc[new])
+    table = read.join(verdict.planted(split, position, predicted)).assign(phantom=seed)
+    artefacts.write_table(path, table)
+    return table
+
+
+def phantoms() -> None:
+    """Planted truth: fitted on three phantoms, read on the fourth."""
+    table = pd.concat([phantom_errors(seed) for seed in SCORED], ignore_index=True)
+    planted, acts, phantom = (table.pop(name).to_numpy() for name in ("planted", "acts", "phantom"))
+
+    def few(count):
+        return lambda values, cause: rule.fit_linear(values, cause, count)
+
+    ways = {"linear, 20": few(20), "linear, 40": few(40), "linear, all": few(len(table.columns))}
+    for name, fit in (ways | {"boosted": rule.fit_boosted}).items():
+        probability = np.zeros((len(table), len(verdict.CAUSES)))
+        for seed in SCORED:
+            train, test = (phantom != seed) & acts, phantom == seed
+            model = fit(table[train], planted[train])
+            probability[test] = rule.probabilities(model, table[test])
+        for which, used in (("acting", acts), ("all", np.ones(len(acts), bool))):
+            nothing = used & (planted == "unexplained")
+            for allowed in (rule.ALLOWED, rule.STRICT):
+                called = rule.call(probability, rule.threshold(probability[nothing], allowed))
+                recall = [
+                    np.mean(called[used & (planted == cause)] == cause)
+                    for cause in verdict.CAUSES[:-1]
+                ]
+                print(
+                    f"{name}, {which}, nothing at {allowed:.0%}: {np.mean(recall):.3f}",
+                    np.round(recall, 2),
+                    flush=True,
+                )
+
+
+def people(study: str, arm: str) -> None:
+    """AUC of what the other runs say, over the reviewed errors of one run."""
+    every = [
+        record.load_run(path.parent)
+        for path in sorted((artefacts.ROOT / "released" / study).glob("*/seed-*/run.json"))
+    ]
+    (run,) = [one for one in every if one.path.parent.name == arm and one.path.name == "seed-42"]
+    splits = dataset.load_for(run.info["params"], run.info["data_digest"])
+    others = [one for one in every if one is not run]
+    for name, asked in (("all other runs", others), ("none", [])):
+        print(name, label_doubt.against_people(run, asked, splits))
 
 
 def train(seed: int) -> Path:
@@ -62,59 +238,6 @@ def train(seed: int) -> Path:
     return place
 
 
-def validation_errors(place: Path) -> pd.DataFrame:
-    """Statistics of every error on validation images that the network's temperature was not fitted
-    on, and what was planted."""
-    run = record.load_run(place)
-    splits = dataset.load_for(run.info["params"], run.info["data_digest"])
-    model = record.load_model(run, len(splits.class_names))
-    more = dataset.load(
-        "phantom",
-        sizes={"train": 20, "val": VAL_SIZE, "test": 20},
-        seed=run.info["params"]["data_seed"],
-    ).val
-    new = slice(len(splits.val), None)
-    more = dataset.Split(
-        more.images[new], more.labels[new], more.index[new], more.planted.iloc[new]
-    )
-    logits = inference.logits(model, more.images, splits.mean, splits.std)
-    # in the place of test
-    whole = dataclasses.replace(
-        run, test=record.Predictions(more.index, more.labels.numpy(), logits)
-    )
-    found = evidence.examine(whole, model, dataclasses.replace(splits, test=more))
-    return found.statistics.join(verdict.planted(more, found.position, found.wrong))
-
-
-def fit() -> None:
-    torch.set_num_threads(1)
-    errors = pd.concat([validation_errors(train(seed)) for seed in FITTED], ignore_index=True)
-    errors = errors[errors["acts"]]
-    values = errors[list(evidence.STATISTICS)].to_numpy()
-    centre, scale = np.nanmean(values, 0), np.nanstd(values, 0)
-    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=5000, tol=1e-8)
-    model.fit(np.nan_to_num((values - centre) / scale), errors["planted"])
-    order = [list(model.classes_).index(cause) for cause in verdict.CAUSES]
-    artefacts.write_json(
-        verdict.RULE,
-        {
-            "fitted": {
-                "phantoms": list(FITTED),
-                "split": "val",
-                "images": (VAL_SIZE - 2_000) * len(FITTED),
-                "errors": len(errors),
-                "by_cause": errors["planted"].value_counts().to_dict(),
-            },
-            "causes": list(verdict.CAUSES),
-            "statistics": list(evidence.STATISTICS),
-            "centre": np.round(centre, 4).tolist(),
-            "scale": np.round(scale, 4).tolist(),
-            "weights": np.round(model.coef_[order], 3).tolist(),
-            "intercept": np.round(model.intercept_[order], 3).tolist(),
-        },
-    )
-
-
 def networks() -> None:
     for seed in SCORED:
         place, target = train(seed), artefacts.ROOT / "released" / "phantom" / f"data-{seed}"
@@ -123,10 +246,14 @@ def networks() -> None:
 
 
 if __name__ == "__main__":
-    verbs = {"fit": fit, "networks": networks}
-    if len(sys.argv) != 2 or sys.argv[1] not in verbs:
-        sys.exit(
-            f"benchmarks/diagnosis.py: got {' '.join(sys.argv[1:])!r}; allowed: "
-            f"{' or '.join(verbs)}"
-        )
-    verbs[sys.argv[1]]()
+    verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
+    verbs |= {"phantoms": phantoms, "networks": networks}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("verb", choices=verbs)
+    parser.add_argument("study", nargs="?", default="cifar100")
+    parser.add_argument("arm", nargs="?", default="baseline")
+    parser.add_argument("--others", type=int, default=1, help="networks asked a second opinion")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    words = {"people": [given.study, given.arm]} | dict.fromkeys(("phantoms", "networks"), [])
+    verbs[given.verb](*words.get(given.verb, [given.study, given.arm, given.others]))

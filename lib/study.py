@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from lib.base import artefacts, config
-from lib.base.errors import ParameterError
 from lib.data import augment, dataset
 from lib.data.dataset import Splits
-from lib.evaluation import failures, summary
+from lib.evaluation import failures, paired, scope, summary
 from lib.report import style
 from lib.training import record
 from lib.training.record import Run
@@ -32,28 +32,27 @@ class Study:
         """The arms that are looked at closely: before and after, or the one that there is."""
         return self.p.pair
 
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds that the arms of the pair have in common."""
-        return self.p.seeds
-
     @cached_property
     def runs(self) -> dict[str, dict[int, Run]]:
-        """All runs, runs[arm][seed]: of the pair's arms those of `seeds`, and of every other arm
-        those as well, if it has some of them. Raises ParameterError for a pair without a common
-        seed, ArtefactError for a run that is missing."""
-        if not self.seeds:
-            raise ParameterError(f"arms: {' and '.join(self.pair)} have no seed in common")
-        kept = {
-            arm: [seed for seed in self.seeds if seed in seeds] or seeds
-            for arm, seeds in self.p.arms.items()
-        }
-        return record.load_runs(self.p.runs, kept)
+        """All runs, runs[arm][seed]; of runs that are copies of one another one alone. Raises
+        ArtefactError for a run that is missing."""
+        loaded = record.load_runs(self.p.runs, self.p.arms)
+        return {arm: scope.distinct(of_seeds) for arm, of_seeds in loaded.items()}
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the first arm of the pair by which the two are paired."""
+        return paired.paired_seeds(*(self.runs[arm] for arm in self.pair))[0]
+
+    @property
+    def seeds_of_arms(self) -> dict[str, list[int]]:
+        """Each arm's seeds."""
+        return {arm: list(of_seeds) for arm, of_seeds in self.runs.items()}
 
     @cached_property
     def first(self) -> dict[str, Run]:
-        """Each arm's run of its first seed: the one whose images are looked at."""
-        return {arm: next(iter(of_seeds.values())) for arm, of_seeds in self.runs.items()}
+        """Each arm's run whose images are looked at: of the pair's first common seed."""
+        return summary.first_runs(self.runs, self.pair)
 
     @property
     def compared(self) -> dict[str, Run]:
@@ -62,12 +61,9 @@ class Study:
 
     @property
     def parameters(self) -> dict[str, dict]:
-        """The training's parameters of each arm that has all `seeds`, and no others: of such arms a
-        difference can be paired by seed."""
+        """The training's parameters of each arm that was trained by this project."""
         return {
-            arm: run.info["params"]
-            for arm, run in self.first.items()
-            if list(self.runs[arm]) == self.seeds
+            arm: run.info["params"] for arm, run in self.first.items() if run.history is not None
         }
 
     @cached_property
@@ -75,6 +71,11 @@ class Study:
         """The data that all runs were trained and tested on."""
         info = self.first[self.p.before].info
         return dataset.load_for(info["params"], info["data_digest"])
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there are pictures, and not predictions alone."""
+        return self.splits.test.images is not None
 
     @cached_property
     def models(self) -> dict[str, nn.Module]:
@@ -85,12 +86,22 @@ class Study:
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Each arm's test predictions, a row an image: lib.evaluation.failures.test_table."""
-        return {arm: failures.test_table(run, self.splits) for arm, run in self.first.items()}
+        return {
+            arm: failures.test_table(run, self.splits, self.runs[arm])
+            for arm, run in self.first.items()
+        }
+
+    def ids(self) -> np.ndarray:
+        """What each test image is known by outside, text (N,): of brought predictions their ids, of
+        a folder the path below its split, else the place in the official file."""
+        if self.first[self.p.before].test.text_ids is not None:
+            return self.first[self.p.before].test.text_ids
+        return dataset.ids(self.splits, "test")
 
     @cached_property
     def selection(self) -> pd.DataFrame:
         """The images that notebook 02 chose to look at, a row each."""
-        return failures.read_selection(self.folder)
+        return failures.read_selection(self.folder, self.tables[self.p.before])
 
     def looked_at(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """The pictures of `selection`, uint8 (N, 3, h, w), as the networks take them, float32, and

@@ -50,8 +50,11 @@ COMPARE = VIEW | {
     "confidence_levels": [0.5, 0.9],
     "reject_below": 0.7,
     "target_risk": 0.1,
+    "equivalence_margin": 0.01,
     "bootstrap_draws": 1000,
     "corruption_images": 100,
+    "metadata": "",
+    "outside": "",
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}

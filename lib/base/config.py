@@ -247,12 +247,20 @@ class Compare(View):
         description="share of errors among accepted predictions that a threshold chosen on "
         "validation must keep",
     )
+    equivalence_margin: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.01, description="difference of accuracy, a share, within which two arms are equivalent"
+    )
     bootstrap_draws: Annotated[int, Field(ge=100, le=100_000)] = Field(
         2000, description="of test images, for 95 % intervals"
     )
     corruption_images: Size = Field(
         1000, description="test images that are corrupted, drawn at random; 0 for none"
     )
+
+    metadata: str = Field(
+        "", description="CSV file with a column id and one column a property, or nothing"
+    )
+    outside: str = Field("", description="pictures of no class: a folder, or cifar10; or nothing")
 
     @field_validator("confidence_levels")
     @classmethod

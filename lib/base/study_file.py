@@ -13,20 +13,26 @@ from lib.base import artefacts, config
 from lib.base.config import STAGES, Name, Seeds, Stage, Train, View, suggestion
 from lib.base.errors import ParameterError
 
-OF_ARM = {"seeds"}  # what an arm may say besides names of `train`
+# What an arm may say besides names of `train`: its own seeds; of a network that was trained
+# elsewhere, beside `network`; of predictions alone.
+OF_ARM = ("seeds",)
+OF_NETWORK = ("weights", "weights_key", "mean", "std", "layer", "classes")
+OF_PREDICTIONS = ("predictions",)
+OF_COMPARE = ("metadata", "outside")  # of the data, asked for by notebook 04 alone
 ABOVE = {"title", "claims", "conditions", "cases"}  # parameters that stand on their own
 PICTURES = ("data", "root", "image_size", "data_seed", "train_size", "val_size", "test_size")
-SOURCES = get_args(Train.model_fields["data"].annotation)
+# predictions alone have no pictures
+SOURCES = (*get_args(Train.model_fields["data"].annotation), "none")
 RECIPE = tuple(
     name
     for name in Train.model_fields
     if name not in {*Stage.model_fields, *PICTURES, "arm", "seed"}
 )
 SECTIONS = {
-    "data": ("source", *PICTURES[1:]),
+    "data": ("source", *PICTURES[1:], *OF_COMPARE),
     "train": RECIPE,
     **{
-        stage: tuple(set(STAGES[stage].model_fields) - set(View.model_fields) - ABOVE)
+        stage: tuple(set(STAGES[stage].model_fields) - {*View.model_fields, *ABOVE, *OF_COMPARE})
         for stage in list(STAGES)[1:]
     },
 }
@@ -85,6 +91,17 @@ def names() -> list[str]:
     return sorted(path.stem for path in (artefacts.ROOT / "params").glob("*.yaml"))
 
 
+TRAINED, NETWORK, PREDICTIONS = "trained", "network", "predictions"
+
+
+def kind(said: dict) -> str:
+    """Where an arm comes from: TRAINED by this project, a NETWORK that was trained elsewhere, or
+    PREDICTIONS alone."""
+    if "predictions" in said:
+        return PREDICTIONS
+    return NETWORK if set(said) & set(OF_NETWORK) else TRAINED
+
+
 def plain(name: str) -> str:
     """The name, if it can be a study's or an arm's; raises ParameterError."""
     if not re.fullmatch(config.PLAIN, name):
@@ -112,7 +129,12 @@ def read(name: str) -> Study:
     if lines:
         raise ParameterError("\n".join(lines))
     arms = {arm: said or {} for arm, said in content.arms.items()}
-    seeds = {arm: said.get("seeds", content.seeds) for arm, said in arms.items()}
+    # what was trained elsewhere is one network
+    own = {
+        arm: content.seeds if kind(said) == TRAINED else content.seeds[:1]
+        for arm, said in arms.items()
+    }
+    seeds = {arm: said.get("seeds", own[arm]) for arm, said in arms.items()}
     return Study(name, path, content, arms, seeds)
 
 
@@ -122,7 +144,14 @@ def _misplaced(given: dict):
     sections = [(section, given.get(section), known) for section, known in SECTIONS.items()]
     arms = given.get("arms")
     for arm, said in arms.items() if isinstance(arms, dict) else ():
-        sections.append((f"arms.{arm}", said, (*RECIPE, *OF_ARM)))
+        allowed = {
+            TRAINED: (*RECIPE, *OF_ARM, *OF_NETWORK, *OF_PREDICTIONS),
+            NETWORK: ("network", *OF_NETWORK, *OF_ARM),
+            PREDICTIONS: (*OF_PREDICTIONS, *OF_ARM),
+        }
+        sections.append(
+            (f"arms.{arm}", said, allowed[kind(said if isinstance(said, dict) else {})])
+        )
     for section, said, known in sections:
         for name in said if isinstance(said, dict) else ():
             if name not in known:
@@ -160,8 +189,13 @@ def train(
 ) -> Train:
     """The complete parameters of one run: defaults, `data`, `train`, the arm's own, and last
     `values` (name and YAML). Raises ParameterError with one line for every mistake."""
-    own = {name: value for name, value in study.arms[arm].items() if name not in OF_ARM}
-    data = {"data" if k == "source" else k: v for k, v in study.content.data.items()}
+    said = study.arms[arm]
+    own = {name: said[name] for name in said if name in RECIPE}
+    data = {
+        "data" if name == "source" else name: value
+        for name, value in study.content.data.items()
+        if name not in OF_COMPARE
+    }
     layers = [
         ("data", data),
         ("train", study.content.train),
@@ -191,7 +225,11 @@ def view(study: Study, stage: str, outputs: str, runs: str = "") -> View:
         "before": before,
         "after": after,
     }
-    own = getattr(content, stage)
+    own = getattr(content, stage) | {
+        name: content.data[name]
+        for name in OF_COMPARE
+        if name in content.data and name in STAGES[stage].model_fields
+    }
     above = {name: getattr(content, name) for name in ABOVE if name in STAGES[stage].model_fields}
     origin = {name: f"{study.path}: {stage}" for name in own} | dict.fromkeys(
         {**place, **above}, f"{study.path}"

@@ -79,7 +79,7 @@ def _decode(
             file, {"descr": "|u1", "fortran_order": False, "shape": shape}
         )
         for image in ahead(
-            partial(_pixels, image_size=image_size),
+            partial(pixels, image_size=image_size),
             [path for path, _ in files],
             os.cpu_count() or 1,
         ):
@@ -99,7 +99,7 @@ def _decode(
         )
 
 
-def _pixels(path: str, image_size: int) -> bytes | str:
+def pixels(path: str, image_size: int) -> bytes | str:
     """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 *
     size * size bytes; or what is wrong."""
     from torchvision.transforms.functional import center_crop, resize

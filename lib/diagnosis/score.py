@@ -6,27 +6,24 @@ import numpy as np
 import pandas as pd
 
 from lib.base import artefacts
-from lib.base.text import readable
+from lib.base.text import listed, readable
 from lib.data import dataset
 from lib.diagnosis import verdict
+from lib.diagnosis.confusion import (
+    DRAWS,
+    by_source,
+    confusion,
+    interval,
+    measures,
+    resampled,
+)
 from lib.diagnosis.evidence import examine
+from lib.diagnosis.rule import confusions
 from lib.diagnosis.stage import side_by_side, verdict_table
 from lib.diagnosis.verdict import CAUSES, sentence
 from lib.evaluation import labels
 from lib.evaluation.failures import half
-from lib.evaluation.paired import Interval
 from lib.training import record
-
-DRAWS = 2000
-
-
-def confusion(errors: pd.DataFrame) -> pd.DataFrame:
-    """Counts of errors: a row for each planted cause, a column for each diagnosed one. `errors` has
-    planted and verdict."""
-    counts = pd.crosstab(errors["planted"], errors["verdict"]).reindex(
-        index=CAUSES, columns=CAUSES, fill_value=0
-    )
-    return counts.rename_axis(index="planted", columns="diagnosed")
 
 
 def score(errors: pd.DataFrame, seed: int = 0) -> dict:
@@ -45,39 +42,8 @@ def score(errors: pd.DataFrame, seed: int = 0) -> dict:
     drawn = (
         generator.multinomial(size[chosen], share[chosen]).sum(1).reshape(DRAWS, *counts.shape[1:])
     )
-    found, drawn = _measures(counts.sum(0)[None]), _measures(drawn)
-    return {name: _interval(found[name][0], drawn[name]) for name in found}
-
-
-def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """By name, each (draws,), from counts (draws, planted, diagnosed); NaN where nothing was
-    planted or diagnosed."""
-
-    def divide(part, whole):
-        return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-
-    hit = np.diagonal(counts, axis1=1, axis2=2)  # (draws, causes)
-    recall = {
-        cause: divide(hit[:, place], counts[:, place].sum(1)) for place, cause in enumerate(CAUSES)
-    }
-    precision = {
-        cause: divide(hit[:, place], counts[:, :, place].sum(1))
-        for place, cause in enumerate(CAUSES)
-    }
-    return (
-        {f"recall {cause}": value for cause, value in recall.items()}
-        | {f"precision {cause}": value for cause, value in precision.items()}
-        | {
-            "macro recall": np.mean([recall[cause] for cause in CAUSES[:-1]], axis=0),
-            "called": 1 - recall[CAUSES[-1]],
-        }
-    )
-
-
-def _interval(estimate: float, drawn: np.ndarray) -> dict:
-    drawn = drawn[~np.isnan(drawn)]
-    ends = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
-    return Interval(float(estimate), *map(float, ends))._asdict()
+    found, drawn = measures(counts.sum(0)[None]), measures(drawn)
+    return {name: interval(found[name][0], drawn[name]) for name in found}
 
 
 def confusion_view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
@@ -199,3 +165,58 @@ def score_numbers(marked: pd.DataFrame | None) -> dict | None:
         "strict": score(marked),
         "worst": worst,
     }
+
+
+# The check of the checker: on a phantom the causes of the real errors are planted too, so what the
+# spike-ins promise can be held against what is found.
+
+
+def agreement(judged, split, predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
+    """Recall of every cause as the spike-ins estimate it and as the phantom's planted causes give
+    it, over the errors whose cause acts; one row a cause, with "nothing called something" last.
+
+    judged: lib.diagnosis.judgement.Judgement; split: the phantom's test split; predicted: of every
+    image of it. Columns promised, found and difference (found less promised), each with 95 %
+    bootstrap limits, and errors; agree: whether the limits of the difference hold 0."""
+    known = verdict.planted(split, judged.position, predicted[judged.position])
+    acting = known["acts"].to_numpy()
+    truth = by_source(
+        known["planted"].to_numpy()[acting],
+        judged.verdicts["verdict"].to_numpy()[acting],
+        judged.position[acting],
+    )
+    spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
+    estimate = [measures(counts.sum(0)[None]) for counts in (spiked, truth)]
+    drawn = [measures(resampled(counts, seed + n)) for n, counts in enumerate((spiked, truth))]
+    names = {f"recall {cause}": cause for cause in CAUSES[:-1]}
+    names |= {"macro recall": "mean of four", "called": "nothing called something"}
+    errors = dict(zip(CAUSES, truth.sum((0, 2)).astype(int)))
+    rows = []
+    for name, shown in names.items():
+        promised, found = (one[name][0] for one in estimate)
+        apart = interval(found - promised, drawn[1][name] - drawn[0][name])
+        rows.append(
+            {"cause": shown, "errors": errors.get(shown, int(truth.sum()))}
+            | _limits("promised", interval(promised, drawn[0][name]))
+            | _limits("found", interval(found, drawn[1][name]))
+            | _limits("difference", apart)
+            | {"agree": bool(apart["low"] <= 0 <= apart["high"])}
+        )
+    return pd.DataFrame(rows).replace({"errors": {0: None}})
+
+
+def _limits(name: str, entry: dict) -> dict:
+    return {name: entry["estimate"], f"{name} low": entry["low"], f"{name} high": entry["high"]}
+
+
+def agreement_text(table: pd.DataFrame) -> str:
+    """Whether the spike-ins promise what is found, and where not, which way they err."""
+    apart = table[~table["agree"]]
+    if not len(apart):
+        return "What the planted errors promise and what is found on the phantom agree."
+    said = [
+        f"{readable(row.cause)} {'more' if row.difference > 0 else 'less'} often than promised "
+        f"({row.found:.0%} against {row.promised:.0%})"
+        for row in apart.itertuples()
+    ]
+    return f"Against the phantom's own causes it finds {listed(said)}."

@@ -11,10 +11,20 @@ from torch import nn
 from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
 from lib.data.streams import at_once, take
-from lib.diagnosis import faithfulness, interventions, probes, randomisation, verdict
+from lib.diagnosis import (
+    faithfulness,
+    interventions,
+    judgement,
+    mixture,
+    probes,
+    randomisation,
+    spikes,
+    verdict,
+)
 from lib.diagnosis import faithfulness as spread_of
 from lib.diagnosis import probes as effect
 from lib.diagnosis.evidence import LAYER, Evidence, examine, fast
+from lib.diagnosis.judgement import Judgement
 from lib.evaluation.failures import half
 from lib.evaluation.selective import clopper_pearson
 from lib.training import inference
@@ -317,3 +327,159 @@ def rule_numbers(rule: dict) -> dict:
         "errors": rule["fitted"]["errors"],
         "phantoms": len(rule["fitted"]["phantoms"]),
     }
+
+
+# The rule of each arm, fitted to its own planted errors, and what it makes of the real ones.
+
+
+def judge_arms(
+    pair: dict,
+    models: dict[str, nn.Module],
+    splits,
+    layer: str,
+    folder,
+    read: dict[str, np.ndarray],
+    chosen=(),
+    quick: bool = False,
+    each: int = spikes.EACH,
+) -> dict[str, Judgement]:
+    """Each arm judged (lib.diagnosis.judgement), the arms side by side; an arm without an error or
+    without a right answer is left out.
+
+    read: positions of the errors that are read, by arm; chosen: positions that were not drawn at
+    random; folder: where planted errors are kept. Each arm's others are asked for a second
+    opinion."""
+
+    def of_arm(arm: str) -> Judgement:
+        others = {other: (pair[other], models[other]) for other in pair if other != arm}
+        return judgement.judge(
+            pair[arm],
+            models[arm],
+            splits,
+            others,
+            layer,
+            folder,
+            among=read[arm],
+            chosen=chosen,
+            quick=quick,
+            each=each,
+        )
+
+    return side_by_side(
+        of_arm, [arm for arm in pair if len(read[arm]) and pair[arm].test.correct.any()]
+    )
+
+
+def verdicts_at(judged: Judgement, position: np.ndarray) -> pd.DataFrame | None:
+    """The verdicts on the errors at these positions, a row each in their order; None without a
+    rule."""
+    if judged.verdicts is None:
+        return None
+    return judged.verdicts.iloc[np.searchsorted(judged.position, position)].reset_index(drop=True)
+
+
+def judged_table(judged: dict[str, Judgement], pair: dict, splits) -> pd.DataFrame:
+    """Every error that was read, of every arm: position in test, id, half, classes, verdict and
+    what belongs to it, the readings of the rule; planted cause where it is known."""
+    names, parts = np.array(splits.class_names), []
+    for arm, one in judged.items():
+        if one.verdicts is None:
+            continue
+        stored, position = pair[arm].test, one.position
+        part = pd.DataFrame(
+            {
+                "arm": arm,
+                "position": position,
+                "id": stored.index[position],
+                "half": half(stored.index[position]),
+                "true": names[stored.labels[position]],
+                "predicted": names[stored.predicted[position]],
+            }
+        )
+        part = part.join(one.verdicts).join(one.readings[one.rule.model.names])
+        if splits.test.planted is not None:
+            part = part.join(verdict.planted(splits.test, position, stored.predicted[position]))
+        parts.append(part)
+    empty = pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def corrected_shares(judged: dict[str, Judgement], chosen=()) -> pd.DataFrame:
+    """What stands behind each arm's errors: one row a cause and arm, with the errors called so (the
+    chosen ones left out), the share corrected for what the rule confuses (share, low, high), the
+    precision of the verdict at that mix likewise, and whether it is trusted."""
+    rows = []
+    for arm, one in judged.items():
+        if one.mixture is None:
+            continue
+        found = mixture.numbers(one.mixture)
+        called = one.verdicts["verdict"][~np.isin(one.position, np.asarray(chosen))]
+        for cause in verdict.CAUSES:
+            share, right = found["shares"][cause], found["precision"][cause]
+            rows.append(
+                {"verdict": cause, "arm": arm, "errors": int((called == cause).sum())}
+                | {"share": share["estimate"], "low": share["low"], "high": share["high"]}
+                | {f"precision {name}": right[name] for name in ("estimate", "low", "high")}
+                | {"trusted": cause in found["trusted"]}
+            )
+    return pd.DataFrame(rows)
+
+
+def corrected_view(table: pd.DataFrame) -> pd.DataFrame:
+    """`corrected_shares` as it is printed: a row a cause, and of each arm the errors called so, the
+    corrected share and the precision."""
+    view = pd.DataFrame({"cause": [readable(cause) for cause in verdict.CAUSES]})
+    for arm, rows in table.groupby("arm", sort=False):
+        view[f"{readable(arm)} called"] = rows["errors"].tolist()
+        view[f"{readable(arm)} share (95%)"] = [
+            with_limits(row.share, row.low, row.high) for row in rows.itertuples()
+        ]
+        precision = rows[[f"precision {name}" for name in ("estimate", "low", "high")]]
+        view[f"{readable(arm)} verdict right (95%)"] = [
+            None if np.isnan(values).any() else with_limits(*values)
+            for values in precision.to_numpy(float)
+        ]
+    return view
+
+
+def corrected_caption(judged: dict[str, Judgement], pair: dict) -> str:
+    """What stands over the table of corrected shares, with what was read."""
+    read = [
+        f"{len(one.position):,} of {plural(int((~pair[arm].test.correct).sum()), 'error')} of "
+        f"{name(arm)}"
+        for arm, one in judged.items()
+    ]
+    return (
+        "What stands behind the errors of each arm: how many its rule calls so, their share "
+        "corrected for what the rule confuses, and how often the verdict is right at that mix of "
+        "causes; 95% intervals hold the rule's own mistakes. Read were "
+        f"{listed(read)}; chosen cases take no part."
+    )
+
+
+def instrument_table(judged: dict[str, Judgement]) -> pd.DataFrame:
+    """How each arm's rule scores on its own planted errors, held out: one row an arm and cause,
+    with errors planted, recall and precision and their 95% limits; "mean of four" has the macro
+    recall, "nothing called something" the share of nothing that got a verdict."""
+    rows = []
+    for arm, one in judged.items():
+        found = judgement.numbers(one)
+        if found is None:
+            continue
+        marks = found["score"]
+        for cause in verdict.CAUSES[:-1]:
+            rows.append(
+                {"arm": arm, "cause": cause, "planted": found["planted"][cause]}
+                | _limits("recall", marks[f"recall {cause}"])
+                | _limits("precision", marks[f"precision {cause}"])
+            )
+        of_all = {"mean of four": "macro recall", "nothing called something": "called"}
+        rows += [
+            {"arm": arm, "cause": shown} | _limits("recall", marks[name])
+            for shown, name in of_all.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _limits(name: str, entry: dict) -> dict:
+    return {name: entry["estimate"], f"{name} low": entry["low"], f"{name} high": entry["high"]}

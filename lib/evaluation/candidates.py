@@ -2,16 +2,11 @@
 each other arm, from stored predictions alone; and what claims ask of a run's epochs and classes.
 """
 
-from collections import Counter
-from functools import reduce
-
-import numpy as np
 import pandas as pd
 
 from lib.evaluation import changes, failures, summary
 from lib.evaluation.metrics import spread
-from lib.evaluation.paired import classes_moved
-from lib.evaluation.significance import grouped
+from lib.evaluation.paired import classes_moved, no_worse_by_chance
 
 MEASURED = ["stream_loss", "stream_accuracy", "train_loss", "val_loss", "val_accuracy"]  # an epoch
 
@@ -53,32 +48,6 @@ def _cases(trained: dict, arms: dict[str, str], splits, selection: pd.DataFrame)
     first = {name: next(iter(trained[arm].values())) for name, arm in arms.items()}
     tables = {name: failures.test_table(run, splits) for name, run in first.items()}
     return summary.cases_before_after(selection, tables).to_dict("records")
-
-
-def no_worse_by_chance(before: dict, after: dict) -> dict:
-    """{"no_worse_by_chance": {estimate, low, high}}: of how many classes with images the accuracy
-    would not fall if each image that changed had been as likely to change the other way.
-
-    Of one class that chance is half of one and the chance of no change; classes are independent, so
-    that their number is Poisson-binomial, whose central 95 % are the ends."""
-    pairs = [(before[seed], after[seed]) for seed in before if seed in after]
-    labels = pairs[0][0].test.labels
-    change = sum(b.test.correct.astype(int) - a.test.correct for a, b in pairs)
-    of_classes = [one for one in grouped(change, labels, labels.max() + 1) if len(one)]
-    chance = [(1 + _no_change(one)) / 2 for one in of_classes]
-    spread_of = reduce(np.convolve, [[1 - one, one] for one in chance])
-    low, high = np.searchsorted(np.cumsum(spread_of), [0.025, 0.975])
-    ends = {"estimate": float(np.sum(chance)), "low": float(low), "high": float(high)}
-    return {"no_worse_by_chance": ends}
-
-
-def _no_change(change: np.ndarray) -> float:
-    """The chance that whole numbers (N,) with signs drawn by a fair coin sum to 0: the mean of
-    their characteristic function over as many angles as there are sums."""
-    sizes = Counter(np.abs(change).tolist())
-    sums = 2 * sum(size * count for size, count in sizes.items()) + 1
-    angles = 2 * np.pi * np.arange(sums) / sums
-    return float(np.mean(np.prod([np.cos(s * angles) ** n for s, n in sizes.items()], axis=0)))
 
 
 def histories(trained: dict[str, dict]) -> dict[str, list[dict]]:

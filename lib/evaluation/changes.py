@@ -255,6 +255,12 @@ def class_change(table: pd.DataFrame) -> dict[str, dict]:
     return ends.to_dict("index")
 
 
+def class_numbers(table: pd.DataFrame, before: dict, after: dict) -> dict:
+    """What results.json says of the classes of `class_table`."""
+    moved = paired.classes_moved(table) | paired.no_worse_by_chance(before, after)
+    return {"classes": moved, "class_change": class_change(table)}
+
+
 def class_table(before: dict, after: dict, names: list[str]) -> pd.DataFrame:
     """lib.evaluation.paired.per_class_change with the classes' names, and in `another_seed` by how
     many points a class's accuracy differs between two seeds of one arm, the mean over all pairs of

@@ -1,6 +1,8 @@
 """Two classifiers on the same images: what was corrected, what was broken, and what chance would
 explain."""
 
+from collections import Counter
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -250,3 +252,29 @@ def classes_moved(table: pd.DataFrame) -> dict:
 def churn(predicted_a, predicted_b) -> float:
     """Share of images, 0 to 1, whose predicted class differs (Milani Fard et al. 2016)."""
     return float(np.mean(np.asarray(predicted_a) != np.asarray(predicted_b)))
+
+
+def no_worse_by_chance(before: dict, after: dict) -> dict:
+    """{"no_worse_by_chance": {estimate, low, high}}: of how many classes with images the accuracy
+    would not fall if each image that changed had been as likely to change the other way.
+
+    Of one class that chance is half of one and the chance of no change; classes are independent, so
+    that their number is Poisson-binomial, whose central 95 % are the ends."""
+    pairs = list(zip(*(of_arm.values() for of_arm in paired_runs(before, after))))
+    labels = pairs[0][0].test.labels
+    change = sum(b.test.correct.astype(int) - a.test.correct for a, b in pairs)
+    of_classes = [one for one in grouped(change, labels, labels.max() + 1) if len(one)]
+    chance = [(1 + _no_change(one)) / 2 for one in of_classes]
+    spread_of = reduce(np.convolve, [[1 - one, one] for one in chance])
+    low, high = np.searchsorted(np.cumsum(spread_of), [0.025, 0.975])
+    ends = {"estimate": float(np.sum(chance)), "low": float(low), "high": float(high)}
+    return {"no_worse_by_chance": ends}
+
+
+def _no_change(change: np.ndarray) -> float:
+    """The chance that whole numbers (N,) with signs drawn by a fair coin sum to 0: the mean of
+    their characteristic function over as many angles as there are sums."""
+    sizes = Counter(np.abs(change).tolist())
+    sums = 2 * sum(size * count for size, count in sizes.items()) + 1
+    angles = 2 * np.pi * np.arange(sums) / sums
+    return float(np.mean(np.prod([np.cos(s * angles) ** n for s, n in sizes.items()], axis=0)))

@@ -90,6 +90,11 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
     return time.monotonic() - began
 
 
+def _from_here(path: Path) -> Path:
+    """A path of the project as it is called from the present folder."""
+    return path if path.is_absolute() else Path(os.path.relpath(artefacts.ROOT / path))
+
+
 def _name(checked: config.Train) -> str:
     return f"{checked.study}/{checked.arm}/{checked.seed}"
 
@@ -97,10 +102,11 @@ def _name(checked: config.Train) -> str:
 def run(study: Study, task: Task, outputs: str) -> int:
     """Write a notebook's parameters, run it, and say what became of it: the exit status."""
     file = parameters.write(task, parameters.resolve(study, task, outputs))
-    notebook = artefacts.ROOT / "notebooks" / f"{STEMS[task.stage]}.ipynb"
+    # the executed notebook keeps both paths, and tells of no other place
+    notebook = _from_here(Path("notebooks") / f"{STEMS[task.stage]}.ipynb")
     output = Path(f"{task.place}.ipynb")
     try:
-        seconds = execute(notebook, file, artefacts.ROOT / output)
+        seconds = execute(notebook, file, _from_here(output))
     except SystemExit as left:
         print(
             f"{output}: stopped; the same command goes on from the last checkpoint",
@@ -159,11 +165,20 @@ def quiet() -> None:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib run", description=__doc__)
     parameters.add_options(parser)
-    parser.add_argument("stage", choices=list(STAGES))
+    parser.add_argument(
+        "stage",
+        choices=[*STAGES, "arms"],
+        help="a notebook; or arms: take in what the study brings",
+    )
     parser.add_argument("--arm", default="", help="of the stage train")
     parser.add_argument("--seed", default=0, type=int, help="of the stage train")
     options = parser.parse_args(arguments)
     study = parameters.chosen(options)
+    if options.stage == "arms":
+        from lib.pipeline import arms  # which imports torch
+
+        arms.take_in(study, options.outputs)
+        return 0
     task = chosen_task(study, options)
     quiet()
     return run(study, task, options.outputs)

@@ -27,11 +27,13 @@ class Task(NamedTuple):
 
 
 def tasks(study: Study, outputs: str) -> list[Task]:
-    """All notebooks of a study, in the order in which they can run."""
+    """All notebooks of a study, in the order in which they can run; arms that are brought have
+    none."""
     folder = Path(outputs) / study.name
     runs = [
         Task(folder / arm / f"seed-{seed}" / "train", "train", arm, seed)
         for arm, seeds in study.seeds.items()
+        if study_file.kind(study.arms[arm]) == study_file.TRAINED
         for seed in seeds
     ]
     return runs + [Task(folder / STEMS[stage], stage) for stage in list(STAGES)[1:]]

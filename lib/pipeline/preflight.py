@@ -12,7 +12,7 @@ from lib.base.errors import Error, ParameterError
 from lib.base.study_file import Study
 from lib.data import dataset, own_images
 from lib.evaluation import failures
-from lib.pipeline import parameters
+from lib.pipeline import arms, parameters
 from lib.pipeline.parameters import Task
 from lib.report import claims, conditions
 
@@ -32,9 +32,10 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
 
     for task in parameters.tasks(study, outputs):
         found[task] = attempt(parameters.resolve, study, task, outputs)
-    run, content = next(iter(found.values())), study.content
-    if run:
-        attempt(lambda: failures.read_cases(content.cases, _test_ids(run)))
+    attempt(arms.check, study)
+    trained, content = [task for task in found if task.stage == "train"], study.content
+    if trained and found[trained[0]] and not arms.brought(study):
+        attempt(lambda: failures.read_cases(content.cases, _test_ids(found[trained[0]])))
     attempt(conditions.read_conditions, content.conditions, str(study.path))
     # guard: claims-read-first
     attempt(claims.read_claims, content.claims)
@@ -59,6 +60,8 @@ def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
     for task, checked_parameters in found.items():
         parameters.write(task, checked_parameters)
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
+    lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
+    lines += [f"FILES := {' '.join(arms.files(study))}"]
     lines += [f"SEEDS_{arm} := {' '.join(map(str, seeds))}" for arm, seeds in study.seeds.items()]
     folder = artefacts.ROOT / outputs / study.name
     artefacts.write_bytes(folder / ".study.mk", "\n".join([*lines, ""]).encode())

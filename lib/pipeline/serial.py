@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib.base import artefacts
 from lib.export import __main__ as export
-from lib.pipeline import execute, index, parameters, preflight
+from lib.pipeline import arms, execute, index, parameters, preflight
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +16,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     study = parameters.chosen(options)
     execute.quiet()
-    for task in preflight.prepare(study, options.outputs):
+    tasks = preflight.prepare(study, options.outputs)
+    arms.take_in(study, options.outputs)
+    for task in tasks:
         if status := execute.run(study, task, options.outputs):
             return status
     folder = Path(options.outputs) / study.name

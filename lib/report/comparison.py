@@ -497,11 +497,12 @@ def side_by_side(results: dict) -> str:
             f"judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, "
             f"{see('tab-cases')} the images looked at."
         )
+    asked = results["gradcam"].get("asked", True)
+    maps = ["tab-cases"] + ["fig-before-after"] * bool(asked)
     return (
         f"## The arms held against each other\n\n{accuracy(compare)} {tested(compare)} "
         f"{see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
-        f"with its interval, {see('tab-cases')} and {see('fig-before-after')} the same images in "
-        "both."
+        f"with its interval, {see(*maps)} the same images in both."
     )
 
 

@@ -426,7 +426,12 @@ def suspicious(results: dict) -> str:
             else " No named case is among them."
         )
     if labels["splits"]["test"]["suspected"]:
-        text += f" {see('tab-suspected', 'fig-suspected')} show the most doubtful ones."
+        labels_shown = ["tab-suspected"] + ["fig-suspected"] * (
+            results["study"]["image_size"] is not None
+        )
+        text += (
+            f" {see(*labels_shown)} show{'' if labels_shown[1:] else 's'} the most doubtful ones."
+        )
     return f"{text} {worth(results)}".rstrip()
 
 

@@ -69,8 +69,7 @@ def _said(parameter: str, value: str, first: str | None) -> str:
 def differences(runs_of_arms: dict) -> dict[str, str]:
     """How each arm's training differs from the first arm's, as text."""
     parameters = {arm: _trained_with(of_seeds) for arm, of_seeds in runs_of_arms.items()}
-    first = next(iter(parameters.values()))
-    texts = {}
+    first, texts = next(iter(parameters.values()), {}), {}
     for arm, values in parameters.items():
         changed = [
             _said(name, values[name], first.get(name))
@@ -149,15 +148,17 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
     arm's; `varies` names what of it is not the same in every arm, `widths` and `epochs_of_arms` are
     those that occur."""
     first = {arm: next(iter(of_seeds.values())) for arm, of_seeds in runs_of_arms.items()}
-    run, params = (
-        next(iter(first.values())),
-        {arm: one.info["params"] for arm, one in first.items()},
-    )
-    return {name: run.info["params"][name] for name in RECIPE} | {
+    trained = {arm: of for arm, of in runs_of_arms.items() if first[arm].history is not None}
+    run = next(iter(first.values()))
+    params = {arm: first[arm].info["params"] for arm in trained}
+    recipe = next(iter(params.values()), {})
+    return {name: recipe.get(name) for name in RECIPE} | {
+        "origins": {arm: one.info.get("origin", "trained") for arm, one in first.items()},
+        "notes": {arm: said for arm, one in first.items() if (said := _notes(one.info))},
         "varies": [
             name.replace("_", " ")
             for name in RECIPE
-            if any(values[name] != run.info["params"][name] for values in params.values())
+            if any(values[name] != recipe[name] for values in params.values())
         ],
         "widths": sorted({values["width"] for values in params.values()}),
         "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
@@ -166,24 +167,46 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
             "cifar100": "CIFAR-100",
             "phantom": "the phantom",
         }.get(splits.name)
-        or f"the images in {Path(run.info['params']['root']).name}",
-        "image_size": run.info["params"]["image_size"],
+        or _pictures(run.info["params"]),
+        "image_size": None if splits.test.images is None else run.info["params"]["image_size"],
         "classes": len(splits.class_names),
         "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")},
         "data_digest": splits.digest,
-        "parameters": run.info["parameters"],
+        "parameters": run.info.get("parameters"),
         "seeds": list(next(iter(runs_of_arms.values()))),
         "seeds_of_arms": {arm: list(of_seeds) for arm, of_seeds in runs_of_arms.items()},
-        "differences": differences(runs_of_arms),
-        "proof": {arm: _proof(of_seeds) for arm, of_seeds in runs_of_arms.items()},
-        "mean_lambda": {arm: _mean_lambda(of_seeds) for arm, of_seeds in runs_of_arms.items()},
-        "label_smoothing": {arm: values["label_smoothing"] for arm, values in params.items()},
+        "differences": {arm: _elsewhere(one.info) for arm, one in first.items()}
+        | differences(trained),
+        "proof": {arm: _proof(of_seeds) for arm, of_seeds in trained.items()},
+        "mean_lambda": {arm: _mean_lambda(of_seeds) for arm, of_seeds in trained.items()},
+        # what was trained elsewhere may have been smoothed: nothing is known of it
+        "label_smoothing": dict.fromkeys(first, 0.0)
+        | {arm: values["label_smoothing"] for arm, values in params.items()},
         "remedies": ablation.switched_on(
             {arm: ablation.factor_levels(values) for arm, values in params.items()}
         ),
-        "changes": _changes(params),
-        "cost": cost(runs_of_arms, len(splits.train)),
+        "changes": {one: {other: [] for other in first} for one in first} | _changes(params),
+        "cost": cost(trained, len(splits.train)) if trained else None,
     }
+
+
+def _notes(info: dict) -> list[str]:
+    """What was noticed when an arm was taken in, a line each."""
+    return [*info.get("notes", []), *info.get("warnings", [])]
+
+
+def _pictures(params: dict) -> str:
+    """What the pictures of a folder are called; predictions alone have none."""
+    root = params.get("root")
+    return f"the images in {Path(root).name}" if root else "images that were not shown"
+
+
+def _elsewhere(info: dict) -> str:
+    """What an arm is that was not trained here, as text."""
+    params = info["params"]
+    if info.get("origin") == "predictions":
+        return f"predictions that were brought, {Path(params['predictions']).name}"
+    return f"a network that was trained elsewhere, {params.get('network', '')}"
 
 
 def cost(runs_of_arms: dict, train_images: int) -> dict:
@@ -205,16 +228,27 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
                 "seed": seed,
                 "finished": run.info["finished"].replace("T", " ").removesuffix("+00:00") + " UTC",
                 "commit": run.info["commit"],
-                "device": run.info["fingerprint"]["device_name"],
-                "threads": run.info["fingerprint"]["threads"],
-                "precision": run.info["fingerprint"]["precision"],
-                "run": "released" if released.is_released(run) else "trained here",
-                "training, s": run.info["training_seconds"],
+                **{
+                    column: run.info.get("fingerprint", {}).get(field)
+                    for column, field in (
+                        ("device", "device_name"),
+                        ("threads", "threads"),
+                        ("precision", "precision"),
+                    )
+                },
+                "run": _where_from(run),
+                "training, s": run.info.get("training_seconds"),
             }
             for arm, of_seeds in runs_of_arms.items()
             for seed, run in of_seeds.items()
         ]
     )
+
+
+def _where_from(run) -> str:
+    if run.history is None:
+        return "brought"
+    return "released" if released.is_released(run) else "trained here"
 
 
 def stages_table(study: Path) -> pd.DataFrame:
@@ -264,7 +298,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
         results[part] for part in ("study", "compare", "failures", "gradcam")
     )
     known, paired = failures["known"], bool(compare["after"])
-    several = len(study["seeds"]) > 1
+    several, claimed = len(study["seeds"]) > 1, bool(results["ledger"]["claims"])
     entries = [
         (
             study["data"] in ("CIFAR-10", "CIFAR-100"),
@@ -272,7 +306,11 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "Krizhevsky 2009, "
             "[technical report](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)",
         ),
-        (True, "ResNet", f"He, Zhang, Ren and Sun 2016, {_arxiv('1512.03385')}"),
+        (
+            bool(study.get("widths", True)),
+            "ResNet",
+            f"He, Zhang, Ren and Sun 2016, {_arxiv('1512.03385')}",
+        ),
         (
             "CutMix" in study["remedies"],
             "CutMix",
@@ -318,15 +356,19 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "near-duplicates",
             f"Barz and Denzler 2020, {_arxiv('1902.00423')}",
         ),
-        (True, "Grad-CAM", f"Selvaraju et al. 2017, {_arxiv('1610.02391')}"),
+        (bool(cam.get("layer")), "Grad-CAM", f"Selvaraju et al. 2017, {_arxiv('1610.02391')}"),
         (
-            bool(cam["faithfulness"]),
+            bool(cam.get("faithfulness")),
             "deletion and insertion",
             f"Petsiuk, Das and Saenko 2018, {_arxiv('1806.07421')}",
         ),
-        (bool(cam["faithfulness"]), "occlusion", f"Zeiler and Fergus 2014, {_arxiv('1311.2901')}"),
         (
-            bool(cam["faithfulness"]),
+            bool(cam.get("faithfulness")),
+            "occlusion",
+            f"Zeiler and Fergus 2014, {_arxiv('1311.2901')}",
+        ),
+        (
+            bool(cam.get("faithfulness")),
             "maps of random weights",
             f"Adebayo et al. 2018, {_arxiv('1810.03292')}",
         ),
@@ -336,7 +378,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Clopper and Pearson 1934, {_doi('10.1093/biomet/26.4.404')}",
         ),
         (
-            bool(cam["faithfulness"]),
+            bool(cam.get("faithfulness")),
             "intervals of the effects of probes",
             f"Wilson 1927, {_doi('10.1080/01621459.1927.10502953')}",
         ),
@@ -391,6 +433,33 @@ def methods(results: dict) -> list[tuple[str, str]]:
         (True, "generalised curve (AUGRC)", f"Traub et al. 2024, {_arxiv('2407.01032')}"),
         (True, "threshold for a risk", f"after Geifman and El-Yaniv 2017, {_arxiv('1705.08500')}"),
         (True, "normalised logit", f"Cattelan and Silva 2023, {_arxiv('2305.15508')}"),
+        (True, "balanced accuracy", f"Brodersen et al. 2010, {_doi('10.1109/ICPR.2010.764')}"),
+        (
+            True,
+            "conformal sets",
+            f"Sadinle, Lei and Wasserman 2019, {_doi('10.1080/01621459.2017.1395341')}",
+        ),
+        (
+            bool(compare["outside"]),
+            "maximum softmax",
+            f"Hendrycks and Gimpel 2017, {_arxiv('1610.02136')}",
+        ),
+        (bool(compare["outside"]), "energy score", f"Liu et al. 2020, {_arxiv('2010.03759')}"),
+        (
+            bool(compare["outside"]),
+            "interval of an AUROC",
+            f"DeLong, DeLong and Clarke-Pearson 1988, {_doi('10.2307/2531595')}",
+        ),
+        (
+            claimed,
+            "whole numbers behind shares (GRIM)",
+            f"Brown and Heathers 2017, {_doi('10.1177/1948550616673876')}",
+        ),
+        (
+            claimed,
+            "arithmetic of reported numbers (statcheck)",
+            f"Nuijten et al. 2016, {_doi('10.3758/s13428-015-0664-2')}",
+        ),
     ]
     return [(what, source) for used, what, source in entries if used]
 

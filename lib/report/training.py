@@ -102,11 +102,13 @@ def finding(results: dict) -> str:
     """The study in four sentences: how good, how sure when wrong, how useful the confidence is, and
     of what all this was measured."""
     compare, study = results["compare"], results["study"]
-    of = (
-        f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}, with "
-        f"ResNet-18 of width {listed([str(width) for width in study['widths']])}, "
+    of = f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}"
+    of += (
+        f", with ResNet-18 of width {listed([str(width) for width in study['widths']])}, "
         f"{listed([str(number) for number in study['epochs_of_arms']])} epochs, "
         f"{plural(len(study['seeds']), 'seed')} an arm."
+        if study["widths"]
+        else "."
     )
     return " ".join(
         (accuracy(compare), sure_and_wrong(compare, study["label_smoothing"]), ranking(compare), of)
@@ -115,6 +117,10 @@ def finding(results: dict) -> str:
 
 def seeds(study: dict) -> str:
     number = len(study["seeds"])
+    if not study["widths"]:
+        return (
+            "Each arm is one network: how much another would differ is not known from this study."
+        )
     if number == 1:
         return (
             f"{_each(study)} was trained once, with one seed: how much another seed would "
@@ -135,6 +141,8 @@ def _each(study: dict) -> str:
 def done(results: dict) -> str:
     """What was trained on what, how, and the proof of each split's transform."""
     study = results["study"]
+    if not study["widths"]:
+        return brought(study)
     sizes, rate = study["sizes"], f"learning rate {study['learning_rate']:g}" + _falls(study)
     arms = "\n".join(
         f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
@@ -170,6 +178,17 @@ def done(results: dict) -> str:
     )
 
 
+def brought(study: dict) -> str:
+    """Arms that were not trained here, and what was noticed when they were taken in."""
+    arms = [f"- **{name(arm)}**: {escape(said)}" for arm, said in study["differences"].items()]
+    notes = [
+        f"- {name(arm)}: {escape(line)}" for arm, lines in study["notes"].items() for line in lines
+    ]
+    noticed = ["What was noticed when they were read:", "\n".join(notes)] if notes else []
+    first = "Nothing was trained in this study. The arms:"
+    return "\n\n".join([first, "\n".join(arms), *noticed])
+
+
 def _falls(study: dict) -> str:
     """How the learning rate falls, to stand behind it."""
     if study["schedule"] == "cosine":
@@ -180,7 +199,10 @@ def _falls(study: dict) -> str:
 
 
 def proof(study: dict) -> str:
-    """What two readings of the same images prove about each split's transform."""
+    """What two readings of the same images prove about each split's transform; "" where nothing
+    was trained here."""
+    if not study["proof"]:
+        return ""
     moved = listed(
         [f"{percent(shares['train'])} in {name(arm)}" for arm, shares in study["proof"].items()]
     )
@@ -209,6 +231,7 @@ def training(results: dict) -> str:
         f"right, a gap of {signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points "
         f"({see(f'fig-training-{arm}')})."
         for arm, numbers in results["compare"]["arms"].items()
+        if numbers["train_accuracy"]["mean"] is not None
     ]
     sentences += [
         f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
@@ -247,7 +270,14 @@ def failing(results: dict) -> str:
         )
     if not failures["selected"]:
         return text if numbers["errors"] else text + " There is no error to show."
+    if not pictured(results):
+        return text + f" {see('tab-hypotheses')} has what is looked at."
     return text + f" {see('fig-failures', 'tab-hypotheses')} show what is looked at."
+
+
+def pictured(results: dict) -> bool:
+    """Whether the study has pictures, and not predictions alone."""
+    return results["study"]["image_size"] is not None
 
 
 def persistent(levels: list[dict] | None) -> str:
@@ -308,12 +338,12 @@ def limits(results: dict) -> str:
             "Where arms differ in more than one thing, the comparison does not say which of them "
             "made the difference."
         )
-    if not results["gradcam"]["score"]:
+    if not results["gradcam"].get("score"):
         items.append("How often a verdict on a cause is right is not known on this data set.")
     if results["compare"]["robustness"]:
         images = plural(results["compare"]["robustness"]["images"], "test image")
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")
-    if min(study["widths"]) < 64:
+    if study["widths"] and min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
         items.append(
             f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained "

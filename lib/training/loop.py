@@ -22,7 +22,7 @@ from lib.data.dataset import Splits
 from lib.model import layout
 from lib.training import checkpoint, cuda_graph, inference, machine, network
 
-CLEAN_TRAIN_IMAGES = 5_000
+CLEAN_TRAIN_IMAGES = 3_000
 CHECKPOINT_SECONDS = 60
 
 
@@ -255,7 +255,7 @@ def measure(state: State, split) -> tuple[float, float]:
 
 
 def evaluate(state: State) -> dict:
-    """The row's second half: loss and accuracy on up to 5,000 clean train images (always the same)
+    """The row's second half: loss and accuracy on up to 3,000 clean train images (always the same)
     and on val."""
     row = {}
     for name, split in (

@@ -103,8 +103,8 @@ def test_a_picture_is_turned_as_its_camera_says(root):
 
 
 def test_pictures_are_decoded_once_and_anew_when_one_changes(root, cache, monkeypatch):
-    first, decoded = load(root), own_images._pixels
-    monkeypatch.setattr(own_images, "_pixels", lambda *_, **__: pytest.fail("decoded again"))
+    first, decoded = load(root), own_images.pixels
+    monkeypatch.setattr(own_images, "pixels", lambda *_, **__: pytest.fail("decoded again"))
     monkeypatch.setattr("lib.data.dataset.walk", lambda _: pytest.fail("walked again"))
     assert load(root).digest == first.digest
     monkeypatch.undo()
@@ -113,7 +113,7 @@ def test_pictures_are_decoded_once_and_anew_when_one_changes(root, cache, monkey
     assert load(root).digest != first.digest and load(root, image_size=32).test.images.shape[
         2:
     ] == (32, 32)
-    assert own_images._pixels is decoded and not list(root.rglob("*.npy"))
+    assert own_images.pixels is decoded and not list(root.rglob("*.npy"))
 
 
 def test_a_walk_is_not_taken_for_that_of_other_arrays(root, cache):
@@ -129,7 +129,7 @@ def test_a_walk_is_not_taken_for_that_of_other_arrays(root, cache):
 
 
 def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
-    decoded, calls = own_images._pixels, []
+    decoded, calls = own_images.pixels, []
 
     def dies(path, image_size):
         calls.append(path)
@@ -137,7 +137,7 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
             raise KeyboardInterrupt
         return decoded(path, image_size)
 
-    monkeypatch.setattr(own_images, "_pixels", dies)
+    monkeypatch.setattr(own_images, "pixels", dies)
     with pytest.raises(KeyboardInterrupt):
         load(root)
     assert [path.name for path in cache.rglob("*_images.npy")] == ["train_images.npy"] and not list(
@@ -149,7 +149,7 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
     )
     monkeypatch.setattr(
         own_images,
-        "_pixels",
+        "pixels",
         lambda path, image_size: calls.append(path) or decoded(path, image_size),
     )
     splits = load(root)
@@ -157,10 +157,10 @@ def test_what_was_interrupted_leaves_no_half_split(root, cache, monkeypatch):
 
 
 def test_two_that_start_at_once_decode_once(root, monkeypatch):
-    decoded, calls = own_images._pixels, []
+    decoded, calls = own_images.pixels, []
     monkeypatch.setattr(
         own_images,
-        "_pixels",
+        "pixels",
         lambda path, image_size: calls.append(path) or decoded(path, image_size),
     )
     with ThreadPoolExecutor(2) as pool:

@@ -158,17 +158,3 @@ def test_a_planted_cause_acts_only_where_it_points_at_the_prediction():
     assert set(known["planted"]) == set(verdict.CAUSES) and known["acts"].all()
     elsewhere = verdict.planted(split, position, (pointed + 1) % 20)
     assert (elsewhere["acts"] == (causes == "none")).all()
-
-
-def test_the_documented_rule_is_the_rule(rule):
-    def shown(*numbers, form="+.2f"):
-        return " | ".join(format(number, form).replace("-", "−") for number in numbers)
-
-    documented = (artefacts.ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
-    for place, statistic in enumerate(rule["statistics"]):
-        weights, scaling = (
-            shown(*rule["weights"][:, place]),
-            shown(rule["centre"][place], rule["scale"][place], form=".2f"),
-        )
-        assert f"| {evidence.STATISTICS[statistic]} | {weights} | {scaling} |\n" in documented
-    assert f"| constant | {shown(*rule['intercept'])} | | |\n" in documented

@@ -10,18 +10,25 @@ import pytest
 from project import copied, make, study
 
 # the whole smoke study is what nbval runs
-LESS = {
-    "train": "train_size: 600\nval_size: 200\ntest_size: 200\nepochs: 2\nmilestones: [1]\n",
-    "gradcam": "probed: 40\n",
-    "compare": "corruption_images: 40\nbootstrap_draws: 100\n",
-}
+LESS = """\
+title: Smoke run on the phantom
+data: {source: phantom, train_size: 600, val_size: 200, test_size: 200}
+train:
+  {width: 8, epochs: 2, milestones: [1], batch_size: 50, learning_rate: 0.05, precision: fp32}
+arms:
+  baseline:
+  cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
+seeds: [0]
+failures: {mined: 6}
+gradcam: {shown: 2, diagnosed: 1, probed: 40}
+compare: {target_risk: 0.4, bootstrap_draws: 100, corruption_images: 40}
+"""
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = copied(tmp_path_factory.mktemp("a b é"))
-    for stage, text in LESS.items():
-        (folder / "params" / "smoke" / f"{stage}.yaml").write_text(text, encoding="utf-8")
+    (folder / "params" / "smoke.yaml").write_text(LESS, encoding="utf-8")
     return folder
 
 

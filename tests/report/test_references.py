@@ -14,9 +14,10 @@ NOTHING = {
         "label_smoothing": {"baseline": 0.0},
         "seeds": [42],
     },
-    "compare": {"after": "", "robustness": None},
+    "compare": {"after": "", "robustness": None, "outside": None},
     "gradcam": {"faithfulness": {}},
     "failures": {"severity": None, "known": {"opinion": {"named": []}, "duplicates": None}},
+    "ledger": {"claims": 0},
 }
 
 
@@ -101,7 +102,8 @@ def test_the_list_and_the_code_cite_the_same_papers():
             "label_smoothing": {"a": 0.1},
             "seeds": [1, 2],
         },
-        "compare": {"after": "a", "robustness": {"images": 1}},
+        "compare": {"after": "a", "robustness": {"images": 1}, "outside": {"scores": []}},
+        "ledger": {"claims": 1},
         "gradcam": {"faithfulness": {"a": {}}},
         "failures": {"severity": {"a": 1}, "known": {"opinion": {"a": 1}, "duplicates": 1}},
     }

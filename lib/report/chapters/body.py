@@ -47,13 +47,17 @@ def setup(results: dict) -> str:
     return section(
         f"Set-up: {_what(results)}",
         f"ResNet-18 of width {widths} was trained from scratch on {escape(study['data'])}: "
-        f"{sizes['train']:,} train, {sizes['val']:,} validation and {sizes['test']:,} test images.",
+        f"{sizes['train']:,} train, {sizes['val']:,} validation and {sizes['test']:,} test images."
+        if widths
+        else "Nothing was trained here: the arms were brought, with predictions of "
+        f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
         f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
         f"{len(arms)} ({see('tab-arms')}).",
         f"{start(compare['after'])} was trained like {name(compare['before'])}, with "
         f"{findings.method(results)} besides." * bool(compare["after"] and _added(results)),
-        "The last epoch's network counts, and nothing was chosen on the test images.",
+        "The last epoch's network counts, and nothing was chosen on the test images."
+        * bool(widths),
         training.seeds(study),
         cost(results),
     )
@@ -69,6 +73,9 @@ def _what(results: dict) -> str:
     if not compare["after"]:
         return f"one arm, {name(compare['before'])}"
     if not _added(results):
+        if not results["study"]["widths"]:
+            both = listed([name(compare["before"]), name(compare["after"])])
+            return f"two arms that were brought, {both}"
         return "two arms of the same settings"
     return f"{name(compare['before'])}, and the same with {escape(findings.method(results))}"
 
@@ -134,7 +141,7 @@ def where(results: dict) -> str:
         _confused(failures),
         "A confident error is one whose largest probability is high; the surest ones are in "
         f"{see('fig-failures-beside')}, above right answers of the same classes."
-        * (failures["selected"] > failures["named_right"]),
+        * (failures["selected"] > failures["named_right"] and training.pictured(results)),
     )
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from lib.base.text import compared, listed, settled
+from lib.base.text import compared, listed, readable, settled
 from lib.data.dataset import Splits
 from lib.evaluation import scope, severity
 from lib.evaluation.selective import clopper_pearson
@@ -47,6 +47,8 @@ def method(results: dict) -> str:
     """What the arm after was trained with in addition, whole: "CutMix and label smoothing"."""
     before, after = results["compare"]["before"], results["compare"]["after"]
     words = [AMOUNT.sub("", text) for text in results["study"]["changes"][before][after]]
+    if set(results["study"].get("origins", {}).values()) - {"trained"}:
+        return readable(after)
     return listed(words) or "the same settings"
 
 

@@ -118,6 +118,9 @@ def standfirst(results: dict) -> str:
         return f"One network answered {images}{held}."
     seeds = len(compare["seeds"])
     networks = "Two networks" if seeds == 1 else f"{seeds} networks an arm"
+    if not study["widths"]:
+        both = f"{short(compare['before'])} and {short(compare['after'])}"
+        return f"{networks}, {both}, answered {images}{held}."
     return f"{networks}, without and with {short_method(results)}, answered {images}{held}."
 
 
@@ -387,7 +390,7 @@ def _claims_panels(results: dict) -> list[dict]:
 def _errors_panel(here) -> dict | None:
     rows = here.selection
     rows = rows[~rows["correct"]].head(6)
-    if not len(rows):
+    if not len(rows) or not here.pictured:
         return None
     images = np.asarray(here.splits.test.images[rows["position"].tolist()])
     drawn = panels.failures(rows, images, here.p.before)

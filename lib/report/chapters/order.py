@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from lib.base.text import escape
-from lib.report import cards, comparison, confidence, failures, ledger, provenance, robustness
+from lib.report import (
+    cards,
+    comparison,
+    confidence,
+    failures,
+    ledger,
+    measures,
+    provenance,
+    robustness,
+)
 from lib.report import training as study
 from lib.report.chapters import body, findings, glossary
 
@@ -14,11 +23,12 @@ from lib.report.chapters import body, findings, glossary
 class Chapter(NamedTuple):
     """`heading` in Markdown, "" where the text goes on, or where the sentences bring their own;
     `sentences`: results.json to Markdown; `exhibits`: results.json to "figures/<name>" and
-    "tables/<name>"."""
+    "tables/<name>"; `needs`: whether results.json has what it is about."""
 
     heading: str
     sentences: Callable[[dict], str]
     exhibits: Callable[[dict], Iterable[str]] = lambda results: ()
+    needs: Callable[[dict], object] = lambda results: True
 
     def text(self, results: dict) -> str:
         """Heading and sentences."""
@@ -39,6 +49,8 @@ def placed(results: dict) -> Iterable[tuple[str, list[str]]]:
     """Text and exhibits of every chapter; an exhibit of the body is not shown again behind it."""
     shown = set()
     for chapter in [*BODY, *APPENDIX]:
+        if not chapter.needs(results):
+            continue
         names = [name for name in chapter.exhibits(results) if name not in shown]
         shown.update(names)
         yield chapter.text(results), names
@@ -50,7 +62,7 @@ def summary(results: dict) -> str:
         study.finding(results),
         provenance.several_changes(results),
         ledger.ledger(results),
-        cards.first_page(results),
+        cards.first_page(results) if _asked(results) else "",
     )
     return "\n\n".join(filter(None, parts))
 
@@ -73,6 +85,15 @@ def given(has: Callable[[dict], object], *names: str) -> Callable[[dict], tuple[
     return lambda results: names if has(results) else ()
 
 
+def _asked(results: dict):
+    """Whether a network was there that could be asked, and pictures to ask it with."""
+    return results["gradcam"].get("asked", True)
+
+
+def _trained(results: dict):
+    return results["study"]["widths"]
+
+
 def _both(results: dict):
     return results["compare"]["after"]
 
@@ -86,7 +107,7 @@ def _probed(results: dict):
 
 
 def _curves(results: dict) -> list[str]:
-    return [f"figures/training-{arm}" for arm in results["compare"]["arms"]]
+    return [f"figures/training-{arm}" for arm in results["study"]["proof"]]
 
 
 def _failing(results: dict) -> str:
@@ -95,7 +116,7 @@ def _failing(results: dict) -> str:
 
 def _failures(results: dict) -> list[str]:
     causes = ["tables/causes"] if results["failures"]["causes"] is not None else []
-    return ["figures/failures", *causes, "tables/hypotheses"]
+    return ["figures/failures"] * study.pictured(results) + [*causes, "tables/hypotheses"]
 
 
 def _severity(results: dict) -> list[str]:
@@ -106,6 +127,12 @@ def _severity(results: dict) -> list[str]:
 
 def _suspected(results: dict):
     return results["failures"]["labels"]["splits"]["test"]["suspected"]
+
+
+def _doubtful(results: dict) -> list[str]:
+    if not _suspected(results):
+        return []
+    return ["figures/suspected"] * study.pictured(results) + ["tables/suspected"]
 
 
 def _cards(results: dict) -> list[str]:
@@ -120,7 +147,8 @@ def _maps(results: dict) -> list[str]:
 
 
 def _side_by_side(results: dict) -> list[str]:
-    two = ["figures/before-after", "tables/changes"] if _both(results) else []
+    maps = ["figures/before-after"] * bool(_asked(results))
+    two = [*maps, "tables/changes"] if _both(results) else []
     return [*two, "tables/cases"]
 
 
@@ -138,7 +166,7 @@ def _where(results: dict) -> list[str]:
     names = ["tables/causes"] if results["failures"]["causes"] is not None else []
     names = names or ["figures/severity"] * bool(results["failures"]["severity"])
     wrong = results["failures"]["selected"] > results["failures"]["named_right"]
-    return ["figures/failures-beside"] * wrong + names
+    return ["figures/failures-beside"] * (wrong and study.pictured(results)) + names
 
 
 def _why(results: dict) -> list[str]:
@@ -170,7 +198,7 @@ BODY = [
     Chapter("", body.setup, shown("tables/arms")),
     Chapter("", body.claims, given(lambda of: of["ledger"]["facts"], "tables/facts")),
     Chapter("", body.where, _where),
-    Chapter("", body.why, _why),
+    Chapter("", body.why, _why, _asked),
     Chapter("", body.remedy, _remedy),
     Chapter("", body.use, _use),
     Chapter("", body.robust, _robust),
@@ -180,23 +208,23 @@ BODY = [
 APPENDIX = [
     Chapter("## Appendix", lambda of: ""),
     Chapter(
-        "### Summary in full", summary, given(lambda of: of["gradcam"]["score"], "tables/score")
+        "### Summary in full", summary, given(lambda of: of["gradcam"].get("score"), "tables/score")
     ),
     Chapter("### What was done", study.done),
     Chapter("", below(ledger.scope), given(_claims, "tables/ledger", "tables/untested")),
-    Chapter("### Training", study.training, _curves),
+    Chapter("### Training", study.training, _curves, _trained),
     Chapter("### Errors", _failing, _failures),
     Chapter("### How bad the errors are", failures.severity, _severity),
     Chapter(
         "### Suspicious labels",
         failures.suspicious,
-        given(_suspected, "figures/suspected", "tables/suspected"),
+        _doubtful,
     ),
-    Chapter("### Probes", cards.probing, given(_probed, "figures/probes")),
-    Chapter("### The verdicts", cards.verdicts_text, shown("tables/verdicts")),
-    Chapter("### Cases", cards.cases_text, _cards),
-    Chapter("### What the maps are worth", cards.maps_text, _maps),
-    Chapter("### What the verdicts are worth", cards.instrument),
+    Chapter("### Probes", cards.probing, given(_probed, "figures/probes"), _asked),
+    Chapter("### The verdicts", cards.verdicts_text, shown("tables/verdicts"), _asked),
+    Chapter("### Cases", cards.cases_text, _cards, _asked),
+    Chapter("### What the maps are worth", cards.maps_text, _maps, _asked),
+    Chapter("### What the verdicts are worth", cards.instrument, needs=_asked),
     Chapter("", below(comparison.side_by_side), _side_by_side),
     Chapter(
         "",
@@ -233,6 +261,7 @@ APPENDIX = [
         confidence.rejecting,
         shown("tables/rejection", "figures/coverage", "tables/promises", "tables/scores"),
     ),
+    Chapter("### Other measures", measures.notes, measures.exhibits),
     Chapter("### Glossary", glossary.glossary),
     Chapter("### Sources of the methods", provenance.sources),
 ]

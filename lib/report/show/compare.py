@@ -3,11 +3,12 @@ by image, rejection, the effects of factors, corrupted images."""
 
 import pandas as pd
 
-from lib.evaluation import ablation, changes, rejection, robustness, summary
+from lib.evaluation import ablation, candidates, changes, metrics, rejection, robustness, summary
 from lib.evaluation import calibration as calibration_of
 from lib.evaluation.per_image import columns, temperature
 from lib.report import comparison as words
 from lib.report import confidence as of_confidence
+from lib.report import measures as of_measures
 from lib.report import pictures, style
 from lib.report import robustness as of_corruptions
 from lib.report.exhibits import show_figure, show_table
@@ -18,7 +19,10 @@ def training(here) -> None:
     histories = {
         arm: pd.concat([run.history for run in of_seeds.values()])
         for arm, of_seeds in here.runs.items()
+        if arm in here.parameters
     }
+    if not histories:
+        return
     highest = max(history.filter(like="_loss").max(axis=None) for history in histories.values())
     for arm, history in histories.items():
         milestones = here.first[arm].info["params"]["milestones"]
@@ -38,7 +42,7 @@ def training(here) -> None:
 
 def arms(here, numbers: dict[str, dict]) -> None:
     """The arms side by side; numbers: arm to lib.evaluation.summary.arm_numbers."""
-    caption = words.arms(list(here.p.arms), here.seeds)
+    caption = words.arms(list(here.p.arms), here.seeds_of_arms)
     show_table(summary.arms_table(numbers), "arms", caption, here.folder)
 
 
@@ -65,7 +69,7 @@ def confidence(here, numbers: dict[str, dict]) -> None:
     show_figure(
         style.confidence_histograms(sure)[0].figure,
         "confidence",
-        **words.confidence(numbers, here.seeds),
+        **words.confidence(numbers, here.seeds_of_arms),
         folder=here.folder,
         data=summary.histogram(sure),
     )
@@ -76,7 +80,7 @@ def thresholds(here, counts: pd.DataFrame, deviations: pd.DataFrame) -> None:
     show_figure(
         style.errors_by_threshold(counts, deviations).figure,
         "thresholds",
-        **words.thresholds(counts, here.seeds),
+        **words.thresholds(counts, here.seeds_of_arms),
         folder=here.folder,
         data=counts.reset_index(),
     )
@@ -85,14 +89,14 @@ def thresholds(here, counts: pd.DataFrame, deviations: pd.DataFrame) -> None:
 def confident_errors(here, table: pd.DataFrame) -> None:
     """Confident errors, among equally many predictions as well."""
     view = summary.confident_errors_view(table)
-    caption = words.confident_errors(here.seeds)
+    caption = words.confident_errors(here.seeds_of_arms)
     show_table(table, "confident-errors", caption, here.folder, view=view)
 
 
 def calibration(here, numbers: dict[str, dict]) -> None:
     """Calibration with and without temperature scaling."""
     table, view = summary.calibration(numbers), summary.calibration_view(numbers)
-    caption = words.calibration_caption(here.seeds)
+    caption = words.calibration_caption(here.seeds_of_arms)
     show_table(table, "calibration", caption, here.folder, view=view)
 
 
@@ -111,7 +115,7 @@ def reliability(here, bins: dict[str, pd.DataFrame], numbers: dict[str, dict]) -
     show_figure(
         of_confidence.reliability_figure(bins, scaled=scaled)[0, 0].figure,
         "reliability",
-        **words.reliability_caption(numbers, here.seeds),
+        **words.reliability_caption(numbers, here.seeds_of_arms),
         folder=here.folder,
         data=pd.concat([table.assign(arm=arm) for arm, table in bins.items()]).round(4),
     )
@@ -121,7 +125,9 @@ def changed(here) -> list[str]:
     """The pictures that one arm alone gets right, or none of the two, a gallery a kind; returns
     their names."""
     tables = [here.tables[arm] for arm in here.pair]
-    drawn = {kind: few for kind, few in pictures.most_confident(*tables).items() if len(few)}
+    steady = changes.steadiness(*(here.runs[arm] for arm in here.pair))
+    chosen = pictures.most_confident(*tables, steady)
+    drawn = {kind: few for kind, few in chosen.items() if len(few)}
     for kind, few in drawn.items():
         images = here.splits.test.images[few["position"]].numpy()
         total = pictures.total(*tables, kind)
@@ -157,7 +163,7 @@ def classes(here, classes: pd.DataFrame) -> None:
 def rejected(here, rejected: pd.DataFrame) -> None:
     """Coverage and risk at some thresholds; rejected: lib.evaluation.rejection.rejection."""
     view = rejection.rejection_view(rejected)
-    show_table(rejected, "rejection", words.rejection(here.seeds), here.folder, view=view)
+    show_table(rejected, "rejection", words.rejection(here.seeds_of_arms), here.folder, view=view)
 
 
 def coverage(here, curves: dict[str, pd.DataFrame], numbers: dict[str, dict]) -> None:
@@ -165,7 +171,7 @@ def coverage(here, curves: dict[str, pd.DataFrame], numbers: dict[str, dict]) ->
     show_figure(
         of_confidence.risk_coverage(curves).figure,
         "coverage",
-        **words.coverage(numbers, here.seeds),
+        **words.coverage(numbers, here.seeds_of_arms),
         folder=here.folder,
         data=rejection.curve_table(curves),
     )
@@ -180,17 +186,17 @@ def promises(here, promises: pd.DataFrame) -> None:
 def scores(here, numbers: dict[str, dict], score_changes: dict) -> None:
     """Other scores to reject by; score_changes: lib.evaluation.rejection.score_changes."""
     table, view = rejection.scores(numbers), rejection.scores_view(numbers, score_changes)
-    show_table(table, "scores", words.scores_caption(here.seeds), here.folder, view=view)
+    show_table(table, "scores", words.scores_caption(here.seeds_of_arms), here.folder, view=view)
 
 
 def effects(here, effects: list[dict]) -> None:
     """The effects of factors, as a table and as a figure, from lib.evaluation.ablation.measured."""
     table, view = ablation.effects_table(effects), ablation.effects_view(effects)
-    show_table(table, "ablation", words.effects_table(here.seeds), here.folder, view=view)
+    show_table(table, "ablation", words.effects_table(here.seeds_of_arms), here.folder, view=view)
     show_figure(
         words.effects_figure(effects)[0].figure,
         "ablation",
-        **words.effects_caption(effects, here.seeds),
+        **words.effects_caption(effects, here.seeds_of_arms),
         folder=here.folder,
         data=table.round(4),
     )
@@ -230,3 +236,38 @@ def corrupted_tables(here, measured: pd.DataFrame, robust: dict) -> None:
     by_arm = robustness.by_arm(robust)
     formats, caption = of_corruptions.arm_formats(by_arm), of_corruptions.by_arm(robust)
     show_table(by_arm, "robustness-arms", caption, folder, formats=formats)
+
+
+def measures(here, measures: dict) -> None:
+    """Numbers that readers expect besides; measures: lib.evaluation.metrics.numbers."""
+    of_classes, sets = measures["classes"], measures["sets"]
+    for name, table, view in (
+        ("measures", metrics.classes.class_numbers_view(of_classes), None),
+        ("class-ends", metrics.classes.ends_view(of_classes), None),
+        ("sets", pd.DataFrame(sets), metrics.conformal.sets_view(sets)),
+    ):
+        show_table(table, name, of_measures.CAPTIONS[name], here.folder, view=view)
+
+
+def groups(here, found: dict) -> None:
+    """The arms by group; found: lib.evaluation.metrics.of_groups."""
+    table, view = metrics.groups.groups_table(found), metrics.groups.groups_view(found)
+    show_table(table, "groups", of_measures.CAPTIONS["groups"], here.folder, view=view)
+
+
+def outside(here, found: dict) -> None:
+    """Pictures of no class; found: lib.evaluation.metrics.of_outside."""
+    if found["scores"]:
+        table, view = pd.DataFrame(found["scores"]), metrics.outside.outside_view(found)
+        show_table(table, "outside", of_measures.CAPTIONS["outside"], here.folder, view=view)
+
+
+def stand_ins(here, numbers: dict, sampled: dict) -> dict:
+    """What claims are held against besides: every other arm in place of the one before, and each
+    arm's epochs."""
+    return {
+        "candidates": candidates.in_place_of(
+            here.runs, here.pair, numbers, sampled, here.splits, here.selection
+        ),
+        "histories": candidates.histories({arm: here.runs[arm] for arm in here.parameters}),
+    }

@@ -1,0 +1,35 @@
+"""Pictures that belong to none of a study's classes: a folder of them, or CIFAR-10's test
+images."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.base import artefacts
+from lib.base.errors import DataError
+from lib.data import cifar, own_images
+
+
+def read(named: str, image_size: int) -> torch.Tensor:
+    """uint8 (N, 3, image_size, image_size), of a folder as own pictures are read, in the order of
+    their names. Raises DataError for a folder that is none or holds no picture."""
+    if named == "cifar10":
+        _, test, _ = cifar.read_cifar10()
+        if image_size != 32:
+            raise DataError(f"outside: cifar10 has images of 32 px, the study's have {image_size}")
+        return torch.from_numpy(np.asarray(test["data"]).reshape(-1, 3, 32, 32))
+    folder = artefacts.ROOT / Path(named).expanduser()
+    from torchvision.datasets.folder import IMG_EXTENSIONS
+
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
+    if not files:
+        raise DataError(f"outside: {folder}: no such folder, or no picture in it")
+    return torch.stack([_picture(path, image_size) for path in files])
+
+
+def _picture(path: Path, size: int) -> torch.Tensor:
+    pixels = own_images.pixels(str(path), size)
+    if isinstance(pixels, str):
+        raise DataError(f"outside: {pixels}")
+    return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(3, size, size)

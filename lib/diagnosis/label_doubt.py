@@ -1,0 +1,125 @@
+"""Is the recorded label wrong? What a study's other runs think of the predicted class, and how well
+that agrees with people.
+
+No probe is needed: where a label is wrong, other networks see what this one sees. On reviewed
+CIFAR-100 images their mean probability tells the errors whose predicted class most reviewers accept
+from the others better than any probe or rule does (docs/diagnosis.md).
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from lib.data import label_reviews
+from lib.evaluation import calibration, labels
+from lib.evaluation.paired import Interval
+
+DRAWS = 2000
+MOST = 3  # of five reviewers
+
+
+def support(run, others: list) -> np.ndarray:
+    """The mean probability that other runs give to what this run predicts, after each one's
+    temperature, of every test image (N,). Without other runs its own confidence, which is weak."""
+    row = np.arange(len(run.test.predicted))
+    given = [
+        calibration.softmax(
+            one.test.logits, calibration.fit_temperature(one.val.logits, one.val.labels)
+        )[row, run.test.predicted]
+        for one in others or [run]
+    ]
+    return np.mean(given, 0)
+
+
+def votes(splits) -> pd.DataFrame | None:
+    """How many of five reviewers accept each class of a reviewed test image: position, given,
+    guessed (class numbers), accept_given, accept_guessed; None without reviews.
+
+    Whoever says "both" accepts both: a castle on a road is a castle and a road."""
+    if splits.name != "cifar100":
+        return None
+    recorded = splits.test.labels.numpy()
+    review, _ = label_reviews.look_up(recorded)
+    if review is None:
+        return None
+    content = json.loads((label_reviews.folder() / label_reviews.REVIEW).read_bytes())
+    said = pd.DataFrame([item["mturk"] | {"id": item["id"]} for item in content]).set_index("id")
+    said = said.loc[review["id"]]
+    place = {one: position for position, one in enumerate(splits.test.index.tolist())}
+    table = pd.DataFrame(
+        {
+            "position": review["id"].map(place).to_numpy(),
+            "given": review["given"].to_numpy(),
+            "guessed": review["guessed"].to_numpy(),
+            "accept_given": (said["given"] + said["both"]).to_numpy(),
+            "accept_guessed": (said["guessed"] + said["both"]).to_numpy(),
+        }
+    )
+    return table.dropna(subset="position").astype(int).reset_index(drop=True)
+
+
+def against_people(run, others: list, splits, chosen=(), seed: int = 0) -> dict | None:
+    """AUC of `support` for "most reviewers accept the predicted class", over the run's reviewed
+    errors, with a 95 % bootstrap interval; None without reviews or without both kinds.
+
+    chosen: positions that somebody picked, which are left out. Where reviewers were asked about
+    another class than the predicted one, the predicted one counts as not accepted."""
+    asked = votes(splits)
+    if asked is None:
+        return None
+    position = asked["position"].to_numpy()
+    kept = ~run.test.correct[position] & ~np.isin(position, np.asarray(chosen))
+    asked, position = asked[kept], position[kept]
+    same = asked["guessed"].to_numpy() == run.test.predicted[position]
+    accepted = same & (asked["accept_guessed"].to_numpy() >= MOST)
+    if accepted.all() or not accepted.any():
+        return None
+    return {
+        "errors": len(accepted),
+        "accepted": int(accepted.sum()),
+        "runs": len(others),
+        "auc": auc_interval(support(run, others)[position], accepted, seed)._asdict(),
+        "own_confidence": auc_interval(support(run, [])[position], accepted, seed)._asdict(),
+    }
+
+
+def auc_interval(score: np.ndarray, positive: np.ndarray, seed: int = 0) -> Interval:
+    """Area under the ROC curve, of scores (N,) and bool (N,), with a 95 % interval: positives and
+    negatives are drawn with replacement."""
+    generator = np.random.default_rng(seed)
+    yes, no = score[positive], score[~positive]
+    drawn = np.concatenate(
+        [generator.choice(part, (DRAWS, len(part))) for part in (yes, no)], axis=1
+    )
+    low, high = np.quantile(auc(drawn, len(yes)), [0.025, 0.975])
+    estimate = auc(np.concatenate([yes, no])[None], len(yes))[0]
+    return Interval(*map(float, (estimate, low, high)))
+
+
+def auc(scores: np.ndarray, positives: int) -> np.ndarray:
+    """Of scores (draws, N), whose first ones are the positives: the share of pairs that they win,
+    ties half (Mann and Whitney 1947)."""
+    negatives = scores.shape[1] - positives
+    ranks = rankdata(scores, axis=1)[:, :positives].sum(1)
+    return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def list_against_people(suspects: pd.DataFrame, splits, chosen=()) -> dict | None:
+    """How many suspected test labels (lib.evaluation.labels.suspected_in) most reviewers would
+    correct as suggested, and how many other reviewed labels they would correct to what they were
+    asked about: shares with 95 % limits. None without reviews."""
+    asked = votes(splits)
+    if asked is None:
+        return None
+    asked = asked[~asked["position"].isin(list(chosen))]
+    of_test = suspects[suspects["split"] == "test"]
+    listed = asked.merge(of_test[["position", "suggested_class"]], on="position")
+    accepted = asked["accept_guessed"] >= MOST
+    hits = (listed["suggested_class"] == listed["guessed"]) & (listed["accept_guessed"] >= MOST)
+    others = accepted[~asked["position"].isin(listed["position"])]
+    return {
+        "listed": {"images": len(listed)} | labels.share(int(hits.sum()), len(listed)),
+        "others": {"images": len(others)} | labels.share(int(others.sum()), len(others)),
+    }

@@ -1,0 +1,140 @@
+"""How often each cause stands behind the errors of a network, corrected for what its rule confuses,
+and what a verdict is worth at that mix.
+
+Planted errors have equal shares of causes; real ones do not. If real errors of a cause are called
+what planted ones are, the calls of real errors are a mixture of the rows of the table of planted
+against called causes, and the shares of that mixture are what is sought (Forman 2008,
+https://doi.org/10.1007/s10618-008-0097-y; the likelihood is that of Saerens et al. 2002,
+https://doi.org/10.1162/089976602753284446).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.diagnosis.confusion import DRAWS, interval, resampled
+from lib.diagnosis.verdict import CAUSES
+
+STEPS = 300  # of expectation and maximisation; shares move by less than 0.001 after
+PRECISION = 0.7  # what the interval of a cause's precision must lie above for a verdict
+SINGULAR = 0.15  # below, two rows of the table are too alike for the shares to be told apart
+UNFITTED = 0.05  # share of the calls that no mixture of the rows may leave unexplained
+PRIOR = 0.5  # added to each cell of a row of the table, or a cell without errors would be a law
+
+
+class Mixture(NamedTuple):
+    """The shares of the causes among a network's errors: estimate (causes,) and draws (D, causes);
+    the precision of each cause's verdict at that mix, likewise; why it is not identified, "" where
+    it is."""
+
+    shares: np.ndarray
+    drawn: np.ndarray
+    precision: np.ndarray
+    drawn_precision: np.ndarray
+    obstacle: str
+
+    @property
+    def trusted(self) -> list[str]:
+        """The causes whose verdicts may be given: identified, and right often enough."""
+        if self.obstacle:
+            return []
+        low = np.nanquantile(self.drawn_precision, 0.025, axis=0)
+        return [cause for cause, one in zip(CAUSES[:-1], low) if one > PRECISION]
+
+
+def corrected(confusions: np.ndarray, called: np.ndarray, seed: int = 0) -> Mixture:
+    """The mixture behind the calls (N,) of real errors; confusions (sources, causes, causes): what
+    lib.diagnosis.rule.confusions gives.
+
+    The draws resample both the planted errors, by source picture, and the real ones."""
+    counts = np.array([(called == cause).sum() for cause in CAUSES])
+    observed = counts / counts.sum()
+    drawn_observed = np.random.default_rng(seed).multinomial(counts.sum(), observed, DRAWS)
+    drawn_rows = rows(resampled(confusions, seed))
+    table = rows(confusions.sum(0)[None])
+    shares = mixture(observed[None], table)[0]
+    drawn = mixture(drawn_observed / counts.sum(), drawn_rows)
+    return Mixture(
+        shares,
+        drawn,
+        precision(shares[None], table)[0],
+        precision(drawn, drawn_rows),
+        obstacle(confusions.sum(0), observed, shares @ table[0]),
+    )
+
+
+def rows(counts: np.ndarray) -> np.ndarray:
+    """How often each planted cause is called what, (D, causes, causes), rows that sum to 1; of a
+    cause that was not planted a row of zeros."""
+    planted = counts.sum(2, keepdims=True)
+    smooth = np.where(planted > 0, counts + PRIOR, 0)
+    return np.divide(
+        smooth, smooth.sum(2, keepdims=True), out=np.zeros(counts.shape), where=planted > 0
+    )
+
+
+def mixture(observed: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """The likeliest shares (D, causes) behind observed shares of calls (D, causes), by expectation
+    and maximisation."""
+    planted = table.sum(2) > 0
+    shares = planted / planted.sum(1, keepdims=True)
+    for _ in range(STEPS):
+        expected = np.einsum("dc,dck->dk", shares, table)
+        ratio = np.divide(observed, expected, out=np.zeros(observed.shape), where=expected > 0)
+        shares = shares * np.einsum("dk,dck->dc", ratio, table)
+        shares /= shares.sum(1, keepdims=True)
+    return shares
+
+
+def precision(shares: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """How often a verdict is right at the mix, (D, causes)."""
+    hit = shares * np.diagonal(table, axis1=1, axis2=2)
+    all_called = np.einsum("dc,dck->dk", shares, table)
+    return np.divide(hit, all_called, out=np.full(hit.shape, np.nan), where=all_called > 0)
+
+
+def obstacle(counts: np.ndarray, observed: np.ndarray, expected: np.ndarray) -> str:
+    """Why the shares are not identified, in words; "" where they are."""
+    planted = counts.sum(1) > 0
+    table = rows(counts[None])[0][planted]
+    if np.linalg.svd(table, compute_uv=False).min() < SINGULAR:
+        return "two causes are called alike too often to be told apart"
+    # total variation
+    if np.abs(observed - expected).sum() / 2 > UNFITTED:
+        return "no mix of the planted causes gives these verdicts"
+    return ""
+
+
+def at_mix(probability: np.ndarray, found: Mixture, called: np.ndarray) -> dict[str, np.ndarray]:
+    """The probability of what each error (N,) was called, at the corrected mix, with the limits
+    that the uncertainty of the mix gives it: probability, low, high, each (N,).
+
+    probability: (N, causes) of lib.diagnosis.rule.probabilities, where all causes are equally
+    frequent; by Bayes' rule each is weighted with its share."""
+    place = np.array([CAUSES.index(cause) for cause in called], int)
+    row = np.arange(len(place))
+
+    def of(shares):
+        weighted = probability * shares
+        return weighted[row, place] / np.maximum(weighted.sum(1), 1e-300)
+
+    drawn = np.stack([of(shares) for shares in found.drawn[:: DRAWS // 200]])
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return {"probability": of(found.shares), "low": low, "high": high}
+
+
+def numbers(found: Mixture) -> dict:
+    """What the report says of the mixture: by cause its share and the precision of its verdict,
+    with 95 % intervals, whether it is trusted, and the obstacle."""
+    return {
+        "obstacle": found.obstacle,
+        "trusted": found.trusted,
+        "shares": {
+            cause: interval(found.shares[place], found.drawn[:, place])
+            for place, cause in enumerate(CAUSES)
+        },
+        "precision": {
+            cause: interval(found.precision[place], found.drawn_precision[:, place])
+            for place, cause in enumerate(CAUSES)
+        },
+    }

@@ -1,0 +1,103 @@
+"""The arms that a study brings: networks that were trained elsewhere, and predictions alone. They
+are examined before anything runs, and taken in as runs.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lib.base import artefacts, study_file
+from lib.base.errors import ParameterError
+from lib.base.study_file import NETWORK, PREDICTIONS, TRAINED, Study, kind
+from lib.data import dataset, matching, predictions_file
+from lib.training import brought_predictions, examination, intake, network
+from lib.training.network import Brought
+
+
+def brought(study: Study) -> list[str]:
+    """The arms that are not trained here."""
+    return [arm for arm, said in study.arms.items() if kind(said) != TRAINED]
+
+
+def files(study: Study) -> list[str]:
+    """The files that these arms name."""
+    return [
+        said[name]
+        for said in (study.arms[arm] for arm in brought(study))
+        for name in ("predictions", "weights")
+        if said.get(name)
+    ]
+
+
+def check(study: Study) -> None:
+    """Read, match and examine all that is brought. Raises an Error with one line for the first
+    thing that is wrong."""
+    of = _of_kind(study, PREDICTIONS)
+    if study.content.data["source"] == "none" and set(of) != set(study.arms):
+        other = next(arm for arm in study.arms if arm not in of)
+        raise ParameterError(
+            f"{study.path}: data: source: none is of predictions alone; arms.{other} has none"
+        )
+    if of:
+        splits = _splits(study)
+        read = {arm: predictions_file.read(path, splits is not None) for arm, path in of.items()}
+        matching.match(read, splits and brought_predictions.pictures(splits))
+    for arm in _of_kind(study, NETWORK):
+        case = intake.examine(_network(study, arm), _splits(study), network.beside(study.name))
+        examination.refuse(arm, examination.ask(case))
+
+
+def take_in(study: Study, outputs: str) -> None:
+    """Write a run folder for each arm that is brought, and set its time: make looks at it."""
+    of, splits = _of_kind(study, PREDICTIONS), _splits(study) if brought(study) else None
+    folders = {arm: _folder(study, arm, outputs) for arm in brought(study)}
+    if of:
+        params = {arm: _params(study, arm, outputs) for arm in of}
+        brought_predictions.take_in(of, folders, params, splits)
+    for arm in _of_kind(study, NETWORK):
+        intake.take_in(_network(study, arm), _params(study, arm, outputs), splits)
+    for folder in folders.values():
+        os.utime(folder / "run.json")
+
+
+def _of_kind(study: Study, wanted: str) -> dict[str, Path]:
+    """Those arms, and the file of predictions of each."""
+    return {
+        arm: artefacts.ROOT / said.get("predictions", "")
+        for arm, said in study.arms.items()
+        if kind(said) == wanted
+    }
+
+
+def _folder(study: Study, arm: str, outputs: str) -> Path:
+    return artefacts.ROOT / outputs / study.name / arm / f"seed-{study.seeds[arm][0]}"
+
+
+def _params(study: Study, arm: str, outputs: str) -> dict:
+    """What a brought run records of its study and its data."""
+    place = {"study": study.name, "outputs": outputs, "arm": arm, "seed": study.seeds[arm][0]}
+    if study.content.data["source"] == "none":
+        return place | {"data": "none"}
+    known = study_file.train(study, arm, place["seed"], outputs).model_dump()
+    return place | {name: known[name] for name in study_file.PICTURES}
+
+
+def _splits(study: Study) -> dataset.Splits | None:
+    """The study's data; None without pictures."""
+    if study.content.data["source"] == "none":
+        return None
+    return dataset.load_for(_params(study, next(iter(study.arms)), ""))
+
+
+def _network(study: Study, arm: str) -> Brought:
+    """What an arm says of its network, checked; raises ParameterError."""
+    said = {name: value for name, value in study.arms[arm].items() if name != "seeds"}
+    try:
+        return Brought.model_validate({"network": network.OWN} | said)
+    except ValidationError as error:
+        lines = [
+            f"{study.path}: arms.{arm}: {'.'.join(map(str, item['loc']))}: {item['msg']}"
+            for item in error.errors(include_url=False)
+        ]
+        raise ParameterError("\n".join(lines)) from None

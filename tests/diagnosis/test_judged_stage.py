@@ -1,0 +1,155 @@
+"""What the third notebook makes of judged arms, and the check of the spike-ins against planted
+truth."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import spiked
+
+from lib.diagnosis import mixture, rule, score, stage
+from lib.diagnosis.verdict import CAUSES
+from lib.evaluation.failures import half
+
+CHOSEN = 3
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two arms on one set of pictures, judged; of the second four errors are read."""
+    first, run, splits = spiked.study(images=280)
+    second, other, _ = spiked.study(images=280, seed=1)
+    pair, models = {"baseline": run, "cutmix": other}, {"baseline": first, "cutmix": second}
+    read = {arm: np.flatnonzero(~one.test.correct) for arm, one in pair.items()}
+    chosen = read["baseline"][:CHOSEN]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rule, "GAIN", np.inf)
+        patch.setitem(rule.TREES, "max_iter", 2)
+        judged = stage.judge_arms(
+            pair, models, splits, "filters", tmp_path_factory.mktemp("kept"), read, chosen, each=30
+        )
+    return pair, splits, judged, chosen
+
+
+def test_each_arm_is_judged_with_the_other_ones_opinion(study):
+    pair, _, judged, _ = study
+    assert list(judged) == ["baseline", "cutmix"]
+    for arm, one in judged.items():
+        assert one.position.tolist() == np.flatnonzero(~pair[arm].test.correct).tolist()
+        assert "others true" in one.readings
+
+
+def test_the_table_has_every_error_with_what_led(study):
+    pair, splits, judged, _ = study
+    table = stage.judged_table(judged, pair, splits)
+    assert len(table) == sum(len(one.position) for one in judged.values())
+    row = len(judged["baseline"].position) + 2
+    said, one = table.iloc[row], judged["cutmix"]
+    assert said["arm"] == "cutmix" and said["verdict"] == one.verdicts["verdict"][2]
+    assert said["half"] == half(np.array([said["id"]]))[0]
+    label = pair["cutmix"].test.labels[one.position[2]]
+    assert said["true"] == splits.class_names[label]
+    assert said[one.verdicts["led"][2]] == pytest.approx(one.verdicts["value"][2])
+    assert "planted" not in table
+
+
+def test_verdicts_are_found_by_position(study):
+    _, _, judged, _ = study
+    one = judged["baseline"]
+    few = stage.verdicts_at(one, one.position[[4, 1]])
+    pd.testing.assert_frame_equal(few, one.verdicts.iloc[[4, 1]].reset_index(drop=True))
+    assert stage.verdicts_at(one._replace(verdicts=None), one.position) is None
+
+
+def test_corrected_shares_leave_the_chosen_out_and_sum_to_one(study):
+    _, _, judged, chosen = study
+    table = stage.corrected_shares(judged, chosen)
+    for arm, rows in table.groupby("arm"):
+        left = ~np.isin(judged[arm].position, chosen)
+        called = judged[arm].verdicts["verdict"][left].value_counts()
+        assert rows.set_index("verdict")["errors"].to_dict() == {
+            cause: int(called.get(cause, 0)) for cause in CAUSES
+        }
+        assert rows["share"].sum() == pytest.approx(1)
+        assert (rows["low"] <= rows["share"]).all() and (rows["share"] <= rows["high"]).all()
+    view = stage.corrected_view(table)
+    assert len(view) == len(CAUSES) and "baseline share (95%)" in view
+
+
+def phantom(study, right: float):
+    """A judgement of real errors whose planted causes a share `right` of the verdicts names, the
+    rest unexplained; of the spike-ins 0.8 of every cause is found."""
+    _, splits, judged, _ = study
+    generator = np.random.default_rng(0)
+    errors, planted_each = 1000, 300
+    cause = generator.choice(CAUSES, errors)
+    said = np.where(generator.random(errors) < right, cause, "unexplained")
+    table = pd.DataFrame(
+        {
+            "cause": np.where(cause == "unexplained", "none", cause),
+            "cause_class": np.where(cause == "unexplained", -1, 1),
+            "object_class": 0,
+        }
+    )
+    spikes = np.repeat(CAUSES, planted_each)
+    found = generator.random(len(spikes)) < 0.8
+    probability = np.full((len(spikes), 5), 0.01)
+    probability[np.arange(len(spikes)), np.where(found, np.repeat(range(5), planted_each), 4)] = (
+        0.96
+    )
+    learnt = rule.Rule(
+        judged["baseline"].rule.model, {}, probability, np.arange(len(spikes)) % rule.FOLDS
+    )
+    one = judged["baseline"]._replace(
+        spiked=judged["baseline"].spiked._replace(cause=spikes, source=np.arange(len(spikes))),
+        rule=learnt,
+        position=np.arange(errors),
+        verdicts=pd.DataFrame({"verdict": said}),
+    )
+    split = dataclasses.replace(splits.test, planted=table)
+    return score.agreement(one, split, np.ones(errors, int)), cause, said
+
+
+def test_promised_and_found_agree_where_they_are_alike(study):
+    table, cause, said = phantom(study, right=0.8)
+    rows = table.set_index("cause")
+    for name in CAUSES[:4]:
+        assert rows["found"][name] == pytest.approx((said == cause)[cause == name].mean())
+        assert rows["errors"][name] == (cause == name).sum()
+    assert rows["agree"][list(CAUSES[:4])].sum() >= 3
+    assert rows["promised"]["mean of four"] == pytest.approx(0.8, abs=0.05)
+
+
+def test_where_they_differ_the_way_is_told(study):
+    table, _, _ = phantom(study, right=0.4)
+    rows = table.set_index("cause")
+    assert not rows["agree"][list(CAUSES[:4])].any()
+    assert (rows["difference"][list(CAUSES[:4])] < -0.2).all()
+    said = score.agreement_text(table)
+    assert "background less often than promised" in said
+    assert "agree" in score.agreement_text(table.assign(agree=True))
+
+
+def test_shares_of_no_arm_are_an_empty_table(study):
+    pair, splits, judged, _ = study
+    bare = {"baseline": judged["baseline"]._replace(verdicts=None, mixture=None)}
+    assert not len(stage.corrected_shares(bare)) and not len(stage.judged_table(bare, pair, splits))
+    assert mixture.numbers(judged["baseline"].mixture)["obstacle"] == (
+        judged["baseline"].mixture.obstacle
+    )
+
+
+def test_the_instruments_table_is_the_score_of_each_arm(study):
+    pair, _, judged, _ = study
+    table = stage.instrument_table(judged)
+    assert len(table) == 2 * (len(CAUSES) + 1)
+    one = judged["cutmix"]
+    marks = rule.score(one.rule, one.spiked.cause, one.spiked.source)
+    rows = table[table["arm"] == "cutmix"].set_index("cause")
+    assert rows["recall"]["look_alike"] == marks["recall look_alike"]["estimate"]
+    assert rows["recall low"]["mean of four"] == marks["macro recall"]["low"]
+    assert rows["planted"]["background"] == (one.spiked.cause == "background").sum()
+    caption = stage.corrected_caption(judged, pair)
+    errors = int((~pair["baseline"].test.correct).sum())
+    assert f"{errors} of {errors} errors of baseline" in caption
