@@ -100,7 +100,7 @@ def paragraphs(html: str) -> list[str]:
     for tag in BeautifulSoup(html, "html.parser").main(["h2", "p", "li"]):
         if tag.name == "h2" and APPENDIX in tag.get_text():
             break
-        if tag.name != "h2" and not tag.find_parent("figure"):
+        if tag.name != "h2" and not tag.find_parent(["figure", "section"]):
             found.append(" ".join(tag.get_text().split()))
     return found
 

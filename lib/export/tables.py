@@ -128,7 +128,7 @@ def tidy_table(table) -> None:
 # width of the PDF's text in ems of table text; only a first guess, the template measures
 TEXT_WIDTH_EM = 50
 CHARACTER_EM, PADDING_EM = 0.49, 1.2
-LINES_KEPT_TOGETHER = 25  # a table, or a row, with fewer lines moves to the next page as a whole
+LINES_KEPT_TOGETHER = 12  # a table, or a row, with fewer lines moves to the next page as a whole
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 

@@ -160,7 +160,7 @@ def _close(numbers: dict, failures: dict) -> str:
     if numbers["within_superclass"] is None:
         return ""
     return (
-        f"{percent(numbers['within_superclass'], 0)} of its errors stay inside the true "
+        f"Of its errors {percent(numbers['within_superclass'], 0)} stay inside the true "
         f"superclass, where {percent(failures['chance_within_superclass'], 0)} would by chance."
     )
 

@@ -28,7 +28,7 @@ def errors(here, errors: dict[str, pd.DataFrame]) -> None:
 def hypotheses(here, selection: pd.DataFrame) -> None:
     """The images that are looked at, and what is thought to be wrong with them."""
     show_table(
-        failures.hypotheses(selection),
+        failures.hypotheses(selection).dropna(axis=1, how="all"),
         "hypotheses",
         words.hypotheses(selection, here.p.before),
         here.folder,
