@@ -139,11 +139,11 @@ def test_some_arms_alone_are_a_study_of_these(project):
         ("title: It\narms: {a: }\n", "data: missing; a study has title, data and arms"),
         (
             "title: It\ndata: {source: mnist}\narms: {a: }\n",
-            "data: source: one of phantom, cifar10, cifar100, folder (got 'mnist')",
+            "data: source: one of phantom, cifar10, cifar100, folder, none (got 'mnist')",
         ),
         (
             "title: It\ndata: {}\narms: {a: }\n",
-            "data: source: one of phantom, cifar10, cifar100, folder (got None)",
+            "data: source: one of phantom, cifar10, cifar100, folder, none (got None)",
         ),
         ("title: It\ndata: {source: phantom}\narms: {}\n", "arms: dictionary should have at least"),
         ("title: It\ndata: {source: phantom}\narms: {no: }\n", "arms: an arm's name holds a-z"),
