@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lib.base.text import escape
 from lib.report import (
+    brief,
     cards,
     comparison,
     confidence,
@@ -166,4 +167,5 @@ CHAPTERS = [
     Chapter("## Limits", study.limits, given(_claims, "tables/untested")),
     Chapter("", ledger.conditions, given(lambda of: of["conditions"], "tables/conditions")),
     Chapter("## Sources of the methods", provenance.sources),
+    Chapter("", brief.sentences, brief.exhibits),
 ]

@@ -1,5 +1,5 @@
-"""Arms that a study brings: networks and predictions are checked, taken in as runs and told to make;
-what does not go together is one line."""
+"""Arms that a study brings: networks and predictions are checked, taken in as runs and told to
+make; what does not go together is one line."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ THEIRS = "network: 'networks:Small', weights: w.pt, mean: 0.5, std: 0.25"
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A project without studies, with the weights of a small network, and two tables of predictions."""
+    """A project without studies; the weights of a small network, two tables of predictions."""
     (tmp_path / "lib").symlink_to(artefacts.ROOT / "lib")  # whose code is part of a run's key
     monkeypatch.setattr(artefacts, "ROOT", tmp_path)
     (tmp_path / "params").mkdir()
