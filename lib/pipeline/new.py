@@ -100,6 +100,7 @@ def start(name: str) -> str:
         for key, field in stage.model_fields.items()
     }
     pictures = _lines("train", [key for key in SECTIONS["data"] if key not in ("source", "root")])
+    pictures += _lines("compare", study_file.OF_COMPARE)
     text = HEAD.format(name=name, source=meaning["data"], pictures=pictures, **meaning)
     for section in list(SECTIONS)[1:]:
         if SECTIONS[section]:

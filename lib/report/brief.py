@@ -98,7 +98,7 @@ ITEMS = [
     ("a fixed seed, the same before and after", "What was done", _seed),
     (f"at most {EPOCHS} epochs", "Training", _epochs),
     (
-        f"at least {FAILURES} failures at a confidence of {SURE:.0%} or more, a hypothesis each",
+        f"at least {FAILURES} failures at {SURE:.0%} confidence or more with a hypothesis each",
         "Where it fails",
         _failures,
     ),
