@@ -125,7 +125,7 @@ class Study:
 
     def collect(self, numbers: dict) -> dict:
         """Join `numbers` with those of all stages into results.json, and return them."""
-        return summary.collect(self.folder, numbers)
+        return summary.collect(self.folder, numbers | {"brief": self.p.brief})
 
 
 def open_study(stage: str, names: dict) -> Study:

@@ -58,7 +58,7 @@ COMPARE = VIEW | {
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
-REPORT = VIEW | {"title": "A title", "claims": "", "conditions": []}
+REPORT = VIEW | {"title": "A title", "claims": "", "conditions": [], "brief": False}
 BASES = {
     "train": TRAIN,
     "failures": FAILURES,

@@ -280,6 +280,9 @@ class Report(View):
     conditions: list[dict] = Field(
         [], description="what must hold: {what, path of results.json, at_least, at_most}"
     )
+    brief: bool = Field(
+        False, description="whether it ends with what the assignment asks (docs/assignment.md)"
+    )
 
 
 STAGES = {

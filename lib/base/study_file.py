@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lib.base import artefacts, config
 from lib.base.config import STAGES, Name, Seeds, Stage, Train, View, suggestion
@@ -82,8 +82,11 @@ class Study:
             self.path,
             self.content.model_copy(update=gone),
             {arm: self.arms[arm] for arm in kept},
-            {arm: list(seeds) or self.seeds[arm] for arm in kept},
+            {arm: self._of_arm(arm, list(seeds)) or self.seeds[arm] for arm in kept},
         )
+
+    def _of_arm(self, arm: str, seeds: list[int]) -> list[int]:
+        return seeds if kind(self.arms[arm]) == TRAINED else seeds[:1]
 
 
 def names() -> list[str]:
@@ -139,26 +142,58 @@ def read(name: str) -> Study:
 
 
 def _misplaced(given: dict):
-    """Lines on names that their section does not know, and on a source of data that there is
-    not."""
-    sections = [(section, given.get(section), known) for section, known in SECTIONS.items()]
-    arms = given.get("arms")
+    """Lines on names that their section does not know, on arms that mix what does not go together,
+    and on a source of data that there is not."""
+    data, arms = given.get("data"), given.get("arms")
+    source = data.get("source") if isinstance(data, dict) else None
+    for section, known in SECTIONS.items():
+        for name in _unknown(given.get(section), known):
+            yield f"{section}: {name}: unknown parameter; {_meant(name, known)}"
     for arm, said in arms.items() if isinstance(arms, dict) else ():
-        allowed = {
-            TRAINED: (*RECIPE, *OF_ARM, *OF_NETWORK, *OF_PREDICTIONS),
-            NETWORK: ("network", *OF_NETWORK, *OF_ARM),
-            PREDICTIONS: (*OF_PREDICTIONS, *OF_ARM),
-        }
-        sections.append(
-            (f"arms.{arm}", said, allowed[kind(said if isinstance(said, dict) else {})])
-        )
-    for section, said, known in sections:
-        for name in said if isinstance(said, dict) else ():
-            if name not in known:
-                yield f"{section}: {name}: unknown parameter; {_meant(str(name), known)}"
-    data = given.get("data")
-    if isinstance(data, dict) and data.get("source") not in SOURCES:
-        yield f"data: source: one of {', '.join(SOURCES)} (got {data.get('source')!r})"
+        yield from (f"arms.{arm}: {line}" for line in _of_an_arm(said or {}, source))
+    if isinstance(data, dict) and source not in SOURCES:
+        yield f"data: source: one of {', '.join(SOURCES)} (got {source!r})"
+
+
+ALLOWED = {
+    TRAINED: (*RECIPE, *OF_ARM, *OF_NETWORK, *OF_PREDICTIONS),
+    NETWORK: ("network", *OF_NETWORK, *OF_ARM),
+    PREDICTIONS: (*OF_PREDICTIONS, *OF_ARM),
+}
+
+
+def _unknown(said, known) -> list[str]:
+    return [str(name) for name in said if name not in known] if isinstance(said, dict) else []
+
+
+def _of_an_arm(said, source):
+    """Lines on what one arm says, of what its kind knows."""
+    if not isinstance(said, dict):
+        return  # the shape's line tells it
+    of = kind(said)
+    for name in _unknown(said, ALLOWED[of]):
+        if of == TRAINED:
+            yield f"{name}: unknown parameter; {_meant(name, ALLOWED[of])}"
+        else:
+            yield (
+                f"{name}: an arm {'of predictions' if of == PREDICTIONS else 'with weights'} is "
+                f"not trained here; it knows {', '.join(ALLOWED[of])}"
+            )
+    if source == "none" and of != PREDICTIONS:
+        yield "data: source: none is of predictions alone, and this arm has none"
+    if of == PREDICTIONS and not isinstance(said["predictions"], str):
+        yield f"predictions: the path of a file (got {said['predictions']!r})"
+    yield from _of_seeds(said.get("seeds", [0]), of)
+
+
+def _of_seeds(seeds, of: str):
+    try:
+        TypeAdapter(Seeds).validate_python(seeds, strict=True)
+    except ValidationError as error:
+        yield f"seeds: {error.errors()[0]['msg'].removeprefix('Value error, ')} (got {seeds!r})"
+    else:
+        if of != TRAINED and len(seeds) > 1:
+            yield f"seeds: what is brought is one network, and has one (got {seeds!r})"
 
 
 def _meant(name: str, known) -> str:

@@ -21,30 +21,26 @@ def brought(study: Study) -> list[str]:
 
 
 def files(study: Study) -> list[str]:
-    """The files that these arms name."""
-    return [
-        said[name]
-        for said in (study.arms[arm] for arm in brought(study))
-        for name in ("predictions", "weights")
-        if said.get(name)
-    ]
+    """The files that these arms are made of, as make writes them: what they name, and the code of
+    networks that stands beside the study."""
+    found, places = list(_of_kind(study, PREDICTIONS).values()), network.beside(study.name)
+    for said in (_network(study, arm) for arm in _of_kind(study, NETWORK)):
+        found += [network.found(said.weights, places)] if said.weights else []
+        found += network.traces(said.network, 2, places)[1]
+    return [str(path).replace("$", "$$").replace(" ", r"\ ") for path in dict.fromkeys(found)]
 
 
 def check(study: Study) -> None:
     """Read, match and examine all that is brought. Raises an Error with one line for the first
     thing that is wrong."""
-    of = _of_kind(study, PREDICTIONS)
-    if study.content.data["source"] == "none" and set(of) != set(study.arms):
-        other = next(arm for arm in study.arms if arm not in of)
-        raise ParameterError(
-            f"{study.path}: data: source: none is of predictions alone; arms.{other} has none"
-        )
+    of, networks = _of_kind(study, PREDICTIONS), _of_kind(study, NETWORK)
+    said = {arm: _network(study, arm) for arm in networks}
+    splits = _splits(study) if of or networks else None
     if of:
-        splits = _splits(study)
         read = {arm: predictions_file.read(path, splits is not None) for arm, path in of.items()}
         matching.match(read, splits and brought_predictions.pictures(splits))
-    for arm in _of_kind(study, NETWORK):
-        case = intake.examine(_network(study, arm), _splits(study), network.beside(study.name))
+    for arm in networks:
+        case = intake.examine(said[arm], splits, network.beside(study.name))
         examination.refuse(arm, examination.ask(case))
 
 
@@ -87,7 +83,7 @@ def _splits(study: Study) -> dataset.Splits | None:
     """The study's data; None without pictures."""
     if study.content.data["source"] == "none":
         return None
-    return dataset.load_for(_params(study, next(iter(study.arms)), ""))
+    return dataset.load_for(_params(study, next(iter(study.arms)), "outputs"))
 
 
 def _network(study: Study, arm: str) -> Brought:

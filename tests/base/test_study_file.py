@@ -1,6 +1,9 @@
 """A study is one file: what it need not say, what it may not, and that every mistake is one line
 with file, section and name."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 from parameters import parameters_cell
@@ -139,11 +142,11 @@ def test_some_arms_alone_are_a_study_of_these(project):
         ("title: It\narms: {a: }\n", "data: missing; a study has title, data and arms"),
         (
             "title: It\ndata: {source: mnist}\narms: {a: }\n",
-            "data: source: one of phantom, cifar10, cifar100, folder (got 'mnist')",
+            "data: source: one of phantom, cifar10, cifar100, folder, none (got 'mnist')",
         ),
         (
             "title: It\ndata: {}\narms: {a: }\n",
-            "data: source: one of phantom, cifar10, cifar100, folder (got None)",
+            "data: source: one of phantom, cifar10, cifar100, folder, none (got None)",
         ),
         ("title: It\ndata: {source: phantom}\narms: {}\n", "arms: dictionary should have at least"),
         ("title: It\ndata: {source: phantom}\narms: {no: }\n", "arms: an arm's name holds a-z"),
@@ -233,3 +236,16 @@ def test_the_notebooks_parameter_cells_are_the_smoke_study(stage):
         else study_file.view(smoke, stage, "outputs", runs="released/smoke")
     )
     assert parameters_cell(stage) == wanted.model_dump()
+
+
+@pytest.mark.parametrize("page", ["data", "assignment"])
+def test_the_studies_in_the_documentation_are_studies(project, page):
+    docs = (Path(__file__).parents[2] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(# params/(\w+)\.yaml\n.*?)```", docs, re.S)
+    assert len(blocks) >= {"data": 5, "assignment": 1}[page]
+    for text, name in blocks:
+        read = written(project, text, name)
+        for stage in list(STAGES)[1:]:
+            study_file.view(read, stage, "o")
+        for arm in (one for one, said in read.arms.items() if study_file.kind(said) == "trained"):
+            study_file.train(read, arm, 42, "o")

@@ -1,6 +1,7 @@
 """A study is checked before anything of it runs: all stages and arms, and the files they name;
 names in make."""
 
+import numpy as np
 import pytest
 import yaml
 from project import copied, make, study
@@ -8,7 +9,9 @@ from project import copied, make, study
 from lib.base import artefacts, study_file
 from lib.base.config import ParameterError
 from lib.data import dataset
+from lib.evaluation import failures
 from lib.pipeline import command_line, preflight
+from lib.report import claims, ledger
 
 CASES = "cases:\n  - {id: 700, hypothesis: a ship}\n"
 
@@ -217,3 +220,49 @@ def test_names_that_yaml_would_take_for_something_else_stay_names(project):
 def test_every_study_of_the_project_passes():
     for name in study_file.names():
         preflight.checked(study_file.read(name))
+
+
+def test_an_assignment_starts_with_cases_and_claims_that_the_report_can_read(place):
+    assert command_line.main(["new", "mine", "--assignment"]) == 0
+    read = study_file.read("mine")
+    preflight.checked(read)
+    one, other = (study_file.train(read, arm, 42, "o").model_dump() for arm in read.arms)
+    assert [name for name in one if one[name] != other[name]] == ["arm", "cutmix_probability"]
+    assert one["data"] == "cifar10" and one["epochs"] <= 50 and read.seeds["baseline"] == [42]
+    assert study_file.view(read, "report", "o").brief
+    cases = place / read.content.cases
+    assert failures.read_cases(cases, np.arange(3)).empty
+    cases.write_text(cases.read_text(encoding="utf-8").replace("#  -", "  -"), encoding="utf-8")
+    assert failures.read_cases(cases, np.arange(3))["id"].tolist() == [0, 1, 2]
+
+
+def test_the_claims_of_an_assignment_are_judged(place):
+    command_line.main(["new", "mine", "--assignment"])
+    known = claims.read_claims("params/claims/mine.yaml")
+    results = {
+        "failures": {"test_images": 10_000},
+        "compare": {
+            "accuracy_change": {"estimate": 0.03, "low": 0.02, "high": 0.04},
+            "arms": {"baseline": {"test_accuracy": {"mean": 0.7, "sd": None, "n": 1}}},
+            "confident_errors": [
+                {"arm": "baseline", "≥ 90%": 400.0},
+                {"arm": "remedy", "≥ 90%": 500.0},
+            ],
+        },
+    }
+    verdicts = dict(ledger.judge(known, results)[["id", "verdict"]].to_numpy())
+    assert verdicts == {
+        "remedy-is-more-accurate": "reproduced",
+        "baseline-accuracy": "not reproduced",
+        "fewer-confident-errors": "contradicted",
+    }
+
+
+@pytest.mark.parametrize("folder", ["", "cases/", "claims/"])
+def test_an_assignment_writes_over_nothing(place, folder, capsys):
+    there = place / "params" / folder / "mine.yaml"
+    there.parent.mkdir(parents=True)
+    there.write_text("mine", encoding="utf-8")
+    assert command_line.main(["new", "mine", "--assignment"]) == 2
+    assert capsys.readouterr().err == f"params/{folder}mine.yaml is there already\n"
+    assert there.read_text("utf-8") == "mine" and len(list(place.rglob("*.yaml"))) == 1

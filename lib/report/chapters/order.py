@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lib.base.text import escape
 from lib.report import (
+    brief,
     cards,
     comparison,
     confidence,
@@ -264,4 +265,5 @@ APPENDIX = [
     Chapter("### Other measures", measures.notes, measures.exhibits),
     Chapter("### Glossary", glossary.glossary),
     Chapter("### Sources of the methods", provenance.sources),
+    Chapter("", brief.sentences, brief.exhibits),
 ]

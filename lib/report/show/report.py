@@ -4,7 +4,7 @@ import pandas as pd
 
 from lib.base import artefacts
 from lib.base.text import readable
-from lib.report import conditions, ledger
+from lib.report import brief, conditions, ledger
 from lib.report import provenance as origin
 from lib.report.chapters import findings, model_card
 from lib.report.chapters import first_page as page_one
@@ -30,9 +30,9 @@ def facts(here, results: dict) -> None:
 
 
 def judged(here, judged: pd.DataFrame, checked: pd.DataFrame) -> None:
-    """Keep the claims, those that were tested and those that were not, and the conditions, for the
-    chapters that show them. judged: lib.report.ledger.judge, checked: conditions.check_conditions.
-    """
+    """Keep the claims, those that were tested and those that were not, the conditions and what the
+    assignment asks, for the chapters that show them. judged: lib.report.ledger.judge, checked:
+    conditions.check_conditions."""
     folder, untested = here.folder, judged[judged["verdict"] == ledger.UNTESTED]
     if here.p.claims:
         view = ledger.ledger_view(judged, tested=True)
@@ -42,6 +42,9 @@ def judged(here, judged: pd.DataFrame, checked: pd.DataFrame) -> None:
     if here.p.conditions:
         view = conditions.conditions_view(checked)
         keep_table(checked, "conditions", ledger.conditions_caption(), folder, view=view)
+    if here.p.brief:
+        asked = brief.table(artefacts.read_json(folder / "results.json"))
+        keep_table(asked, "brief", brief.CAPTION, folder, view=brief.view(asked))
 
 
 def provenance(here) -> None:
