@@ -31,7 +31,6 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)  # in place: 3 % of a training step on a CPU
         self.downsample = None
         if stride != 1 or inplanes != planes:
-            # guard: narrow-shortcut
             kind = EverySecond if inplanes < 8 else nn.Conv2d
             self.downsample = nn.Sequential(
                 kind(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)

@@ -80,6 +80,7 @@ def run(seed: int = 0, images: int = 300, params: dict | None = None, **options)
         "parameters": 1000,
         "fingerprint": FINGERPRINT,
         "mean_lambda": None,
+        "training_seconds": 1.0,
         "share_that_differs_between_two_readings": {"train": 0.99, "val": 0.0, "test": 0.0},
     }
     return Run(

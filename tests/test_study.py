@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from parameters import FAILURES
 
@@ -13,15 +14,24 @@ def opened(arms):
     return open_study("failures", FAILURES | {"arms": arms})
 
 
+def run(arm, seed, history=True):
+    """A run of ten right predictions but for one, which its seed names."""
+    predicted = np.zeros(10, int)
+    predicted[seed % 10] = 1
+    test = SimpleNamespace(predicted=predicted, logits=np.eye(2)[predicted], labels=np.zeros(10))
+    info = {"params": (arm, seed)}
+    return SimpleNamespace(info=info, history=history or None, test=test, val=test)
+
+
 @pytest.fixture
 def loaded(monkeypatch):
-    """What is asked for in place of runs on disk; a run is its arm and seed."""
+    """What is asked for in place of runs on disk."""
     asked = []
 
     def load_runs(folder, arms):
         asked.append((folder, arms))
         return {
-            arm: {seed: SimpleNamespace(info={"params": (arm, seed)}) for seed in seeds}
+            arm: {seed: run(arm, seed, arm != "brought") for seed in seeds}
             for arm, seeds in arms.items()
         }
 
@@ -29,36 +39,26 @@ def loaded(monkeypatch):
     return asked
 
 
-def test_the_pair_is_taken_with_its_common_seeds_and_others_with_those_that_they_share(loaded):
+def test_every_arm_has_all_its_seeds_and_the_pair_is_looked_at_with_a_common_one(loaded):
     here = opened({"a": [3, 1, 2], "b": [1, 2], "c": [2, 7], "d": [9]})
+    assert here.seeds_of_arms == {"a": [3, 1, 2], "b": [1, 2], "c": [2, 7], "d": [9]}
     assert here.seeds == [1, 2]
-    assert {arm: list(of_seeds) for arm, of_seeds in here.runs.items()} == {
-        "a": [1, 2],
-        "b": [1, 2],
-        "c": [2],
-        "d": [9],
-    }
-    assert {arm: run.info["params"] for arm, run in here.first.items()} == {
-        "a": ("a", 1),
-        "b": ("b", 1),
-        "c": ("c", 2),
-        "d": ("d", 9),
-    }
+    firsts = {arm: one.info["params"][1] for arm, one in here.first.items()}
+    assert (firsts["a"], firsts["b"], firsts["d"]) == (1, 1, 9)
     assert list(here.compared) == ["a", "b"]
-    # of what differs from arm to arm only arms with the same seeds may speak
-    assert here.parameters == {"a": ("a", 1), "b": ("b", 1)}
     assert len(loaded) == 1 and loaded[0][0] == FAILURES["runs"]
 
 
-def test_equal_seeds_pair_in_one_order(loaded):
-    here = opened({"a": [2, 1], "b": [1, 2]})
-    assert [list(of_seeds) for of_seeds in here.runs.values()] == [[2, 1], [2, 1]]
+def test_a_pair_without_a_common_seed_is_paired_in_order(loaded):
+    assert opened({"a": [1], "b": [2]}).seeds == [1]
 
 
-def test_a_pair_without_a_common_seed_is_refused(loaded):
-    with pytest.raises(ParameterError, match="^arms: a and b have no seed in common$"):
-        _ = opened({"a": [1], "b": [2]}).runs
-    assert not loaded
+def test_copies_of_a_run_have_one_vote(loaded):
+    assert opened({"a": [1, 11], "b": [1, 2]}).seeds_of_arms == {"a": [1], "b": [1, 2]}
+
+
+def test_only_arms_that_were_trained_here_have_parameters_that_differ(loaded):
+    assert list(opened({"a": [1], "b": [1], "brought": [1]}).parameters) == ["a", "b"]
 
 
 def test_a_study_of_wrong_parameters_is_not_opened():

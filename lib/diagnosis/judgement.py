@@ -138,7 +138,6 @@ def planted(
     path = folder / f"{known_by[:16]}.npz"
     try:
         return load(path)
-    # guard: spikes-kept-whole
     except ArtefactError:
         made = spikes.plant(spikes.pool(run, asked.network, splits), each)
         spiked = read_planted(asked, splits, others, made, quick)

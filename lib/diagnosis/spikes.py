@@ -142,7 +142,6 @@ def plant(
     cause points at: the second object's, the surroundings', a near one where detail was lost, any
     other where nothing was done that a person could name. Raises ValueError where the network gets
     nothing right."""
-    # guard: something-right
     if not len(into.right):
         raise ValueError("plant: the network gets no picture right; there is nothing to plant into")
     parts = [_of_cause(into, cause, each, seed, strength) for cause in causes]

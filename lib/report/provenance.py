@@ -373,6 +373,22 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Adebayo et al. 2018, {_arxiv('1810.03292')}",
         ),
         (
+            bool(cam.get("rule")),
+            "small adversarial shifts",
+            f"Goodfellow, Shlens and Szegedy 2015, {_arxiv('1412.6572')}",
+        ),
+        (
+            bool(cam.get("rule")),
+            "shares corrected for the rule's mistakes",
+            f"Forman 2008, {_doi('10.1007/s10618-008-0097-y')}; Saerens, Latinne and Decaestecker "
+            f"2002, {_doi('10.1162/089976602753284446')}",
+        ),
+        (
+            bool(cam.get("rule")),
+            "thresholds that hold for the next error",
+            f"Vovk, Gammerman and Shafer 2005, {_doi('10.1007/b106715')}",
+        ),
+        (
             True,
             "intervals of shares",
             f"Clopper and Pearson 1934, {_doi('10.1093/biomet/26.4.404')}",

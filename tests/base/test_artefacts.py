@@ -428,11 +428,11 @@ def test_logits_that_are_not_finite_are_refused(tmp_path, split, value):
 def test_runs_of_other_data_are_not_compared(tmp_path):
     for arm in ("a", "b"):
         make_run(tmp_path / arm / "seed-0")
-    assert set(record.load_runs(tmp_path, ["a", "b"], [0])) == {"a", "b"}
+    assert set(record.load_runs(tmp_path, {"a": [0], "b": [0]})) == {"a", "b"}
     info = record.read_record(tmp_path / "b" / "seed-0" / "run.json")
     record.write_record(tmp_path / "b" / "seed-0" / "run.json", info | {"data_digest": "another"})
     with pytest.raises(ArtefactError, match="b/seed-0: made from other data than .*a/seed-0"):
-        record.load_runs(tmp_path, ["a", "b"], [0])
+        record.load_runs(tmp_path, {"a": [0], "b": [0]})
 
 
 # --- checkpoints

@@ -22,7 +22,7 @@ from parameters import BASES
 from small_runs import content, make_run, with_its_sum
 
 from lib.base import artefacts, config
-from lib.base.config import ParameterError, parse_yaml, read_yaml
+from lib.base.config import NETWORK, ParameterError, parse_yaml, read_yaml
 from lib.evaluation import failures
 from lib.report import claims, conditions
 from lib.training import checkpoint, record
@@ -78,11 +78,19 @@ def listed(item, least=1):
     return lambda value: type(value) is list and len(value) >= least and all(map(item, value))
 
 
+def seeds_of_names(value):
+    seeds = listed(whole(0, 2**32 - 1))
+    return (
+        type(value) is dict
+        and len(value) > 0
+        and all(name(arm) and seeds(of) and len(set(of)) == len(of) for arm, of in value.items())
+    )
+
+
 STAGE = {"study": name, "outputs": place}
 VIEW = STAGE | {
     "runs": place,
-    "arms": listed(name),
-    "seeds": listed(whole(0, 2**32 - 1)),
+    "arms": seeds_of_names,
     "before": name,
     "after": lambda value: value == "" or name(value),
 }
@@ -98,6 +106,7 @@ ALLOWED = {
         "train_size": whole(0),
         "val_size": whole(0),
         "test_size": whole(0),
+        "network": lambda value: type(value) is str and re.search(NETWORK, value) is not None,
         "width": whole(1, 512),
         "epochs": whole(1),
         "milestones": rising(whole(1)),
@@ -131,14 +140,18 @@ ALLOWED = {
         "confidence_levels": rising(number(0, 1), 1),
         "reject_below": number(0, 1),
         "target_risk": number(0, 1, low_too=False, high_too=False),
+        "equivalence_margin": number(0, 1, low_too=False, high_too=False),
         "bootstrap_draws": whole(100, 100_000),
         "corruption_images": whole(0),
+        "metadata": text,
+        "outside": text,
     },
     "report": VIEW
     | {
         "title": lambda value: type(value) is str and 1 <= len(value) <= 300,
         "claims": text,
-        "conditions": text,
+        "conditions": lambda value: type(value) is list and all(type(one) is dict for one in value),
+        "brief": lambda value: type(value) is bool,
     },
 }
 
@@ -161,7 +174,7 @@ def allowed(stage: str, values: dict) -> bool:
             and all(milestone < values["epochs"] for milestone in values["milestones"])
         )
     if len(values["arms"]) == 1:
-        return [values["before"]] == values["arms"] and values["after"] == ""
+        return [values["before"]] == list(values["arms"]) and values["after"] == ""
     return values["before"] != values["after"] and {values["before"], values["after"]} <= set(
         values["arms"]
     )

@@ -83,6 +83,7 @@ def results():
         },
     }
     return {
+        "study": {"image_size": 32},
         "failures": {
             "before": "baseline",
             "after": "cutmix",
@@ -117,7 +118,7 @@ def results():
                 "distance_of_errors_change": change(0.03),
                 "arms": {"baseline": of_arm(3900, 0.3, 0.66), "cutmix": of_arm(3800, 0.32, 0.61)},
             },
-        }
+        },
     }
 
 
@@ -185,7 +186,7 @@ def test_a_verdict_that_some_sets_do_not_share_is_said(results):
     )
     for one in sets:
         one["change"] = change(0.005)
-    assert "CutMix is not found to differ from that of baseline on all 6" in everything(results)
+    assert "On none of 6 sets of test images was a difference between" in everything(results)
 
 
 def test_sure_errors_are_called_different_only_where_a_trend_was_found(results):
@@ -322,7 +323,7 @@ def test_one_run_and_several_are_told_apart(results):
 def test_hostile_names_become_text(results):
     failures = copy.deepcopy(results)["failures"]
     failures["labels"]["named"] = [{"id": 1, "true": "<b>*x*</b>", "suggested": "$a_b$"}]
-    text = prose.suspicious({"failures": failures})
+    text = prose.suspicious(results | {"failures": failures})
     assert "<b>" not in text and "*x*" not in text and "$a" not in text.replace("\\$", "")
 
 

@@ -39,6 +39,7 @@ def results():
     return {
         "study": {
             "data": "the phantom",
+            "widths": [8],
             "sizes": {"test": 1000},
             "classes": 20,
             "seeds": [42],

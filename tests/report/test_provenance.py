@@ -86,14 +86,22 @@ def test_seeds_that_ran_otherwise_are_listed():
     assert told["b"] == "threads 1 or 2 (else 1)"
 
 
+class Rows:
+    images = ()
+
+    def __init__(self, size):
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+
 class Splits:
     name, class_names, digest, train, val, test = (
         "phantom",
         list("vwxyz"),
         "d",
-        range(9),
-        range(3),
-        range(3),
+        *(Rows(size) for size in (9, 3, 3)),
     )
 
 

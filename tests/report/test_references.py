@@ -104,7 +104,7 @@ def test_the_list_and_the_code_cite_the_same_papers():
         },
         "compare": {"after": "a", "robustness": {"images": 1}, "outside": {"scores": []}},
         "ledger": {"claims": 1},
-        "gradcam": {"faithfulness": {"a": {}}},
+        "gradcam": {"faithfulness": {"a": {}}, "layer": "layer4", "rule": {"a": 1}},
         "failures": {"severity": {"a": 1}, "known": {"opinion": {"a": 1}, "duplicates": 1}},
     }
     one_seed = everything | {"study": everything["study"] | {"seeds": [1]}}

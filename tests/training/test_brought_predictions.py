@@ -56,7 +56,7 @@ def two(tmp_path):
 
 def test_a_run_folder_is_read_back(tmp_path, two):
     take_in(tmp_path, two)
-    loaded = record.load_runs(tmp_path / "runs", list(two), [0])
+    loaded = record.load_runs(tmp_path / "runs", dict.fromkeys(two, [0]))
     run = loaded["one"][0]
     assert run.info["origin"] == "predictions" and run.history is None
     assert not record.has_weights(run)
@@ -178,7 +178,7 @@ def test_a_trained_arm_is_cut_to_the_rows_of_a_brought_one(tmp_path, phantom, wi
     run = take_in(tmp_path, {"a": path}, phantom, **PHANTOM)["a"]
     write_run(tmp_path / "runs", phantom, "b", 0, 0.3, 1, PHANTOM)
     whole = record.load_run(tmp_path / "runs" / "b" / "seed-0")
-    loaded = record.load_runs(tmp_path / "runs", ["b", "a"], [0])
+    loaded = record.load_runs(tmp_path / "runs", {"b": [0], "a": [0]})
     cut = loaded["b"][0]
     assert cut.test.ids.tolist() == run.test.ids.tolist()
     for split in ("val", "test"):

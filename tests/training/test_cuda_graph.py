@@ -192,9 +192,9 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
     host = started(splits, tmp_path, label_smoothing=0.1, **changes)
     drawn = cuda_graph.plan(host.params, 0, *epoch_of(host), (32, 32))
 
-    def network(*arguments):
+    def network(params, classes):
         with torch.device("cuda"):
-            model = host.model.__class__(*arguments)
+            model = host.model.__class__(classes, params.width, params.image_size)
         model.to = lambda *_, **__: model  # it is there
         return model
 
@@ -202,7 +202,7 @@ def test_a_step_on_a_gpu_touches_no_memory_of_the_host(
         for weight in state.model.parameters():
             weight.grad = torch.zeros_like(weight)
 
-    monkeypatch.setattr(loop, "resnet18", network)
+    monkeypatch.setattr(loop.network, "to_train", network)
     monkeypatch.setattr(torch.Tensor, "backward", backward)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: None)
     monkeypatch.setattr(loop.machine, "fingerprint", lambda *_: {})

@@ -11,6 +11,7 @@ from project import copied, make
 from lib.base import artefacts, study_file
 from lib.base.config import check
 from lib.data import dataset
+from lib.model import resnet18
 from lib.pipeline import command_line, train_many
 from lib.training import record, released
 
@@ -252,9 +253,7 @@ def test_verify_recomputes_and_fails_where_the_weights_are_others(
     assert (
         len(said) == 2 and "100.00% of 50 test predictions" in said[0] and "no weights" in said[1]
     )
-    monkeypatch.setattr(
-        record, "load_model", lambda run, classes: record.resnet18(classes, 2).eval()
-    )
+    monkeypatch.setattr(record, "load_model", lambda run, classes: resnet18(classes, 2).eval())
     assert not released.verify("smoke")
     assert "TOO FEW" in capsys.readouterr().out
 
