@@ -342,7 +342,8 @@ def squares(ledger: dict):
     left = 0.0
     for verdict, words in zip(order, ("contradicted", "not reproduced", "reproduced")):
         number = sum(one == verdict for one, _ in facts)
-        axis.text(left, base, f"{number} {words}", color=SHADES[verdict], fontsize=8, va="baseline")
+        colour = _ink(SHADES[verdict])
+        axis.text(left, base, f"{number} {words}", color=colour, fontsize=8, va="baseline")
         left += 1.05 if verdict != FAILED else 1.2
     for number in range(untested):
         left, bottom = number % (2 * ACROSS) * step / 2, base - 0.12 - number // (2 * ACROSS) * 0.11
@@ -398,7 +399,7 @@ def forest(results: dict):
     axis.set(xscale="log", xlim=(least / 1.06, most * 1.06), ylim=(len(rows) - 0.5, -0.65))
     for number, (row, *others) in enumerate(rows):
         verdict = claims[row["id"]]["verdict"]
-        label = row["id"].replace("-", " ")
+        label = readable(row["id"].replace("-", "_"))
         axis.annotate(
             shorten(label[:1].upper() + label[1:], 40),
             (0, number - 0.4),
@@ -413,7 +414,7 @@ def forest(results: dict):
             axis.plot(ends, [number] * 2, color=edge, linewidth=2.2 if one is row else 1, zorder=2)
             middle = np.clip(one["estimate"] / one["claimed"], 0.34, 3)
             axis.scatter(middle, number, s=28, color=face, edgecolor=edge, zorder=3)
-        for text, away in ((claims[row["id"]]["claimed"], 48), (_number(row), 106)):
+        for text, away in ((claims[row["id"]]["claimed"], 46), (_number(row), 103)):
             axis.annotate(
                 text,
                 (1, number),
@@ -428,7 +429,7 @@ def forest(results: dict):
     axis.axvline(1, color=INK, linewidth=1, zorder=1)
     _write(figure, WIDTH - 0.8, high - 0.5, "claimed", ha="right", color=QUIET)
     _write(figure, WIDTH, high - 0.5, "measured", ha="right")
-    ticks = [one for one in (0.5, 0.75, 1, 1.5, 2, 3) if least / 1.06 <= one <= most * 1.06]
+    ticks = [one for one in (0.5, 1, 1.5, 2, 3) if least / 1.06 <= one <= most * 1.06]
     axis.set_xticks(ticks, ["as claimed" if one == 1 else f"{one:g}×" for one in ticks])
     axis.minorticks_off()
     axis.set_yticks([])
