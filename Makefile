@@ -1,5 +1,6 @@
 # A stress test for image classifiers. `make help` lists the verbs; a study is params/<study>.yaml.
-SHELL := /bin/bash
+# guard: no-start-up-file
+SHELL := /bin/bash -p
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -23,14 +24,14 @@ unfit    = $(filter-out 1,$(words $(value $(1))))$(strip $(foreach c,$(riddles),
 $(foreach name,STUDY OUTPUTS VENV $(if $(value DATA),DATA),$(if $(call unfit,$(name)),$(error $(name): make needs one word without $(riddles), and got "$(value $(name))"; a link to that folder helps)))
 $(if $(filter-out $(STUDIES),$(STUDY)),$(error there is no study "$(STUDY)"; there are: $(STUDIES)))
 
-RUN := $(VENV)/bin/python
+PY  := $(VENV)/bin/python
+# in surroundings that are the project's own, whatever the user's say
+RUN := $(PY) -IS lib/base/environment.py
 # A shell between make and a job would be what make's signals reach; REPORT_MAKE tells the job whom to end with.
 # guard: end-with-make
 JOB := REPORT_MAKE=$$PPID exec $(RUN)
 OUT := $(OUTPUTS)/$(STUDY)
 export PYTHONPATH := $(CURDIR)
-export PYTHONHASHSEED := 0
-export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export REPORT_TENSORBOARD := $(TENSORBOARD)
 export REPORT_RETRAIN := $(or $(RETRAIN),$(REPORT_RETRAIN))
 $(if $(value DATA),$(eval export CIFAR100_ROOT := $(abspath $(DATA))))
@@ -43,18 +44,15 @@ help: ## this list
 STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
 TESTED  := $(VENV)/.test-$(firstword $(shell cat requirements.txt requirements-test.txt | cksum))
 CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
-INSTALL  = $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+# guard: stamp-follows-python
+BROKEN  := $(if $(wildcard $(STAMP)),$(if $(shell $(PY) -I lib/base/environment.py whole 2> /dev/null),,FORCE))
 setup: $(STAMP) ## the environment: .venv from the lock (3 min, 6 GB)
-$(STAMP):
-	@test -x $(RUN) || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo "Python 3.11 to 3.13 is needed, $(PYTHON) is another; name one: make PYTHON=python3.12" >&2; exit 1; }
-	test -x $(RUN) || $(PYTHON) -m venv '$(VENV)'
-	$(INSTALL) -r requirements.txt && rm -f '$(VENV)'/.lock-* && touch '$@'
+$(STAMP): $(BROKEN)
+	$(PYTHON) -IS lib/base/environment.py fill '$(VENV)' && rm -f '$(VENV)'/.lock-* && touch '$@'
 setup-test: $(TESTED) $(CLUSTER) ## what the tests need besides
-$(TESTED): | $(STAMP)
-	$(INSTALL) -r requirements-test.txt && rm -f '$(VENV)'/.test-* && touch '$@'
-$(CLUSTER): | $(STAMP)
-	$(INSTALL) -r requirements-cluster.txt && rm -f '$(VENV)'/.cluster-* && touch '$@'
+$(TESTED) $(CLUSTER): | $(STAMP)
+	$(RUN) -m pip install --quiet --require-hashes -r requirements-$(firstword $(subst -, ,$(subst .,,$(@F)))).txt && touch '$@'
+FORCE:
 
 # --- the study's arms and seeds: checked before anything runs, and told to make by a fragment
 CHOSEN  := $(if $(findstring command,$(origin ARMS)),--arms $(ARMS)) $(if $(findstring command,$(origin SEEDS)),--seeds $(SEEDS))
@@ -70,7 +68,6 @@ else
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
 	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
-FORCE:
 ifneq ($(CHECKED),$(WANTED))
 $(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
 else
@@ -119,8 +116,9 @@ verify: $(STAMP) ## recompute the predictions of the study's released networks (
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib data
 lab: $(STAMP) ## explore a finished study in JupyterLab
+	@test "$$(id -u)" != 0 || { echo 'Jupyter does not serve root. Become another user; or, in a container of your own: $(PY) -m jupyterlab --allow-root' >&2; exit 2; }
 # guard: this-machine-alone
-	$(VENV)/bin/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
+	$(PY) -m jupyterlab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
 	@! ls '$(OUTPUTS)'/*/report.html > /dev/null 2>&1 || $(RUN) -m lib index '$(OUTPUTS)'
