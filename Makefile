@@ -53,7 +53,6 @@ setup-test: $(TESTED) $(CLUSTER) ## what the tests need besides
 $(TESTED) $(CLUSTER): | $(STAMP)
 	$(RUN) -m pip install --quiet --require-hashes -r requirements-$(firstword $(subst -, ,$(subst .,,$(@F)))).txt && touch '$@'
 FORCE:
-
 # --- the study's arms and seeds: checked before anything runs, and told to make by a fragment
 CHOSEN  := $(if $(findstring command,$(origin ARMS)),--arms $(ARMS)) $(if $(findstring command,$(origin SEEDS)),--seeds $(SEEDS))
 WANTED  := $(firstword $(shell { cat params/$(STUDY).yaml; echo '$(CHOSEN)'; } | cksum))
@@ -79,8 +78,16 @@ RUNS      := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or 
 TAKEN     := $(foreach arm,$(filter $(BROUGHT),$(ARMS)),$(OUT)/$(arm)/seed-$(firstword $(SEEDS) $(SEEDS_$(arm)))/run.json)
 VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
 OPTIONS   := --outputs '$(OUTPUTS)' $(CHOSEN)
+# What is known by content, and files that may be there or not: a change changes the witness's name.
+content = $(if $(1),$(shell $(PY) -IS lib/base/identity.py $(1)))
+SEEN    := $(if $(PICTURES),$(OUT)/.pictures-$(call content,$(PICTURES)))
+$(RUNS): $(SEEN)
+LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
+WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' '$(call content,$(READS))' | cksum))
+$(WITNESS) $(SEEN):
+	@mkdir -p '$(@D)' && rm -f '$(@D)/$(firstword $(subst -, ,$(@F)))'-* && touch '$@'
 report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 66 min)
-	$(if $(findstring q,$(DRY)),,@printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf')
+	$(if $(findstring q,$(DRY)),,@trap '' PIPE; printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf' 2> /dev/null || :)
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
 	@$(RUN) -m lib conditions $(STUDY) --outputs '$(OUTPUTS)'
 train: $(RUNS) $(TAKEN) ## only train the study's arms
@@ -90,14 +97,9 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $$(wildcard
 ifneq (,$(filter-out 0 no No NO false False FALSE,$(REPORT_RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 endif
-$(firstword $(TAKEN)): $(FILES) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
+$(firstword $(TAKEN)): $(WITNESS) $(FILES) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
 	@$(JOB) -m lib run $(STUDY) arms $(OPTIONS) < /dev/null
 $(wordlist 2,99,$(TAKEN)): $(firstword $(TAKEN)) ;
-# A file that may be there or not: its coming and going changes the witness's name.
-LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
-WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' | cksum))
-$(WITNESS):
-	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.lookups-* && touch '$@'
 $(OUT)/02_failures.ipynb: $(RUNS) $(TAKEN) $(LOOKUPS) $(WITNESS)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
 $(OUT)/05_report.ipynb: $(VIEWS)

@@ -2,6 +2,7 @@
 sources of the methods that its report uses.
 """
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,9 @@ RUNS_CAPTION = (
     "project; RETRAIN=1 trains it here."
 )
 # parameters that say which run it is, not how it was trained
-NAMES = ("arm", "seed", "study", "outputs", "root")
+NAMES = ("arm", "seed", "study", "outputs", "root", "strict_resume")
+# 0 leaves the seconds of the stages out: then equal numbers are equal bytes
+TIMES = "REPORT_TIMES"
 FACTORS = tuple(names[0] for names in ablation.FACTORS.values())
 OFF = ("0.0", "False", "0", "steps")
 RECIPE = (
@@ -197,7 +200,7 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
                 "device": run.info["fingerprint"]["device_name"],
                 "threads": run.info["fingerprint"]["threads"],
                 "precision": run.info["fingerprint"]["precision"],
-                "run": "released" if released.is_released(run) else "trained here",
+                "run": ("released" if released.is_released(run) else "trained here") + _moved(run),
                 "training, s": run.info["training_seconds"],
             }
             for arm, of_seeds in runs_of_arms.items()
@@ -206,12 +209,21 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
     )
 
 
+def _moved(run) -> str:
+    machines = len(run.info.get("machines", ()))
+    return f", went on elsewhere: its bits are of {machines} machines" if machines > 1 else ""
+
+
 def stages_table(study: Path) -> pd.DataFrame:
     """Seconds of each executed notebook of the study."""
     rows = []
     for path in sorted(study.glob("0[2-4]_*.ipynb")):
         duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
-        if duration is not None and not path.name.endswith(".part.ipynb"):
+        if (
+            duration is not None
+            and os.environ.get(TIMES) != "0"
+            and not path.name.endswith(".part.ipynb")
+        ):
             rows.append({"stage": path.stem, "seconds": duration})
     return pd.DataFrame(rows, columns=["stage", "seconds"])
 
