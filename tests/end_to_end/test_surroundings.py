@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import hostile
 import nbformat
 import pytest
 from project import command, copied, make, study

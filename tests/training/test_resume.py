@@ -392,6 +392,7 @@ CHANGES = dict(
     mixup_alpha=0.5,
     cutout_size=8,
     schedule="cosine",
+    network="torchvision.models:resnet18",
 )
 NAMES = dict(
     study="other",
