@@ -53,4 +53,8 @@ class _Heedless:
 
 def heedless() -> None:
     """From here on nothing that is printed can end this process."""
-    sys.stdout, sys.stderr = _Heedless(sys.stdout), _Heedless(sys.stderr)
+    # None is what Python calls a stream that was closed before it began
+    sys.stdout, sys.stderr = (
+        _Heedless(stream or open(os.devnull, "w", encoding="utf-8"))
+        for stream in (sys.stdout, sys.stderr)
+    )
