@@ -1,5 +1,6 @@
 # A stress test for image classifiers. `make help` lists the verbs; a study is params/<study>.yaml.
-SHELL := /bin/bash
+# guard: no-start-up-file
+SHELL := /bin/bash -p
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -23,14 +24,14 @@ unfit    = $(filter-out 1,$(words $(value $(1))))$(strip $(foreach c,$(riddles),
 $(foreach name,STUDY OUTPUTS VENV $(if $(value DATA),DATA),$(if $(call unfit,$(name)),$(error $(name): make needs one word without $(riddles), and got "$(value $(name))"; a link to that folder helps)))
 $(if $(filter-out $(STUDIES),$(STUDY)),$(error there is no study "$(STUDY)"; there are: $(STUDIES)))
 
-RUN := $(VENV)/bin/python
+PY  := $(VENV)/bin/python
+# in surroundings that are the project's own, whatever the user's say
+RUN := $(PY) -IS lib/base/environment.py
 # A shell between make and a job would be what make's signals reach; REPORT_MAKE tells the job whom to end with.
 # guard: end-with-make
 JOB := REPORT_MAKE=$$PPID exec $(RUN)
 OUT := $(OUTPUTS)/$(STUDY)
 export PYTHONPATH := $(CURDIR)
-export PYTHONHASHSEED := 0
-export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export REPORT_TENSORBOARD := $(TENSORBOARD)
 export REPORT_RETRAIN := $(or $(RETRAIN),$(REPORT_RETRAIN))
 $(if $(value DATA),$(eval export CIFAR100_ROOT := $(abspath $(DATA))))
@@ -43,19 +44,15 @@ help: ## this list
 STAMP   := $(VENV)/.lock-$(firstword $(shell cksum < requirements.txt))
 TESTED  := $(VENV)/.test-$(firstword $(shell cat requirements.txt requirements-test.txt | cksum))
 CLUSTER := $(VENV)/.cluster-$(firstword $(shell cat requirements.txt requirements-cluster.txt | cksum))
-INSTALL  = $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+# guard: stamp-follows-python
+BROKEN  := $(if $(wildcard $(STAMP)),$(if $(shell $(PY) -I lib/base/environment.py whole 2> /dev/null),,FORCE))
 setup: $(STAMP) ## the environment: .venv from the lock (3 min, 6 GB)
-$(STAMP):
-	@test -x $(RUN) || $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo "Python 3.11 to 3.13 is needed, $(PYTHON) is another; name one: make PYTHON=python3.12" >&2; exit 1; }
-	test -x $(RUN) || $(PYTHON) -m venv '$(VENV)'
-	$(INSTALL) -r requirements.txt && rm -f '$(VENV)'/.lock-* && touch '$@'
+$(STAMP): $(BROKEN)
+	$(PYTHON) -IS lib/base/environment.py fill '$(VENV)' && rm -f '$(VENV)'/.lock-* && touch '$@'
 setup-test: $(TESTED) $(CLUSTER) ## what the tests need besides
-$(TESTED): | $(STAMP)
-	$(INSTALL) -r requirements-test.txt && rm -f '$(VENV)'/.test-* && touch '$@'
-$(CLUSTER): | $(STAMP)
-	$(INSTALL) -r requirements-cluster.txt && rm -f '$(VENV)'/.cluster-* && touch '$@'
-
+$(TESTED) $(CLUSTER): | $(STAMP)
+	$(RUN) -m pip install --quiet --require-hashes -r requirements-$(firstword $(subst -, ,$(subst .,,$(@F)))).txt && touch '$@'
+FORCE:
 # --- the study's arms and seeds: checked before anything runs, and told to make by a fragment
 CHOSEN  := $(if $(findstring command,$(origin ARMS)),--arms $(ARMS)) $(if $(findstring command,$(origin SEEDS)),--seeds $(SEEDS))
 WANTED  := $(firstword $(shell { cat params/$(STUDY).yaml; echo '$(CHOSEN)'; } | cksum))
@@ -70,7 +67,6 @@ else
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
 	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
-FORCE:
 ifneq ($(CHECKED),$(WANTED))
 $(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
 else
@@ -82,8 +78,16 @@ RUNS      := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or 
 TAKEN     := $(foreach arm,$(filter $(BROUGHT),$(ARMS)),$(OUT)/$(arm)/seed-$(firstword $(SEEDS) $(SEEDS_$(arm)))/run.json)
 VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
 OPTIONS   := --outputs '$(OUTPUTS)' $(CHOSEN)
+# What is known by content, and files that may be there or not: a change changes the witness's name.
+content = $(if $(1),$(shell $(PY) -IS lib/base/identity.py $(1)))
+SEEN    := $(if $(PICTURES),$(OUT)/.pictures-$(call content,$(PICTURES)))
+$(RUNS): $(SEEN)
+LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
+WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' '$(call content,$(READS))' | cksum))
+$(WITNESS) $(SEEN):
+	@mkdir -p '$(@D)' && rm -f '$(@D)/$(firstword $(subst -, ,$(@F)))'-* && touch '$@'
 report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 66 min)
-	$(if $(findstring q,$(DRY)),,@printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf')
+	$(if $(findstring q,$(DRY)),,@trap '' PIPE; printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf' 2> /dev/null || :)
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
 	@$(RUN) -m lib conditions $(STUDY) --outputs '$(OUTPUTS)'
 train: $(RUNS) $(TAKEN) ## only train the study's arms
@@ -93,14 +97,9 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $$(wildcard
 ifneq (,$(filter-out 0 no No NO false False FALSE,$(REPORT_RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 endif
-$(firstword $(TAKEN)): $(FILES) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
+$(firstword $(TAKEN)): $(WITNESS) $(FILES) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
 	@$(JOB) -m lib run $(STUDY) arms $(OPTIONS) < /dev/null
 $(wordlist 2,99,$(TAKEN)): $(firstword $(TAKEN)) ;
-# A file that may be there or not: its coming and going changes the witness's name.
-LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
-WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' | cksum))
-$(WITNESS):
-	@mkdir -p '$(@D)' && rm -f '$(OUT)'/.lookups-* && touch '$@'
 $(OUT)/02_failures.ipynb: $(RUNS) $(TAKEN) $(LOOKUPS) $(WITNESS)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
 $(OUT)/05_report.ipynb: $(VIEWS)
@@ -119,8 +118,9 @@ verify: $(STAMP) ## recompute the predictions of the study's released networks (
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib data
 lab: $(STAMP) ## explore a finished study in JupyterLab
+	@test "$$(id -u)" != 0 || { echo 'Jupyter does not serve root. Become another user; or, in a container of your own: $(PY) -m jupyterlab --allow-root' >&2; exit 2; }
 # guard: this-machine-alone
-	$(VENV)/bin/jupyter lab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
+	$(PY) -m jupyterlab --ServerApp.ip=localhost --LabApp.default_url=/lab/tree/notebooks/explore.ipynb
 clean: ## delete the study's results
 	rm -rf '$(OUT)' '$(OUTPUTS)/index.html'
 	@! ls '$(OUTPUTS)'/*/report.html > /dev/null 2>&1 || $(RUN) -m lib index '$(OUTPUTS)'

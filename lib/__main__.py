@@ -7,6 +7,13 @@ import sys
 # guard: quiet-start
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from lib.base import environment, log  # noqa: E402
+
+if __name__ == "__main__":
+    environment.enter(sys.orig_argv[1:])
+    # a reader that has seen enough, `head` say, is no error
+    log.heedless()
+
 from lib.pipeline.command_line import main  # noqa: E402
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ TRAIN = {
     "precision": "auto",
     "device": "auto",
     "threads": 1,
+    "strict_resume": False,
 }
 VIEW = {
     "study": "smoke",

@@ -2,11 +2,11 @@
 .PHONY: test unit quick lint nbval
 test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (8 min)
 unit: $(TESTED) $(CLUSTER)
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 quick: $(TESTED) ## the unit tests that start no process, kernel or browser
-	$(RUN) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" tests
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" tests
 lint: $(TESTED) ## ruff's rules and format, and the one way that imports run between the rooms
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-cache
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)
 	rm -rf outputs/smoke
-	REPORT_HEADLESS=1 REPORT_RETRAIN=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/*.ipynb
+	REPORT_HEADLESS=1 REPORT_RETRAIN=1 $(PY) -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks/*.ipynb

@@ -3,6 +3,7 @@ written. Digests, the project's commit and the lock of a folder stand here as we
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -21,12 +22,15 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from lib.base.errors import ArtefactError, LockedError
+from lib.base.log import log
 
 ROOT = Path(__file__).resolve().parents[2]
 # bytes from which a stored array is mapped: below, reading it costs nothing
 LARGE = 2**26
 # cells of a table at a time: 8 MB a copy in float64, which stays in the cache
 CELLS = 2**20
+# what a file system says that has no locks: drives under WSL, CIFS, FUSE
+NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
 
 
 @contextlib.contextmanager
@@ -53,7 +57,9 @@ def atomic_write(path):
             file.flush()
             # guard: content-before-name
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        # guard: permissions-are-a-wish
+        with contextlib.suppress(OSError):
+            os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
         if temporary:
@@ -228,9 +234,18 @@ def commit() -> str:
     """The project's git commit, with "+changes" when files differ from it; outside a checkout
     $REPORT_COMMIT or "unknown"."""
 
+    # guard: own-commit
+    told = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # nor that of a repository that the project's folder lies in
+    told["GIT_CEILING_DIRECTORIES"] = str(ROOT.parent)
+
     def git(*arguments):
         return subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(ROOT), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=told,
         ).stdout
 
     try:
@@ -246,8 +261,8 @@ def commit() -> str:
 
 @contextmanager
 def locked(path: Path):
-    """Hold `path` as a lock that dies with its holder; raises ArtefactError that names the
-    holder."""
+    """Hold `path` as a lock that dies with its holder; raises LockedError that names the holder.
+    On a file system without locks it is held by nobody, and that is said."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # guard: one-writer
@@ -256,8 +271,17 @@ def locked(path: Path):
         holder = path.read_text(encoding="utf-8").strip()
         raise LockedError(f"{path.parent}: being written by another process ({holder})") from None
     except OSError as error:
-        # guard: outputs-writable
-        raise ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
+        # guard: a-lock-is-a-wish
+        if error.errno in NO_LOCKS:
+            held = _nobodys(path.parent)
+        else:
+            # guard: outputs-writable
+            raise ArtefactError(f"{path.parent}: cannot be written to ({error.strerror})") from None
     with held:
         path.write_text(f"pid {os.getpid()} on {os.uname().nodename}", encoding="utf-8")
         yield
+
+
+def _nobodys(folder: Path):
+    log.warning(f"{folder}: no locks on this file system: run no second command on it meanwhile")
+    return contextlib.nullcontext()

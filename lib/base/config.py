@@ -108,6 +108,9 @@ class Train(Stage):
         "auto", description="cpu, cuda, mps, or the best there is"
     )
     threads: Count = Field(1, description="on a CPU; part of what makes two runs equal")
+    strict_resume: bool = Field(
+        False, description="whether what another machine began or finished is trained anew"
+    )
 
     @field_validator("root", "image_size")
     @classmethod

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from lib.base import environment
 from lib.base.artefacts import atomic_write
 from lib.export.html import ReportHTML
 from lib.export.pdf import ReportPDF
@@ -50,4 +51,5 @@ def main(arguments=None) -> int:
 
 
 if __name__ == "__main__":
+    environment.enter(sys.orig_argv[1:])
     sys.exit(main())

@@ -1,10 +1,9 @@
 """The one command line: `python -m lib VERB`. Each verb has its own `--help`."""
 
 import importlib
-import signal
-import sys
+import os
 
-from lib.base.errors import Error
+from lib.base import errors
 from lib.base.log import to_stdout
 
 VERBS = {
@@ -35,14 +34,14 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in VERBS:
         print("python -m lib VERB ...\n")
         print("\n".join(f"  {verb:<12}{what}" for verb, (_, what) in VERBS.items()))
-        print("\npython -m lib VERB --help says more.")
+        print("\npython -m lib VERB --help says more; --debug shows the traceback of any error.")
         return 0 if arguments[:1] in ([], ["-h"], ["--help"]) else 2
-    # a reader that has seen enough, `head` say, is no error
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     to_stdout()
+    if "--debug" in arguments:
+        os.environ[errors.DEBUG] = "1"
     try:
         module, _, function = VERBS[arguments[0]][0].partition(":")
-        return getattr(importlib.import_module(module), function or "main")(arguments[1:])
-    except Error as error:
-        print(error, file=sys.stderr)
-        return 2
+        verb = getattr(importlib.import_module(module), function or "main")
+        return verb([word for word in arguments[1:] if word != "--debug"])
+    except Exception as error:
+        return errors.tell(error)

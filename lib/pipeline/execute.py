@@ -11,8 +11,6 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("REPORT_HEADLESS", "1")
-# a debugger's warning on every kernel start
-os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 # jsonschema's check of web addresses: a second to load, and no notebook asks for it
 sys.modules.setdefault("rfc3987_syntax", None)
 
@@ -20,8 +18,9 @@ import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 from traitlets.config import Config  # noqa: E402
+from zmq.error import ZMQError  # noqa: E402
 
-from lib.base import artefacts, config, signals  # noqa: E402
+from lib.base import artefacts, config, environment, errors, signals  # noqa: E402
 from lib.base.artefacts import locked  # noqa: E402
 from lib.base.config import STAGES, STEMS  # noqa: E402
 from lib.base.errors import Error, ParameterError  # noqa: E402
@@ -32,6 +31,7 @@ from lib.pipeline.parameters import Task  # noqa: E402
 # Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for
 # a step or an evaluation, and a checkpoint.
 KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 60.0}
+START_SECONDS = 600  # of a kernel on a loaded machine
 
 
 class _Prefixed:
@@ -67,23 +67,26 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
             # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
-        papermill.execute_notebook(
-            # papermill formats its paths
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),
-            parameters=values,
-            kernel_name="python3",
-            cwd=str(artefacts.ROOT),
-            progress_bar=False,
-            log_output=False,
-            stdout_file=_Prefixed(_name(checked)) if stage == "train" else None,
-            coalesce_streams=True,
-            config=Config({"KernelManager": KERNEL}),
-            extra_arguments=[
-                "--IPKernelApp.log_level=50",  # or a kernel that is being stopped logs that it was
-                f"--IPKernelApp.exec_lines=from lib.base import signals; "
-                f"signals.end_with({os.getpid()}, {signal.SIGKILL:d})",
-            ],
-        )
+        with environment.of_a_kernel():
+            papermill.execute_notebook(
+                # papermill formats its paths
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),
+                parameters=values,
+                kernel_name="python3",
+                cwd=str(artefacts.ROOT),
+                progress_bar=False,
+                start_timeout=START_SECONDS,
+                log_output=False,
+                stdout_file=_Prefixed(_name(checked)) if stage == "train" else None,
+                coalesce_streams=True,
+                config=Config({"KernelManager": KERNEL}),
+                extra_arguments=[
+                    # or a kernel that is being stopped logs that it was
+                    "--IPKernelApp.log_level=50",
+                    f"--IPKernelApp.exec_lines=from lib.base import signals; "
+                    f"signals.end_with({os.getpid()}, {signal.SIGKILL:d})",
+                ],
+            )
         with open(part, "rb") as file:
             artefacts.write_bytes(output, file.read())
         part.unlink()
@@ -114,6 +117,7 @@ def run(study: Study, task: Task, outputs: str) -> int:
         )
         return left.code
     except (PapermillExecutionError, DeadKernelError) as error:
+        errors.trace(error)
         # guard: dead-kernel
         what = (
             f"{error.ename}: {error.evalue}"
@@ -126,9 +130,11 @@ def run(study: Study, task: Task, outputs: str) -> int:
             file=sys.stderr,
         )
         return 1
-    except OSError as error:
+    except Error:
+        raise
+    except (OSError, RuntimeError, ZMQError) as error:
         # guard: disk-of-papermill
-        raise Error(str(error)) from None
+        raise Error(f"{STEMS[task.stage]}: not executed: {errors.line(error)}") from error
     print(f"{output}: {seconds:.0f} s", flush=True)
     return 0
 

@@ -3,6 +3,7 @@ notebooks are run with, and the arms and seeds for make.
 """
 
 import argparse
+import shlex
 
 import numpy as np
 
@@ -62,10 +63,26 @@ def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
     lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
     lines += [f"FILES := {' '.join(arms.files(study))}"]
+    lines += [f"{name} := {_words(places)}" for name, places in _read_by(study).items()]
     lines += [f"SEEDS_{arm} := {' '.join(map(str, seeds))}" for arm, seeds in study.seeds.items()]
     folder = artefacts.ROOT / outputs / study.name
     artefacts.write_bytes(folder / ".study.mk", "\n".join([*lines, ""]).encode())
     return list(found)
+
+
+def _read_by(study: Study) -> dict[str, list[str]]:
+    """What a study reads besides the project's own files, for make, which asks for its content:
+    the pictures that are trained on, and all there is."""
+    data, content = study.content.data, study.content
+    pictures = [data["root"]] if data["source"] == "folder" and data.get("root") else []
+    named = [data.get("metadata"), data.get("outside"), content.claims, content.cases]
+    # guard: known-by-content
+    return {"PICTURES": pictures, "READS": pictures + arms.files(study) + [*filter(None, named)]}
+
+
+def _words(places: list[str]) -> str:
+    """Words of a shell, as make writes them down."""
+    return shlex.join(map(str, places)).replace("$", "$$").replace("#", "\\#")
 
 
 def main(arguments: list[str]) -> int:

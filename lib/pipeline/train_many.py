@@ -56,7 +56,7 @@ def train_run(p: config.Train, deadline: float = float("inf"), longest: float = 
             p.data, p.root, p.image_size, p.train_size, p.val_size, p.test_size, p.data_seed
         )
         setting = record.set_up(p, splits)
-        if record.finished(folder, setting.key):
+        if record.finished(folder, setting.key, p):
             print(f"{name}  finished before", flush=True)
             return "finished"
         if time.monotonic() + longest > deadline:

@@ -2,6 +2,7 @@
 sources of the methods that its report uses.
 """
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,9 @@ RUNS_CAPTION = (
     "project; RETRAIN=1 trains it here."
 )
 # parameters that say which run it is, not how it was trained
-NAMES = ("arm", "seed", "study", "outputs", "root")
+NAMES = ("arm", "seed", "study", "outputs", "root", "strict_resume")
+# 0 leaves the seconds of the stages out: then equal numbers are equal bytes
+TIMES = "REPORT_TIMES"
 FACTORS = tuple(names[0] for names in ablation.FACTORS.values())
 OFF = ("0.0", "False", "0", "steps")
 RECIPE = (
@@ -248,7 +251,9 @@ def runs_table(runs_of_arms: dict) -> pd.DataFrame:
 def _where_from(run) -> str:
     if run.history is None:
         return "brought"
-    return "released" if released.is_released(run) else "trained here"
+    machines = len(run.info.get("machines", ()))
+    elsewhere = f", went on elsewhere: its bits are of {machines} machines" if machines > 1 else ""
+    return ("released" if released.is_released(run) else "trained here") + elsewhere
 
 
 def stages_table(study: Path) -> pd.DataFrame:
@@ -256,7 +261,11 @@ def stages_table(study: Path) -> pd.DataFrame:
     rows = []
     for path in sorted(study.glob("0[2-4]_*.ipynb")):
         duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
-        if duration is not None and not path.name.endswith(".part.ipynb"):
+        if (
+            duration is not None
+            and os.environ.get(TIMES) != "0"
+            and not path.name.endswith(".part.ipynb")
+        ):
             rows.append({"stage": path.stem, "seconds": duration})
     return pd.DataFrame(rows, columns=["stage", "seconds"])
 

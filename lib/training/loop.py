@@ -92,7 +92,12 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
         params, splits, Path(folder), model, optimizer, device, precision, key, images, labels
     )
     reset_totals(state)
+    here = machine.fingerprint(device, precision, params.data)
     found = checkpoint.read(state.folder, key)
+    # guard: begun-elsewhere
+    if found and params.strict_resume and found["machines"] != [here]:
+        log.info("a checkpoint of another machine is passed over: strict_resume")
+        found = None
     if found:
         model.load_state_dict(found["model"])
         # guard: optimizer-goes-on
@@ -101,7 +106,6 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
         # guard: totals-go-on
         state.totals, state.seconds = found["totals"].to(device), found["seconds"]
         state.machines = found["machines"]
-    here = machine.fingerprint(device, precision, params.data)
     if here not in state.machines:
         if state.machines:
             log.info("goes on from a checkpoint of another machine: its bits are of both")

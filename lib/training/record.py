@@ -275,7 +275,7 @@ HISTORY_SO_FAR = "history.part.csv"
 # the run was trained elsewhere (lib.training.released); make looks for it
 TAKEN_OVER = "released.txt"
 # names and places; the choices made stand in the fingerprint
-NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision"}
+NOT_CONTENT = {"study", "outputs", "arm", "root", "device", "precision", "threads", "strict_resume"}
 
 
 def folder(params) -> Path:
@@ -323,16 +323,28 @@ def begin(params, splits, setting: Setting) -> loop.State:
     return loop.start(params, splits, place, setting.device, setting.precision, setting.key)
 
 
-def finished(path: Path, run_key: str) -> Run | None:
-    """The run in that folder, if it was finished under the same key and its files are whole."""
+def finished(path: Path, run_key: str, params=None) -> Run | None:
+    """The run in that folder, if it was finished under the same key and its files are whole; with
+    `params` that say strict_resume, on a machine like this alone."""
     try:
         run = load_run(path)
         for name, digest in run.info["sha256"].items():
             artefacts.read_bytes(path / name, digest)
+        # guard: finished-elsewhere
+        if params and params.strict_resume and not _of_this_machine(run, params):
+            return None
         # guard: run-key
         return run if run.info["key"] == run_key else None
     except artefacts.ArtefactError:
         return None
+
+
+def _of_this_machine(run: Run, params) -> bool:
+    device = machine.choose_device(params.device)
+    here = machine.fingerprint(
+        device, machine.choose_precision(params.precision, device), params.data
+    )
+    return run.info.get("machines", [run.info["fingerprint"]]) == [here]
 
 
 def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:

@@ -22,7 +22,6 @@ from lib.base.log import log
 from lib.data import dataset
 from lib.training import inference, machine, record
 
-MACHINES_OWN = {"threads"}  # decides bits but not what is trained
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
 SPLITS = ("val", "test")
 
@@ -42,8 +41,9 @@ def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> record
     not count, nor what was taken over from them."""
     folder = record.folder(params)
     if retrain:
-        return None if (folder / record.TAKEN_OVER).is_file() else record.finished(folder, key)
-    own = record.finished(folder, key) or of_first_edition(params, data_digest)
+        taken = (folder / record.TAKEN_OVER).is_file()
+        return None if taken else record.finished(folder, key, params)
+    own = record.finished(folder, key, params) or of_first_edition(params, data_digest)
     return own or adopt(params, data_digest)
 
 
@@ -53,7 +53,7 @@ def differences(info: dict, params, data_digest: str) -> list[str]:
     other = [
         f"{name} {theirs.get(name)}, here {ours.get(name)}"
         for name in {**theirs, **ours}
-        if name not in MACHINES_OWN and theirs.get(name) != ours.get(name)
+        if theirs.get(name) != ours.get(name)
     ]
     return other + ["other data"] * (info["data_digest"] != data_digest)
 

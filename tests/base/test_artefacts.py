@@ -1,6 +1,7 @@
 """Artefacts: whole or not there, the old file kept through every fault, and damage named by every
 reader."""
 
+import errno
 import hashlib
 import io
 import json
@@ -574,3 +575,43 @@ def test_a_study_lies_in_outputs_of_the_project_or_where_it_is_told(tmp_path):
         == artefacts.ROOT / "outputs" / "s"
     )
     assert summary.folder(SimpleNamespace(outputs=str(tmp_path), study="s")) == tmp_path / "s"
+
+
+# --- file systems and repositories of others
+
+
+def test_a_file_system_that_refuses_chmod_keeps_the_content(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    artefacts.write_bytes(tmp_path / "x", b"content")
+    assert (tmp_path / "x").read_bytes() == b"content" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
+def test_a_file_system_without_locks_works_and_says_what_is_lost(
+    tmp_path, monkeypatch, capsys, number
+):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with artefacts.locked(tmp_path / ".lock"):
+        (tmp_path / "made").touch()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path}: no locks on this file system")
+
+
+def test_the_commit_is_the_projects_own_whatever_git_variables_say(tmp_path, monkeypatch):
+    def git(*words):
+        settings = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *settings, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    monkeypatch.delenv("REPORT_COMMIT", raising=False)
+    git("init")
+    git("commit", "--allow-empty", "-m", "another's")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    (tmp_path / "project").mkdir()
+    monkeypatch.setattr(artefacts, "ROOT", tmp_path / "project")
+    assert artefacts.commit() == "unknown"

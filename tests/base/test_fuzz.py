@@ -125,6 +125,7 @@ ALLOWED = {
         "precision": one_of("auto", "bf16", "fp32"),
         "device": one_of("auto", "cpu", "cuda", "mps"),
         "threads": whole(1),
+        "strict_resume": lambda value: type(value) is bool,
     },
     "failures": VIEW | {"mined": whole(0, 100), "cases": text},
     "gradcam": VIEW

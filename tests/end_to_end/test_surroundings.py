@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import hostile
 import nbformat
 import pytest
 from project import command, copied, make, study
@@ -92,8 +93,8 @@ def test_a_clock_that_jumps_trains_nothing_again(trained):
 
 
 def test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token(trained):
-    plan = make(trained[0], "-n", "lab").stdout
-    assert "jupyter lab" in plan and "--ServerApp.ip=localhost" in plan
+    plan = make(trained[0], "-n", "lab").stdout.splitlines()[-1]
+    assert "jupyterlab" in plan and "--ServerApp.ip=localhost" in plan
     assert not any(
         word in plan
         for word in (
@@ -106,3 +107,28 @@ def test_jupyter_listens_on_this_machine_alone_and_asks_for_its_token(trained):
             "allow_origin",
         )
     )
+
+
+def shown(folder: Path) -> list:
+    """What the run's notebook shows, and the bytes of its figures."""
+    cells = nbformat.read(folder / "train.ipynb", as_version=4).cells
+    figures = {path.name: path.read_bytes() for path in (folder / "figures").iterdir()}
+    return [[cell.get("outputs") for cell in cells], figures]
+
+
+def test_no_setting_of_the_users_changes_a_byte(trained, tmp_path):
+    project, folder, _, outputs = trained
+    for name in ("", "again"):
+        (folder / "train.ipynb").unlink()
+        words = command(project, str(folder / "train.ipynb"), "STUDY=tiny", f"OUTPUTS={outputs}")
+        env = hostile.surroundings(tmp_path) if name else {"PATH": os.environ["PATH"]}
+        result = subprocess.run(words, capture_output=True, text=True, env=env)
+        assert result.returncode == 0, result.stdout + result.stderr
+        before, now = (now, shown(folder)) if name else (None, shown(folder))
+    assert before == now and now[1]
+
+
+def test_make_lab_says_what_to_do_as_root(trained):
+    if os.getuid() == 0:
+        result = make(trained[0], "lab")
+        assert result.returncode == 2 and "Jupyter does not serve root" in result.stderr

@@ -214,7 +214,9 @@ def test_a_disk_that_fails_is_one_clear_line(tmp_path, monkeypatch, capfd):
 
     monkeypatch.setattr(papermill, "execute_notebook", fail)
     assert run(monkeypatch, notebook(tmp_path), tmp_path / "x.ipynb") == 2
-    assert "No space left on device: 'x.part.ipynb'" in capfd.readouterr().err
+    assert (
+        "05_report: not executed: x.part.ipynb: No space left on device" in capfd.readouterr().err
+    )
 
 
 # --- one writer at a time

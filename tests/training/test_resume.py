@@ -15,6 +15,7 @@ from small_runs import SETTINGS, started
 
 from lib.base import artefacts
 from lib.base.config import Train
+from lib.report import provenance
 from lib.training import checkpoint, loop, machine, record
 
 STEPS = 5  # an epoch's; the last has 10 images
@@ -169,6 +170,59 @@ def test_a_checkpoint_of_other_parameters_is_not_used(tmp_path):
         other.optimizer.state.values()
     )
     assert started(tmp_path).step == 3
+
+
+# --- another machine
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """From here on this is a machine of another processor, torch and number of threads."""
+
+    def go():
+        real = machine.fingerprint
+        other = {"threads": 2, "torch": "another", "instruction_set": "another"}
+        monkeypatch.setattr(machine, "fingerprint", lambda *args: real(*args) | other)
+
+    return go
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_elsewhere_and_its_record_says_both(tmp_path, elsewhere, capsys):
+    kill_at(tmp_path, "step", 1, 3)
+    elsewhere()
+    state = started(tmp_path, threads=2)
+    assert (state.epoch, state.step) == (1, 3)
+    assert "its bits are of both" in capsys.readouterr().out
+    run = record.publish(finish(state), state.machines[-1], {})
+    assert [told["threads"] for told in run.info["machines"]] == [1, 2]
+    assert provenance.runs_table({"both": {5: run}})["run"].tolist() == [
+        "trained here, went on elsewhere: its bits are of 2 machines"
+    ]
+    assert record.finished(run.path, state.key, state.params) is not None
+    strict = state.params.model_copy(update={"strict_resume": True})
+    assert record.finished(run.path, state.key, strict) is None
+
+
+def test_a_run_that_says_strict_resume_begins_anew_elsewhere(tmp_path, elsewhere):
+    kill_at(tmp_path, "step", 1, 3)
+    assert started(tmp_path, strict_resume=True).step == 3
+    elsewhere()
+    state = started(tmp_path, strict_resume=True)
+    assert (state.epoch, state.step, len(state.machines)) == (0, 0, 1)
+
+
+def test_a_finished_run_of_another_machine_is_used_unless_strict_resume_says_no(
+    undisturbed, tmp_path, elsewhere
+):
+    state = undisturbed
+    run = record.publish(state, state.machines[0], {})
+    copy = Path(shutil.copytree(run.path, tmp_path / "seed-5"))
+    strict = state.params.model_copy(update={"strict_resume": True})
+    assert record.finished(copy, state.key, strict) is not None
+    elsewhere()
+    assert record.finished(copy, state.key, state.params) is not None
+    assert record.finished(copy, state.key, strict) is None
 
 
 # --- repetition
@@ -338,7 +392,7 @@ CHANGES = dict(
     mixup_alpha=0.5,
     cutout_size=8,
     schedule="cosine",
-    threads=2,
+    network="torchvision.models:resnet18",
 )
 NAMES = dict(
     study="other",
@@ -346,6 +400,8 @@ NAMES = dict(
     arm="other",
     root="elsewhere",
     device="auto",
+    threads=2,
+    strict_resume=True,
 )
 
 

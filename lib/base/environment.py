@@ -1,0 +1,202 @@
+"""The surroundings of everything that the project starts: its own, not the user's. Variables and
+settings that other programs are told by (Python, Jupyter, matplotlib, pip, Dask, the locale) never
+reach a result.
+
+    python -IS lib/base/environment.py -m MODULE ARGUMENT...
+
+is `python -m MODULE ARGUMENT...` in such surroundings; the standard library is all it needs.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# how the names of variables begin by which a user tells other programs what to do
+FOREIGN = (
+    *("PYTHON", "IPYTHON", "JUPYTER", "MPL", "MATPLOTLIB", "PIP_", "DASK_", "TQDM_", "TYPST_"),
+    *("PAPERMILL_", "LC_", "LANG", "GIT_", "BASH_ENV", "ENV", "COLUMNS", "LINES"),
+)
+# of these, what decides no result: where byte code goes, which cluster is meant
+HARMLESS = {
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
+    *("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER_FILE"),
+}
+NOWHERE = os.devnull  # a place where no settings are
+OWN = {
+    "PYTHONPATH": str(ROOT),
+    "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONUTF8": "1",
+    "LC_ALL": "C.UTF-8",
+    "MATPLOTLIBRC": NOWHERE,
+    "IPYTHONDIR": NOWHERE,
+    "JUPYTER_CONFIG_DIR": NOWHERE,
+    "JUPYTER_DATA_DIR": NOWHERE,
+    "PIP_CONFIG_FILE": NOWHERE,
+    # a debugger's warning on every kernel start
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+# pip's settings that say how the network is reached; what is installed is the lock's, by its hashes
+REACH = {
+    *("index-url", "extra-index-url", "find-links", "no-index", "cert", "client-cert", "proxy"),
+    *("trusted-host", "default-timeout", "timeout", "retries", "disable-pip-version-check"),
+}
+
+
+def neutral(variables) -> dict[str, str]:
+    """The environment without what is foreign, and with what is the project's own."""
+    # guard: foreign-variables
+    kept = {
+        name: value
+        for name, value in variables.items()
+        if name in HARMLESS or not name.startswith(FOREIGN) or _reach(name)
+    }
+    # guard: own-variables
+    kept |= OWN
+    return kept
+
+
+def _reach(name: str) -> bool:
+    return name.startswith("PIP_") and name[4:].lower().replace("_", "-") in REACH
+
+
+def enter(command: list[str], again: bool = False) -> None:
+    """Go on as `python COMMAND...` in neutral surroundings; nothing happens where they are."""
+    wanted = neutral(os.environ)
+    if command[:2] == ["-m", "pip"] and os.environ.get("PIP_CONFIG_FILE") != NOWHERE:
+        wanted = _reached() | wanted
+    if again or wanted != dict(os.environ):
+        os.execve(sys.executable, [sys.executable, *command], wanted)
+
+
+def _reached() -> dict[str, str]:
+    """How the user's pip reaches the network, as variables."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True
+    )
+    found = {}
+    for line in asked.stdout.splitlines():
+        name, _, value = line.partition("=")
+        name = name.rpartition(".")[2]
+        if name in REACH:
+            found[f"PIP_{name.upper().replace('-', '_')}"] = ast.literal_eval(value)
+    return found
+
+
+@contextlib.contextmanager
+def of_a_kernel():
+    """Within the block a kernel `python3` is this Python, in neutral surroundings, with a folder of
+    its own for what Jupyter and IPython write."""
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="stress-test-", ignore_cleanup_errors=True) as folder:
+        spec = Path(folder, "kernels", "python3", "kernel.json")
+        spec.parent.mkdir(parents=True)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        told = {"argv": command, "display_name": "Python 3", "language": "python"}
+        spec.write_text(json.dumps(told), encoding="utf-8")
+        # guard: own-kernel
+        own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_PATH", "JUPYTER_RUNTIME_DIR"), folder)
+        try:
+            _replace(neutral(before) | own)
+            yield
+        finally:
+            _replace(before)
+
+
+def _replace(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+# The environment that make fills from the lock: done means that the project's imports work in it.
+
+# looked for by every make, in some milliseconds
+PACKAGES = (
+    *("numpy", "scipy", "pandas", "matplotlib", "torch", "torchvision", "safetensors", "PIL"),
+    *("papermill", "ipykernel", "nbconvert", "typst", "pydantic", "filelock", "sklearn"),
+)
+SETTLE = "from lib.base import environment; environment.settle()"
+
+
+def whole() -> bool:
+    """Does this Python find those packages? None is imported."""
+    found = (importlib.util.find_spec(name) for name in PACKAGES)
+    return all(spec and spec.origin for spec in found)
+
+
+def settle() -> None:
+    """Import what the project needs, then tell this Python where `lib` is, for notebooks that
+    something else than make opens. Raises ImportError."""
+    for room in ("study", "export.html", "export.pdf", "pipeline.execute", "explorer.app"):
+        importlib.import_module(f"lib.{room}")
+    packages = Path(sysconfig.get_path("purelib"))
+    # within the checkout both move together
+    inside = packages.is_relative_to(ROOT)
+    place = os.path.relpath(ROOT, packages) if inside else str(ROOT)
+    (packages / "stress-test.pth").write_text(f"{place}\n", encoding="utf-8")
+
+
+def fill(folder: str) -> None:
+    """Install the lock into the environment `folder`, made anew where it does not work. Raises
+    SystemExit with one line."""
+    # guard: half-made-anew
+    if not _runs(folder, "-Ic", "import pip", quiet=True):
+        _new(folder)
+    _install(folder)
+    # guard: stamp-follows-imports
+    if not _runs(folder, __file__, "-c", SETTLE, quiet=True):
+        _new(folder)
+        _install(folder)
+        if not _runs(folder, __file__, "-c", SETTLE):
+            sys.exit(f"{folder}: what was installed cannot be imported, see above")
+
+
+def _install(folder: str) -> None:
+    lock, command = str(ROOT / "requirements.txt"), "-m pip install --quiet --require-hashes -r"
+    if not _runs(folder, __file__, *command.split(), lock):
+        sys.exit(f"{folder}: the packages of {lock} were not installed, see above")
+
+
+def _runs(folder: str, *arguments: str, quiet: bool = False) -> bool:
+    """Does that environment's Python end well?"""
+    heard = {"stderr": subprocess.DEVNULL} if quiet else {}
+    try:
+        return not subprocess.run([f"{folder}/bin/python", *arguments], **heard).returncode
+    except OSError:
+        return False
+
+
+def _new(folder: str) -> None:
+    """Make an environment; one that is there is emptied before, if it is one of venv's."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        sys.exit(
+            f"Python 3.11 to 3.13 is needed, {sys.executable} is another; name one: "
+            "make PYTHON=python3.12"
+        )
+    made = os.path.isfile(f"{folder}/pyvenv.cfg")
+    # guard: only-a-venv-is-emptied
+    if not made and os.path.isdir(f"{folder}/bin") and os.listdir(f"{folder}/bin"):
+        sys.exit(
+            f"{folder}: does not work, and is no environment of venv: mend it, or name another"
+        )
+    print(f"{folder}: made {'anew' if made else 'with ' + sys.executable}", flush=True)
+    command = [sys.executable, "-I", "-m", "venv", *(["--clear"] if made else []), folder]
+    if subprocess.run(command).returncode:
+        sys.exit(f"{folder}: venv failed, see above; on Debian: apt install python3-venv")
+
+
+VERBS = {"whole": lambda: print("whole" if whole() else ""), "fill": fill}
+
+if __name__ == "__main__":
+    if sys.argv[1] in VERBS:
+        VERBS[sys.argv[1]](*sys.argv[2:])
+    else:
+        enter(sys.argv[1:], again=True)

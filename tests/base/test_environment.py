@@ -1,0 +1,151 @@
+"""What a user's settings would change never reaches what the project starts; an environment that
+was half made is made anew."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import hostile
+import pytest
+
+from lib.base import environment
+from lib.base.artefacts import ROOT
+
+SCRIPT = "lib/base/environment.py"
+
+
+def test_what_is_foreign_goes_and_what_decides_nothing_stays(tmp_path):
+    user = hostile.surroundings(tmp_path)
+    kept = {
+        "REPORT_RETRAIN": "1",
+        "XDG_CACHE_HOME": "/cache",
+        "HTTPS_PROXY": "http://proxy",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "PIP_INDEX_URL": "https://mirror/simple",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DASK_SCHEDULER_ADDRESS": "tcp://here:1",
+    }
+    found = environment.neutral(user | kept)
+    assert found.items() >= (kept | environment.OWN).items()
+    assert set(found) == {*kept, *environment.OWN, "PATH", "HOME", "CDPATH"}
+    assert environment.neutral(found) == found
+
+
+def test_a_command_runs_in_neutral_surroundings_from_any_folder(tmp_path):
+    code = "import os, lib, numpy, locale; print(lib.__file__, os.environ['LC_ALL'], __debug__)"
+    result = subprocess.run(
+        [sys.executable, "-IS", str(ROOT / SCRIPT), "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=hostile.surroundings(tmp_path),
+    )
+    assert result.stdout.split() == [str(ROOT / "lib/__init__.py"), "C.UTF-8", "True"], result
+
+
+def test_of_pips_settings_those_stay_that_say_how_the_network_is_reached(tmp_path):
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nuser = true\ntarget = /nowhere\nindex-url = https://mirror/simple\n"
+        "[install]\nproxy = http://proxy:1\nno-deps = true\n"
+    )
+    bare = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    result = subprocess.run(
+        [sys.executable, "-IS", SCRIPT, "-m", "pip", "config", "list"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=bare | {"PIP_NO_BINARY": ":all:"},
+    )
+    lines = {line.split("=")[0].rpartition(".")[2] for line in result.stdout.splitlines()}
+    assert {"index-url", "proxy"} <= lines and not lines & {
+        "user",
+        "target",
+        "no-deps",
+        "no-binary",
+    }
+
+
+def test_a_kernels_surroundings_end_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "qtagg")
+    before = dict(os.environ)
+    with environment.of_a_kernel():
+        assert "MPLBACKEND" not in os.environ
+        folder = Path(os.environ["IPYTHONDIR"])
+        assert sys.executable in (folder / "kernels/python3/kernel.json").read_text()
+    assert dict(os.environ) == before and not folder.exists()
+
+
+# --- the environment that make fills
+
+ROOMS = ("study", "export/html", "export/pdf", "pipeline/execute", "explorer/app")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of nothing but rooms that can be imported, and a lock without packages."""
+    for name in ROOMS:
+        path = tmp_path / "p" / "lib" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    (tmp_path / "p" / "lib" / "base").mkdir()
+    shutil.copy(ROOT / SCRIPT, tmp_path / "p" / SCRIPT)
+    (tmp_path / "p" / "requirements.txt").write_text("# none\n")
+    return tmp_path / "p"
+
+
+def fill(project):
+    return subprocess.run(
+        [sys.executable, "-IS", SCRIPT, "fill", ".venv"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+
+
+def finds_lib(project, folder):
+    return subprocess.run(
+        [project / ".venv/bin/python", "-c", "import lib; print(lib.__path__[0])"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_half_made_environment_is_made_anew_and_a_moved_one_works(project, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    result = fill(project)
+    assert result.returncode == 0 and ".venv: made anew" in result.stdout, result
+    assert finds_lib(project, tmp_path) == str(project / "lib")
+    moved = project.rename(tmp_path / "q")
+    assert finds_lib(moved, tmp_path) == str(moved / "lib")
+    python = moved / ".venv/bin/python"
+    python.unlink()
+    python.symlink_to("/nowhere/python")
+    result = fill(moved)
+    assert result.returncode == 0 and ".venv: made anew" in result.stdout, result
+
+
+@pytest.mark.slow
+def test_an_environment_is_done_when_the_projects_imports_work(project):
+    (project / "lib" / "study.py").write_text("import needed\n")
+    assert fill(project).returncode == 1
+    (lib,) = (project / ".venv" / "lib").glob("python*/site-packages")
+    (project / "lib" / "study.py").write_text(
+        "import pathlib, sys\nassert not pathlib.Path(sys.prefix, 'damaged').exists()\n"
+    )
+    (project / ".venv" / "damaged").touch()
+    result = fill(project)
+    assert result.returncode == 0 and ".venv: made anew" in result.stdout, result
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(project):
+    python = project / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/false\n")
+    result = fill(project)
+    assert result.returncode == 1 and "is no environment of venv" in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and python.is_file()
