@@ -706,7 +706,7 @@ MUTANTS = [
         ),
         # --- surroundings
         (
-            "matplotlibrc, IPython, Jupyter, Dask and pip settings, kernelspecs, PYTHON* variables and a locale of the user's",
+            "a user's matplotlibrc, IPython start-up file, kernelspec, variables and locale",
             "test_surroundings.py::test_no_setting_of_the_users_changes_a_byte",
             "own-kernel",
             "own = {}",
