@@ -118,14 +118,15 @@ def shown(folder: Path) -> list:
 
 def test_no_setting_of_the_users_changes_a_byte(trained, tmp_path):
     project, folder, _, outputs = trained
+    seen = []
     for name in ("", "again"):
         (folder / "train.ipynb").unlink()
         words = command(project, str(folder / "train.ipynb"), "STUDY=tiny", f"OUTPUTS={outputs}")
         env = hostile.surroundings(tmp_path) if name else {"PATH": os.environ["PATH"]}
         result = subprocess.run(words, capture_output=True, text=True, env=env)
         assert result.returncode == 0, result.stdout + result.stderr
-        before, now = (now, shown(folder)) if name else (None, shown(folder))
-    assert before == now and now[1]
+        seen.append(shown(folder))
+    assert seen[0] == seen[1] and seen[0][1]
 
 
 def test_make_lab_says_what_to_do_as_root(trained):
