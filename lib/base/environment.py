@@ -152,16 +152,16 @@ def fill(folder: str) -> None:
         _new(folder)
     _install(folder)
     # guard: stamp-follows-imports
-    if not _runs(folder, __file__, "-c", SETTLE, quiet=True):
+    if not _runs(folder, "-IS", __file__, "-c", SETTLE, quiet=True):
         _new(folder)
         _install(folder)
-        if not _runs(folder, __file__, "-c", SETTLE):
+        if not _runs(folder, "-IS", __file__, "-c", SETTLE):
             sys.exit(f"{folder}: what was installed cannot be imported, see above")
 
 
 def _install(folder: str) -> None:
     lock, command = str(ROOT / "requirements.txt"), "-m pip install --quiet --require-hashes -r"
-    if not _runs(folder, __file__, *command.split(), lock):
+    if not _runs(folder, "-IS", __file__, *command.split(), lock):
         sys.exit(f"{folder}: the packages of {lock} were not installed, see above")
 
 
