@@ -46,11 +46,12 @@ def test_a_command_runs_in_neutral_surroundings_from_any_folder(tmp_path):
 
 
 def test_of_pips_settings_those_stay_that_say_how_the_network_is_reached(tmp_path):
-    (tmp_path / "pip.conf").write_text(
+    (tmp_path / ".config" / "pip").mkdir(parents=True)
+    (tmp_path / ".config" / "pip" / "pip.conf").write_text(
         "[global]\nuser = true\ntarget = /nowhere\nindex-url = https://mirror/simple\n"
         "[install]\nproxy = http://proxy:1\nno-deps = true\n"
     )
-    bare = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, "-IS", SCRIPT, "-m", "pip", "config", "list"],
         capture_output=True,
