@@ -12,6 +12,7 @@ import torch
 from lib.base.text import readable
 from lib.diagnosis import evidence, probes, verdict
 from lib.diagnosis.evidence import LAYER
+from lib.diagnosis.verdict import sentence
 from lib.explorer import html as shown
 from lib.explorer.loading import Arm, Study
 from lib.report import cards
@@ -233,7 +234,7 @@ class Card:
                 if right
                 else missing
                 if missing and not kept
-                else cards.sentence(verdict_of(arm, self.position))
+                else sentence(verdict_of(arm, self.position))
             )
         note = HYPOTHESIS if self.study.splits.test.planted is None else ""
         self.answer["verdict"].value = shown.verdicts(sentences, self.colours) + note

@@ -12,10 +12,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from lib.data.phantom import draw
 from lib.diagnosis import evidence, probes, score, stage, verdict
+from lib.diagnosis.verdict import sentence
 from lib.evaluation import summary
 from lib.evaluation.failures import half
 from lib.evaluation.labels import Opinion
-from lib.report import cards
 
 ARMS = ["baseline", "cutmix"]
 RULE = verdict.read_rule()
@@ -398,7 +398,7 @@ def test_its_example_is_a_case_of_it_from_this_study(marked):
         surest["true"],
         surest["predicted"],
     )
-    assert worst["sentence"] == cards.sentence(surest)
+    assert worst["sentence"] == sentence(surest)
 
 
 @pytest.mark.parametrize("kept", ["/b/44", "a/43"])

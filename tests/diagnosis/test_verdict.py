@@ -136,7 +136,7 @@ def test_the_written_rule_is_the_codes_and_was_fitted_elsewhere(rule):
         and set(fitted["by_cause"]) == set(verdict.CAUSES)
         and sum(fitted["by_cause"].values()) == fitted["errors"]
     )
-    scored = config.read_yaml(artefacts.ROOT / "params" / "phantom" / "gradcam.yaml")["scored"]
+    scored = config.read_yaml(artefacts.ROOT / "params" / "phantom.yaml")["gradcam"]["scored"]
     seeds = {int(place.rsplit("-", 1)[1]) for place in scored}
     assert seeds == {43, 44, 45, 46} and not set(fitted["phantoms"]) & (seeds | {42})
 
