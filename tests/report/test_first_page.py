@@ -176,6 +176,13 @@ def test_a_page_that_is_too_long_is_refused(results):
         first_page.check(page | {"standfirst": "word " * 181})
 
 
+def test_digits_of_a_name_are_no_numbers(results):
+    for row in results["groups"]:
+        row |= {"kind": "class", "group": row["group"] + "_10"}
+    (lead, rest) = first_page.words(results)["bullets"][1]
+    assert lead == "None 10" and rest.startswith("owns")
+
+
 def test_names_of_any_length_keep_the_page_short(results):
     text = json.dumps(results).replace("cutmix", "c" * 400).replace("the phantom", "p " * 300)
     first_page.words(json.loads(text))
