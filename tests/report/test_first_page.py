@@ -41,6 +41,7 @@ def results():
             "data": "the phantom",
             "sizes": {"test": 1000},
             "classes": 20,
+            "widths": [8],
             "seeds": [42],
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
             "changes": {

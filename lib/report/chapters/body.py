@@ -36,7 +36,7 @@ def section(title: str, *sentences: str) -> str:
 
 
 def setup(results: dict) -> str:
-    study, compare = results["study"], results["compare"]
+    study = results["study"]
     sizes, arms = study["sizes"], list(study["differences"])
     widths = listed([str(width) for width in study["widths"]])
     drawn = (

@@ -283,9 +283,10 @@ def _owner(results: dict) -> tuple[str, str]:
     before, after = results["compare"]["before"], results["compare"]["after"]
     what = "extra errors" if findings.change(results) == "lower" else "errors saved"
     verb = "drops" if found[after] < found[before] else "rises"
+    own = "own" if found["kind"] == "cause" else "owns"
     lead = _capital(short(findings.called(found)))
     return lead, (
-        f"{'own' if found['kind'] == 'cause' else 'owns'} {findings.part(found['share'])} of the {what}: accuracy there {verb} from "
+        f"{own} {findings.part(found['share'])} of the {what}: accuracy there {verb} from "
         f"{percent(found[before], 0)} to {percent(found[after], 0)}."
     )
 
