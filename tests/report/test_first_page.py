@@ -42,6 +42,7 @@ def results():
             "widths": [8],
             "sizes": {"test": 1000},
             "classes": 20,
+            "widths": [8],
             "seeds": [42],
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
             "changes": {
@@ -175,6 +176,13 @@ def test_a_page_that_is_too_long_is_refused(results):
         first_page.check(page | {"bullets": [("Accuracy", "is 1 and 2 and 3.")]})
     with pytest.raises(ReportError, match="allowed: 180"):
         first_page.check(page | {"standfirst": "word " * 181})
+
+
+def test_digits_of_a_name_are_no_numbers(results):
+    for row in results["groups"]:
+        row |= {"kind": "class", "group": row["group"] + "_10"}
+    (lead, rest) = first_page.words(results)["bullets"][1]
+    assert lead == "None 10" and rest.startswith("owns")
 
 
 def test_names_of_any_length_keep_the_page_short(results):

@@ -36,7 +36,7 @@ def section(title: str, *sentences: str) -> str:
 
 
 def setup(results: dict) -> str:
-    study, compare = results["study"], results["compare"]
+    study = results["study"]
     sizes, arms = study["sizes"], list(study["differences"])
     widths = listed([str(width) for width in study["widths"]])
     drawn = (
@@ -54,12 +54,21 @@ def setup(results: dict) -> str:
         drawn,
         f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
         f"{len(arms)} ({see('tab-arms')}).",
-        f"{start(compare['after'])} was trained like {name(compare['before'])}, with "
-        f"{findings.method(results)} besides." * bool(compare["after"] and _added(results)),
+        _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
         * bool(widths),
         training.seeds(study),
         cost(results),
+    )
+
+
+def _besides(results: dict) -> str:
+    compare = results["compare"]
+    if not compare["after"] or not _added(results):
+        return ""
+    return (
+        f"{start(compare['after'])} was trained like {name(compare['before'])}, with "
+        f"{escape(findings.method(results))} besides."
     )
 
 
