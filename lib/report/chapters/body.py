@@ -199,7 +199,7 @@ def why(results: dict) -> str:
     return section(
         f"Why it fails: {title}{'' if trust else ', and unproven'}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
-        "were changed in more than a hundred ways and predicted again.",
+        "had their pictures changed in more than a hundred ways and predicted again.",
         _shares(counts, ranked, cam["before"]),
         _worth(trust),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
@@ -214,7 +214,7 @@ def _shares(counts: dict, ranked: list[str], arm: str) -> str:
     said = listed([f"{readable(c)} {percent(counts[c] / total, 0)}" for c in ranked[:3]])
     return (
         f"One rule turns the answers into a verdict: of {plural(total, 'error')} of {name(arm)} "
-        f"that formed no hypothesis it calls {said}."
+        f"in the half that formed no hypothesis it calls {said}."
     )
 
 

@@ -326,7 +326,7 @@ def rely(results: dict) -> tuple[str, str]:
     target = percent(results["compare"]["target_risk"], 0)
     if not kept:
         lead = "Do not rely on either:" if two else "Do not rely on it:"
-        return lead, f"no threshold keeps the share of errors under {target}."
+        return lead, f"validation allows no threshold with under {target} of errors above it."
     whose = f"on {short(kept['arm'])}" if two else "on it"
     sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
     return f"Rely {whose}", (
