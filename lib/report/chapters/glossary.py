@@ -27,5 +27,9 @@ TERMS = {
 
 
 def glossary(results: dict) -> str:
-    """A list of the terms."""
-    return "\n".join(f"- **{term}**: {meaning}" for term, meaning in TERMS.items())
+    """A list of the terms that this report uses."""
+    exact = (results["compare"].get("mcnemar") or {}).get("n") == 1
+    absent = {"McNemar's test": not exact, "Ledger": not results["ledger"]["claims"]}
+    return "\n".join(
+        f"- **{term}**: {meaning}" for term, meaning in TERMS.items() if not absent.get(term)
+    )
