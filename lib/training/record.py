@@ -27,6 +27,7 @@ YOUNGER = {
     "cutout_size": 0,
     "schedule": "steps",
     "network": "resnet18",
+    "strict_resume": False,
 }
 GONE = {"devices"}
 WEIGHTS = "model.safetensors"  # a released run may do without

@@ -285,7 +285,7 @@ def test_a_worse_arm_lowers_it(results):
     assert "fewer errors in the network of baseline" in text
     results["compare"]["about"] = "method"
     text = training.finding(results)
-    assert "CutMix lowers" in text and "fewer errors in baseline" in text
+    assert "CutMix lowers" in text and "fewer errors in the arm baseline" in text
 
 
 @pytest.mark.parametrize("low, high", [(-0.01, 0.01), (0.0, 0.02), (-0.02, 0.0)])

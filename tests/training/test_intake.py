@@ -273,7 +273,7 @@ def test_the_network_is_part_of_a_runs_key_and_the_default_of_released_runs():
 
 
 def test_a_network_of_another_form_is_a_parameter_error(tmp_path):
-    values = SETTINGS | {"outputs": str(tmp_path)}
+    values = SETTINGS | {"outputs": str(tmp_path), "strict_resume": False}
     for name in ("resnet50", "a/b.py:c", "mine", ":f"):
         with pytest.raises(ParameterError, match="network"):
             check("train", values | {"network": name})
