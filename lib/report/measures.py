@@ -10,12 +10,12 @@ CAPTIONS = {
     ),
     "class-ends": (
         "The worst and the best classes of each arm. The intervals, Clopper and Pearson's, hold "
-        "for all classes together."
+        "for all classes together. Means over the seeds."
     ),
     "sets": (
         "Conformal sets: as many classes an image as a limit from validation asks for. Coverage is "
         "the share of test images whose set holds the true class; allowed is what chance allows it "
-        "to be in 95 of 100 studies."
+        "to be in 95 of 100 studies. Means over the seeds."
     ),
     "groups": (
         "The arms by group of images. Of each group the change is tested, with the false discovery "

@@ -28,6 +28,7 @@ VALUES = {
     "title": "A title",
     "claims": "",
     "conditions": [],
+    "brief": False,
 }
 PARAMETERS = "\n".join(f"{name} = {value!r}" for name, value in VALUES.items())
 EVIL = "title=0;import os;os.system('touch ran')#"

@@ -42,7 +42,6 @@ def results():
             "widths": [8],
             "sizes": {"test": 1000},
             "classes": 20,
-            "widths": [8],
             "seeds": [42],
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
             "changes": {

@@ -407,8 +407,7 @@ NAMES = dict(
 
 def test_the_key_changes_with_everything_that_makes_the_bits_and_with_nothing_else():
     base = Train(**SETTINGS, outputs="x")
-    # a network of another name has a file, whose code is part of the key: tests of networks
-    assert set(CHANGES) | set(NAMES) == set(Train.model_fields) - {"network"}
+    assert set(CHANGES) | set(NAMES) == set(Train.model_fields)
     key = record.key(base, "d")
 
     def with_each(changes):
