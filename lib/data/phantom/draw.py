@@ -1,10 +1,10 @@
 """The phantom: generated 32x32 images whose failures have planted, recorded causes, to score a
 diagnosis against.
 
-Twenty shapes in ten look-alike pairs, on textures, more or less opaque. In training eight of the
-classes stand mostly on a background of their own, a texture that no other class has, and nothing
-else is wrong. In validation and test a stated share of the images is hard for one recorded cause
-each:
+Twenty shapes in ten look-alike pairs, on darker textures, more or less opaque. In training eight of
+the classes stand mostly on a background of their own, a texture that no other class has, and
+nothing else is wrong. In validation and test a stated share of the images is hard for one recorded
+cause each:
 
 - background: the object stands on the background that another class was tied to in training;
 - second_object: a larger object of another class stands, paler, behind or beside the labelled one
