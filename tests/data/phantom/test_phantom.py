@@ -37,14 +37,14 @@ def digest(data: draw.Images) -> str:
 @pytest.mark.parametrize(
     "split, size, seed, expected",
     [
-        ("train", 300, 0, "fbef5a431ecb1066ae8bafc20aab35211dbd0995d174268f04b99634951aee02"),
-        ("val", 300, 1, "b39931a406faeb4715333a89345363defb8e0a443cb6805a6142f620cc6f0439"),
-        ("test", 300, 2, "adf1e2f030856836e2e8e0fe6d5cb09fedc7b7e298394fa881479a5c3ff6f336"),
+        ("train", 300, 0, "9af54c9b2e532337114cfee5052ed21120b8e703af4062e619b7620e20527d29"),
+        ("val", 300, 1, "0c0998fa5b9755110d317eab2352675e455e0d88d6951d569b92431aa963f352"),
+        ("test", 300, 2, "66696dd1e0d3837083b66b50516686dc3e42b4de760d6bf4d9cc92b9ce75917a"),
         (
             "test",
             300,
             2**63 - 1,
-            "77bac895a90a950146db10e5c7f16da8bf7fd68fd663fbd4583b18e1282bcdc8",
+            "48e1baa599f9eeaa391bc4bfaa5296f5148c36781b44f2a4669b995e3e2a7570",
         ),
     ],
 )
