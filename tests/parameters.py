@@ -58,7 +58,7 @@ COMPARE = VIEW | {
     "outside": "",
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
-GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
+GRADCAM = VIEW | {"shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
 REPORT = VIEW | {"title": "A title", "claims": "", "conditions": [], "brief": False}
 BASES = {
     "train": TRAIN,

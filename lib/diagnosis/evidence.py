@@ -13,9 +13,9 @@ from lib.data.streams import take
 from lib.diagnosis import faithfulness, probes
 from lib.diagnosis.randomisation import rank_correlation
 from lib.evaluation import calibration
-from lib.training import inference, machine
+from lib.training import inference, machine, record
 
-LAYER, CELLS = "layer4", 4  # on whose 4x4 cells, of 32 px, the rule was fitted
+CELLS = 4  # a side, of layer4 at 32 px, on which the rule was fitted
 # as a sentence about one error would have it; "lead": log-odds of the true over the wrong class
 STATISTICS = {
     "confidence": "confidence in the wrong class",
@@ -81,8 +81,8 @@ def examine(
     """Probe every wrong test prediction of a run's network, or those `among` some positions; raises
     ValueError if there is none.
 
-    Maps are those of layer4, on whose cells the rule was fitted; probabilities are after
-    temperature scaling, fitted on val. known: what `typical` gives, if it is at hand.
+    Maps are those of the network's own layer; probabilities are after temperature scaling, fitted
+    on val. known: what `typical` gives, if it is at hand.
     """
     part, stored = splits.test, run.test
     position = np.flatnonzero(~stored.correct)
@@ -100,13 +100,8 @@ def examine(
         inference.ready(model),
         take(part.images, position),
     )
-    maps = torch.stack(
-        [
-            inference.maps(ready, LAYER, images, target, splits.mean, splits.std)
-            for target in (wrong, true)
-        ],
-        1,
-    )
+    layer = record.map_layer(run)
+    maps = inference.pair_maps(ready, layer, images, wrong, true, splits.mean, splits.std)
     responses = probes.respond(
         fast(run, model),
         images,

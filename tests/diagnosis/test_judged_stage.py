@@ -27,7 +27,7 @@ def study(tmp_path_factory):
         patch.setattr(rule, "GAIN", np.inf)
         patch.setitem(rule.TREES, "max_iter", 2)
         judged = stage.judge_arms(
-            pair, models, splits, "filters", tmp_path_factory.mktemp("kept"), read, chosen, each=30
+            pair, models, splits, tmp_path_factory.mktemp("kept"), read, chosen, each=30
         )
     return pair, splits, judged, chosen
 

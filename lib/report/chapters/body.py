@@ -189,7 +189,8 @@ def _confused(failures: dict) -> str:
 
 def why(results: dict) -> str:
     cam = results["gradcam"]
-    counts = {cause: n for cause, n in cam["verdicts"].get(cam["before"], {}).items() if n}
+    arm = next(iter(cam["verdicts"]), "")
+    counts = {cause: n for cause, n in cam["verdicts"].get(arm, {}).items() if n}
     errors = sum(sum(halves.values()) for halves in cam["halves"].values())
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
@@ -200,7 +201,7 @@ def why(results: dict) -> str:
         f"Why it fails: {title}{'' if trust else ', and unproven'}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
         "had their pictures changed in more than a hundred ways and predicted again.",
-        _shares(counts, ranked, cam["before"]),
+        _shares(counts, ranked, arm),
         _worth(trust),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),

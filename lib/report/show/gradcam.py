@@ -15,11 +15,13 @@ from lib.report.exhibits import show_figure, show_table
 
 
 def gallery(here, name: str, maps, map_titles: list[list[str]], said: dict[str, str]) -> None:
-    """The first of the images that are looked at, each with its maps, (N, M, h, w)."""
+    """The first of the images that are looked at, each with its maps, (N, M, h, w) at least."""
     few = here.selection.head(here.p.shown)
     images = here.splits.test.images[few["position"]].numpy()
     show_figure(
-        pictures.map_gallery(images, maps.numpy(), style.titles(few), map_titles, style.UNIT),
+        pictures.map_gallery(
+            images, maps[: len(few)].numpy(), style.titles(few), map_titles, style.UNIT
+        ),
         name,
         **said,
         folder=here.folder,
@@ -28,19 +30,20 @@ def gallery(here, name: str, maps, map_titles: list[list[str]], said: dict[str, 
     )
 
 
-def maps(here, maps: torch.Tensor) -> None:
-    """The wrong class, the true class, and their difference, in the arm before; maps: (N, 2, h, w)
-    of lib.gradcam.pair_maps."""
-    p, few = here.p, here.selection.head(here.p.shown)
-    three = torch.stack([*maps.unbind(1), maps[:, 0] - maps[:, 1]], 1)[: p.shown]
-    gallery(here, "gradcam", three, style.map_titles(few), style.gradcam(few, p.layer, p.before))
+def maps(here, maps: dict[str, torch.Tensor]) -> None:
+    """The wrong class, the true class, and their difference, in the first arm that was asked; maps:
+    (N, 2, h, w) by arm, of lib.training.inference.pair_maps."""
+    few, (arm, of_arm) = here.selection.head(here.p.shown), next(iter(maps.items()))
+    three = torch.stack([*of_arm.unbind(1), of_arm[:, 0] - of_arm[:, 1]], 1)
+    said = style.gradcam(few, here.layers[arm], arm, here.p.before)
+    gallery(here, "gradcam", three, style.map_titles(few), said)
 
 
 def both_arms(here, maps: dict[str, torch.Tensor]) -> None:
     """The two maps of each arm, side by side."""
-    p, few = here.p, here.selection.head(here.p.shown)
-    both = torch.cat([maps[p.before], maps[p.after]], 1)[: p.shown]
-    said = style.before_after(few, p.layer, p.before, p.after)
+    few = here.selection.head(here.p.shown)
+    both = torch.cat(pictures.on_one_grid([of_arm[: len(few)] for of_arm in maps.values()]), 1)
+    said = style.before_after(few, here.layers)
     gallery(here, "before-after", both, style.arm_titles(few, here.pair), said)
 
 
