@@ -365,7 +365,11 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "near-duplicates",
             f"Barz and Denzler 2020, {_arxiv('1902.00423')}",
         ),
-        (bool(cam.get("layer")), "Grad-CAM", f"Selvaraju et al. 2017, {_arxiv('1610.02391')}"),
+        (
+            any(cam.get("layers", {}).values()),
+            "Grad-CAM",
+            f"Selvaraju et al. 2017, {_arxiv('1610.02391')}",
+        ),
         (
             bool(cam.get("faithfulness")),
             "deletion and insertion",
@@ -377,7 +381,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Zeiler and Fergus 2014, {_arxiv('1311.2901')}",
         ),
         (
-            bool(cam.get("faithfulness")),
+            bool(cam.get("randomisation")),
             "maps of random weights",
             f"Adebayo et al. 2018, {_arxiv('1810.03292')}",
         ),

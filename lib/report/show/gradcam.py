@@ -87,8 +87,8 @@ def randomisation(here, table: pd.DataFrame, chance: float) -> None:
 def verdicts(here, everything: pd.DataFrame, drawn: dict[str, np.ndarray]) -> None:
     """How often each verdict was given; everything: lib.diagnosis.stage.verdict_table, drawn: the
     errors that were probed, by arm."""
-    shares = stage.shares(everything, list(here.pair))
-    caption = stage.caption(drawn, here.compared)
+    shares = stage.shares(everything, list(here.asked))
+    caption = stage.caption(drawn, here.asked)
     show_table(shares, "verdicts", caption, here.folder, view=stage.shares_view(shares))
 
 
