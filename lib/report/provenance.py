@@ -2,10 +2,10 @@
 sources of the methods that its report uses.
 """
 
+import json
 import os
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from lib.base.text import escape, listed, name, see, start
@@ -260,7 +260,8 @@ def stages_table(study: Path) -> pd.DataFrame:
     """Seconds of each executed notebook of the study."""
     rows = []
     for path in sorted(study.glob("0[2-4]_*.ipynb")):
-        duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
+        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+        duration = metadata.get("papermill", {}).get("duration")
         if (
             duration is not None
             and os.environ.get(TIMES) != "0"
