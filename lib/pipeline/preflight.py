@@ -33,9 +33,11 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
 
     for task in parameters.tasks(study, outputs):
         found[task] = attempt(parameters.resolve, study, task, outputs)
-    attempt(arms.check, study)
+    ids = attempt(arms.check, study)
     trained, content = [task for task in found if task.stage == "train"], study.content
-    if trained and found[trained[0]] and not arms.brought(study):
+    if ids is not None:
+        attempt(failures.read_cases, content.cases, ids)
+    elif trained and found[trained[0]] and not arms.brought(study):
         attempt(lambda: failures.read_cases(content.cases, _test_ids(found[trained[0]])))
     attempt(conditions.read_conditions, content.conditions, str(study.path))
     # guard: claims-read-first

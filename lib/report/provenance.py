@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from lib.base.text import escape, listed, name, see, start
-from lib.evaluation import ablation
+from lib.evaluation import ablation, degenerate
+from lib.report import brought
 from lib.training import released
 
 RUNS_CAPTION = (
@@ -127,6 +128,11 @@ def several_changes(results: dict) -> str:
     )
 
 
+def cannot_tell(here) -> list[str]:
+    """What the rows of a study, lib.study.Study, cannot tell: lib.evaluation.degenerate."""
+    return degenerate.cannot_tell(here.runs, here.pair, here.splits.class_names)
+
+
 def _proof(of_seeds: dict) -> dict[str, float]:
     """Shares that differ between two readings: of train the smallest of the seeds, of the others
     the largest."""
@@ -157,7 +163,7 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
     recipe = next(iter(params.values()), {})
     return {name: recipe.get(name) for name in RECIPE} | {
         "origins": {arm: one.info.get("origin", "trained") for arm, one in first.items()},
-        "notes": {arm: said for arm, one in first.items() if (said := _notes(one.info))},
+        "brought": brought.numbers(first),
         "varies": [
             name.replace("_", " ")
             for name in RECIPE
@@ -191,11 +197,6 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "changes": {one: {other: [] for other in first} for one in first} | _changes(params),
         "cost": cost(trained, len(splits.train)) if trained else None,
     }
-
-
-def _notes(info: dict) -> list[str]:
-    """What was noticed when an arm was taken in, a line each."""
-    return [*info.get("notes", []), *info.get("warnings", [])]
 
 
 def _pictures(params: dict) -> str:

@@ -39,6 +39,9 @@ HEADLESS, TENSORBOARD = (
 )
 
 
+SHOWN = 6  # of the things that rows cannot tell
+
+
 def progress(steps):
     """A bar over an epoch's steps that goes away with it."""
     return tqdm(steps, disable=HEADLESS, leave=False)
@@ -193,14 +196,9 @@ def not_asked(results: dict) -> str:
 
 
 def brought(study: dict) -> str:
-    """Arms that were not trained here, and what was noticed when they were taken in."""
+    """Arms that were not trained here."""
     arms = [f"- **{name(arm)}**: {escape(said)}" for arm, said in study["differences"].items()]
-    notes = [
-        f"- {name(arm)}: {escape(line)}" for arm, lines in study["notes"].items() for line in lines
-    ]
-    noticed = ["What was noticed when they were read:", "\n".join(notes)] if notes else []
-    first = "Nothing was trained in this study. The arms:"
-    return "\n\n".join([first, "\n".join(arms), *noticed])
+    return "\n\n".join(["Nothing was trained in this study. The arms:", "\n".join(arms)])
 
 
 def _falls(study: dict) -> str:
@@ -352,6 +350,10 @@ def limits(results: dict) -> str:
             "Where arms differ in more than one thing, the comparison does not say which of them "
             "made the difference."
         )
+    lines = results["cannot_tell"]
+    items += [f"{escape(line[:1].upper() + line[1:])}." for line in lines[:SHOWN]]
+    if len(lines) > SHOWN:
+        items.append(f"{len(lines) - SHOWN} more of this kind are in results.json.")
     if not results["gradcam"].get("score"):
         items.append("How often a verdict on a cause is right is not known on this data set.")
     if results["compare"]["robustness"]:

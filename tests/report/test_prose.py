@@ -63,7 +63,9 @@ def results():
             "mean_lambda": {"baseline": None, "cutmix": 0.68},
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
             "data_digest": "0" * 64,
+            "brought": {},
         },
+        "cannot_tell": [],
         "failures": {
             "before": "baseline",
             "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}},

@@ -20,7 +20,7 @@ from lib.base.text import (
 )
 from lib.evaluation import scope
 from lib.evaluation.changes import of_pair
-from lib.report import candidates, comparison, confidence, ledger, robustness, training
+from lib.report import brought, candidates, comparison, confidence, ledger, robustness, training
 from lib.report.chapters import findings, first_page
 from lib.report.judgement import UNTESTED
 
@@ -57,6 +57,7 @@ def setup(results: dict) -> str:
         _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
         * bool(widths),
+        brought.examined(results),
         training.seeds(study),
         cost(results),
     )
