@@ -11,7 +11,7 @@ import pandas as pd
 from lib.base.text import escape, listed, name, see, start
 from lib.evaluation import ablation, degenerate
 from lib.report import brought
-from lib.training import released
+from lib.training import network, released
 
 RUNS_CAPTION = (
     "The runs. A released one was trained where the row says and is kept with the "
@@ -169,6 +169,7 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
             for name in RECIPE
             if any(values[name] != recipe[name] for values in params.values())
         ],
+        "networks": list(dict.fromkeys(values["network"] for values in params.values())),
         "widths": sorted({values["width"] for values in params.values()}),
         "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
         "data": {
@@ -318,7 +319,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "[technical report](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)",
         ),
         (
-            bool(study.get("widths", True)),
+            network.OWN in study["networks"],
             "ResNet",
             f"He, Zhang, Ren and Sun 2016, {_arxiv('1512.03385')}",
         ),

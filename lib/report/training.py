@@ -32,6 +32,7 @@ from lib.report.comparison import accuracy, ranking, sure_and_wrong
 from lib.report.exhibits import show_figure
 from lib.training import record
 from lib.training.loop import State, line, peak_memory
+from lib.training.network import OWN
 
 # A notebook that nobody looks at prints, and draws nothing; both are asked for in the environment.
 HEADLESS, TENSORBOARD = (
@@ -107,7 +108,7 @@ def finding(results: dict) -> str:
     compare, study = results["compare"], results["study"]
     of = f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}"
     of += (
-        f", with ResNet-18 of width {listed([str(width) for width in study['widths']])}, "
+        f", with {networks(study)}, "
         f"{listed([str(number) for number in study['epochs_of_arms']])} epochs, "
         f"{plural(len(study['seeds']), 'seed')} an arm."
         if study["widths"]
@@ -115,6 +116,17 @@ def finding(results: dict) -> str:
     )
     return " ".join(
         (accuracy(compare), sure_and_wrong(compare, study["label_smoothing"]), ranking(compare), of)
+    )
+
+
+def networks(study: dict) -> str:
+    """What was trained: our own network by its widths, others by their names."""
+    widths = listed([str(width) for width in study["widths"]])
+    return listed(
+        [
+            f"ResNet-18 of width {widths}" if one == OWN else f"the network {escape(one)}"
+            for one in study["networks"]
+        ]
     )
 
 
@@ -169,9 +181,11 @@ def done(results: dict) -> str:
         else "torchvision's stem (7×7, stride 2, max-pool),"
     )
     inputs = "" if size == 32 else f" and inputs of {size} px"
+    network = f"ResNet-18 with {stem} {study['width']} channels in its first stage"
+    if study["networks"][0] != OWN:
+        network = f"The network {escape(study['networks'][0])}"
     return (
-        f"ResNet-18 with {stem} {study['width']} channels in its first stage "
-        f"({study['parameters']:,} parameters){inputs} was trained from scratch on "
+        f"{network} ({study['parameters']:,} parameters){inputs} was trained from scratch on "
         f"{escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation and "
         f"{sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum "
         f"{study['momentum']:g} and weight decay {study['weight_decay']:g}, {rate}; "
@@ -359,7 +373,7 @@ def limits(results: dict) -> str:
     if results["compare"]["robustness"]:
         images = plural(results["compare"]["robustness"]["images"], "test image")
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")
-    if study["widths"] and min(study["widths"]) < 64:
+    if OWN in study["networks"] and min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
         items.append(
             f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained "

@@ -53,6 +53,7 @@ def results():
             "parameters": 11220132,
             "seeds": [42],
             "varies": [],
+            "networks": ["resnet18"],
             "widths": [64],
             "epochs_of_arms": [50],
             "differences": {"baseline": "the reference", "cutmix": "augment False"},
