@@ -16,7 +16,7 @@ from lib.data.streams import take
 from lib.diagnosis import mixture, rule, spikes
 from lib.diagnosis.mixture import Mixture
 from lib.diagnosis.readings import READINGS, Subject, read, subject
-from lib.diagnosis.rule import Rule
+from lib.diagnosis.rule import Linear, Rule
 from lib.diagnosis.verdict import CAUSES, number
 from lib.evaluation import calibration
 from lib.training import inference
@@ -36,6 +36,7 @@ CODE = [
         "training/inference.py",
     )
 ]
+NO_VERDICT = "no verdict"
 STEPS = np.linspace(0, 6, 121)  # in deviations of a reading, on the way to another verdict
 
 
@@ -81,7 +82,8 @@ def judge(
     gets nothing right."""
     asked = subject(run, model, splits, layer)
     spiked = planted(run, asked, splits, others, folder, each, quick)
-    learnt = rule.learn(*spiked)
+    # with fewer the boosted rule is not found better, and most of the time would go to it
+    learnt = rule.learn(*spiked, boosted=each >= spikes.EACH)
     position = np.flatnonzero(~run.test.correct)
     position = position if among is None else np.intersect1d(position, among)
     found = read_errors(run, asked, splits, others, position, quick)
@@ -243,6 +245,14 @@ def leading(model, values: np.ndarray, place, second) -> np.ndarray:
     return np.argmax(falls, 0)
 
 
+def given(said: pd.Series | None) -> str:
+    """The verdict that may be given on an error, from a row of `decide` or None: a cause,
+    "unexplained", or NO_VERDICT."""
+    if said is None or not (said["trusted"] or said["verdict"] == CAUSES[-1]):
+        return NO_VERDICT
+    return said["verdict"]
+
+
 def sentence(said: pd.Series) -> str:
     """A row of `decide` in words: the verdict or why there is none, what led, and what would turn
     it."""
@@ -284,6 +294,7 @@ def numbers(judged: Judgement) -> dict | None:
     return {
         "planted": {name: int((cause == name).sum()) for name in CAUSES},
         "readings": [READINGS[name] for name in judged.rule.model.names],
+        "linear": isinstance(judged.rule.model, Linear),
         "allowed": rule.ALLOWED,
         "strict": rule.STRICT,
         "score": rule.score(judged.rule, cause, source),

@@ -30,9 +30,8 @@ OF_ARMS = {
         "ablation",
     ),
     "failures": ("test_images", "arms", "known", "labels"),
-    "gradcam": ("score",),
+    "gradcam": (),
 }
-SCORE = "gradcam.score"  # the diagnosis's, of no arm
 
 
 def named(stated: Claims | None, results: dict) -> list[str]:
@@ -92,8 +91,7 @@ def concerns(claim: Claim, results: dict, candidate: str) -> bool:
     own = any(step == before or step.startswith(f"{before} ") for step in steps)
     change = set(compare["candidates"][candidate]) - {"cases"}
     return own or any(
-        path.startswith(tuple(f"compare.{key}" for key in change))
-        or (path.startswith("gradcam.") and not path.startswith(SCORE))
+        path.startswith(tuple(f"compare.{key}" for key in change)) or path.startswith("gradcam.")
         for path in paths
     )
 

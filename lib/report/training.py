@@ -338,8 +338,13 @@ def limits(results: dict) -> str:
             "Where arms differ in more than one thing, the comparison does not say which of them "
             "made the difference."
         )
-    if not results["gradcam"].get("score"):
+    if not results["gradcam"].get("rule"):
         items.append("How often a verdict on a cause is right is not known on this data set.")
+    else:
+        items.append(
+            "The diagnosis is scored on causes that were planted into these pictures. Causes that "
+            "nobody planted it calls unexplained or the nearest that it knows."
+        )
     if results["compare"]["robustness"]:
         images = plural(results["compare"]["robustness"]["images"], "test image")
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")

@@ -184,13 +184,15 @@ def conditions(results: dict) -> tuple[int, list[dict], int]:
 
 
 def diagnosis(results: dict) -> dict | None:
-    """Its score: `found`, the share of planted causes that it finds, and `called`, the share of
-    errors without one that get one, each {estimate, low, high}; None where it has no score."""
-    score = results["gradcam"].get("score")
-    marks = score and score.get("acting")
-    if not marks or marks["macro recall"]["estimate"] is None:
+    """Its score on the first arm's planted errors: `found`, the share of planted causes that it
+    finds, and `called`, the share of errors without one that get one, each {estimate, low, high},
+    and the causes whose verdicts are `trusted`; None where it has no score."""
+    rule = (results["gradcam"].get("rule") or {}).get(results["compare"]["before"])
+    if not rule:
         return None
-    return {"found": marks["macro recall"], "called": marks["called"]}
+    marks = rule["score"]
+    trusted = rule["mixture"]["trusted"] if rule["mixture"] else []
+    return {"found": marks["macro recall"], "called": marks["called"], "trusted": trusted}
 
 
 # What an earlier study claimed and was not found.
