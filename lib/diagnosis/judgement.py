@@ -245,12 +245,11 @@ def leading(model, values: np.ndarray, place, second) -> np.ndarray:
     return np.argmax(falls, 0)
 
 
-def given(said: pd.Series | None) -> str:
-    """The verdict that may be given on an error, from a row of `decide` or None: a cause,
-    "unexplained", or NO_VERDICT."""
-    if said is None or not (said["trusted"] or said["verdict"] == CAUSES[-1]):
-        return NO_VERDICT
-    return said["verdict"]
+def given(table: pd.DataFrame) -> pd.Series:
+    """The verdicts that may be given, of the rows of `decide`: a cause, "unexplained", or
+    NO_VERDICT."""
+    allowed = table["trusted"] | table["verdict"].eq(CAUSES[-1])
+    return table["verdict"].where(allowed, NO_VERDICT)
 
 
 def sentence(said: pd.Series) -> str:

@@ -272,7 +272,7 @@ def judge_arms(
             models[arm],
             splits,
             others,
-            record.map_layer(pair[arm]) or "",
+            record.map_layer(pair[arm]),
             folder,
             among=read[arm],
             chosen=chosen,

@@ -25,12 +25,14 @@ from lib.diagnosis.judgement import NO_VERDICT, given, turn
 from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.probes import FILLS, LABELS
 from lib.diagnosis.readings import READINGS
-from lib.diagnosis.verdict import number
+from lib.diagnosis.score import agreement_text
+from lib.diagnosis.verdict import CAUSES, number
 from lib.report import causes
 from lib.report.failures import bounded
 from lib.report.pictures import PULL, picture, tinted
 from lib.report.style import WIDTH
 
+ENDS = {"estimate": "", "low": " low", "high": " high"}
 AIM = 0.90  # of the causes, where nothing is called something in few cases only
 
 
@@ -210,7 +212,7 @@ def instrument(results: dict) -> str:
         "has another label; and of nothing every pixel is shifted by a few levels. The rule is "
         "fitted to these errors, for each arm by itself, and scored where it was not fitted.",
         *(_rule(arm, numbers) for arm, numbers in cam["rule"].items()),
-        cam.get("agreement") or "",
+        agreed(cam.get("agreement")),
         reviewers(cam.get("reviewed")),
     ]
     return "\n\n".join(filter(None, parts)) if cam["rule"] else verdicts_text(results)
@@ -228,6 +230,25 @@ def _rule(arm: str, numbers: dict) -> str:
         f"{percent(numbers['allowed'], 0)} were allowed. With {percent(numbers['strict'], 0)} "
         f"allowed it finds {bounded(strict['macro recall'])}: {aim(strict['macro recall'])}."
     )
+
+
+def agreed(rows: list[dict] | None) -> str:
+    """On a phantom: whether its own causes are found as often as the planted errors promise."""
+    if not rows:
+        return ""
+    table = pd.DataFrame(rows)
+    mean = table.set_index("cause").loc["mean of four"]
+    every = {end: mean[f"all found{name}"] for end, name in ENDS.items()}
+    return (
+        "Here the causes of the real errors are known too, which checks the checker "
+        f"({see('tab-agreement')}). {agreement_text(table)} Counted over all "
+        f"{mean['all errors']:,} errors with a cause, whatever was predicted, it finds "
+        f"{share_text(every)}."
+    )
+
+
+def share_text(entry: dict) -> str:
+    return "an unknown share" if entry["estimate"] is None else bounded(entry)
 
 
 def reviewers(reviewed: dict | None) -> str:
@@ -339,9 +360,11 @@ def evidence(said: pd.Series | None, agree: float | None) -> str:
     return told + f"Other runs give the wrong class {percent(agree, 0)}." * (agree is not None)
 
 
-def _rows(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[pd.Series | None]:
-    """The row of `verdicts` of each case, None without any."""
-    return [None if verdicts is None else verdicts.iloc[row] for row in cases["row"]]
+def _given(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[str]:
+    """The verdict on each case that may be given."""
+    if verdicts is None:
+        return [NO_VERDICT] * len(cases)
+    return given(verdicts.iloc[cases["row"].tolist()]).tolist()
 
 
 def truths(
@@ -352,10 +375,10 @@ def truths(
     if opinion is None:
         return None
     return [
-        _planted(case.cause, given(said))
+        _planted(case.cause, said)
         if opinion.source == "planted"
-        else _reviewed(case.position, given(said), opinion, names)
-        for case, said in zip(cases.itertuples(), _rows(cases, verdicts))
+        else _reviewed(case.position, said, opinion, names)
+        for case, said in zip(cases.itertuples(), _given(cases, verdicts))
     ]
 
 
@@ -390,11 +413,12 @@ def draw_cards(
     probability that other runs give to the predicted class, None of a study of one run."""
     limit = float(found.maps[cases["row"].tolist()].abs().max()) or 1.0
     figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases) + FOOT))
-    rows = _rows(cases, verdicts)
-    for place, (case, image, said) in enumerate(zip(cases.itertuples(), images, rows)):
+    named = _given(cases, verdicts)
+    for place, (case, image, cause) in enumerate(zip(cases.itertuples(), images, named)):
         bottom = FOOT + HEIGHT * (len(cases) - 1 - place)
+        said = None if verdicts is None else verdicts.iloc[case.row]
         text = evidence(said, None if agree is None else agree[place])
-        _head(figure, bottom + HEIGHT, case, given(said), text, truths[place] if truths else None)
+        _head(figure, bottom + HEIGHT, case, cause, text, truths[place] if truths else None)
         _strip(figure, bottom, case, image, found.maps[case.row].numpy(), limit)
         _bars(figure, bottom, probe_bars(found, case.row))
     for left, colour, text in (
@@ -483,32 +507,27 @@ def card_table(
     cases: pd.DataFrame, verdicts: pd.DataFrame | None, agree: np.ndarray | None = None
 ) -> pd.DataFrame:
     """The verdicts of the cases, a row each, in words."""
-    rows = _rows(cases, verdicts)
     table = cases[["id", "true", "predicted"]].reset_index(drop=True)
-    table["verdict"] = [readable(given(said)) for said in rows]
+    table["verdict"] = named = _given(cases, verdicts)
     if verdicts is not None:
-        table["probability"] = [_likely(said) for said in rows]
+        rows = [said for _, said in verdicts.iloc[cases["row"].tolist()].iterrows()]
+        table["probability"] = [
+            with_limits(*said[["probability", "low", "high"]]) if cause in CAUSES[:-1] else None
+            for said, cause in zip(rows, named)
+        ]
         table["evidence"] = [f"{READINGS[said['led']]}: {number(said['value'])}" for said in rows]
         table["turned if"] = [turn(said) for said in rows]
     if agree is not None:
         table["other runs agree"] = [percent(share, 0) for share in agree]
     if "cause" in cases:
         table["planted"] = cases["cause"].map(readable).to_numpy()
-    return table
-
-
-def _likely(said: pd.Series) -> str | None:
-    """The probability of a verdict that is given, with its limits."""
-    if given(said) in (NO_VERDICT, "unexplained"):
-        return None
-    return with_limits(*(said[name] for name in ("probability", "low", "high")))
+    return table.assign(verdict=table["verdict"].map(readable))
 
 
 def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
     said = "; ".join(
-        f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: "
-        f"{readable(given(said))}"
-        for case, said in zip(cases.itertuples(), _rows(cases, verdicts))
+        f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: {readable(said)}"
+        for case, said in zip(cases.itertuples(), _given(cases, verdicts))
     )
     return f"Diagnosis cards of {len(cases)} errors. {said}."
 
