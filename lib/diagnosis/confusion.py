@@ -24,8 +24,9 @@ def resampled(counts: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarr
     """Summed counts (draws, causes, causes) of as many sources, drawn with replacement: errors of
     one source picture are no independent witnesses."""
     sources = len(counts)
-    share = np.full(sources, 1 / max(sources, 1))
-    weights = np.random.default_rng(seed).multinomial(sources, share, draws)
+    if not sources:
+        return np.zeros((draws, *counts.shape[1:]))
+    weights = np.random.default_rng(seed).multinomial(sources, np.full(sources, 1 / sources), draws)
     return (weights @ counts.reshape(sources, -1)).reshape(draws, *counts.shape[1:])
 
 
