@@ -136,4 +136,6 @@ def numbers(found: Mixture) -> dict:
 
 
 def _by_cause(estimate: np.ndarray, drawn: np.ndarray) -> dict[str, dict]:
+    # as far as the steps settle; a share of 1e-20 is none
+    estimate, drawn = np.round(estimate, 3), np.round(drawn, 3)
     return {cause: interval(estimate[place], drawn[:, place]) for place, cause in enumerate(CAUSES)}

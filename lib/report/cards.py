@@ -353,11 +353,13 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
 def evidence(said: pd.Series | None, agree: float | None) -> str:
     """What speaks most for the cause that the rule points to, and how far the other runs agree with
     the network, in two short sentences; said: a row of lib.diagnosis.judgement.decide."""
-    told = ""
+    parts = []
     if said is not None:
         reading = READINGS[said["led"]]
-        told = f"{reading[:1].upper()}{reading[1:]}: {number(said['value'])}. "
-    return told + f"Other runs give the wrong class {percent(agree, 0)}." * (agree is not None)
+        parts.append(f"{reading[:1].upper()}{reading[1:]}: {number(said['value'])}.")
+    if agree is not None:
+        parts.append(f"Other runs give the wrong class {percent(agree, 0)}.")
+    return " ".join(parts)
 
 
 def _given(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[str]:

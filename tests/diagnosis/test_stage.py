@@ -240,7 +240,3 @@ def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
     pair = {"baseline": run, "cutmix": few}
     probed = {arm: stage.sample(one, 100) for arm, one in pair.items()}
     assert stage.sampled(probed, pair) == {"baseline": 300}
-    assert stage.caption(probed, pair).endswith(
-        "Probed were 100 of 300 errors of baseline, drawn at random, besides the cases."
-    )
-    assert stage.caption({"cutmix": probed["cutmix"]}, {"cutmix": few}) == stage.CAPTION

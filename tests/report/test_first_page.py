@@ -74,7 +74,7 @@ def results():
             "equivalence": {"margin": 0.01, "equivalent": False},
         },
         "groups": groups((0.5, 0.9, 0.0), (0.05, 0.84, 0.0)),
-        "gradcam": {"score": None},
+        "gradcam": {"rule": {}},
         "ledger": {
             "claims": {},
             "consistent_with": [],
@@ -187,3 +187,17 @@ def test_digits_of_a_name_are_no_numbers(results):
 def test_names_of_any_length_keep_the_page_short(results):
     text = json.dumps(results).replace("cutmix", "c" * 400).replace("the phantom", "p " * 300)
     first_page.words(json.loads(text))
+
+
+def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
+    assert first_page.diagnosis(results)[1] == "Causes unproven"
+    share = {"estimate": 0.73, "low": 0.7, "high": 0.76}
+    called = {"estimate": 0.2, "low": 0.15, "high": 0.25}
+    rule = {"score": {"macro recall": share, "called": called}}
+    results["gradcam"]["rule"] = {"baseline": rule | {"mixture": {"trusted": ["background"]}}}
+    found = findings.diagnosis(results)
+    assert found == {"found": share, "called": called, "trusted": ["background"]}
+    assert first_page.diagnosis(results)[2] == "finds 73% of planted causes"
+    # of the other arm alone nothing is said of the first
+    results["gradcam"]["rule"] = {"cutmix": results["gradcam"]["rule"]["baseline"]}
+    assert findings.diagnosis(results) is None

@@ -80,7 +80,7 @@ def results():
             "images": 8,
             "completeness_error": 3e-6,
             "faithfulness": {},
-            "score": None,
+            "rule": {},
         },
         "compare": {
             "before": "baseline",
