@@ -59,7 +59,6 @@ COMPARE = VIEW | {
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {
-    "layer": "layer4",
     "shown": 3,
     "diagnosed": 4,
     "probed": 0,

@@ -223,9 +223,6 @@ class Failures(View):
 class Gradcam(View):
     """Which errors get maps and cards, and how many are probed."""
 
-    layer: Literal["layer1", "layer2", "layer3", "layer4"] = Field(
-        "layer4", description="whose features are weighed; 4x4 cells at 32 px, 7x7 at 224"
-    )
     shown: Annotated[int, Field(ge=1, le=20)] = Field(6, description="images that get maps")
     diagnosed: Annotated[int, Field(ge=0, le=100)] = Field(
         12, description="errors that get a diagnosis card, named cases first"

@@ -10,9 +10,8 @@ from torch import nn
 from lib.data.streams import take
 from lib.diagnosis import probes
 from lib.evaluation import calibration
-from lib.training import inference, machine
+from lib.training import inference, machine, record
 
-LAYER = "layer4"
 CELLS = 4  # a side, which readings of maps are made on, whatever the picture's own size
 
 
@@ -41,7 +40,8 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> E
     """Probe every wrong test prediction of a run's network, or those `among` some positions; raises
     ValueError if there is none.
 
-    Maps are those of layer4; probabilities are after temperature scaling, fitted on val.
+    Maps are those of the network's own layer; probabilities are after temperature scaling, fitted
+    on val.
     """
     part, stored = splits.test, run.test
     position = np.flatnonzero(~stored.correct)
@@ -59,13 +59,8 @@ def examine(run, model: nn.Module, splits, among: np.ndarray | None = None) -> E
         inference.ready(model),
         take(part.images, position),
     )
-    maps = torch.stack(
-        [
-            inference.maps(ready, LAYER, images, target, splits.mean, splits.std)
-            for target in (wrong, true)
-        ],
-        1,
-    )
+    layer = record.map_layer(run)
+    maps = inference.pair_maps(ready, layer, images, wrong, true, splits.mean, splits.std)
     responses = probes.respond(
         fast(run, model),
         images,

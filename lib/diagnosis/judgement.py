@@ -67,7 +67,7 @@ def judge(
     model: nn.Module,
     splits,
     others: dict,
-    layer: str,
+    layer: str | None,
     folder: Path,
     among: np.ndarray | None = None,
     chosen=(),

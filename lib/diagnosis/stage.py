@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from lib import gradcam
 from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
 from lib.data.streams import at_once, take
@@ -23,9 +24,10 @@ from lib.diagnosis import (
 )
 from lib.diagnosis import faithfulness as spread_of
 from lib.diagnosis import probes as effect
-from lib.diagnosis.evidence import LAYER, Evidence, examine, fast
+from lib.diagnosis.evidence import Evidence, examine, fast
 from lib.diagnosis.judgement import Judgement
 from lib.evaluation.failures import half
+from lib.model import ResNet
 from lib.training import inference, record
 
 # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
@@ -33,6 +35,7 @@ STEPS = 8
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
 UNKNOWN = dict.fromkeys(("estimate", "low", "high"), np.nan)
 SEED = 1  # of the sample of errors, where not all are probed
+FINEST = 8 * probes.SIDE  # pixels of a side on which occlusion is held against a map
 RANDOMISED = 200  # errors whose maps are made again with random weights
 INSTRUMENT = (
     "The instrument on errors that were planted: how often it finds each cause and how often its "
@@ -40,6 +43,30 @@ INSTRUMENT = (
     "95% bootstrap intervals over source pictures. Nothing called something: the share of errors "
     "without a cause, small shifts of every pixel, that got one all the same."
 )
+
+
+def pair_maps(
+    pair: dict, models: dict[str, nn.Module], images, true: torch.Tensor, wrong, splits
+) -> dict[str, torch.Tensor]:
+    """By arm, maps (N, 2, h, w) of the wrong and the true class of pictures uint8 (N, 3, h, w), in
+    logits: Grad-CAM at the network's own layer, occlusion where it has none."""
+    return {
+        arm: inference.pair_maps(
+            model, record.map_layer(pair[arm]), images, wrong, true, splits.mean, splits.std
+        )
+        for arm, model in models.items()
+    }
+
+
+def completeness(
+    pair: dict, models: dict[str, nn.Module], maps: dict, images, true: torch.Tensor, wrong, splits
+) -> float | None:
+    """lib.gradcam.completeness of the first arm's `pair_maps`; None without an arm."""
+    for arm, model in models.items():
+        inputs = inference.inputs(images, splits.mean, splits.std, model)
+        layer = record.map_layer(pair[arm])
+        return gradcam.completeness(model, layer, maps[arm], inputs, wrong, true)
+    return None
 
 
 def sample(run, size: int, cases=()) -> np.ndarray:
@@ -132,32 +159,40 @@ def curves(
 
 
 def steps_of(cells: int) -> int:
-    """The divisor of a map's cells that is nearest to STEPS."""
+    """The divisor above 1 of a map's cells that is nearest to STEPS."""
     return min(
-        (divisor for divisor in range(1, cells + 1) if cells % divisor == 0),
+        (divisor for divisor in range(min(2, cells), cells + 1) if cells % divisor == 0),
         key=lambda divisor: abs(divisor - STEPS),
     )
 
 
-def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
-    """Rank correlation of the maps of the first errors with those of randomised networks."""
+def cascades(
+    pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
+) -> dict[str, dict[str, np.ndarray]]:
+    """Rank correlation of the maps of each arm's first errors with those of randomised networks; of
+    our own network alone, whose stages are known."""
     few = slice(0, RANDOMISED)
-    return randomisation.cascade(
-        model,
-        LAYER,
-        take(splits.test.images, found.position[few]),
-        found.wrong[few],
-        splits.mean,
-        splits.std,
-    )
+    return {
+        arm: randomisation.cascade(
+            models[arm],
+            record.map_layer(pair[arm]),
+            take(splits.test.images, evidence.position[few]),
+            evidence.wrong[few],
+            splits.mean,
+            splits.std,
+        )
+        for arm, evidence in found.items()
+        if type(models[arm]) is ResNet
+    }
 
 
 def occlusion_agreement(found: Evidence) -> dict:
     """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of
     another error's picture, what a map alone gives."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
-    # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
-    side = lcm(probes.SIDE, height, width)
+    # whose pixels lie each in one cell and in whole squares, whatever the picture's own side; where
+    # that takes too many, nearly so
+    side = min(lcm(probes.SIDE, height, width), FINEST)
     square, stride = (length * side // probes.SIDE for length in (probes.SQUARE, probes.STRIDE))
     cells = [
         faithfulness.by_cell(
@@ -173,14 +208,29 @@ def occlusion_agreement(found: Evidence) -> dict:
     }
 
 
-def attention(after: nn.Module, found: Evidence, splits) -> dict:
-    """Spread of the wrong class's map on the errors of the first arm, there and in the second
-    arm."""
-    images = take(splits.test.images, found.position)
-    return spread_of.compare(
-        found.maps[:, 0],
-        inference.maps(inference.ready(after), LAYER, images, found.wrong, splits.mean, splits.std),
-    )
+def second_opinions(pair: dict, found: dict[str, Evidence]) -> dict[str, dict]:
+    """`occlusion_agreement` of each arm whose maps are not occlusion themselves."""
+    return {
+        arm: occlusion_agreement(evidence)
+        for arm, evidence in found.items()
+        if record.map_layer(pair[arm])
+    }
+
+
+def attention(
+    pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
+) -> dict | None:
+    """Spread of the wrong class's map on the errors of the first arm, there and in the second arm;
+    None where one of them was not asked, or where their maps differ in kind or in cells."""
+    arms = list(pair)
+    if len(arms) < 2 or arms[0] not in found:
+        return None
+    own, (before, after) = found[arms[0]], [record.map_layer(run) for run in pair.values()]
+    if (before is None) != (after is None):
+        return None
+    images, network = take(splits.test.images, own.position), inference.ready(models[arms[1]])
+    maps = inference.maps(network, after, images, own.wrong, splits.mean, splits.std)
+    return spread_of.compare(own.maps[:, 0], maps) if maps.shape[1:] == own.maps.shape[2:] else None
 
 
 def halves(found: dict[str, Evidence], pair: dict) -> dict:
@@ -214,11 +264,14 @@ def pages(cases: pd.DataFrame, size: int) -> list[pd.DataFrame]:
 
 
 def case_numbers(
-    cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataFrame | None, doubt: np.ndarray
+    cases: pd.DataFrame,
+    found: Evidence | None,
+    verdicts: pd.DataFrame | None,
+    agree: np.ndarray | None,
 ) -> list[dict]:
     """What was found out about the cases, for the report and the ledger. verdict: the one that may
     be given, None where none may be; points_to: what the rule calls it all the same; others_agree:
-    `doubt` (lib.diagnosis.label_doubt.support) of the case."""
+    lib.diagnosis.label_doubt.support by the other runs, which is of every test image, or None."""
     if not len(cases):
         return []
     entropy = spread_of.spread(found.maps[cases["row"].tolist(), 0])["normalised_entropy"]
@@ -230,7 +283,7 @@ def case_numbers(
             "why": case.why,
             "half": case.half,
             "normalised_entropy": spread,
-            "others_agree": float(doubt[case.position]),
+            "others_agree": None if agree is None else float(agree[case.position]),
             **(_of_case(None if verdicts is None else verdicts.iloc[case.row])),
         }
         for case, spread in zip(cases.itertuples(), entropy)

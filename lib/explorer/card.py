@@ -11,7 +11,6 @@ import torch
 
 from lib.base.text import readable
 from lib.diagnosis import evidence, probes
-from lib.diagnosis.evidence import LAYER
 from lib.diagnosis.judgement import sentence
 from lib.explorer import html as shown
 from lib.explorer.loading import Arm, Study
@@ -63,18 +62,14 @@ def top(arm: Arm, position: int, count: int = TOP) -> pd.DataFrame:
     )
 
 
-def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
-    """Grad-CAM maps at lib.diagnosis.evidence.LAYER, raw, in logits: (arms, classes, h, w)."""
+def maps(arms: list[Arm], position: int, classes: list[int]) -> list[np.ndarray]:
+    """Of each arm, Grad-CAM maps at its own layer or occlusion, raw, in logits: (classes, h, w)."""
     splits, targets = arms[0].splits, torch.tensor(classes)
     images = splits.test.images[[position] * len(classes)]
-    return np.stack(
-        [
-            inference.maps(
-                arm.ready, evidence.LAYER, images, targets, splits.mean, splits.std
-            ).numpy()
-            for arm in arms
-        ]
-    )
+    return [
+        inference.maps(arm.ready, arm.layer, images, targets, splits.mean, splits.std).numpy()
+        for arm in arms
+    ]
 
 
 @lru_cache(maxsize=100)
@@ -83,7 +78,7 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
-    hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)
+    hot = inference.maps(arm.ready, arm.layer, images, pair[0], splits.mean, splits.std)
     responses = probes.respond(
         arm.fast,
         images,
@@ -141,7 +136,8 @@ class Card:
             name: widgets.HTML() for name in ("head", "top", "maps", "probes", "verdict")
         }
         self.answer["maps"].add_class("xp-maps-box")
-        ask = widgets.HBox([widgets.HTML(f"<h4>Grad-CAM at {LAYER}</h4>"), self.maps_of])
+        self.at = widgets.HTML()
+        ask = widgets.HBox([self.at, self.maps_of])
         self.details = [
             self.answer["top"],
             ask,
@@ -183,6 +179,10 @@ class Card:
             return
         asked = None if self.maps_of.value == NO_CLASS else self.maps_of.value
         classes = shown_classes(self.arms, self.position, asked)
+        made = dict.fromkeys(
+            f"Grad-CAM at {arm.layer}" if arm.layer else "occlusion" for arm in self.arms
+        )
+        self.at.value = f"<h4>{shown.text('; '.join(made))}</h4>"
         found = maps(self.arms, self.position, classes)
         logits = np.stack([arm.run.test.logits[self.position, classes] for arm in self.arms])
         names = [self.study.splits.class_names[number] for number in classes]

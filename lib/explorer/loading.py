@@ -49,6 +49,11 @@ class Arm:
     def network(self):
         return record.load_model(self.run, len(self.splits.class_names))
 
+    @property
+    def layer(self) -> str | None:
+        """Of its maps; None for occlusion."""
+        return record.map_layer(self.run)
+
     @cached_property
     def ready(self):
         """For maps, in fp32."""
@@ -95,6 +100,11 @@ def open_study(study: str, outputs: str) -> Study:
     """
     folder = artefacts.ROOT / outputs / study
     seeds = finished(folder)
+    if not seeds and any(folder.glob("*/seed-*/run.json")):
+        raise NotMade(
+            f"{outputs}/{study}: its runs have no networks, and the explorer asks networks; "
+            "the report has what predictions alone tell"
+        )
     if not seeds:
         there = made(outputs)
         raise NotMade(

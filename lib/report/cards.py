@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import (
+    escape,
     interval,
     listed,
     name,
@@ -108,7 +109,9 @@ def _mixed(arm: str, mixture: dict | None) -> str:
 
 def cases_text(results: dict) -> str:
     """The verdicts on the cases, the named ones first."""
-    found = results["gradcam"]["cases"]
+    found, before = results["gradcam"]["cases"], results["gradcam"]["before"]
+    if before not in results["gradcam"]["asked"]:
+        return f"The cases are errors of {name(before)}, whose network was not asked: no card."
     if not found:
         return "No error was selected, so there is no card."
     named = [case for case in found if case["why"] == "named"]
@@ -160,8 +163,11 @@ def maps_text(results: dict) -> str:
     cam = results["gradcam"]
     text = (
         f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at "
-        f"{cam['layer']}."
+        f"{escape(cam['layer'])}."
+        if cam["layer"]
+        else ""
     )
+    text = (text + _occluded(cam)).strip()
     if cam["completeness_error"] is not None:
         text += (
             " With average pooling and one linear layer behind them, the sum over a map plus the "
@@ -170,28 +176,44 @@ def maps_text(results: dict) -> str:
         )
     if not cam["faithfulness"]:
         return text
+    of_maps, random = cam["occlusion"], cam["randomisation"]
     parts = [
         text,
-        f"{causes.faithfulness(cam['faithfulness'])} {causes.occlusion(cam['occlusion'])} See "
-        f"{see('fig-deletion')}.",
-        f"{causes.randomisation_text(cam['randomisation'], cam['chance'])} See "
-        f"{see('fig-sanity')}.",
+        " ".join(
+            filter(None, (causes.faithfulness(cam["faithfulness"]), causes.occlusion(of_maps)))
+        )
+        + f" See {see('fig-deletion')}.",
+        f"{causes.randomisation_text(random, cam['chance'])} See {see('fig-sanity')}."
+        if random
+        else "Weights were not made random: the stages of a network that is not our own are not "
+        "known.",
     ]
     if cam["attention"]:
         parts.append(causes.attention(cam["attention"], cam["before"], cam["after"]))
     return "\n\n".join(parts)
 
 
+def _occluded(cam: dict) -> str:
+    """Which arms have no layer with maps."""
+    arms = [name(arm) for arm, layer in cam["layers"].items() if layer is None]
+    if not arms:
+        return ""
+    return (
+        f" In place of maps of {listed(arms)}, where no layer has any, stands *occlusion*: by how "
+        "much a logit falls when a cell of the picture is covered."
+    )
+
+
 def first_page(results: dict) -> str:
     """How much the diagnosis of the first arm finds of what was planted, in a sentence for the
     first page; "" where nothing could be planted."""
-    rule = results["gradcam"]["rule"].get(results["gradcam"]["before"])
-    if not rule:
-        return ""
-    return (
-        "Known causes were planted into test pictures, so the diagnosis is scored on this study's "
-        f"own: {_marks(rule['score'])} ({see('tab-instrument')})."
-    )
+    for arm, rule in results["gradcam"]["rule"].items():
+        return (
+            "Known causes were planted into test pictures, so the diagnosis is scored on this "
+            f"study's own: on those of {name(arm)} {_marks(rule['score'])} "
+            f"({see('tab-instrument')})."
+        )
+    return ""
 
 
 def _marks(score: dict) -> str:

@@ -142,7 +142,7 @@ def done(results: dict) -> str:
     """What was trained on what, how, and the proof of each split's transform."""
     study = results["study"]
     if not study["widths"]:
-        return brought(study)
+        return "\n\n".join(filter(None, (brought(study), not_asked(results))))
     sizes, rate = study["sizes"], f"learning rate {study['learning_rate']:g}" + _falls(study)
     arms = "\n".join(
         f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
@@ -174,8 +174,22 @@ def done(results: dict) -> str:
         f"{study['momentum']:g} and weight decay {study['weight_decay']:g}, {rate}; "
         f"{study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last "
         f"epoch's network counts, and nothing was chosen on the test split. {seeds(study)}\n"
-        f"\n{arms}{proof(study)}"
+        f"\n{arms}{proof(study)} {not_asked(results)}".rstrip()
     )
+
+
+def not_asked(results: dict) -> str:
+    """Which arms' networks were not there, and what is left out for that; "" for none."""
+    found = results["gradcam"]
+    if not found["left_out"]:
+        return ""
+    arms = listed([name(arm) for arm in found["left_out"]])
+    if not pictured(results):
+        return "There are no pictures: probes, verdicts, maps and corrupted images are left out."
+    if not found["asked"]:
+        return f"The networks of {arms} are not at hand: probes, verdicts and maps are left out."
+    asked = listed([name(arm) for arm in found["asked"]])
+    return f"The network of {arms} is not at hand: probes, verdicts and maps are of {asked} alone."
 
 
 def brought(study: dict) -> str:

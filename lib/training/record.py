@@ -15,6 +15,7 @@ from torch import nn
 
 from lib.base import artefacts, code
 from lib.base.artefacts import row_blocks
+from lib.gradcam import find_layer
 from lib.training import checkpoint, inference, loop, machine, network
 
 # Parameters that some released runs do not record, and what they were; those that they record and
@@ -355,6 +356,7 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
     run.json comes last: a folder without it holds no finished run.
     """
     params, splits = state.params, state.splits
+    device = next(state.model.parameters()).device
     logits = {
         name: inference.logits(state.model, getattr(splits, name).images, splits.mean, splits.std)
         for name in ("val", "test")
@@ -400,6 +402,9 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
             for name in ("model.safetensors", "history.csv", "predictions.npz")
         },
     }
+    if params.network != network.OWN:
+        images = inference.inputs(splits.test.images[:2].to(device), splits.mean, splits.std)
+        info["layer"] = find_layer(inference.ready(state.model), images)
     if len(state.machines) > 1:
         info["machines"] = state.machines
     if state.engine and not state.engine.usable:

@@ -92,7 +92,6 @@ def test_checked_parameters_cannot_be_changed():
         ("report", "after", "", "two of the arms (a, b)"),
         ("failures", "mined", 101, "less than or equal to 100"),
         ("failures", "cases", None, "valid string"),
-        ("gradcam", "layer", "layer5", "'layer1', 'layer2', 'layer3' or 'layer4'"),
         ("gradcam", "shown", 0, "greater than or equal to 1"),
         ("gradcam", "diagnosed", -1, "greater than or equal to 0"),
         ("gradcam", "planted", -1, "greater than or equal to 0"),

@@ -130,7 +130,6 @@ ALLOWED = {
     "failures": VIEW | {"mined": whole(0, 100), "cases": text},
     "gradcam": VIEW
     | {
-        "layer": one_of("layer1", "layer2", "layer3", "layer4"),
         "shown": whole(1, 20),
         "diagnosed": whole(0, 100),
         "probed": whole(0),

@@ -192,8 +192,8 @@ def why(results: dict) -> str:
     errors = sum(sum(halves.values()) for halves in cam["halves"].values())
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
-    mixture = ((cam["rule"] or {}).get(cam["before"]) or {}).get("mixture")
-    shares = (mixture or {}).get("shares") or {}
+    arm, rule = next(iter(cam["rule"].items()), ("", {}))
+    shares = (rule.get("mixture") or {}).get("shares") or {}
     ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
     title = f"{readable(ranked[0])} is the most frequent" if ranked else "the causes stay open"
     return section(
@@ -201,7 +201,7 @@ def why(results: dict) -> str:
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
         "had their pictures changed in more than a hundred ways and predicted again.",
         _worth(findings.diagnosis(results)),
-        _shares(shares, ranked, cam["before"]),
+        _shares(shares, ranked, arm),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )

@@ -184,10 +184,11 @@ def conditions(results: dict) -> tuple[int, list[dict], int]:
 
 
 def diagnosis(results: dict) -> dict | None:
-    """Its score on the first arm's planted errors: `found`, the share of planted causes that it
-    finds, and `called`, the share of errors without one that get one, each {estimate, low, high},
-    and the causes whose verdicts are `trusted`; None where it has no score."""
-    rule = (results["gradcam"].get("rule") or {}).get(results["compare"]["before"])
+    """Its score on the planted errors of the first arm that was asked: `found`, the share of
+    planted causes that it finds, and `called`, the share of errors without one that get one, each
+    {estimate, low, high}, and the causes whose verdicts are `trusted`; None where it has no
+    score."""
+    rule = next(iter((results["gradcam"].get("rule") or {}).values()), None)
     if not rule:
         return None
     marks = rule["score"]

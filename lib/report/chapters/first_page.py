@@ -414,7 +414,7 @@ def _maps_panel(here, results: dict) -> dict | None:
     kept = here.folder / "maps.npz"
     rows = here.selection.reset_index(drop=True)
     wrong = rows[~rows["correct"]]
-    if not len(wrong) or not kept.is_file():
+    if not len(wrong) or not kept.is_file() or len(here.asked) < 2:
         return None
     owner = findings.owner(results)
     if owner and "cause" in wrong and (wrong["cause"] == owner["group"]).any():

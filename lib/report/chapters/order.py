@@ -87,8 +87,8 @@ def given(has: Callable[[dict], object], *names: str) -> Callable[[dict], tuple[
 
 
 def _asked(results: dict):
-    """Whether a network was there that could be asked, and pictures to ask it with."""
-    return results["gradcam"].get("asked", True)
+    """The arms whose network was there, if there were pictures to ask it about."""
+    return results["gradcam"]["asked"]
 
 
 def _trained(results: dict):
@@ -154,12 +154,13 @@ def _cards(results: dict) -> list[str]:
 
 
 def _maps(results: dict) -> list[str]:
-    tested = ["figures/deletion", "figures/sanity"] if _probed(results) else []
-    return ["figures/gradcam", *tested]
+    tested = ["figures/deletion"] * bool(_probed(results))
+    random = ["figures/sanity"] * bool(results["gradcam"]["randomisation"])
+    return ["figures/gradcam", *tested, *random]
 
 
 def _side_by_side(results: dict) -> list[str]:
-    maps = ["figures/before-after"] * bool(_asked(results))
+    maps = ["figures/before-after"] * (len(_asked(results)) == 2)
     two = [*maps, "tables/changes"] if _both(results) else []
     return [*two, "tables/cases"]
 
