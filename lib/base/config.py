@@ -266,6 +266,7 @@ class Compare(View):
         "", description="CSV file with a column id and one column a property, or nothing"
     )
     outside: str = Field("", description="pictures of no class: a folder, or cifar10; or nothing")
+    claims: str = Field("", description="YAML file of an earlier study's claims, or nothing")
 
     @field_validator("confidence_levels")
     @classmethod

@@ -120,11 +120,13 @@ def cases_text(results: dict) -> str:
         for case in named
     ]
     text = f"Of the named cases that the network gets wrong, {listed(said)}. " if said else ""
-    return text + (
-        f"{relabelled(results, named)}{see('tab-cards')} says of each case what speaks most for "
-        "the cause that the rule points to, and what would have turned it. A case that somebody "
-        "chose is no draw at random: its probability is that of an error like it at this network's "
-        "mix of causes."
+    text += relabelled(results, named)
+    if not results["gradcam"]["rule"]:
+        return f"{text}{see('tab-cards')} lists them."
+    return (
+        f"{text}{see('tab-cards')} says of each case what speaks most for the cause that the rule "
+        "points to, and what would have turned it. A case that somebody chose is no draw at "
+        "random: its probability is that of an error like it at this network's mix of causes."
     )
 
 

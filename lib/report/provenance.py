@@ -2,10 +2,10 @@
 sources of the methods that its report uses.
 """
 
+import json
 import os
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from lib.base.text import escape, listed, name, see, start
@@ -260,7 +260,8 @@ def stages_table(study: Path) -> pd.DataFrame:
     """Seconds of each executed notebook of the study."""
     rows = []
     for path in sorted(study.glob("0[2-4]_*.ipynb")):
-        duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
+        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+        duration = metadata.get("papermill", {}).get("duration")
         if (
             duration is not None
             and os.environ.get(TIMES) != "0"
@@ -365,7 +366,11 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "near-duplicates",
             f"Barz and Denzler 2020, {_arxiv('1902.00423')}",
         ),
-        (bool(cam.get("layer")), "Grad-CAM", f"Selvaraju et al. 2017, {_arxiv('1610.02391')}"),
+        (
+            any(cam.get("layers", {}).values()),
+            "Grad-CAM",
+            f"Selvaraju et al. 2017, {_arxiv('1610.02391')}",
+        ),
         (
             bool(cam.get("faithfulness")),
             "deletion and insertion",
@@ -377,7 +382,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Zeiler and Fergus 2014, {_arxiv('1311.2901')}",
         ),
         (
-            bool(cam.get("faithfulness")),
+            bool(cam.get("randomisation")),
             "maps of random weights",
             f"Adebayo et al. 2018, {_arxiv('1810.03292')}",
         ),

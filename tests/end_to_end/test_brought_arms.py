@@ -126,7 +126,7 @@ def plain_loop(name: str, splits) -> np.ndarray:
     "one, layer, other, other_layer",
     [
         ("mobilenet_v3_small", "features.9.block.0", "small", "conv2"),
-        ("resnet50", "layer3", "PreActivation", "conv3"),
+        ("resnet50", "layer4.0.bn1", "PreActivation", "conv3"),
     ],
 )
 def test_networks_with_weights_from_a_file_get_all_that_our_own_gets(

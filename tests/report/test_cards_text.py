@@ -62,7 +62,9 @@ def cifar():
     return {
         "study": {"image_size": 32},
         "gradcam": {
+            "asked": ["baseline", "cutmix"],
             "layer": "layer4",
+            "layers": {"baseline": "layer4", "cutmix": "layer4"},
             "cells": [4, 4],
             "images": 8,
             "completeness_error": 3e-6,
@@ -266,6 +268,24 @@ def test_maps_without_the_identity_or_the_second_arms_spread(cifar):
     cifar["gradcam"] |= {"completeness_error": None, "attention": None}
     text = cards.maps_text(cifar)
     assert "average pooling" not in text and "attention" not in text and text.count("\n\n") == 2
+
+
+def test_a_network_without_a_layer_of_maps_or_of_others_says_what_stands_in_their_place(cifar):
+    assert "occlusion*" not in cards.maps_text(cifar)
+    cam = cifar["gradcam"]
+    cam["layers"]["cutmix"] = None
+    text = cards.maps_text(cifar)
+    assert "4×4 cells at layer4. In place of maps of CutMix, where no layer has any" in text[:150]
+    cam |= {"layer": None, "layers": {"baseline": None}, "completeness_error": None}
+    cam |= {"randomisation": [], "occlusion": {}}
+    text = cards.maps_text(cifar)
+    assert text.startswith("In place of maps of baseline") and "layer4" not in text
+    assert "Weights were not made random" in text and "second opinion" not in text
+
+
+def test_the_cases_of_an_arm_that_was_not_asked_have_no_card(cifar):
+    cifar["gradcam"] |= {"asked": ["cutmix"], "cases": []}
+    assert "errors of baseline, whose network was not asked" in cards.cases_text(cifar)
 
 
 def test_the_instrument_is_scored_on_what_was_planted(cifar):

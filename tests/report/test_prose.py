@@ -76,11 +76,14 @@ def results():
         },
         "gradcam": {
             "layer": "layer4",
+            "layers": {"baseline": "layer4", "cutmix": "layer4"},
             "cells": [4, 4],
             "images": 8,
             "completeness_error": 3e-6,
             "faithfulness": {},
             "rule": {},
+            "asked": ["baseline", "cutmix"],
+            "left_out": [],
         },
         "compare": {
             "before": "baseline",

@@ -394,7 +394,7 @@ def robust(results: dict) -> str:
 
 def _carried(results: dict) -> str:
     numbers = results["compare"].get("robustness")
-    if not numbers or not results["compare"]["after"] or findings.identical(results):
+    if not numbers or "accuracy_changes" not in numbers or findings.identical(results):
         return ""
     changes = numbers["accuracy_changes"]
     text = robustness.CARRIED[verdict(changes["none"]), verdict(changes["all"])]

@@ -272,8 +272,10 @@ def _accuracy(results: dict) -> tuple[str, str]:
 
 def _accuracy_alone(results: dict) -> tuple[str, str]:
     arm = results["compare"]["arms"][results["compare"]["before"]]
-    test, train = (percent(arm[name]["mean"]) for name in ("test_accuracy", "train_accuracy"))
-    return "Accuracy", f"is {test} on new images, {train} on training images."
+    test, train = (arm[name]["mean"] for name in ("test_accuracy", "train_accuracy"))
+    if train is None:
+        return "Accuracy", f"is {percent(test)} on the test images."
+    return "Accuracy", f"is {percent(test)} on new images, {percent(train)} on training images."
 
 
 def _owner(results: dict) -> tuple[str, str]:

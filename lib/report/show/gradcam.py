@@ -87,7 +87,7 @@ def verdicts(here, judged: dict) -> None:
     """What stands behind the errors of each arm; judged: lib.diagnosis.stage.judge_arms."""
     table = stage.corrected_shares(judged, here.selection["position"])
     if len(table):
-        caption = stage.corrected_caption(judged, here.compared)
+        caption = stage.corrected_caption(judged, here.asked)
         show_table(table, "verdicts", caption, here.folder, view=stage.corrected_view(table))
 
 
