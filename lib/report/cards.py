@@ -68,11 +68,13 @@ def probing(results: dict) -> str:
 def verdicts_text(results: dict) -> str:
     """What stands behind the errors of the arms, corrected for what their rules confuse, and which
     verdicts may be given."""
-    rules = results["gradcam"]["rule"]
+    rules, halves = results["gradcam"]["rule"], results["gradcam"]["halves"]
+    if not any(sum(of_arm.values()) for of_arm in halves.values()):
+        return "No error is made: there is no cause to name."
     if not rules:
         return (
-            "No cause is named: too few known causes could be planted into pictures that the "
-            "networks get right, so that nobody knows how often a verdict would be right."
+            "No cause is named: no known causes were planted into pictures that the networks get "
+            "right, or too few, so that nobody knows how often a verdict would be right."
         )
     said = " ".join(_mixed(arm, numbers["mixture"]) for arm, numbers in rules.items())
     return (

@@ -153,6 +153,13 @@ def test_without_enough_plants_there_is_evidence_and_no_verdict(study, tmp_path)
     assert len(few.readings) == len(few.position) and judgement.numbers(few) is None
 
 
+def test_a_network_without_maps_is_judged_without_them(study, tmp_path):
+    network, run, splits = study
+    judged = judgement.judge(run, network, splits, {}, None, tmp_path, each=EACH)
+    assert len(judged.verdicts) == len(judged.position)
+    assert not set(readings.MAPS) & set(judged.readings)
+
+
 def test_the_reports_numbers_are_the_scores(judged):
     found = judgement.numbers(judged)
     assert found["planted"] == {

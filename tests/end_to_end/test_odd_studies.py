@@ -111,7 +111,7 @@ def test_every_stage_and_the_report_read_true(study):
         )
         assert (
             "There is no error to show." in report
-            and "Baseline makes no error on the confirmation half." in report
+            and "there is no cause to name." in report
         )
     else:
         assert (
