@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from lib.diagnosis.confusion import by_source, interval, measures, resampled
 from lib.diagnosis.verdict import CAUSES
@@ -192,7 +193,10 @@ def fit_boosted(readings: pd.DataFrame, cause: np.ndarray) -> Boosted:
     """Gradient-boosted trees on all readings, causes weighted equally."""
     trees = HistGradientBoostingClassifier(**TREES, class_weight="balanced", random_state=0)
     values = readings.to_numpy()
-    return Boosted(list(readings.columns), values.mean(0), values.std(0), trees.fit(values, cause))
+    # arms are judged side by side, and threads of one would wait for those of the other
+    with threadpool_limits(1, "openmp"):
+        trees.fit(values, cause)
+    return Boosted(list(readings.columns), values.mean(0), values.std(0), trees)
 
 
 def probabilities(model: Linear | Boosted, readings: pd.DataFrame) -> np.ndarray:
