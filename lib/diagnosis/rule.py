@@ -73,11 +73,12 @@ def learn(
         return None
     used = np.isin(cause, known)
     given = readings[used], cause[used], source[used]
-    best = cross_validated(fit_linear, *given)
-    if boosted:
-        rival = cross_validated(fit_boosted, *given)
-        gain = _macro(rival, given[1]) - _macro(best, given[1])
-        best = rival if gain >= GAIN else best
+    # arms are judged side by side, and threads of one would wait for those of the other
+    with threadpool_limits(1):
+        best = cross_validated(fit_linear, *given)
+        rival = cross_validated(fit_boosted, *given) if boosted else best
+    if _macro(rival, given[1]) - _macro(best, given[1]) >= GAIN:
+        best = rival
     whole = np.full((len(cause), len(CAUSES)), np.nan), np.full(len(cause), -1)
     whole[0][used], whole[1][used] = best.probability, best.fold
     return best._replace(probability=whole[0], fold=whole[1])
@@ -193,10 +194,7 @@ def fit_boosted(readings: pd.DataFrame, cause: np.ndarray) -> Boosted:
     """Gradient-boosted trees on all readings, causes weighted equally."""
     trees = HistGradientBoostingClassifier(**TREES, class_weight="balanced", random_state=0)
     values = readings.to_numpy()
-    # arms are judged side by side, and threads of one would wait for those of the other
-    with threadpool_limits(1, "openmp"):
-        trees.fit(values, cause)
-    return Boosted(list(readings.columns), values.mean(0), values.std(0), trees)
+    return Boosted(list(readings.columns), values.mean(0), values.std(0), trees.fit(values, cause))
 
 
 def probabilities(model: Linear | Boosted, readings: pd.DataFrame) -> np.ndarray:
