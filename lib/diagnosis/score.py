@@ -12,42 +12,80 @@ from lib.diagnosis.judgement import Judgement
 from lib.diagnosis.rule import confusions
 from lib.diagnosis.verdict import CAUSES
 
-# what a table calls the measures that are of no single cause
-OVERALL = {"macro recall": "mean of four", "called": "nothing called something"}
+FOUND, RIGHT, SHARE = "found", "verdict right", "share of errors"
+# measure and cause of each row, by the name of what it is computed from
+ROWS = (
+    {f"recall {cause}": (FOUND, cause) for cause in CAUSES[:-1]}
+    | {"macro recall": (FOUND, "mean of four"), "called": (FOUND, "nothing called something")}
+    | {f"precision {cause}": (RIGHT, cause) for cause in CAUSES[:-1]}
+    | {f"share {cause}": (SHARE, cause) for cause in CAUSES}
+)
 
 
 def agreement(
     judged: Judgement, split, predicted: np.ndarray, chosen=(), seed: int = 0
 ) -> pd.DataFrame:
-    """Recall of every cause as the spike-ins estimate it and as the phantom's planted causes give
-    it, over the errors whose cause acts; one row a cause, with the mean and "nothing called
-    something" last.
+    """What the spike-ins promise beside what the phantom's planted causes give, a row a measure and
+    cause: how often each cause is found, how often its verdict is right at the corrected mix, and
+    its share.
 
     split: the phantom's test split; predicted: of every image of it; chosen: positions that were
     not drawn at random, left out. Columns promised, found and difference (found less promised),
-    each with 95 % bootstrap limits, and errors; agree: whether the limits of the difference hold 0;
-    all found and all errors: the second count, which takes in the errors whose predicted class is
-    not the one that the planted cause points at."""
+    each with 95 % bootstrap limits; agree: whether the limits of the difference hold 0, None where
+    nothing was promised or found; errors: how many the row is of. These are over the errors whose
+    planted cause points at the predicted class; all found and all errors: the second count, over
+    all errors, whatever was predicted."""
     known = verdict.planted(split, judged.position, predicted[judged.position])
     drawn = ~np.isin(judged.position, np.asarray(chosen))
-    spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
-    tables = [spiked, *(_truth(judged, known, of) for of in (drawn & known["acts"], drawn))]
-    estimates = [measures(counts.sum(0)[None]) for counts in tables]
-    draws = [measures(resampled(counts, seed + n)) for n, counts in enumerate(tables)]
-    acting, every = (_errors(counts) for counts in tables[1:])
+    promised = _promised(judged, seed)
+    acting, every = (
+        _planted(judged, known, of, seed + 1) for of in (drawn & known["acts"].to_numpy(), drawn)
+    )
     rows = []
-    for measure, shown in ({f"recall {cause}": cause for cause in CAUSES[:-1]} | OVERALL).items():
-        promised, found, of_all = (one[measure][0] for one in estimates)
-        apart = interval(found - promised, draws[1][measure] - draws[0][measure])
+    for row, (measure, cause) in ROWS.items():
+        (hoped, hopes), (found, founds, errors) = promised[row], acting[row]
+        of_all, of_alls, all_errors = every[row]
+        apart = interval(found - hoped, founds - hopes)
+        agree = None if np.isnan(found - hoped) else not (apart["low"] > 0 or apart["high"] < 0)
         rows.append(
-            {"cause": shown, "errors": acting[shown]}
-            | _limits("promised", interval(promised, draws[0][measure]))
-            | _limits("found", interval(found, draws[1][measure]))
+            {"measure": measure, "cause": cause, "errors": errors}
+            | _limits("promised", interval(hoped, hopes))
+            | _limits("found", interval(found, founds))
             | _limits("difference", apart)
-            | {"agree": not (apart["low"] > 0 or apart["high"] < 0), "all errors": every[shown]}
-            | _limits("all found", interval(of_all, draws[2][measure]))
+            | {"agree": agree, "all errors": all_errors}
+            | _limits("all found", interval(of_all, of_alls))
         )
     return pd.DataFrame(rows)
+
+
+def _promised(judged: Judgement, seed: int) -> dict[str, tuple]:
+    """Estimate and draws of each row by the planted errors."""
+    spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
+    found, drawn = measures(spiked.sum(0)[None]), measures(resampled(spiked, seed))
+    promised = {name: (found[name][0], drawn[name]) for name in found}
+    mix, unknown = judged.mixture, np.nan if judged.mixture.obstacle else 0.0
+    for place, cause in enumerate(CAUSES):
+        promised[f"precision {cause}"] = (
+            mix.precision[place] + unknown,
+            mix.drawn_precision[:, place] + unknown,
+        )
+        promised[f"share {cause}"] = mix.shares[place] + unknown, mix.drawn[:, place] + unknown
+    return promised
+
+
+def _planted(judged: Judgement, known: pd.DataFrame, of: np.ndarray, seed: int) -> dict[str, tuple]:
+    """Estimate, draws and number of errors of each row by what was planted into the errors `of`."""
+    called = judged.verdicts["verdict"].to_numpy()
+    truth = by_source(known["planted"].to_numpy()[of], called[of], judged.position[of])
+    table, draws = truth.sum(0), resampled(truth, seed)
+    found, drawn = measures(table[None]), measures(draws)
+    size = {"macro recall": table[:-1].sum(), "called": table[-1].sum()}
+    for place, cause in enumerate(CAUSES):
+        size |= {f"recall {cause}": table[place].sum(), f"precision {cause}": table[:, place].sum()}
+        size[f"share {cause}"] = total = table.sum()
+        found[f"share {cause}"] = [table[place].sum() / max(total, 1)]
+        drawn[f"share {cause}"] = draws[:, place].sum(1) / max(total, 1)
+    return {name: (found[name][0], drawn[name], int(size[name])) for name in ROWS}
 
 
 def checked(judged: Judgement | None, run, splits, chosen=()) -> pd.DataFrame | None:
@@ -57,19 +95,6 @@ def checked(judged: Judgement | None, run, splits, chosen=()) -> pd.DataFrame | 
     if np.isin(judged.position, np.asarray(chosen)).all():
         return None
     return agreement(judged, splits.test, run.test.predicted, chosen)
-
-
-def _truth(judged: Judgement, known: pd.DataFrame, of: np.ndarray) -> np.ndarray:
-    """Counts (errors, causes, causes) of planted against called causes."""
-    called = judged.verdicts["verdict"].to_numpy()
-    return by_source(known["planted"].to_numpy()[of], called[of], judged.position[of])
-
-
-def _errors(counts: np.ndarray) -> dict[str, int]:
-    """How many errors each row of the table is about."""
-    planted = dict(zip(CAUSES, counts.sum((0, 2)).astype(int).tolist()))
-    nothing = planted.pop(CAUSES[-1])
-    return planted | dict(zip(OVERALL.values(), (sum(planted.values()), nothing)))
 
 
 def _limits(name: str, entry: dict) -> dict:
@@ -83,38 +108,44 @@ def agreement_view(table: pd.DataFrame) -> pd.DataFrame:
         limits = table[[what, f"{what} low", f"{what} high"]].to_numpy(float)
         return [None if np.isnan(row).any() else with_limits(*row) for row in limits]
 
-    agrees = [("no", "yes")[row.agree] if row.errors else None for row in table.itertuples()]
     return pd.DataFrame(
         {
+            "measure": table["measure"],
             "cause": [readable(cause) for cause in table["cause"]],
             "planted errors promise (95%)": shown("promised"),
             "errors": table["errors"],
-            "found (95%)": shown("found"),
-            "agree": agrees,
+            "it is (95%)": shown("found"),
+            "agree": [{True: "yes", False: "no"}.get(agree) for agree in table["agree"]],
             "all errors": table["all errors"],
-            "found of all (95%)": shown("all found"),
+            "of all it is (95%)": shown("all found"),
         }
     )
 
 
 def agreement_caption(arm: str) -> str:
     return (
-        f"The check of the checker, {name(arm)}: how often each cause is found, as the planted "
-        "errors promise it and on the phantom's own errors, whose causes are known; with 95% "
-        "bootstrap intervals. They agree where the interval of their difference holds 0. Errors: "
-        "those whose cause points at the predicted class; all errors: whatever was predicted, so "
-        "that the planted cause need not be why."
+        f"The check of the checker, {name(arm)}: how often each cause is found, how often its "
+        "verdict is right, and its share, as the planted errors promise it and on the phantom's "
+        "own errors, whose causes are known; with 95% bootstrap intervals. They agree where the "
+        "interval of their difference holds 0. Errors: those whose cause points at the predicted "
+        "class; all errors: whatever was predicted, so that the planted cause need not be why."
     )
 
 
 def agreement_text(table: pd.DataFrame) -> str:
     """Whether the spike-ins promise what is found, and where not, which way they err."""
-    apart = table[~table["agree"]]
+    known = table[table["agree"].notna()]
+    apart = known[~known["agree"].astype(bool)]
     if not len(apart):
         return "What the planted errors promise and what is found on the phantom agree."
     said = [
-        f"{readable(row.cause)} {'more' if row.difference > 0 else 'less'} often than promised "
-        f"({row.found:.0%} against {row.promised:.0%})"
-        for row in apart.itertuples()
+        f"{measure}: "
+        + listed([f"{readable(row.cause)} {row.promised:.0%}, it is {row.found:.0%}" for row in of])
+        for measure, of in (
+            (one, list(rows.itertuples())) for one, rows in apart.groupby("measure", sort=False)
+        )
     ]
-    return f"Against the phantom's own causes it finds {listed(said)}."
+    return (
+        f"In {len(apart)} of {len(known)} numbers the planted errors promise otherwise than it is "
+        f"on the phantom: {'; '.join(said)}."
+    )

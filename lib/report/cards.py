@@ -264,7 +264,7 @@ def agreed(rows: list[dict] | None) -> str:
         return ""
     table = pd.DataFrame(rows)
     mean = table.set_index("cause").loc["mean of four"]
-    every = {end: mean[f"all found{name}"] for end, name in ENDS.items()}
+    every = {end: mean[f"all found{column}"] for end, column in ENDS.items()}
     return (
         "Here the causes of the real errors are known too, which checks the checker "
         f"({see('tab-agreement')}). {agreement_text(table)} Counted over all "

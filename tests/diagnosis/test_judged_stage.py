@@ -138,11 +138,14 @@ def phantom(study, right: float):
     return score.agreement(one, split, predicted), cause, said, acts
 
 
+def rows_of(table, measure):
+    return table[table["measure"] == measure].set_index("cause")
+
+
 def test_promised_and_found_agree_where_they_are_alike(study):
     table, cause, said, acts = phantom(study, right=0.8)
-    rows = table.set_index("cause")
+    rows, right = rows_of(table, score.FOUND), said == cause
     for name in CAUSES[:4]:
-        right = said == cause
         assert rows["found"][name] == pytest.approx(right[acts & (cause == name)].mean())
         assert rows["errors"][name] == (acts & (cause == name)).sum()
         assert rows["all found"][name] == pytest.approx(right[cause == name].mean())
@@ -153,14 +156,31 @@ def test_promised_and_found_agree_where_they_are_alike(study):
     assert rows["promised"]["mean of four"] == pytest.approx(0.8, abs=0.05)
 
 
+def test_verdicts_and_shares_are_held_against_the_mixture(study):
+    table, cause, said, acts = phantom(study, right=0.8)
+    mix = study[2]["baseline"].mixture
+    for name in CAUSES[:4]:
+        right, share = (rows_of(table, one).loc[name] for one in (score.RIGHT, score.SHARE))
+        place = CAUSES.index(name)
+        assert right["found"] == pytest.approx((cause == name)[acts & (said == name)].mean())
+        assert share["found"] == pytest.approx((cause == name)[acts].mean())
+        assert share["all found"] == pytest.approx((cause == name).mean())
+        if not mix.obstacle:
+            assert share["promised"] == pytest.approx(mix.shares[place])
+            assert right["promised"] == pytest.approx(mix.precision[place])
+    assert bool(mix.obstacle) == rows_of(table, score.SHARE)["promised"].isna().all()
+
+
 def test_where_they_differ_the_way_is_told(study):
     table, *_ = phantom(study, right=0.4)
-    rows = table.set_index("cause")
+    rows = rows_of(table, score.FOUND)
     assert not rows["agree"][list(CAUSES[:4])].any()
     assert (rows["difference"][list(CAUSES[:4])] < -0.2).all()
     said = score.agreement_text(table)
-    assert "background less often than promised" in said
-    assert "agree" in score.agreement_text(table.assign(agree=True))
+    promised, found = (f"{rows[what]['background']:.0%}" for what in ("promised", "found"))
+    assert f"found: background {promised}, it is {found}" in said
+    assert "phantom agree" in score.agreement_text(table.assign(agree=True))
+    assert "phantom agree" in score.agreement_text(table.assign(agree=None))
     view = score.agreement_view(table)
     assert view["agree"].tolist()[:4] == ["no"] * 4
 
@@ -171,9 +191,10 @@ def test_only_a_judged_arm_of_a_phantom_is_checked(study):
     assert score.checked(one, run, splits) is None and score.checked(None, run, splits) is None
     table = pd.DataFrame({"cause": ["none"] * 280, "cause_class": -1, "object_class": 0})
     planted = dataclasses.replace(splits, test=dataclasses.replace(splits.test, planted=table))
-    found = score.checked(one, run, planted, chosen).set_index("cause")
+    found = rows_of(score.checked(one, run, planted, chosen), score.FOUND)
     assert found["errors"]["nothing called something"] == len(one.position) - CHOSEN
-    assert found["found"][list(CAUSES[:4])].isna().all() and found["agree"].all()
+    four = list(CAUSES[:4])
+    assert found["found"][four].isna().all() and found["agree"][four].isna().all()
     assert score.checked(one, run, planted, one.position) is None
 
 

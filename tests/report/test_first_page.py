@@ -194,10 +194,26 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     share = {"estimate": 0.73, "low": 0.7, "high": 0.76}
     called = {"estimate": 0.2, "low": 0.15, "high": 0.25}
     rule = {"score": {"macro recall": share, "called": called}}
-    results["gradcam"]["rule"] = {"baseline": rule | {"mixture": {"trusted": ["background"]}}}
+    rule |= {"mixture": {"trusted": ["background"]}}
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": None}
     found = findings.diagnosis(results)
-    assert found == {"found": share, "called": called, "trusted": ["background"]}
+    assert found == {"found": share, "called": called, "trusted": ["background"], "right": None}
     assert first_page.diagnosis(results)[2] == "finds 73% of planted causes"
-    # of the other arm alone nothing is said of the first
-    results["gradcam"]["rule"] = {"cutmix": results["gradcam"]["rule"]["baseline"]}
-    assert findings.diagnosis(results) is None
+
+
+def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):
+    share = {"estimate": 0.73, "low": 0.7, "high": 0.76}
+    rule = {"score": {"macro recall": share, "called": share}}
+    rule |= {"mixture": {"trusted": ["background"]}}
+    rows = [
+        {"measure": measure, "cause": cause, "found": estimate, "found low": 0, "found high": 1}
+        for measure, cause, estimate in (
+            ("found", "mean of four", 0.5),
+            ("found", "nothing called something", 0.4),
+            ("verdict right", "background", 0.3),
+        )
+    ]
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": rows}
+    found = findings.diagnosis(results)
+    assert (found["found"]["estimate"], found["called"]["estimate"]) == (0.5, 0.4)
+    assert found["right"]["background"]["estimate"] == 0.3

@@ -226,19 +226,33 @@ def _shares(shares: dict, ranked: list[str], arm: str) -> str:
 def _worth(trust: dict | None) -> str:
     if not trust:
         return "Nobody knows why a network fails on these images, and no verdict is given."
-    found, called = trust["found"], trust["called"]["estimate"]
-    given = [readable(cause) for cause in trust["trusted"]]
-    return (
-        "A rule reads the answers. Of causes that were planted into this study's own pictures it "
-        f"finds {percent(found['estimate'], 0)} "
-        f"({interval(percent(found['low'], 0), percent(found['high'], 0))}); of errors without one "
-        f"it names a cause for {percent(called, 0)}. "
-        + (
-            f"Verdicts are right often enough to be given for {listed(given)}."
-            if given
-            else "No verdict is right often enough to be given: the cards show evidence alone."
-        )
+    found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
+    whose = "Of causes that were planted into this study's own pictures"
+    if right is not None:
+        whose = "Of the causes that stand behind these errors, which are known here,"
+    text = (
+        f"A rule reads the answers. {whose} it finds {percent(found['estimate'], 0)} "
+        f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
+    if called is not None:
+        text += f"; of errors without one it names a cause for {percent(called, 0)}"
+    return f"{text}. {_given(trust['trusted'], right)}"
+
+
+def _given(trusted: list[str], right: dict | None) -> str:
+    """For which causes there are verdicts, and where that is known how often they are right."""
+    if not trusted:
+        return "No verdict is sure enough to be given: the cards show evidence alone."
+    said = [
+        readable(cause)
+        + (
+            f" (right {percent(right[cause]['estimate'], 0)} of the time)"
+            if right and right[cause]["estimate"] is not None
+            else ""
+        )
+        for cause in trusted
+    ]
+    return f"By what was planted, verdicts are given for {listed(said)}."
 
 
 # Did the remedy work.
