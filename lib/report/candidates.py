@@ -31,11 +31,10 @@ OF_ARMS = {
         "ablation",
     ),
     "failures": ("test_images", "arms", "known", "labels"),
-    "gradcam": ("score",),
+    "gradcam": (),
 }
 # what of `compare` another protocol leaves as it is
 OF_TRAINING = ("before", "after", "histories", "reject_below", "target_risk")
-SCORE = "gradcam.score"  # the diagnosis's, of no arm
 
 
 def named(stated: Claims | None, results: dict) -> list[str]:
@@ -120,8 +119,7 @@ def concerns(claim: Claim, results: dict, candidate: str) -> bool:
     own = any(step == before or step.startswith(f"{before} ") for step in steps)
     change = set(compare["candidates"][candidate]) - {"cases"}
     return own or any(
-        path.startswith(tuple(f"compare.{key}" for key in change))
-        or (path.startswith("gradcam.") and not path.startswith(SCORE))
+        path.startswith(tuple(f"compare.{key}" for key in change)) or path.startswith("gradcam.")
         for path in paths
     )
 
