@@ -497,8 +497,7 @@ def side_by_side(results: dict) -> str:
             f"judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, "
             f"{see('tab-cases')} the images looked at."
         )
-    asked = results["gradcam"].get("asked", True)
-    maps = ["tab-cases"] + ["fig-before-after"] * bool(asked)
+    maps = ["tab-cases"] + ["fig-before-after"] * (len(results["gradcam"]["asked"]) == 2)
     return (
         f"## The arms held against each other\n\n{accuracy(compare)} {tested(compare)} "
         f"{see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
