@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from lib.base.text import readable
-from lib.diagnosis import evidence, probes, verdict
-from lib.diagnosis.verdict import sentence
+from lib.diagnosis import evidence, probes
+from lib.diagnosis.judgement import sentence
 from lib.explorer import html as shown
 from lib.explorer.loading import Arm, Study
 from lib.report import cards
@@ -92,22 +92,16 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     )
     whole = arm.probability[position, [wrong, true]][None]
     return cards.probe_bars(
-        evidence.Evidence(
-            np.array([position]), *pair, whole, hot[:, None], responses, pd.DataFrame()
-        ),
+        evidence.Evidence(np.array([position]), *pair, whole, hot[:, None], responses),
         0,
     )
 
 
 def verdict_of(arm: Arm, position: int) -> pd.Series | None:
-    """The rule's verdict on an error, from the study's table or else made now; None where the arm
-    is right."""
-    if arm.run.test.correct[position]:
+    """The row of the study's table of verdicts on an error; None where it has none."""
+    if arm.verdicts is None or position not in arm.verdicts.index:
         return None
-    if arm.verdicts is not None:
-        return arm.verdicts.loc[position]
-    found = evidence.examine(arm.run, arm.network, arm.splits, np.array([position]), arm.typical)
-    return verdict.decide(found.statistics, verdict.read_rule()).iloc[0]
+    return arm.verdicts.loc[position]
 
 
 # The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand.
@@ -117,14 +111,9 @@ EMPTY = (
     '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the '
     "probes did.</p>"
 )
-WAIT = "Being made; the first verdict of an arm takes seconds, since validation is read for it."
 NO_CLASS = -1  # ipywidgets takes None for no choice at all
-NONE_YET = "None is kept with the runs; ask for one."
+NONE_KEPT = "None is kept: the study read a sample of the errors of its first seed, or none."
 RIGHT = "Right, so there is no error to diagnose."
-HYPOTHESIS = (
-    '<p class="xp-quiet">On photographs, whose causes nobody planted, a verdict is a '
-    "hypothesis with its evidence.</p>"
-)
 
 
 class Card:
@@ -143,10 +132,6 @@ class Card:
             ],
         )
         self.maps_of.observe(lambda _: self.draw_maps(), "value")
-        self.diagnose = widgets.Button(
-            description="Diagnose", tooltip="probe the picture in more than a hundred ways"
-        )
-        self.diagnose.on_click(lambda _: self.judge())
         self.answer = {
             name: widgets.HTML() for name in ("head", "top", "maps", "probes", "verdict")
         }
@@ -159,7 +144,6 @@ class Card:
             self.answer["maps"],
             self.answer["probes"],
             self.answer["verdict"],
-            self.diagnose,
         ]
         self.widget = widgets.VBox([self.answer["head"], *self.details])
         self.widget.add_class("xp-card")
@@ -188,7 +172,7 @@ class Card:
         names = self.study.splits.class_names
         tables = {arm.name: bars(arm, self.position, wrong, true) for arm in arms}
         self.answer["probes"].value = shown.probed(tables, names[wrong], names[true], colours)
-        self._verdicts(NONE_YET)
+        self._verdicts()
 
     def draw_maps(self) -> None:
         if self.position is None:
@@ -218,24 +202,12 @@ class Card:
             facts["five reviewers"] = self.study.said[self.position] or "did not look at it"
         return facts | ({"outcome": row.outcome} if hasattr(row, "outcome") else {})
 
-    def judge(self) -> None:
-        """Make the verdicts that are not kept with the runs."""
-        self._verdicts(WAIT)
-        self._verdicts(None)
-
-    def _verdicts(self, missing: str | None) -> None:
-        """Show every arm's verdict, and in the place of one that is not kept `missing`, or with
-        None the verdict all the same."""
+    def _verdicts(self) -> None:
+        """Show what the study kept of every arm's answer."""
         sentences = {}
         for arm in self.arms:
-            right, kept = arm.run.test.correct[self.position], arm.verdicts is not None
-            sentences[arm.name] = (
-                RIGHT
-                if right
-                else missing
-                if missing and not kept
-                else sentence(verdict_of(arm, self.position))
-            )
-        note = HYPOTHESIS if self.study.splits.test.planted is None else ""
-        self.answer["verdict"].value = shown.verdicts(sentences, self.colours) + note
-        self.diagnose.layout.display = None if NONE_YET in sentences.values() else "none"
+            said = verdict_of(arm, self.position)
+            sentences[arm.name] = NONE_KEPT if said is None else sentence(said)
+            if arm.run.test.correct[self.position]:
+                sentences[arm.name] = RIGHT
+        self.answer["verdict"].value = shown.verdicts(sentences, self.colours)

@@ -156,8 +156,8 @@ def probed(tables: dict[str, pd.DataFrame], wrong: str, true: str, colours: dict
 
 
 def verdicts(sentences: dict[str, str], colours: dict[str, str]) -> str:
-    """What the rule says of each arm's answer; sentences: arm to lib.diagnosis.verdict.sentence or
-    another line."""
+    """What the rule says of each arm's answer; sentences: arm to a sentence of
+    lib.diagnosis.judgement or another line."""
     lines = "".join(
         f"<p>{mark(arm, colours[arm])} {html.escape(sentence)}</p>"
         for arm, sentence in sentences.items()

@@ -368,8 +368,13 @@ def limits(results: dict) -> str:
     items += [f"{escape(line[:1].upper() + line[1:])}." for line in lines[:SHOWN]]
     if len(lines) > SHOWN:
         items.append(f"{len(lines) - SHOWN} more of this kind are in results.json.")
-    if not results["gradcam"].get("score"):
+    if not results["gradcam"].get("rule"):
         items.append("How often a verdict on a cause is right is not known on this data set.")
+    else:
+        items.append(
+            "The diagnosis is scored on causes that were planted into these pictures. Causes that "
+            "nobody planted it calls unexplained or the nearest that it knows."
+        )
     if results["compare"]["robustness"]:
         images = plural(results["compare"]["robustness"]["images"], "test image")
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")

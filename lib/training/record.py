@@ -63,13 +63,15 @@ class Predictions:
 @dataclass(frozen=True)
 class Run:
     """A finished run: `info` is run.json, `history` has one row an epoch, and is None for a run
-    that was not trained here (info["origin"] is not "trained")."""
+    that was not trained here (info["origin"] is not "trained"). best_epoch: the predictions "val"
+    and "test" of the epoch best on validation, None where that is the last or was not kept."""
 
     path: Path
     info: dict
     history: pd.DataFrame | None
     val: Predictions
     test: Predictions
+    best_epoch: dict[str, Predictions] | None = None
 
 
 def write_record(path, info: dict) -> None:

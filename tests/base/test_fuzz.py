@@ -132,8 +132,9 @@ ALLOWED = {
     | {
         "shown": whole(1, 20),
         "diagnosed": whole(0, 100),
-        "scored": listed(place, 0),
         "probed": whole(0),
+        "planted": whole(0, 1000),
+        "quick": lambda value: type(value) is bool,
     },
     "compare": VIEW
     | {

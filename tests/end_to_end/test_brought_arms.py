@@ -22,7 +22,7 @@ from lib.training import record
 CLASSES, SIDE, MEAN, STD = 20, 32, 0.45, 0.25
 PHANTOM = "{source: phantom, train_size: 40, val_size: 40, test_size: 24}"
 FEW = """
-gradcam: {shown: 2, diagnosed: 2, probed: 5}
+gradcam: {shown: 2, diagnosed: 2, probed: 5, planted: 2, quick: true}
 compare: {bootstrap_draws: 100, corruption_images: 4}
 failures: {mined: 3}
 """
@@ -195,7 +195,7 @@ def test_an_arm_without_its_network_is_left_out_and_named(play, first):
     study = play(PHANTOM, *(both if first else both[::-1]))
     cam = study.results["gradcam"]
     assert cam["asked"] == ["net"] and cam["left_out"] == ["told"] and cam["layer"] == "conv2"
-    assert list(cam["verdicts"]) == ["net"] and (cam["cases"] == []) == first
+    assert list(cam["halves"]) == ["net"] and (cam["cases"] == []) == first
     assert (
         "The network of told is not at hand: probes, verdicts and maps are of net" in study.report
     )

@@ -92,10 +92,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
 
 def told(numbers):
     return "\n".join(
-        say(
-            numbers
-            | {"gradcam": {"score": None, "asked": ["baseline", "cutmix"]}, "cannot_tell": []}
-        )
+        say(numbers | {"gradcam": {"rule": {}, "asked": ["baseline", "cutmix"]}, "cannot_tell": []})
         for say in STORY
     )
 

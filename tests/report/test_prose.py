@@ -84,7 +84,7 @@ def results():
             "images": 8,
             "completeness_error": 3e-6,
             "faithfulness": {},
-            "score": None,
+            "rule": {},
             "asked": ["baseline", "cutmix"],
             "left_out": [],
         },

@@ -191,49 +191,70 @@ def _confused(failures: dict) -> str:
 
 def why(results: dict) -> str:
     cam = results["gradcam"]
-    arm = next(iter(cam["verdicts"]), "")
-    counts = {cause: n for cause, n in cam["verdicts"].get(arm, {}).items() if n}
     errors = sum(sum(halves.values()) for halves in cam["halves"].values())
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
-    ranked = sorted(counts, key=counts.get, reverse=True)
-    title = f"{readable(ranked[0])} is the most frequent verdict" if ranked else "no verdict"
-    trust = findings.diagnosis(results)
+    arm, rule = next(iter(cam["rule"].items()), ("", {}))
+    shares = (rule.get("mixture") or {}).get("shares") or {}
+    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    title = f"{readable(ranked[0])} is the most frequent" if ranked else "the causes stay open"
     return section(
-        f"Why it fails: {title}{'' if trust else ', and unproven'}",
+        f"Why it fails: {title}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
         "had their pictures changed in more than a hundred ways and predicted again.",
-        _shares(counts, ranked, arm),
-        _worth(trust),
+        _worth(findings.diagnosis(results)),
+        _shares(shares, ranked, arm),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )
 
 
-def _shares(counts: dict, ranked: list[str], arm: str) -> str:
+def _shares(shares: dict, ranked: list[str], arm: str) -> str:
     if not ranked:
-        return ""
-    total = sum(counts.values())
-    said = listed([f"{readable(c)} {percent(counts[c] / total, 0)}" for c in ranked[:3]])
+        return "Which causes stand behind the errors cannot be told from that."
+    said = listed(
+        [
+            f"{readable(cause)} {percent(shares[cause]['estimate'], 0)} "
+            f"({percent(shares[cause]['low'], 0)} to {percent(shares[cause]['high'], 0)})"
+            for cause in ranked[:3]
+        ]
+    )
     return (
-        f"One rule turns the answers into a verdict: of {plural(total, 'error')} of {name(arm)} "
-        f"in the half that formed no hypothesis it calls {said}."
+        f"Corrected for what the rule confuses, behind the errors of {name(arm)} stand above all "
+        f"{said}."
     )
 
 
 def _worth(trust: dict | None) -> str:
     if not trust:
-        return "Nobody knows why a network fails on these images: each verdict is a hypothesis."
-    found, called = trust["found"], trust["called"]["estimate"]
+        return "Nobody knows why a network fails on these images, and no verdict is given."
+    found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
+    whose = "Of causes that were planted into this study's own pictures"
+    if right is not None:
+        whose = "Of the causes that stand behind these errors, which are known here,"
     text = (
-        f"Of planted causes the rule finds {percent(found['estimate'], 0)} "
+        f"A rule reads the answers. {whose} it finds {percent(found['estimate'], 0)} "
         f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
-    return (
-        f"{text}; of errors without one it names a cause for {percent(called, 0)}."
-        if (called is not None)
-        else f"{text}."
-    )
+    if called is not None:
+        text += f"; of errors without one it names a cause for {percent(called, 0)}"
+    return f"{text}. {_given(trust['trusted'], right)}"
+
+
+def _given(trusted: list[str], right: dict | None) -> str:
+    """For which causes there are verdicts, and where that is known how often they are right."""
+    if not trusted:
+        return "No verdict is sure enough to be given: the cards show evidence alone."
+    said = [
+        readable(cause)
+        + (
+            f" (right {percent(right[cause]['estimate'], 0)} of the time)"
+            if right and right[cause]["estimate"] is not None
+            else ""
+        )
+        for cause in trusted
+    ]
+    return f"By what was planted, verdicts are given for {listed(said)}."
 
 
 # Did the remedy work.

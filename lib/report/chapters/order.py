@@ -108,6 +108,17 @@ def _probed(results: dict):
     return results["gradcam"]["faithfulness"]
 
 
+def _ruled(results: dict):
+    """Whether the diagnosis could be fitted to planted errors."""
+    return results["gradcam"].get("rule")
+
+
+def _scored(results: dict) -> list[str]:
+    if not _ruled(results):
+        return []
+    return ["tables/instrument"] + ["tables/agreement"] * bool(results["gradcam"]["agreement"])
+
+
 def _curves(results: dict) -> list[str]:
     return [f"figures/training-{arm}" for arm in results["study"]["proof"]]
 
@@ -175,7 +186,8 @@ def _where(results: dict) -> list[str]:
 def _why(results: dict) -> list[str]:
     found = results["gradcam"]
     cards_shown = ["figures/cards-1"] * bool(found["pages"])
-    return cards_shown + ["figures/probes-few"] * bool(_probed(results)) + ["tables/verdicts"]
+    probes_shown = ["figures/probes-few"] * bool(_probed(results))
+    return cards_shown + probes_shown + ["tables/verdicts"] * bool(_ruled(results))
 
 
 def _remedy(results: dict) -> list[str]:
@@ -210,9 +222,7 @@ BODY = [
 
 APPENDIX = [
     Chapter("## Appendix", lambda of: ""),
-    Chapter(
-        "### Summary in full", summary, given(lambda of: of["gradcam"].get("score"), "tables/score")
-    ),
+    Chapter("### Summary in full", summary),
     Chapter("### What was done", study.done),
     Chapter("### What was brought", brought.chapter, needs=lambda of: of["study"]["brought"]),
     Chapter("", below(ledger.scope), given(_claims, "tables/ledger", "tables/untested")),
@@ -225,10 +235,10 @@ APPENDIX = [
         _doubtful,
     ),
     Chapter("### Probes", cards.probing, given(_probed, "figures/probes"), _asked),
-    Chapter("### The verdicts", cards.verdicts_text, shown("tables/verdicts"), _asked),
+    Chapter("### The verdicts", cards.verdicts_text, given(_ruled, "tables/verdicts"), _asked),
     Chapter("### Cases", cards.cases_text, _cards, _asked),
     Chapter("### What the maps are worth", cards.maps_text, _maps, _asked),
-    Chapter("### What the verdicts are worth", cards.instrument, needs=_asked),
+    Chapter("### What the verdicts are worth", cards.instrument, _scored, _asked),
     Chapter("", below(comparison.side_by_side), _side_by_side),
     Chapter(
         "",

@@ -6,8 +6,7 @@ import pandas as pd
 import torch
 
 from lib.base.text import readable
-from lib.diagnosis import faithfulness, stage
-from lib.diagnosis import score as marks
+from lib.diagnosis import faithfulness, score, stage
 from lib.evaluation import labels
 from lib.report import cards as words
 from lib.report import causes, pictures, style
@@ -84,24 +83,26 @@ def randomisation(here, table: pd.DataFrame, chance: float) -> None:
     )
 
 
-def verdicts(here, everything: pd.DataFrame, drawn: dict[str, np.ndarray]) -> None:
-    """How often each verdict was given; everything: lib.diagnosis.stage.verdict_table, drawn: the
-    errors that were probed, by arm."""
-    shares = stage.shares(everything, list(here.asked))
-    caption = stage.caption(drawn, here.asked)
-    show_table(shares, "verdicts", caption, here.folder, view=stage.shares_view(shares))
+def verdicts(here, judged: dict) -> None:
+    """What stands behind the errors of each arm; judged: lib.diagnosis.stage.judge_arms."""
+    table = stage.corrected_shares(judged, here.selection["position"])
+    if len(table):
+        caption = stage.corrected_caption(judged, here.asked)
+        show_table(table, "verdicts", caption, here.folder, view=stage.corrected_view(table))
 
 
-def cards(here, cases: pd.DataFrame, found, verdicts: pd.DataFrame) -> int:
+def cards(here, cases: pd.DataFrame, found, verdicts, agree: np.ndarray | None) -> int:
     """A diagnosis card a case, some to a figure; returns how many figures. found: the evidence of
-    the arm before, verdicts: of its errors."""
+    the arm before, verdicts: of its errors, or None; agree: of every test image,
+    lib.diagnosis.label_doubt.support by other runs, or None."""
     pages = stage.pages(cases, words.SHOWN)
     opinion, _ = labels.known(here.splits)
     for number, few in enumerate(pages, 1):
         known = words.truths(few, verdicts, opinion, here.splits.class_names)
         images = here.splits.test.images[few["position"]].numpy()
+        share = None if agree is None else agree[few["position"]]
         show_figure(
-            words.draw_cards(few, images, found, verdicts, known),
+            words.draw_cards(few, images, found, verdicts, known, share),
             f"cards-{number}",
             caption=words.caption(here.p.before),
             alt=words.alt(few, verdicts),
@@ -112,15 +113,22 @@ def cards(here, cases: pd.DataFrame, found, verdicts: pd.DataFrame) -> int:
     return len(pages)
 
 
-def card_table(here, cases: pd.DataFrame, verdicts: pd.DataFrame) -> None:
+def card_table(here, cases: pd.DataFrame, verdicts, agree: np.ndarray | None) -> None:
     """The same verdicts in words."""
-    table, caption = words.card_table(cases, verdicts), words.table_caption(here.p.before)
-    formats = style.CLASS_FORMATS | {"probability": "{:.0%}"}
-    show_table(table, "cards", caption, here.folder, formats=formats)
+    share = None if agree is None else agree[cases["position"]]
+    table, caption = words.card_table(cases, verdicts, share), words.table_caption(here.p.before)
+    show_table(table, "cards", caption, here.folder, formats=style.CLASS_FORMATS)
 
 
-def score(here, marked: pd.DataFrame, confusion: pd.DataFrame, scored: dict) -> None:
-    """Planted against diagnosed causes; marked, confusion and scored: lib.diagnosis.score's mark,
-    confusion and score."""
-    view, caption = marks.confusion_view(confusion, scored), marks.score_caption(marked)
-    show_table(confusion.reset_index(), "score", caption, here.folder, view=view)
+def instrument(here, judged: dict) -> None:
+    """How each arm's rule scores on its planted errors; judged: lib.diagnosis.stage.judge_arms."""
+    table = stage.instrument_table(judged)
+    if len(table):
+        view = stage.instrument_view(table)
+        show_table(table, "instrument", stage.INSTRUMENT, here.folder, view=view)
+
+
+def agreement(here, table: pd.DataFrame) -> None:
+    """What planted errors promise and what is found; table: lib.diagnosis.score.agreement."""
+    caption = score.agreement_caption(next(iter(here.asked)))
+    show_table(table, "agreement", caption, here.folder, view=score.agreement_view(table))
