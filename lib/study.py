@@ -14,7 +14,7 @@ from lib.data import dataset
 from lib.data.dataset import Splits
 from lib.evaluation import failures, paired, scope, summary
 from lib.report import style
-from lib.training import record
+from lib.training import inference, record
 from lib.training.record import Run
 
 
@@ -122,6 +122,11 @@ class Study:
         and the one that is held against it, int64 (N,)."""
         images = self.splits.test.images[self.selection["position"]] if self.pictured else None
         return images, *failures.class_pair(self.selection, self.splits)
+
+    def inputs(self, arm: str) -> torch.Tensor:
+        """The pictures of `selection` as the arm's network takes them, float32 (N, 3, h, w)."""
+        images, splits = self.looked_at()[0], self.splits
+        return inference.inputs(images, splits.mean, splits.std, self.models[arm])
 
     def keep(self, name: str, table: pd.DataFrame) -> None:
         """Write tables/<name>.csv without showing it."""

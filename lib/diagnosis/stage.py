@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lib import gradcam
 from lib.base import random
 from lib.base.text import listed, name, plural, readable, with_limits
 from lib.data.streams import at_once, take
@@ -56,17 +55,6 @@ def pair_maps(
         )
         for arm, model in models.items()
     }
-
-
-def completeness(
-    pair: dict, models: dict[str, nn.Module], maps: dict, images, true: torch.Tensor, wrong, splits
-) -> float | None:
-    """lib.gradcam.completeness of the first arm's `pair_maps`; None without an arm."""
-    for arm, model in models.items():
-        inputs = inference.inputs(images, splits.mean, splits.std, model)
-        layer = record.map_layer(pair[arm])
-        return gradcam.completeness(model, layer, maps[arm], inputs, wrong, true)
-    return None
 
 
 def sample(run, size: int, cases=()) -> np.ndarray:

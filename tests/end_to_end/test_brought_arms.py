@@ -154,7 +154,11 @@ def test_networks_with_weights_from_a_file_get_all_that_our_own_gets(
 
 
 def compare_maps(study, name, model, layer, splits):
-    """The kept maps against pytorch-grad-cam's, raw."""
+    """The kept maps against pytorch-grad-cam's, raw. It keeps what a layer gave, which a ReLU in
+    place behind it would overwrite."""
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
     selection = pd.read_csv(study.folder / "tables" / "selection.csv")
     kept = np.load(study.folder / "maps.npz")[name]
     images = (

@@ -92,7 +92,8 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
 
 def told(numbers):
     return "\n".join(
-        say(numbers | {"gradcam": {"rule": {}, "asked": ["baseline", "cutmix"]}}) for say in STORY
+        say(numbers | {"gradcam": {"rule": {}, "asked": ["baseline", "cutmix"]}, "cannot_tell": []})
+        for say in STORY
     )
 
 

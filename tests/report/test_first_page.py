@@ -40,6 +40,7 @@ def results():
         "study": {
             "data": "the phantom",
             "widths": [8],
+            "brought": {},
             "sizes": {"test": 1000},
             "classes": 20,
             "seeds": [42],

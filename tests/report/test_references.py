@@ -10,6 +10,7 @@ from lib.report import provenance
 NOTHING = {
     "study": {
         "data": "the phantom",
+        "networks": ["resnet18"],
         "remedies": [],
         "label_smoothing": {"baseline": 0.0},
         "seeds": [42],

@@ -20,7 +20,7 @@ from lib.base.text import (
 )
 from lib.evaluation import scope
 from lib.evaluation.changes import of_pair
-from lib.report import candidates, comparison, confidence, ledger, robustness, training
+from lib.report import brought, candidates, comparison, confidence, ledger, robustness, training
 from lib.report.chapters import findings, first_page
 from lib.report.judgement import UNTESTED
 
@@ -38,7 +38,7 @@ def section(title: str, *sentences: str) -> str:
 def setup(results: dict) -> str:
     study = results["study"]
     sizes, arms = study["sizes"], list(study["differences"])
-    widths = listed([str(width) for width in study["widths"]])
+    made = training.networks(study)
     drawn = (
         "Its images are drawn by a program, which plants a known cause of failure in some of them."
         if study["data"] == "the phantom"
@@ -46,9 +46,10 @@ def setup(results: dict) -> str:
     )
     return section(
         f"Set-up: {_what(results)}",
-        f"ResNet-18 of width {widths} was trained from scratch on {escape(study['data'])}: "
+        f"{made[:1].upper()}{made[1:]} was trained from scratch on "
+        f"{escape(study['data'])}: "
         f"{sizes['train']:,} train, {sizes['val']:,} validation and {sizes['test']:,} test images."
-        if widths
+        if study["widths"]
         else "Nothing was trained here: the arms were brought, with predictions of "
         f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
@@ -56,7 +57,8 @@ def setup(results: dict) -> str:
         f"{len(arms)} ({see('tab-arms')}).",
         _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
-        * bool(widths),
+        * bool(study["widths"]),
+        brought.examined(results),
         training.seeds(study),
         cost(results),
     )

@@ -11,7 +11,7 @@ from lib.base import artefacts
 from lib.base.errors import ReportError
 from lib.base.text import listed, percent, plural, points, readable, shorten
 from lib.evaluation import scope
-from lib.report import exhibits, style
+from lib.report import brought, exhibits, style
 from lib.report.chapters import findings, panels
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
 
@@ -361,6 +361,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         rows.append(
             ("Conditions", ", ".join(text for text, there in counts.items() if there) + ".")
         )
+    rows += [("Warnings", warned)] if (warned := brought.footer(results)) else []
     unknown = ["what another seed gives"] * (len(seeds) == 1)
     if compare["after"] and not compare["ablation"]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]

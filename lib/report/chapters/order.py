@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lib.base.text import escape
 from lib.report import (
     brief,
+    brought,
     cards,
     comparison,
     confidence,
@@ -223,6 +224,7 @@ APPENDIX = [
     Chapter("## Appendix", lambda of: ""),
     Chapter("### Summary in full", summary),
     Chapter("### What was done", study.done),
+    Chapter("### What was brought", brought.chapter, needs=lambda of: of["study"]["brought"]),
     Chapter("", below(ledger.scope), given(_claims, "tables/ledger", "tables/untested")),
     Chapter("### Training", study.training, _curves, _trained),
     Chapter("### Errors", _failing, _failures),
