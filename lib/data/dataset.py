@@ -245,7 +245,8 @@ def remembered(splits: dict, folder: Path) -> dict:
 
 
 def statistics(images) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, in 0..1, from exact integer counts."""
+    """Mean and standard deviation of each channel, in 0..1, from exact integer counts; a channel
+    that varies by less than a level is divided by 1."""
     levels = torch.arange(256, dtype=torch.float64) / 255
     counts = sum(
         torch.stack(
@@ -259,6 +260,8 @@ def statistics(images) -> tuple[list[float], list[float]]:
     share = counts.double() / counts.sum(1, keepdim=True)
     mean = share @ levels
     std = (share @ levels**2 - mean**2).sqrt()
+    # guard: a-channel-without-variance
+    std = torch.where(std * 255 > 1, std, 1)
     return mean.tolist(), std.tolist()
 
 

@@ -177,7 +177,7 @@ def test_unreadable_pictures_are_named_together_and_nothing_of_their_split_is_ke
     Image.fromarray(np.zeros((64, 64), np.uint16)).save(third)
     said = refused(root)
     assert (
-        all(f"{path}: " in said for path in (first, second, third))
+        all(str(path) in said for path in (first, second, third))
         and "not a readable picture" in said
         and "8 bits" in said
     )
@@ -368,7 +368,6 @@ def test_the_cases_of_a_folder_are_checked_before_anything_runs(root, tmp_path, 
 
 
 def test_pictures_can_be_told_by_their_files(root):
-    assert own_images.test_images(root) == 12
     listed = (load(root).test.images.path.parent / "test_files.txt").read_text().splitlines()
     assert (
         len(listed) == 12
