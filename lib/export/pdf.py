@@ -156,8 +156,8 @@ def font_folder(source: str, folder: Path, log) -> Path:
 
 
 def compile_pdf(source: str, folder: Path, log) -> bytes:
-    """`source` as PDF bytes, the same for the same SOURCE_DATE_EPOCH on every machine: a font of
-    the system is read for letters alone that the project's own have not."""
+    """`source` as PDF bytes, on every machine the same for the same SOURCE_DATE_EPOCH, or without
+    times. A font of the system is read only for letters that the project's own fonts lack."""
     (folder / "report.typ").write_text(source, encoding="utf-8")
     compiler = typst.Compiler(
         ignore_system_fonts=True,
@@ -165,7 +165,9 @@ def compile_pdf(source: str, folder: Path, log) -> bytes:
         root=str(folder),
         input=str(folder / "report.typ"),
     )
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    # a report without times has no hour at which it was made
+    timeless = os.environ.get("REPORT_TIMES") == "0"
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or ("0" if timeless else "")
     options = {"format": "pdf", "timestamp": int(epoch) if epoch else None}
     try:
         pdf, warnings = compiler.compile_with_warnings(pdf_standards=[STANDARD], **options)
