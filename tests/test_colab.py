@@ -46,6 +46,6 @@ def needs(package: str) -> list[str]:
 
 
 def test_what_it_calls_exists():
-    called = re.findall(r"python -m lib (\w+)(?: ([a-z]\w*))?", TEXT)
+    called = re.findall(r"(?:python|\{sys.executable\}) -m lib (\w+)(?: ([a-z]\w*))?", TEXT)
     assert called and {verb for verb, _ in called} <= set(VERBS)
     assert {study for _, study in called if study} <= set(study_file.names())

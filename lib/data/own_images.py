@@ -40,6 +40,7 @@ def decoded(folder: Path, image_size: int) -> Path:
         ]
         for split, files in listed.items()
     }
+    _tell_repeated(folder, known)
     place = (
         cache_folder()
         / artefacts.digest(
@@ -70,6 +71,16 @@ def _no_splits(folder: Path) -> list[str]:
     """Folders beside those of the splits."""
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
     return [name for name in names if name not in SPLITS and name[0] != "."]
+
+
+def _tell_repeated(folder: Path, known: dict[str, list[list[str]]]) -> None:
+    """Say how many files of the other splits are files of train; the report says it of all that
+    look equal."""
+    trained = {content for _, content in known["train"]}
+    for split in [split for split in known if split != "train"]:
+        # guard: repeated-files-are-told
+        if count := sum(content in trained for _, content in known[split]):
+            log.info(f"{folder}: {count} of {len(known[split])} files of {split} are in train too")
 
 
 def _decode(

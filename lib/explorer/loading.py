@@ -191,9 +191,9 @@ def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | N
     against the test table."""
     if not path.is_file():
         return None
+    # guard: names-are-text
     rows = pd.read_csv(
         io.BytesIO(artefacts.read_bytes(path)),
-        # guard: names-are-text
         dtype=dict.fromkeys(TEXT, str),
         keep_default_na=False,
         na_values={name: [""] for name in NUMBERS},

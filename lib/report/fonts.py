@@ -44,7 +44,9 @@ def _beyond(missing: str) -> tuple[list[Path], str]:
 
 
 def _of_the_system() -> list[Path]:
-    paths = map(Path, font_manager.findSystemFonts())
+    paths = [Path(path) for path in font_manager.findSystemFonts()]
+    # another edition of it would be taken for our own, by its name
+    paths = [path for path in paths if not path.name.startswith("DejaVu")]
     return sorted(paths, key=lambda path: (any(odd in path.stem.lower() for odd in ODD), path.name))
 
 

@@ -30,7 +30,7 @@ def system(tmp_path, monkeypatch):
             if table.format in (4, 12):
                 table.cmap = {ord(one): glyph for one in letters if ord(one) < 2**16}
         for record in font["name"].names:
-            if record.nameID in (1, 4, 6):
+            if record.nameID in (1, 4, 6, 16):
                 record.string = name
         font.save(tmp_path / f"{name}.ttf")
         fonts._beyond.cache_clear()
