@@ -1,5 +1,6 @@
 """Fonts of the system for what the report's own, DejaVu, cannot write: names come in any script."""
 
+import logging
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -63,6 +64,8 @@ def _letters(path: Path) -> set[str]:
 def families(text: str) -> list[str]:
     """The families that matplotlib is to write `text` with, DejaVu before all others."""
     found, _ = beyond(text)
+    # that it has no bold, say, is nothing to tell
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     for path in found:
         font_manager.fontManager.addfont(path)
     return [OWN, *(FT2Font(str(path)).family_name for path in found)]
