@@ -229,8 +229,8 @@ def people(study: str, arm: str) -> None:
 
 
 def network(seed: int) -> record.Run:
-    """The baseline of the phantom with that data seed, trained as the study phantom trains; one that
-    is finished is not trained again."""
+    """The baseline of the phantom with that data seed, trained as the study trains; a finished one
+    is not trained again."""
     outputs = KEPT / f"phantom-{seed}"
     command = [sys.executable, "-m", "lib", "train", "phantom", "--runs", "baseline/42"]
     command += ["--outputs", str(outputs), "-p", "data_seed", str(seed)]
