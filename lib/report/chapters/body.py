@@ -330,7 +330,7 @@ def _corrected(results: dict) -> str:
     digits = 0 if isinstance(counts["net_gain"], int) else 1
     return (
         f"{start(after)} corrects {counts['corrected']:,.{digits}f} images and loses "
-        f"{counts['regressed']:,.{digits}f}."
+        f"{counts['regressed']:,.{digits}f}; {comparison.beside_seeds(results['compare'])}."
     )
 
 
