@@ -1,6 +1,7 @@
 """A study is checked before anything of it runs: all stages and arms, and the files they name;
 names in make."""
 
+import folder_of_pictures
 import numpy as np
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from lib.base.config import ParameterError
 from lib.data import dataset
 from lib.evaluation import failures
 from lib.pipeline import command_line, preflight
-from lib.report import claims, ledger
+from lib.report import claims, fonts, ledger
 
 CASES = "cases:\n  - {id: 700, hypothesis: a ship}\n"
 
@@ -267,3 +268,43 @@ def test_an_assignment_writes_over_nothing(place, folder, capsys):
     assert command_line.main(["new", "mine", "--assignment"]) == 2
     assert capsys.readouterr().err == f"params/{folder}mine.yaml is there already\n"
     assert there.read_text("utf-8") == "mine" and len(list(place.rglob("*.yaml"))) == 1
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder of pictures of two classes, and a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder_of_pictures.write(tmp_path / "photos", {"train": 8, "test": 2}, 2, (40,))
+
+
+def of(photos, size: int = 0) -> str:
+    return f"{{source: folder, root: '{photos}', image_size: 32, test_size: {size}}}"
+
+
+@pytest.mark.parametrize(
+    "spoil, says",
+    [
+        (lambda root: next(root.glob("train/*/000.png")).write_bytes(b""), "an empty file"),
+        (lambda root: next(root.glob("test/*/001.png")).write_bytes(b"x"), "not a readable"),
+        (lambda root: next(root.glob("test/*")).rename(root / "test" / "other"), "missing ["),
+        (lambda root: [path.unlink() for path in root.glob("train/*/00[1-9]*")], "too few"),
+        (lambda root: None, "folder has 4 test images, 9 were asked for"),
+    ],
+    ids=["empty", "no picture", "another class", "too few", "too many asked for"],
+)
+def test_pictures_that_a_training_would_fail_on_are_told_first(place, photos, spoil, says):
+    spoil(photos)
+    (line,) = told(place, "", "a b", data=of(photos, 9 if "asked" in says else 0))
+    assert says in line
+
+
+@pytest.mark.parametrize("name, odd", [("日本語の花", "の"), ("🐈", "🐈")])
+def test_a_name_that_no_font_writes_is_told_first(place, photos, monkeypatch, caplog, name, odd):
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", list)
+    fonts._beyond.cache_clear()
+    for split in ("train", "test"):
+        next((photos / split).iterdir()).rename(photos / split / name)
+    assert told(place, data=of(photos)) == []
+    (line,) = [line for line in caplog.messages if "no font" in line]
+    assert repr(name) in line and odd in line
+    fonts._beyond.cache_clear()

@@ -382,7 +382,9 @@ def test_probabilities_are_refused_and_a_cosine_heads_logits_are_not():
     probabilities = torch.from_numpy(logits).softmax(1)
     for values in (probabilities, probabilities.half().float(), probabilities.bfloat16().float()):
         answers = of_rows(values.numpy(), labels)
-        assert "softmax" in only(answers[:2], "logits and not probabilities")
+        assert "adds to 1: " in only(answers[:2], "logits and not probabilities")
+        answers = of_rows(100 * values.numpy(), labels)
+        assert "adds to 100: " in only(answers[:2], "logits and not probabilities")
     cosine = (logits / np.linalg.norm(logits, axis=1, keepdims=True) + 1) / 2
     assert not lines(of_rows(cosine, labels))
     assert not lines(of_rows(cosine[:1], labels[:1])[:2])
