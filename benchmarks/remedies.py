@@ -29,9 +29,9 @@ REMEDIES = {
     "cosine schedule": {"schedule": "cosine"},
     "more epochs": {"epochs": 9},
 }
-SIZES, CLASSES = {"train": 2000, "val": 400, "test": 60}, 20
+SIZES, CLASSES = {"train": 1600, "val": 400, "test": 60}, 20
 SHORT = {"study": "remedies", "data": "phantom", "seed": 42, "width": 8, "epochs": 6}
-SHORT |= {"milestones": [], "batch_size": 50, "learning_rate": 0.05, "precision": "fp32"}
+SHORT |= {"milestones": [], "batch_size": 16, "learning_rate": 0.05, "precision": "fp32"}
 SHORT |= {f"{name}_size": size for name, size in SIZES.items()}
 
 

@@ -1,5 +1,5 @@
-"""Check a whole study before anything of it runs, every mistake at once, write what its notebooks
-are run with, and the arms and seeds for make, and take over the runs that are released.
+"""Check a whole study before anything of it runs, every mistake at once, and write what its
+notebooks are run with, and the arms and seeds for make.
 """
 
 import argparse
@@ -85,19 +85,12 @@ def _test_ids(train, splits: dataset.Splits | None) -> np.ndarray:
     return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 
-def prepare(study: Study, outputs: str = "outputs", asked: bool = True) -> list[Task]:
-    """Check a study, write its notebooks' parameters and take over released runs; last, for make,
-    `.study.mk`. Returns the notebooks in the order in which they can run. asked: whether training
-    was, however long it takes."""
+def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
+    """Check a study and write its notebooks' parameters; last, for make, `.study.mk`. Returns the
+    notebooks in the order in which they can run."""
     found = checked(study, outputs)
     for task, checked_parameters in found.items():
         parameters.write(task, checked_parameters)
-    runs = {
-        artefacts.ROOT / f"{task.place}.ipynb": p
-        for task, p in found.items()
-        if task.stage == "train"
-    }
-    at_hand.prepare(study, runs, asked)
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
     lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
     lines += [f"FILES := {' '.join(arms.files(study))}"]
@@ -126,7 +119,14 @@ def _words(places: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib check", description=__doc__)
     parameters.add_options(parser)
-    parser.add_argument("--train", action="store_true", help="training may take long: it is asked")
+    parser.add_argument(
+        "--begin",
+        choices=["short", "any"],
+        help="take over released runs; short: and stop where training would take long",
+    )
     options = parser.parse_args(arguments)
-    prepare(parameters.chosen(options), options.outputs, options.train)
+    study = parameters.chosen(options)
+    prepare(study, options.outputs)
+    if options.begin:
+        at_hand.prepare(study, options.outputs, asked=options.begin == "any")
     return 0
