@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps, PngImagePlugin
 
 from lib.base.errors import DataError
@@ -159,15 +160,15 @@ def _told(names: list[str]) -> str:
 # One picture.
 
 
-def pixels(path: str, image_size: int) -> bytes | str:
+def pixels(path: str, image_size: int, fitted=None) -> bytes | str:
     """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 *
-    size * size bytes; or what is wrong."""
+    size * size bytes; or what is wrong. fitted: another rule, of a PIL picture and the size."""
     try:
         with Image.open(path) as opened:
             if opened.mode.startswith(DEEP):
                 return f"more than 8 bits a channel ({opened.mode})"
             picture = _upright(opened).convert("RGB")
-        return np.asarray(_square(picture, image_size)).transpose(2, 0, 1).tobytes()
+        return np.asarray((fitted or _square)(picture, image_size)).transpose(2, 0, 1).tobytes()
     except Exception as error:  # Pillow's decoders trip over foreign bytes in a dozen ways
         said = " ".join(str(error).replace(repr(path), "").split()) or type(error).__name__
         return stand_in(path) or f"not a readable picture ({said})"
@@ -191,6 +192,22 @@ def _square(picture: Image.Image, side: int) -> Image.Image:
         short = min(width, height)
         picture = center_crop(picture, [min(height, LONGEST * short), min(width, LONGEST * short)])
     return center_crop(resize(picture, side), side)
+
+
+def squares(paths: list[Path], image_size: int) -> torch.Tensor:
+    """Pictures resized to squares whatever their sides, nothing cut off: uint8 (N, 3, size, size).
+    Raises DataError for one that cannot be read."""
+    from torchvision.transforms.functional import resize
+
+    found = [
+        pixels(str(path), image_size, lambda picture, size: resize(picture, [size, size]))
+        for path in paths
+    ]
+    bad = [f"{path}: {one}" for path, one in zip(paths, found) if isinstance(one, str)]
+    if bad:
+        raise DataError("; ".join(bad[:NAMED]))
+    shape = (len(found), 3, image_size, image_size)
+    return torch.frombuffer(bytearray(b"".join(found)), dtype=torch.uint8).view(shape)
 
 
 def stand_in(path: str) -> str:

@@ -15,7 +15,7 @@ from lib.base.study_file import Study
 from lib.data import dataset
 from lib.data.streams import mapped
 from lib.evaluation import failures
-from lib.pipeline import arms, parameters
+from lib.pipeline import arms, at_hand, parameters
 from lib.pipeline.parameters import Task
 from lib.report import claims, conditions, fonts
 
@@ -36,12 +36,14 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
 
     for task in parameters.tasks(study, outputs):
         found[task] = attempt(parameters.resolve, study, task, outputs)
-    attempt(arms.check, study)
+    ids = attempt(arms.check, study)
     trained, content = [task for task in found if task.stage == "train"], study.content
     train = found[trained[0]] if trained else None
     splits = attempt(_pictures, train) if train and train.data == "folder" else None
     _tell_undrawn(study, splits.class_names if splits else [])
-    if train and not arms.brought(study) and (splits or train.data != "folder"):
+    if ids is not None:
+        attempt(failures.read_cases, content.cases, ids)
+    elif train and not arms.brought(study) and (splits or train.data != "folder"):
         attempt(lambda: failures.read_cases(content.cases, _test_ids(train, splits)))
     attempt(conditions.read_conditions, content.conditions, str(study.path))
     # guard: claims-read-first
@@ -117,6 +119,14 @@ def _words(places: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib check", description=__doc__)
     parameters.add_options(parser)
+    parser.add_argument(
+        "--begin",
+        choices=["short", "any"],
+        help="take over released runs; short: and stop where training would take long",
+    )
     options = parser.parse_args(arguments)
-    prepare(parameters.chosen(options), options.outputs)
+    study = parameters.chosen(options)
+    prepare(study, options.outputs)
+    if options.begin:
+        at_hand.prepare(study, options.outputs, asked=options.begin == "any")
     return 0

@@ -14,6 +14,7 @@ from lib.evaluation import failures
 from lib.pipeline import command_line, preflight
 from lib.report import claims, fonts, ledger
 
+QUICK = "width: 8\nepochs: 1"  # nothing long is trained unasked
 CASES = "cases:\n  - {id: 700, hypothesis: a ship}\n"
 
 
@@ -75,7 +76,7 @@ def test_the_numbers_of_test_images_are_those_of_the_data_sets():
 
 
 def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_change(place):
-    path = study(place, "s", "epochs: 3", "a b")
+    path = study(place, "s", QUICK, "a b")
     assert command_line.main(["check", "s"]) == 0
     folder = place / "outputs" / "s"
     files = [folder / arm / "seed-0" / "train.yaml" for arm in "ab"]
@@ -91,7 +92,7 @@ def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_cha
 
 
 def test_make_is_told_the_arms_with_their_seeds(place):
-    study(place, "s", "", "a b", seeds="1 2")
+    study(place, "s", QUICK, "a b", seeds="1 2")
     assert command_line.main(["check", "s", "--arms", "b", "--seeds", "7", "8"]) == 0
     fragment = (place / "outputs" / "s" / ".study.mk").read_text(encoding="utf-8").splitlines()
     assert fragment[1] == "ARMS := b" and fragment[-1] == "SEEDS_b := 7 8"
@@ -152,7 +153,7 @@ def test_make_checks_the_study_first_and_a_good_one_only_once(project):
     assert result.returncode == 2 and "params/late.yaml: train: titel: unknown" in result.stderr
     assert "late did not pass the check: nothing was begun" in result.stderr
     assert "Traceback" not in result.stderr and not (project / "outputs" / "late" / "a").exists()
-    study(project, "late", "epochs: 1", "a b")
+    study(project, "late", QUICK, "a b")
     fragment = project / "outputs" / "late" / ".study.mk"
     assert make(project, "-n", "train", "STUDY=late").returncode == 0 and fragment.is_file()
     first = fragment.stat().st_mtime_ns

@@ -53,6 +53,7 @@ def results():
             "parameters": 11220132,
             "seeds": [42],
             "varies": [],
+            "networks": ["resnet18"],
             "widths": [64],
             "epochs_of_arms": [50],
             "differences": {"baseline": "the reference", "cutmix": "augment False"},
@@ -63,7 +64,9 @@ def results():
             "mean_lambda": {"baseline": None, "cutmix": 0.68},
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
             "data_digest": "0" * 64,
+            "brought": {},
         },
+        "cannot_tell": [],
         "failures": {
             "before": "baseline",
             "arms": {"baseline": {"errors": 3931, "within_superclass": 0.3}},
@@ -76,11 +79,14 @@ def results():
         },
         "gradcam": {
             "layer": "layer4",
+            "layers": {"baseline": "layer4", "cutmix": "layer4"},
             "cells": [4, 4],
             "images": 8,
             "completeness_error": 3e-6,
             "faithfulness": {},
-            "score": None,
+            "rule": {},
+            "asked": ["baseline", "cutmix"],
+            "left_out": [],
         },
         "compare": {
             "before": "baseline",

@@ -6,11 +6,12 @@ import pandas as pd
 from lib.evaluation import ablation, candidates, changes, metrics, rejection, robustness, summary
 from lib.evaluation import calibration as calibration_of
 from lib.evaluation.per_image import columns, temperature
+from lib.report import claims, pictures, style
 from lib.report import comparison as words
 from lib.report import confidence as of_confidence
 from lib.report import measures as of_measures
-from lib.report import pictures, style
 from lib.report import robustness as of_corruptions
+from lib.report.candidates import protocols_asked
 from lib.report.exhibits import show_figure, show_table
 
 
@@ -125,7 +126,8 @@ def changed(here) -> list[str]:
     """The pictures that one arm alone gets right, or none of the two, a gallery a kind; returns
     their names."""
     tables = [here.tables[arm] for arm in here.pair]
-    steady = changes.steadiness(*(here.runs[arm] for arm in here.pair))
+    of_pair = [here.runs[arm] for arm in here.pair]
+    steady, churn = changes.steadiness(*of_pair), changes.churn(*of_pair, here.pair)
     chosen = pictures.most_confident(*tables, steady)
     drawn = {kind: few for kind, few in chosen.items() if len(few)}
     for kind, few in drawn.items():
@@ -134,7 +136,7 @@ def changed(here) -> list[str]:
         show_figure(
             pictures.failure_gallery(images, pictures.titles(few)),
             kind.replace(" ", "-"),
-            **words.gallery(kind, few, total, here.pair, here.seeds),
+            **words.gallery(kind, few, total, here.pair, here.seeds, churn),
             folder=here.folder,
             vector=False,
             data=few.drop(columns=["position", "sure"]),
@@ -263,11 +265,12 @@ def outside(here, found: dict) -> None:
 
 
 def stand_ins(here, numbers: dict, sampled: dict) -> dict:
-    """What claims are held against besides: every other arm in place of the one before, and each
-    arm's epochs."""
+    """What claims are held against besides: every other arm in place of the one before, that arm
+    tested otherwise where the claims ask for it, and each arm's epochs."""
+    of_pair = (here.runs, here.pair, numbers, sampled)
+    asked = protocols_asked(claims.read_claims(here.p.claims), here.p.before)
     return {
-        "candidates": candidates.in_place_of(
-            here.runs, here.pair, numbers, sampled, here.splits, here.selection
-        ),
+        "candidates": candidates.in_place_of(*of_pair, here.splits, here.selection)
+        | candidates.tested(asked, *of_pair, here.p.reject_below, here.splits, here.selection),
         "histories": candidates.histories({arm: here.runs[arm] for arm in here.parameters}),
     }
