@@ -81,8 +81,8 @@ def _cut(text: str, length: int, tail: int) -> str:
 
 @lru_cache
 def _shortened(length: int) -> dict[str, str]:
-    """Each name that is kept apart to what it is cut to: at its end, where that tells it apart from all others, else in
-    its middle; else numbered."""
+    """Each name that is kept apart, and what it is cut to: at its end where that is like no other,
+    else in its middle, else numbered."""
     left = [readable(name) for name in _apart]
     found = {text: text for text in left if len(text) <= length}
     left = [text for text in left if text not in found]
