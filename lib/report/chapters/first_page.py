@@ -219,9 +219,9 @@ def _missed(results: dict) -> tuple[str, str, str, str] | None:
 
 def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
-    found = findings.diagnosis(results)
+    found = findings.proven(results)
     if not found:
-        return CARE, "Causes unproven", "verdicts on causes are hypotheses here", ""
+        return CARE, "Causes unproven", "no cause is sure enough to be named", ""
     share, called = found["found"], found["called"]["estimate"]
     good = share["estimate"] >= AIM_FOUND and (called is None or called <= AIM_CALLED)
     head = "Diagnosis reliable here" if good else "Diagnosis to be doubted"
@@ -338,9 +338,9 @@ def rely(results: dict) -> tuple[str, str]:
 
 
 def _trust(results: dict) -> tuple[str, str]:
-    found = findings.diagnosis(results)
+    found = findings.proven(results)
     if not found:
-        return "The diagnosis", "is a hypothesis: nobody knows why a network fails on these images."
+        return "The diagnosis", "names no cause: nobody knows why a network fails on these images."
     called = found["called"]["estimate"]
     if called is None:
         return "The diagnosis", "could not be marked on errors without a cause."
@@ -367,7 +367,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
     unknown += ["whether a remedy helps"] * (not compare["after"])
-    unknown += ["whether its causes are the true ones"] * (not findings.diagnosis(results))
+    unknown += ["whether its causes are the true ones"] * (not findings.proven(results))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 
 
