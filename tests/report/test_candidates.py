@@ -46,7 +46,7 @@ def results():
     table = failures.test_table(trained["weak"][0], SPLITS)
     selection = failures.selection(table, failures.read_cases("", np.arange(IMAGES)), 3)
     at_level = rejection.rejection(trained, [0.7]).set_index("arm").to_dict("index")
-    ways = {"subset": ["a", "b"], "temperature_scaled": [], "training_mode": []}
+    ways = {"subset": ["a", "b"], "temperature_scaled": []}
     of_pair = (trained, pair, numbers, sampled)
     compare = {
         "before": "weak",
