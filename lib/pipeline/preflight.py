@@ -9,14 +9,17 @@ import numpy as np
 
 from lib.base import artefacts
 from lib.base.config import Stage
-from lib.base.errors import Error, ParameterError
+from lib.base.errors import DataError, Error, ParameterError
+from lib.base.log import log
 from lib.base.study_file import Study
-from lib.data import dataset, own_images
+from lib.data import dataset
+from lib.data.streams import mapped
 from lib.evaluation import failures
 from lib.pipeline import arms, at_hand, parameters
 from lib.pipeline.parameters import Task
-from lib.report import claims, conditions
+from lib.report import claims, conditions, fonts
 
+NAMED, SHOWN = 3, 10  # names and letters that a message shows
 TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar10": 10_000, "cifar100": 10_000}
 
 
@@ -35,10 +38,13 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
         found[task] = attempt(parameters.resolve, study, task, outputs)
     ids = attempt(arms.check, study)
     trained, content = [task for task in found if task.stage == "train"], study.content
+    train = found[trained[0]] if trained else None
+    splits = attempt(_pictures, train) if train and train.data == "folder" else None
+    _tell_undrawn(study, splits.class_names if splits else [])
     if ids is not None:
         attempt(failures.read_cases, content.cases, ids)
-    elif trained and found[trained[0]] and not arms.brought(study):
-        attempt(lambda: failures.read_cases(content.cases, _test_ids(found[trained[0]])))
+    elif train and not arms.brought(study) and (splits or train.data != "folder"):
+        attempt(lambda: failures.read_cases(content.cases, _test_ids(train, splits)))
     attempt(conditions.read_conditions, content.conditions, str(study.path))
     # guard: claims-read-first
     attempt(claims.read_claims, content.claims)
@@ -48,11 +54,34 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
     return found
 
 
-def _test_ids(train) -> np.ndarray:
+def _pictures(train) -> dataset.Splits:
+    """The pictures, decoded: what is wrong with any of them is said now. Raises DataError."""
+    try:
+        return dataset.load_for(train.model_dump())
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
+def _tell_undrawn(study: Study, names: list[str]) -> None:
+    """Say which names hold letters that no font of this machine has."""
+    shown = [*names, study.content.title]
+    _, missing = fonts.beyond("".join(shown))
+    # guard: undrawn-names-are-told
+    if missing:
+        odd = [name for name in shown if set(name) & set(missing)]
+        more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
+        log.warning(
+            f"{study.path}: no font of this machine has {' '.join(missing[:SHOWN])}: "
+            f"figures and the PDF will show boxes in {', '.join(map(repr, odd[:NAMED]))}{more}; "
+            "on Debian `apt install fonts-noto` helps"
+        )
+
+
+def _test_ids(train, splits: dataset.Splits | None) -> np.ndarray:
     """The ids that test images can have; of a folder all that are there, whichever of them a
     test_size draws."""
-    if train.data == "folder":
-        return np.arange(own_images.test_images(train.root))
+    if splits:
+        return np.arange(len(mapped(splits.test.images.path)))
     return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 

@@ -182,6 +182,7 @@ def elsewhere(monkeypatch):
     def go():
         real = machine.fingerprint
         other = {"threads": 2, "torch": "another", "instruction_set": "another"}
+        other |= {"precision": "bf16"}
         monkeypatch.setattr(machine, "fingerprint", lambda *args: real(*args) | other)
 
     return go
@@ -195,7 +196,8 @@ def test_a_run_goes_on_elsewhere_and_its_record_says_both(tmp_path, elsewhere, c
     assert (state.epoch, state.step) == (1, 3)
     assert "its bits are of both" in capsys.readouterr().out
     run = record.publish(finish(state), state.machines[-1], {})
-    assert [told["threads"] for told in run.info["machines"]] == [1, 2]
+    told = [(one["threads"], one["precision"]) for one in run.info["machines"]]
+    assert told == [(1, "fp32"), (2, "bf16")]
     assert provenance.runs_table({"both": {5: run}})["run"].tolist() == [
         "trained here, went on elsewhere: its bits are of 2 machines"
     ]
