@@ -26,7 +26,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.base import artefacts
 from lib.data import dataset
-from lib.diagnosis import judgement, label_doubt, mixture, readings, rule, spikes, verdict
+from lib.diagnosis import judgement, label_doubt, readings, rule, spikes, verdict
 from lib.diagnosis import score as verdict_score
 from lib.diagnosis.judgement import Spiked
 from lib.training import inference, record
@@ -207,10 +207,13 @@ def checked() -> None:
         began = time.process_time()
         judged = judgement.judge(run, model, splits, {}, LAYER, KEPT)
         print(f"phantom {seed}, judged in {time.process_time() - began:.0f} s of processor time")
+        print(f"told apart {judged.mixture.apart:.2f}: {judged.mixture.obstacle or 'identified'}")
+        # what it would have promised, whatever stands against it
+        judged = judged._replace(mixture=judged.mixture._replace(obstacle=""))
+        print("trusted", judged.mixture.trusted)
         found = verdict_score.checked(judged, run, splits)
         print(verdict_score.agreement_view(found).to_string(), flush=True)
-        print(verdict_score.agreement_text(found))
-        print(mixture.numbers(judged.mixture), flush=True)
+        print(verdict_score.agreement_text(found), flush=True)
 
 
 def people(study: str, arm: str) -> None:

@@ -92,7 +92,13 @@ def judge(
     drawn = ~np.isin(position, np.asarray(chosen))
     confusions = rule.confusions(learnt, spiked.cause, spiked.source)
     called = call(learnt, found)
-    mix = mixture.corrected(confusions, called[drawn] if drawn.any() else called)
+    drawn = drawn if drawn.any() else ~drawn
+    planted_values, real_values = (
+        readings[learnt.model.names].to_numpy() for readings in (spiked.readings, found[drawn])
+    )
+    mix = mixture.held_against(
+        mixture.corrected(confusions, called[drawn]), planted_values, spiked.cause, real_values
+    )
     return Judgement(spiked, learnt, position, found, decide(learnt, mix, found), mix)
 
 

@@ -137,6 +137,8 @@ def halved(run: record.Run, weights: bool) -> dict[str, bytes]:
             f"{split}_labels": stored.labels,
             f"{split}_logits": half(new),
         }
+        if run.best_epoch:
+            arrays[f"best_{split}_logits"] = half(run.best_epoch[split].logits)
         info[f"{split}_accuracy"] = float((new.argmax(1) == stored.labels).mean())
     files["predictions.npz"] = artefacts.arrays_bytes(**arrays)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}

@@ -378,7 +378,8 @@ def page(here, results: dict) -> dict:
     """Page one of a study: `words` and `columns`, two lists of panels (lib.report.exhibits.panel).
 
     here: lib.study.Study; results: its numbers."""
-    curves = pd.read_csv(here.folder / "figures" / "coverage.csv")
+    as_text = {"dtype": {"arm": str}, "keep_default_na": False, "na_values": [""]}
+    curves = pd.read_csv(here.folder / "figures" / "coverage.csv", **as_text)
     pair = list(here.pair)
     curves = curves[curves["arm"].isin(pair)]
     risk = exhibits.panel(panels.coverage(results, curves), panels.coverage_alt(results, curves))
