@@ -142,7 +142,8 @@ def where(results: dict) -> str:
     hardest = findings.hardest(results)
     numbers = failures["arms"][failures["before"]]
     return section(
-        f"Where it fails: {escape(findings.called(hardest))} are hardest for {name(before)}",
+        f"Where it fails: {escape(findings.called(hardest))} are "
+        f"{'hardest' if hardest['alone'] else 'among the hardest'} for {name(before)}",
         f"{start(before)} gets {numbers['errors']:,} of {failures['test_images']:,} test images "
         "wrong.",
         _groups(results, hardest),
@@ -157,7 +158,7 @@ def where(results: dict) -> str:
 def _groups(results: dict, hardest: dict) -> str:
     before = results["compare"]["before"]
     best = max(results["groups"], key=lambda row: row[before])
-    if best is hardest:
+    if best["group"] == hardest["group"]:
         return ""
     return (
         f"Of {escape(findings.called(best))} it gets {percent(best[before], 0)} right, of "
@@ -194,8 +195,7 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     ranked = sorted(counts, key=counts.get, reverse=True)
-    title = f"{readable(ranked[0])} is the most frequent verdict" if ranked else "no verdict"
-    trust = findings.diagnosis(results)
+    title, trust = _frequent(findings.leading(counts)), findings.diagnosis(results)
     return section(
         f"Why it fails: {title}{'' if trust else ', and unproven'}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
@@ -205,6 +205,14 @@ def why(results: dict) -> str:
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )
+
+
+def _frequent(leading: list[str]) -> str:
+    """No more than the intervals of the verdicts' shares hold."""
+    if not leading or len(leading) > 3:
+        return "no verdict stands out" if leading else "no verdict"
+    said = listed([readable(cause) for cause in leading])
+    return f"{said} {'is' if len(leading) == 1 else 'are'} called most often"
 
 
 def _shares(counts: dict, ranked: list[str], arm: str) -> str:
@@ -340,11 +348,16 @@ def use(results: dict) -> str:
         _promised(kept, target)
         if kept
         else f"Validation allows no threshold that keeps the risk under {target}.",
+        _counted(findings.wrong_labels(results)),
         *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
         confidence.smoothing(results["study"]).split(" (")[0] + ", so its surest errors look fewer."
         if any(results["study"]["label_smoothing"][arm] for arm in compared(compare))
         else "",
     )
+
+
+def _counted(wrong_labels: str) -> str:
+    return wrong_labels and f"Here {wrong_labels}, whatever is answered."
 
 
 def _shown(results: dict) -> list[str]:

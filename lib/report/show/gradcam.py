@@ -11,6 +11,7 @@ from lib.diagnosis import score as marks
 from lib.evaluation import labels
 from lib.report import cards as words
 from lib.report import causes, pictures, style
+from lib.report.chapters import findings
 from lib.report.exhibits import show_figure, show_table
 
 
@@ -91,8 +92,9 @@ def verdicts(here, everything: pd.DataFrame, drawn: dict[str, np.ndarray]) -> No
 
 def cards(here, cases: pd.DataFrame, found, verdicts: pd.DataFrame) -> int:
     """A diagnosis card a case, some to a figure; returns how many figures. found: the evidence of
-    the arm before, verdicts: of its errors."""
-    pages = stage.pages(cases, words.SHOWN)
+    the arm before, verdicts: of its errors. The first has verdicts as different as can be."""
+    said = verdicts.iloc[cases["row"]]["verdict"].tolist() if len(cases) else []
+    pages = stage.pages(cases.iloc[findings.varied(said, words.SHOWN)], words.SHOWN)
     opinion, _ = labels.known(here.splits)
     for number, few in enumerate(pages, 1):
         known = words.truths(few, verdicts, opinion, here.splits.class_names)
