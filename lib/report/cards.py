@@ -126,10 +126,9 @@ def relabelled(results: dict, named: list[dict]) -> str:
 def maps_text(results: dict) -> str:
     """Completeness, deletion and insertion, occlusion, random weights, spread."""
     cam = results["gradcam"]
-    text = (
-        f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at "
-        f"{cam['layer']}."
-    )
+    cells = "×".join(map(str, cam["cells"]))
+    maps = see("fig-before-after" if cam["after"] else "fig-gradcam")
+    text = f"The maps of {maps} have {cells} cells at {cam['layer']}."
     if cam["completeness_error"] is not None:
         text += (
             " With average pooling and one linear layer behind them, the sum over a map plus the "
@@ -148,19 +147,6 @@ def maps_text(results: dict) -> str:
     if cam["attention"]:
         parts.append(causes.attention(cam["attention"], cam["before"], cam["after"]))
     return "\n\n".join(parts)
-
-
-def first_page(results: dict) -> str:
-    """The phantom's score in a sentence for the first page; nothing for other data."""
-    score = results["gradcam"]["score"]
-    if not score:
-        return ""
-    return (
-        "The causes of failure are planted here, so the diagnosis is marked: it finds "
-        f"{share_text(score['acting']['macro recall'])} of those that point at the predicted "
-        f"class, on average over four causes and {plural(score['phantoms'], 'phantom')} "
-        f"({see('tab-score')})."
-    )
 
 
 def instrument(results: dict) -> str:

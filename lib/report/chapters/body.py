@@ -11,14 +11,12 @@ from lib.base.text import (
     name,
     percent,
     plural,
-    points,
     readable,
     see,
     signed,
     start,
     verdict,
 )
-from lib.evaluation import scope
 from lib.evaluation.changes import of_pair
 from lib.report import candidates, comparison, confidence, ledger, robustness, training
 from lib.report.chapters import findings, first_page
@@ -270,10 +268,7 @@ def remedy(results: dict) -> str:
     return section(
         f"Did the remedy work: {titles[found]}",
         f"Test accuracy is {levels}.",
-        f"The paired difference is {points(change['estimate'])} points "
-        f"({interval(points(change['low']), points(change['high']))}), of "
-        f"{_of(results)}.",
-        comparison.equivalent(compare).strip() if found == "none" else "",
+        comparison.accuracy(compare),
         _owned(results),
         _corrected(results),
         _classes(results),
@@ -283,13 +278,6 @@ def remedy(results: dict) -> str:
 
 def _size(change: dict) -> str:
     return signed(100 * abs(change["estimate"])).lstrip("+")
-
-
-def _of(results: dict) -> str:
-    seeds = len(results["compare"]["seeds"])
-    if findings.several(results):
-        return f"{seeds} seeds an arm"
-    return f"{scope.networks(seeds)}, which says nothing of the method"
 
 
 def _owned(results: dict) -> str:
@@ -350,9 +338,7 @@ def use(results: dict) -> str:
         else f"Validation allows no threshold that keeps the risk under {target}.",
         _counted(findings.wrong_labels(results)),
         *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
-        confidence.smoothing(results["study"]).split(" (")[0] + ", so its surest errors look fewer."
-        if any(results["study"]["label_smoothing"][arm] for arm in compared(compare))
-        else "",
+        confidence.smoothing(results["study"], compared(compare)),
     )
 
 

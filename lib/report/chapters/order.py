@@ -41,6 +41,9 @@ def shown(*names: str) -> Callable[[dict], tuple[str, ...]]:
     return lambda results: names
 
 
+BESIDE = 6  # errors that stand in the body, beside right answers
+
+
 def title(said: str) -> str:
     """The document's title."""
     return f"# {escape(said)}"
@@ -55,17 +58,6 @@ def placed(results: dict) -> Iterable[tuple[str, list[str]]]:
         names = [name for name in chapter.exhibits(results) if name not in shown]
         shown.update(names)
         yield chapter.text(results), names
-
-
-def summary(results: dict) -> str:
-    """What page one says in short, in full sentences with their intervals."""
-    parts = (
-        study.finding(results),
-        provenance.several_changes(results),
-        ledger.ledger(results),
-        cards.first_page(results) if _asked(results) else "",
-    )
-    return "\n\n".join(filter(None, parts))
 
 
 def below(sentences: Callable[[dict], str]) -> Callable[[dict], str]:
@@ -112,12 +104,12 @@ def _curves(results: dict) -> list[str]:
 
 
 def _failing(results: dict) -> str:
-    return f"{study.failing(results)} {failures.mining(results)} {study.planted(results)}"
+    return f"{study.failing(results)} {failures.mining(results)}"
 
 
 def _failures(results: dict) -> list[str]:
-    causes = ["tables/causes"] if results["failures"]["causes"] is not None else []
-    return ["figures/failures"] * study.pictured(results) + [*causes, "tables/hypotheses"]
+    more = results["failures"]["selected"] > BESIDE  # than stand in the body
+    return ["figures/failures"] * (more and study.pictured(results)) + ["tables/hypotheses"]
 
 
 def _severity(results: dict) -> list[str]:
@@ -144,18 +136,16 @@ def _cards(results: dict) -> list[str]:
 
 def _maps(results: dict) -> list[str]:
     tested = ["figures/deletion", "figures/sanity"] if _probed(results) else []
-    return ["figures/gradcam", *tested]
+    return ["figures/before-after" if _both(results) else "figures/gradcam", *tested]
 
 
 def _side_by_side(results: dict) -> list[str]:
-    maps = ["figures/before-after"] * bool(_asked(results))
-    two = [*maps, "tables/changes"] if _both(results) else []
-    return [*two, "tables/cases"]
+    return [*_two("tables/changes")(results), "tables/cases"]
 
 
 def _moved(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
-    return galleries + (["tables/churn", "figures/classes"] if _both(results) else [])
+    return [*galleries, *_two("tables/churn")(results)]
 
 
 def _two(*names: str) -> Callable[[dict], tuple[str, ...]]:
@@ -208,11 +198,9 @@ BODY = [
 
 APPENDIX = [
     Chapter("## Appendix", lambda of: ""),
-    Chapter(
-        "### Summary in full", summary, given(lambda of: of["gradcam"].get("score"), "tables/score")
-    ),
     Chapter("### What was done", study.done),
-    Chapter("", below(ledger.scope), given(_claims, "tables/ledger", "tables/untested")),
+    Chapter("", below(ledger.scope), given(_claims)),
+    Chapter("", ledger.ledger, given(_claims, "tables/ledger", "tables/untested")),
     Chapter("### Training", study.training, _curves, _trained),
     Chapter("### Errors", _failing, _failures),
     Chapter("### How bad the errors are", failures.severity, _severity),
@@ -225,7 +213,12 @@ APPENDIX = [
     Chapter("### The verdicts", cards.verdicts_text, shown("tables/verdicts"), _asked),
     Chapter("### Cases", cards.cases_text, _cards, _asked),
     Chapter("### What the maps are worth", cards.maps_text, _maps, _asked),
-    Chapter("### What the verdicts are worth", cards.instrument, needs=_asked),
+    Chapter(
+        "### What the verdicts are worth",
+        cards.instrument,
+        given(lambda of: of["gradcam"].get("score"), "tables/score"),
+        _asked,
+    ),
     Chapter("", below(comparison.side_by_side), _side_by_side),
     Chapter(
         "",
@@ -235,7 +228,7 @@ APPENDIX = [
     Chapter(
         "### Confidence in full",
         confidence.confidence,
-        shown("figures/confidence", "figures/thresholds", "tables/confident-errors"),
+        shown("figures/confidence", "tables/confident-errors"),
     ),
     Chapter(
         "### Calibration",
