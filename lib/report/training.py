@@ -123,7 +123,7 @@ def done(results: dict) -> str:
     study = results["study"]
     if not study["widths"]:
         return brought(study)
-    rate = f"learning rate {study['learning_rate']:g}" + _falls(study)
+    rate = f"learning rate is {study['learning_rate']:g}" + _falls(study)
     arms = "\n".join(
         f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
     )

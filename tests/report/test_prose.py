@@ -370,10 +370,10 @@ def test_two_copies_of_one_run_changed_nothing(results):
 
 
 def test_how_the_learning_rate_falls_is_told(results):
-    assert "learning rate 0.1, divided by 10 after epochs 25 and 40;" in training.done(results)
+    assert "rate is 0.1, divided by 10 after epochs 25 and 40." in training.done(results)
     results["study"]["schedule"] = "cosine"
     text = training.done(results)
-    assert "rate 0.1, falling to 0 along half a cosine;" in text and "divided" not in text
+    assert "rate is 0.1, falling to 0 along half a cosine." in text and "divided" not in text
 
 
 def test_a_transform_on_the_wrong_split_is_said_aloud(results):
@@ -459,7 +459,7 @@ def test_seeds_are_counted(results):
     results["study"]["seeds"] = [42, 43, 44]
     text = training.seeds(results["study"]) + training.limits(results)
     assert "3 seeds" in text and "one seed" not in text and "known only roughly" in text
-    assert "Baseline with seed 42 gets" in training.failing(results)
+    assert "the errors of baseline with seed 42." in training.failing(results)
 
 
 def test_numbers_of_several_seeds_are_called_means(results):

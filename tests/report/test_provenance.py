@@ -1,6 +1,5 @@
 """What is said of how arms were trained: all that differs, in any seed."""
 
-import pytest
 from synthetic import FINGERPRINT, run
 
 from lib.report import provenance

@@ -306,7 +306,7 @@ def _sure(results: dict) -> tuple[str, str]:
     counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
     one, other = counts[compare["before"]], counts[compare["after"]]
     caps = smoothing[compare["after"]] > smoothing[compare["before"]]
-    text = "look fewer, as label smoothing caps confidence: in " if caps else "in "
+    text = "look fewer under label smoothing: in " if caps else "in "
     return "Confident errors", (
         f"{text}each network’s surest fifth they go from {one:.0f} to {other:.0f}."
     )
