@@ -64,9 +64,14 @@ ifeq ($(ON)$(DRY),dask)
 include tools/cluster.mk
 else
 -include $(if $(filter $(NEEDING),$(GOALS)),$(OUT)/.study.mk)
+FOLDERS := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)))
+# a run that is not there is looked at anew: training that takes long begins where it is asked for, by make train
+ABSENT  := $(filter-out $(wildcard $(addsuffix /run.json,$(FOLDERS))),$(addsuffix /run.json,$(FOLDERS)))
+CHECKED := $(if $(ABSENT),$(and $(MAKE_RESTARTS),$(CHECKED)),$(CHECKED))
+ASKED   := $(if $(ON)$(filter train %/train.ipynb,$(GOALS)),--train)
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
-	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
+	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) $(ASKED) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
 ifneq ($(CHECKED),$(WANTED))
 $(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
 else
@@ -74,7 +79,7 @@ else
 in         = $(wildcard $(foreach room,$(1),$(addprefix lib/$(room)/,*.* */*.* */*/*.* */*/*/*.*)))
 TRAIN_LIB := lib/model.py lib/cutmix.py lib/mixup.py lib/pipeline/execute.py $(call in,base data training)
 VIEW_LIB  := $(TRAIN_LIB) lib/gradcam.py lib/study.py $(call in,evaluation diagnosis report)
-RUNS      := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)/train.ipynb))
+RUNS      := $(addsuffix /train.ipynb,$(FOLDERS))
 TAKEN     := $(foreach arm,$(filter $(BROUGHT),$(ARMS)),$(OUT)/$(arm)/seed-$(firstword $(SEEDS) $(SEEDS_$(arm)))/run.json)
 VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.ipynb)
 OPTIONS   := --outputs '$(OUTPUTS)' $(CHOSEN)

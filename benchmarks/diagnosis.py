@@ -4,6 +4,7 @@
     python benchmarks/diagnosis.py score cifar100 baseline      recall, by rule and readings
     python benchmarks/diagnosis.py strengths cifar100 baseline  planted otherwise than fitted
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
+    python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
     python benchmarks/diagnosis.py networks                     train the phantoms' networks anew
 
@@ -25,7 +26,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.base import artefacts
 from lib.data import dataset
-from lib.diagnosis import judgement, label_doubt, readings, rule, spikes, verdict
+from lib.diagnosis import judgement, label_doubt, mixture, readings, rule, spikes, verdict
+from lib.diagnosis import score as verdict_score
 from lib.diagnosis.judgement import Spiked
 from lib.training import inference, record
 
@@ -195,6 +197,22 @@ def phantoms() -> None:
                 )
 
 
+def checked() -> None:
+    """Of each phantom's network, what its planted errors promise against what is found in its test
+    errors, whose causes are planted as well."""
+    for seed in SCORED:
+        run = record.load_run(artefacts.ROOT / "released" / "phantom" / f"data-{seed}")
+        splits = dataset.load_for(run.info["params"], run.info["data_digest"])
+        model = record.load_model(run, len(splits.class_names))
+        began = time.process_time()
+        judged = judgement.judge(run, model, splits, {}, LAYER, KEPT)
+        print(f"phantom {seed}, judged in {time.process_time() - began:.0f} s of processor time")
+        found = verdict_score.checked(judged, run, splits)
+        print(verdict_score.agreement_view(found).to_string(), flush=True)
+        print(verdict_score.agreement_text(found))
+        print(mixture.numbers(judged.mixture), flush=True)
+
+
 def people(study: str, arm: str) -> None:
     """AUC of what the other runs say, over the reviewed errors of one run."""
     every = [
@@ -247,7 +265,7 @@ def networks() -> None:
 
 if __name__ == "__main__":
     verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
-    verbs |= {"phantoms": phantoms, "networks": networks}
+    verbs |= {"phantoms": phantoms, "checked": checked, "networks": networks}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("study", nargs="?", default="cifar100")
@@ -255,5 +273,6 @@ if __name__ == "__main__":
     parser.add_argument("--others", type=int, default=1, help="networks asked a second opinion")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    words = {"people": [given.study, given.arm]} | dict.fromkeys(("phantoms", "networks"), [])
+    words = {"people": [given.study, given.arm]}
+    words |= dict.fromkeys(("phantoms", "checked", "networks"), [])
     verbs[given.verb](*words.get(given.verb, [given.study, given.arm, given.others]))

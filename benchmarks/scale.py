@@ -36,7 +36,7 @@ LIMIT = 8.0  # GB of 2**30 bytes
 ROWS = 10_000  # of logits made at a time
 MORE = {
     "02_failures": {"mined": 10, "cases": ""},
-    "03_gradcam": {"layer": "layer4", "shown": 4, "diagnosed": 4, "scored": [], "probed": 20},
+    "03_gradcam": {"shown": 4, "diagnosed": 4, "probed": 20, "planted": 0},
     "04_compare": {
         "confidence_levels": [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99],
         "reject_below": 0.7,

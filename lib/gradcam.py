@@ -62,22 +62,6 @@ class GradCAM:
         return maps.relu() if relu else maps
 
 
-def pair_maps(
-    model: nn.Module, layer: str, images: torch.Tensor, wrong: torch.Tensor, true: torch.Tensor
-) -> torch.Tensor:
-    """Maps of the wrong and the true class of each image: (N, 2, h, w), in logits."""
-    step = at_once(images, len(images) or 1)
-    with GradCAM(model, model.get_submodule(layer)) as cam:
-        return torch.cat(
-            [
-                torch.stack([cam.maps(few, one), cam.maps(few, other)], 1)
-                for few, one, other in zip(
-                    *(values.split(step) for values in (images, wrong, true))
-                )
-            ]
-        )
-
-
 def find_layer(model: nn.Module, images: torch.Tensor) -> str | None:
     """The dotted name of the last module whose output is a map, (N, C, h, w) of several cells that
     differ, and that runs once; None where there is none.
@@ -137,7 +121,7 @@ def _shape(output, images: torch.Tensor) -> tuple[tuple, bool]:
 
 def completeness(
     model: nn.Module,
-    layer: str,
+    layer: str | None,
     maps: torch.Tensor,
     images: torch.Tensor,
     wrong: torch.Tensor,
@@ -149,8 +133,8 @@ def completeness(
     It holds where average pooling and one linear layer are all that follows `layer`: then the mean
     of an image's features and of their mirror image has the image's logits, twice the features
     give twice the logits but for the bias, and the bias is what features of zero give. maps: (N, 2,
-    h, w) of `wrong` and `true`, from `pair_maps`."""
-    if not len(images):
+    h, w) of `wrong` and `true`; images: normalised."""
+    if layer is None or not len(images):
         return None
     step = at_once(images, len(images))
     parts = [_behind(model, model.get_submodule(layer), few) for few in images.split(step)]

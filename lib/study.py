@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from lib.base import artefacts, config
-from lib.data import augment, dataset
+from lib.data import dataset
 from lib.data.dataset import Splits
 from lib.evaluation import failures, paired, scope, summary
 from lib.report import style
-from lib.training import record
+from lib.training import inference, record
 from lib.training.record import Run
 
 
@@ -77,11 +77,25 @@ class Study:
         """Whether there are pictures, and not predictions alone."""
         return self.splits.test.images is not None
 
+    @property
+    def asked(self) -> dict[str, Run]:
+        """Those of `compared` whose network was kept, if there are pictures to ask it about."""
+        return {
+            arm: run
+            for arm, run in self.compared.items()
+            if self.pictured and record.has_weights(run)
+        }
+
     @cached_property
     def models(self) -> dict[str, nn.Module]:
-        """The networks of `compared`, in eval mode; raises ArtefactError where none was kept."""
+        """The networks of `asked`, in eval mode."""
         classes = len(self.splits.class_names)
-        return {arm: record.load_model(run, classes) for arm, run in self.compared.items()}
+        return {arm: record.load_model(run, classes) for arm, run in self.asked.items()}
+
+    @property
+    def layers(self) -> dict[str, str | None]:
+        """The layer of each asked network's maps, None where occlusion stands in their place."""
+        return {arm: record.map_layer(run) for arm, run in self.asked.items()}
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -103,12 +117,16 @@ class Study:
         """The images that notebook 02 chose to look at, a row each."""
         return failures.read_selection(self.folder, self.tables[self.p.before])
 
-    def looked_at(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The pictures of `selection`, uint8 (N, 3, h, w), as the networks take them, float32, and
-        their true class and the one that is held against it, int64 (N,)."""
-        images = self.splits.test.images[self.selection["position"]]
-        inputs = augment.normalise(images, self.splits.mean, self.splits.std)
-        return images, inputs, *failures.class_pair(self.selection, self.splits)
+    def looked_at(self) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """The pictures of `selection`, uint8 (N, 3, h, w), None without any, and their true class
+        and the one that is held against it, int64 (N,)."""
+        images = self.splits.test.images[self.selection["position"]] if self.pictured else None
+        return images, *failures.class_pair(self.selection, self.splits)
+
+    def inputs(self, arm: str) -> torch.Tensor:
+        """The pictures of `selection` as the arm's network takes them, float32 (N, 3, h, w)."""
+        images, splits = self.looked_at()[0], self.splits
+        return inference.inputs(images, splits.mean, splits.std, self.models[arm])
 
     def keep(self, name: str, table: pd.DataFrame) -> None:
         """Write tables/<name>.csv without showing it."""

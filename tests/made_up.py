@@ -28,7 +28,7 @@ SIZES = {
 }
 STAGES = {
     "02_failures": {"mined": 6, "cases": ""},
-    "03_gradcam": {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": []},
+    "03_gradcam": {"shown": 3, "diagnosed": 4},
     "04_compare": {
         "confidence_levels": [0.5, 0.9, 0.99],
         "reject_below": 0.7,

@@ -58,7 +58,13 @@ COMPARE = VIEW | {
     "outside": "",
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
-GRADCAM = VIEW | {"layer": "layer4", "shown": 3, "diagnosed": 4, "scored": [], "probed": 0}
+GRADCAM = VIEW | {
+    "shown": 3,
+    "diagnosed": 4,
+    "probed": 0,
+    "planted": 0,
+    "quick": False,
+}
 REPORT = VIEW | {"title": "A title", "claims": "", "conditions": [], "brief": False}
 BASES = {
     "train": TRAIN,

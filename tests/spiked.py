@@ -61,4 +61,5 @@ def study(side: int = 32, images: int = 120, superclasses: int = 2, seed: int = 
     names = [f"class_{number}" for number in range(CLASSES)]
     splits = Splits("folder", val, val, test, names, groups, names, MEAN, STD, "digest")
     run = synthetic.run(classes=CLASSES, params={"precision": "fp32"})
-    return network, dataclasses.replace(run, val=of_val, test=of_test), splits
+    run = dataclasses.replace(run, val=of_val, test=of_test, info=run.info | {"layer": "filters"})
+    return network, run, splits

@@ -30,6 +30,11 @@ def maps(model, images, layer="layer4", **options):
         return cam.maps(images, TARGETS, **options)
 
 
+def pair_maps(model, layer, images, wrong, true):
+    """Of images that are normalised already."""
+    return inference.pair_maps(model, layer, images * 255, wrong, true, (0.0,) * 3, (1.0,) * 3)
+
+
 def test_the_sum_over_a_layer4_map_plus_the_bias_is_the_logit(model, images):
     with torch.no_grad():
         logits = model(images).gather(1, TARGETS[:, None])[:, 0]
@@ -106,7 +111,7 @@ def test_train_mode_and_wrong_targets_are_refused(model, images):
 
 def test_pair_maps_are_those_of_each_class(model, images):
     true = torch.tensor([1, 2, 4, 5, 6])
-    both = gradcam.pair_maps(model, "layer4", images, TARGETS, true)
+    both = pair_maps(model, "layer4", images, TARGETS, true)
     torch.testing.assert_close(both[:, 0], maps(model, images))
     assert gradcam.completeness(model, "layer4", both, images, TARGETS, true) < 1e-4
     assert gradcam.completeness(model, "layer4", both + 1, images, TARGETS, true) > 1
@@ -230,7 +235,7 @@ def test_the_sum_identity_is_told_where_pooling_and_one_linear_layer_follow(
 
     torch.manual_seed(0)
     model = {"Pooled": Pooled, "Highest": Highest}.get(name, getattr(networks, name, None))().eval()
-    both = gradcam.pair_maps(model, layer, images, TARGETS, TARGETS)
+    both = pair_maps(model, layer, images, TARGETS, TARGETS)
     deviation = gradcam.completeness(model, layer, both, images, TARGETS, TARGETS)
     assert (deviation is not None) == holds
     if holds:

@@ -223,18 +223,20 @@ class Failures(View):
 class Gradcam(View):
     """Which errors get maps and cards, and how many are probed."""
 
-    layer: Literal["layer1", "layer2", "layer3", "layer4"] = Field(
-        "layer4", description="whose features are weighed; 4x4 cells at 32 px, 7x7 at 224"
-    )
     shown: Annotated[int, Field(ge=1, le=20)] = Field(6, description="images that get maps")
     diagnosed: Annotated[int, Field(ge=0, le=100)] = Field(
         12, description="errors that get a diagnosis card, named cases first"
     )
-    scored: list[Place] = Field(
-        [], description="runs on other phantoms that the diagnosis is scored on besides this one"
-    )
     probed: Size = Field(
         400, description="errors of each arm probed, drawn at random, besides the cases; 0 for all"
+    )
+    planted: Annotated[int, Field(ge=0, le=1000)] = Field(
+        150,
+        description="errors of each cause planted into right test images, on which the diagnosis "
+        "of each arm is fitted and scored; 0 for none, and then there are no verdicts",
+    )
+    quick: bool = Field(
+        False, description="whether the diagnosis asks 15 changed pictures an error, and not 44"
     )
 
 
@@ -264,6 +266,7 @@ class Compare(View):
         "", description="CSV file with a column id and one column a property, or nothing"
     )
     outside: str = Field("", description="pictures of no class: a folder, or cifar10; or nothing")
+    claims: str = Field("", description="YAML file of an earlier study's claims, or nothing")
 
     @field_validator("confidence_levels")
     @classmethod

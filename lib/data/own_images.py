@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image, ImageOps
 
 from lib.base import artefacts, identity
@@ -106,26 +107,42 @@ def _decode(
         )
 
 
-def pixels(path: str, image_size: int) -> bytes | str:
+def pixels(path: str, image_size: int, fitted=None) -> bytes | str:
     """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 *
-    size * size bytes; or what is wrong."""
-    from torchvision.transforms.functional import center_crop, resize
+    size * size bytes; or what is wrong. fitted: another rule, of a PIL picture and the size."""
 
     try:
         with Image.open(path) as opened:
             if opened.mode.startswith(DEEP):
                 return f"{path}: more than 8 bits a channel ({opened.mode})"
             picture = ImageOps.exif_transpose(opened).convert("RGB")
-        return (
-            np.asarray(center_crop(resize(picture, image_size), image_size))
-            .transpose(2, 0, 1)
-            .tobytes()
-        )
+        return np.asarray((fitted or _centre)(picture, image_size)).transpose(2, 0, 1).tobytes()
     except Exception as error:  # Pillow's decoders trip over foreign bytes in a dozen ways
         return (
             f"{path}: not a readable picture "
             f"({' '.join(str(error).split()) or type(error).__name__})"
         )
+
+
+def _centre(picture, image_size: int):
+    from torchvision.transforms.functional import center_crop, resize
+
+    return center_crop(resize(picture, image_size), image_size)
+
+
+def squares(paths: list[Path], image_size: int) -> torch.Tensor:
+    """Pictures resized to squares whatever their sides, nothing cut off: uint8 (N, 3, size, size).
+    Raises DataError for one that cannot be read."""
+    from torchvision.transforms.functional import resize
+
+    found = [
+        pixels(str(path), image_size, lambda picture, size: resize(picture, [size, size]))
+        for path in paths
+    ]
+    if bad := [one for one in found if isinstance(one, str)]:
+        raise DataError("; ".join(bad[:NAMED]))
+    shape = (len(found), 3, image_size, image_size)
+    return torch.frombuffer(bytearray(b"".join(found)), dtype=torch.uint8).view(shape)
 
 
 def class_names(folder: Path) -> list[str]:

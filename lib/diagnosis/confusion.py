@@ -10,21 +10,12 @@ from lib.evaluation.paired import Interval
 DRAWS = 2000
 
 
-def confusion(errors: pd.DataFrame) -> pd.DataFrame:
-    """Counts of errors: a row for each planted cause, a column for each diagnosed one. `errors` has
-    planted and verdict."""
-    counts = pd.crosstab(errors["planted"], errors["verdict"]).reindex(
-        index=CAUSES, columns=CAUSES, fill_value=0
-    )
-    return counts.rename_axis(index="planted", columns="diagnosed")
-
-
 def by_source(planted, called, source) -> np.ndarray:
     """Counts (sources, causes, causes) of planted against called causes, a table a source
     picture."""
     places = [pd.Categorical(names, CAUSES).codes for names in (planted, called)]
-    _, row = np.unique(source, return_inverse=True)
-    counts = np.zeros((row.max() + 1, len(CAUSES), len(CAUSES)))
+    sources, row = np.unique(source, return_inverse=True)
+    counts = np.zeros((len(sources), len(CAUSES), len(CAUSES)))
     np.add.at(counts, (row, *places), 1)
     return counts
 
@@ -33,14 +24,16 @@ def resampled(counts: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarr
     """Summed counts (draws, causes, causes) of as many sources, drawn with replacement: errors of
     one source picture are no independent witnesses."""
     sources = len(counts)
+    if not sources:
+        return np.zeros((draws, *counts.shape[1:]))
     weights = np.random.default_rng(seed).multinomial(sources, np.full(sources, 1 / sources), draws)
     return (weights @ counts.reshape(sources, -1)).reshape(draws, *counts.shape[1:])
 
 
 def measures(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Recall and precision of every cause, macro recall of the four and `called`, the share of
-    nothing that is called something: by name, each (draws,), from counts (draws, planted,
-    diagnosed). NaN where nothing was planted or diagnosed."""
+    """Recall and precision of every cause, macro recall, the mean of those of the four that were
+    planted, and `called`, the share of nothing that is called something: by name, each (draws,),
+    from counts (draws, planted, diagnosed). NaN where nothing was planted or diagnosed."""
 
     def divide(part, whole):
         return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
@@ -49,6 +42,7 @@ def measures(counts: np.ndarray) -> dict[str, np.ndarray]:
     recall = {
         cause: divide(hit[:, place], counts[:, place].sum(1)) for place, cause in enumerate(CAUSES)
     }
+    four = np.stack([recall[cause] for cause in CAUSES[:-1]])
     precision = {
         cause: divide(hit[:, place], counts[:, :, place].sum(1))
         for place, cause in enumerate(CAUSES)
@@ -57,7 +51,7 @@ def measures(counts: np.ndarray) -> dict[str, np.ndarray]:
         {f"recall {cause}": value for cause, value in recall.items()}
         | {f"precision {cause}": value for cause, value in precision.items()}
         | {
-            "macro recall": np.mean([recall[cause] for cause in CAUSES[:-1]], axis=0),
+            "macro recall": divide(np.nansum(four, 0), (~np.isnan(four)).sum(0)),
             "called": 1 - recall[CAUSES[-1]],
         }
     )

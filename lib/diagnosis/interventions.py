@@ -49,12 +49,13 @@ def replace(images: torch.Tensor, mask: torch.Tensor, filling: torch.Tensor) -> 
 
 
 def pixels(cells: torch.Tensor, size: int = 32) -> torch.Tensor:
-    """Cells (..., h, w) as squares of a picture (..., size, size); raises ValueError unless h and w
-    divide `size`."""
+    """Cells (..., h, w) as squares of a picture (..., size, size), or nearly so where h and w do
+    not divide `size`; raises ValueError for more cells than pixels."""
     height, width = cells.shape[-2:]
-    if size % height or size % width:
-        raise ValueError(f"cells: got {height}x{width}; allowed: divisors of {size}")
-    return cells.repeat_interleave(size // height, -2).repeat_interleave(size // width, -1)
+    if max(height, width) > size:
+        raise ValueError(f"cells: got {height}x{width}; allowed: at most {size}x{size}")
+    rows, columns = (torch.arange(size) * number // size for number in (height, width))
+    return cells[..., rows[:, None], columns]
 
 
 def ranks(maps: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from lib.data.streams import take
 from lib.diagnosis import mixture, rule, spikes
 from lib.diagnosis.mixture import Mixture
 from lib.diagnosis.readings import READINGS, Subject, read, subject
-from lib.diagnosis.rule import Rule
+from lib.diagnosis.rule import Linear, Rule
 from lib.diagnosis.verdict import CAUSES, number
 from lib.evaluation import calibration
 from lib.training import inference
@@ -36,6 +36,7 @@ CODE = [
         "training/inference.py",
     )
 ]
+NO_VERDICT = "no verdict"
 STEPS = np.linspace(0, 6, 121)  # in deviations of a reading, on the way to another verdict
 
 
@@ -66,7 +67,7 @@ def judge(
     model: nn.Module,
     splits,
     others: dict,
-    layer: str,
+    layer: str | None,
     folder: Path,
     among: np.ndarray | None = None,
     chosen=(),
@@ -81,7 +82,8 @@ def judge(
     gets nothing right."""
     asked = subject(run, model, splits, layer)
     spiked = planted(run, asked, splits, others, folder, each, quick)
-    learnt = rule.learn(*spiked)
+    # with fewer the boosted rule is not found better, and most of the time would go to it
+    learnt = rule.learn(*spiked, boosted=each >= spikes.EACH)
     position = np.flatnonzero(~run.test.correct)
     position = position if among is None else np.intersect1d(position, among)
     found = read_errors(run, asked, splits, others, position, quick)
@@ -243,6 +245,13 @@ def leading(model, values: np.ndarray, place, second) -> np.ndarray:
     return np.argmax(falls, 0)
 
 
+def given(table: pd.DataFrame) -> pd.Series:
+    """The verdicts that may be given, of the rows of `decide`: a cause, "unexplained", or
+    NO_VERDICT."""
+    allowed = table["trusted"] | table["verdict"].eq(CAUSES[-1])
+    return table["verdict"].where(allowed, NO_VERDICT)
+
+
 def sentence(said: pd.Series) -> str:
     """A row of `decide` in words: the verdict or why there is none, what led, and what would turn
     it."""
@@ -284,6 +293,7 @@ def numbers(judged: Judgement) -> dict | None:
     return {
         "planted": {name: int((cause == name).sum()) for name in CAUSES},
         "readings": [READINGS[name] for name in judged.rule.model.names],
+        "linear": isinstance(judged.rule.model, Linear),
         "allowed": rule.ALLOWED,
         "strict": rule.STRICT,
         "score": rule.score(judged.rule, cause, source),

@@ -33,6 +33,11 @@ def support(run, others: list) -> np.ndarray:
     return np.mean(given, 0)
 
 
+def other_runs(runs: dict[str, dict[int, object]], run) -> list:
+    """All runs of a study, runs[arm][seed], but this one."""
+    return [one for of_arm in runs.values() for one in of_arm.values() if one is not run]
+
+
 def votes(splits) -> pd.DataFrame | None:
     """How many of five reviewers accept each class of a reviewed test image: position, given,
     guessed (class numbers), accept_given, accept_guessed; None without reviews.

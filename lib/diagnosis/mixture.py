@@ -125,16 +125,17 @@ def at_mix(probability: np.ndarray, found: Mixture, called: np.ndarray) -> dict[
 
 def numbers(found: Mixture) -> dict:
     """What the report says of the mixture: by cause its share and the precision of its verdict,
-    with 95 % intervals, whether it is trusted, and the obstacle."""
+    with 95 % intervals, both None where there is an obstacle; the causes that are trusted."""
+    known = None if found.obstacle else found
     return {
         "obstacle": found.obstacle,
         "trusted": found.trusted,
-        "shares": {
-            cause: interval(found.shares[place], found.drawn[:, place])
-            for place, cause in enumerate(CAUSES)
-        },
-        "precision": {
-            cause: interval(found.precision[place], found.drawn_precision[:, place])
-            for place, cause in enumerate(CAUSES)
-        },
+        "shares": known and _by_cause(found.shares, found.drawn),
+        "precision": known and _by_cause(found.precision, found.drawn_precision),
     }
+
+
+def _by_cause(estimate: np.ndarray, drawn: np.ndarray) -> dict[str, dict]:
+    # as far as the steps settle; a share of 1e-20 is none
+    estimate, drawn = np.round(estimate, 3), np.round(drawn, 3)
+    return {cause: interval(estimate[place], drawn[:, place]) for place, cause in enumerate(CAUSES)}

@@ -115,19 +115,19 @@ READINGS = CLEAN | MAPS | OTHERS | _in_words()
 
 class Subject(NamedTuple):
     """A network that is asked: `network` in fp32 for maps and predictions, `fast` for many passes,
-    its temperature, confused (classes, classes), the name of the layer of its maps ("" for none),
+    its temperature, confused (classes, classes), the name of the layer of its maps (None without),
     and what normalises the pictures."""
 
     network: nn.Module
     fast: nn.Module
     temperature: float
     confused: np.ndarray
-    layer: str
+    layer: str | None
     mean: tuple
     std: tuple
 
 
-def subject(run, model: nn.Module, splits, layer: str) -> Subject:
+def subject(run, model: nn.Module, splits, layer: str | None) -> Subject:
     """A run's network made ready to be asked."""
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
     return Subject(

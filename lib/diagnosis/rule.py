@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from lib.diagnosis.confusion import by_source, interval, measures, resampled
 from lib.diagnosis.verdict import CAUSES
@@ -72,11 +73,12 @@ def learn(
         return None
     used = np.isin(cause, known)
     given = readings[used], cause[used], source[used]
-    best = cross_validated(fit_linear, *given)
-    if boosted:
-        rival = cross_validated(fit_boosted, *given)
-        gain = _macro(rival, given[1]) - _macro(best, given[1])
-        best = rival if gain >= GAIN else best
+    # arms are judged side by side, and threads of one would wait for those of the other
+    with threadpool_limits(1):
+        best = cross_validated(fit_linear, *given)
+        rival = cross_validated(fit_boosted, *given) if boosted else best
+    if _macro(rival, given[1]) - _macro(best, given[1]) >= GAIN:
+        best = rival
     whole = np.full((len(cause), len(CAUSES)), np.nan), np.full(len(cause), -1)
     whole[0][used], whole[1][used] = best.probability, best.fold
     return best._replace(probability=whole[0], fold=whole[1])

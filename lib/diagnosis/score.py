@@ -1,222 +1,151 @@
-"""How good is the instrument? Diagnosed causes against the phantom's planted ones, and suspected
-label errors against human reviewers where there are some.
+"""The check of the checker: on a phantom the causes of the real errors are planted too, so what the
+spike-ins promise can be held against what is found.
 """
 
 import numpy as np
 import pandas as pd
 
-from lib.base import artefacts
-from lib.base.text import listed, readable
-from lib.data import dataset
+from lib.base.text import listed, name, readable, with_limits
 from lib.diagnosis import verdict
-from lib.diagnosis.confusion import (
-    DRAWS,
-    by_source,
-    confusion,
-    interval,
-    measures,
-    resampled,
-)
-from lib.diagnosis.evidence import examine
+from lib.diagnosis.confusion import by_source, interval, measures, resampled
+from lib.diagnosis.judgement import Judgement
 from lib.diagnosis.rule import confusions
-from lib.diagnosis.stage import side_by_side, verdict_table
-from lib.diagnosis.verdict import CAUSES, sentence
-from lib.evaluation import labels
-from lib.evaluation.failures import half
-from lib.training import record
+from lib.diagnosis.verdict import CAUSES
+
+FOUND, RIGHT, SHARE = "found", "verdict right", "share of errors"
+# measure and cause of each row, by the name of what it is computed from
+ROWS = (
+    {f"recall {cause}": (FOUND, cause) for cause in CAUSES[:-1]}
+    | {"macro recall": (FOUND, "mean of four"), "called": (FOUND, "nothing called something")}
+    | {f"precision {cause}": (RIGHT, cause) for cause in CAUSES[:-1]}
+    | {f"share {cause}": (SHARE, cause) for cause in CAUSES}
+)
 
 
-def score(errors: pd.DataFrame, seed: int = 0) -> dict:
-    """Recall and precision of every cause, and the mean recall of the four causes, each with a 95%
-    bootstrap interval.
+def agreement(
+    judged: Judgement, split, predicted: np.ndarray, chosen=(), seed: int = 0
+) -> pd.DataFrame:
+    """What the spike-ins promise beside what the phantom's planted causes give, a row a measure and
+    cause: how often each cause is found, how often its verdict is right at the corrected mix, and
+    its share.
 
-    errors: planted, verdict and phantom, the phantom that each error is from. Phantoms are drawn
-    with replacement, then the errors of each: the interval covers the choice of both. `called` is
-    the share of errors without an acting cause that got one."""
-    parts = [of_phantom for _, of_phantom in errors.groupby("phantom", sort=False)] or [errors]
-    counts = np.stack([confusion(of_phantom).to_numpy() for of_phantom in parts])  # (P, C, C)
-    generator, size = np.random.default_rng(seed), counts.sum((1, 2))
-    # one fewer: all of them would be too narrow
-    chosen = generator.integers(len(counts), size=(DRAWS, max(len(counts) - 1, 1)))
-    share = (counts / np.maximum(size, 1)[:, None, None]).reshape(len(counts), -1)
-    drawn = (
-        generator.multinomial(size[chosen], share[chosen]).sum(1).reshape(DRAWS, *counts.shape[1:])
-    )
-    found, drawn = measures(counts.sum(0)[None]), measures(drawn)
-    return {name: interval(found[name][0], drawn[name]) for name in found}
-
-
-def confusion_view(counts: pd.DataFrame, found: dict) -> pd.DataFrame:
-    """The confusion matrix as it is printed, with the recall of each row and, in the last row, the
-    precision of each column."""
-
-    def share(entry):
-        return (
-            None
-            if np.isnan(entry["estimate"])
-            else f"{entry['estimate']:.0%} ({entry['low']:.0%} to {entry['high']:.0%})"
-        )
-
-    table = counts.rename(index=readable, columns=readable).reset_index()
-    table["recall (95%)"] = [share(found[f"recall {cause}"]) for cause in CAUSES]
-    last = {
-        "planted": "precision (95%)",
-        **{readable(cause): share(found[f"precision {cause}"]) for cause in CAUSES},
-    }
-    return pd.concat([table.astype(object), pd.DataFrame([last])], ignore_index=True)
-
-
-# The marks of the diagnosis: against the phantoms' planted causes, and against human reviewers
-# where there are some.
-
-
-def mark(own: pd.DataFrame, others: list[str], rule: dict, study: str) -> pd.DataFrame:
-    """Diagnosed and planted causes on the confirmation halves of this study's phantom and of other
-    runs' phantoms.
-
-    own: rows of `verdict_table` of the arm; others: run folders, relative to the project or
-    absolute. Raises ArtefactError for a run that is missing, and DataError where its phantom is not
-    the one it was trained on."""
-
-    def diagnose(place: str) -> pd.DataFrame:
-        run = record.load_run(artefacts.ROOT / place)
-        splits = dataset.load_for(run.info["params"], run.info["data_digest"])
-        confirming = np.flatnonzero(half(splits.test.index) == "confirmation")
-        found = examine(run, record.load_model(run, len(splits.class_names)), splits, confirming)
-        return verdict_table(
-            {"": found}, {"": verdict.decide(found.statistics, rule)}, splits
-        ).assign(phantom=place)
-
-    marked = pd.concat(
-        [own.assign(phantom=study), *side_by_side(diagnose, others).values()], ignore_index=True
-    )
-    return marked[marked["half"] == "confirmation"].reset_index(drop=True)
-
-
-def reviewed(errors: pd.DataFrame, splits) -> dict | None:
-    """How often most reviewers did not confirm the label of an error that the rule calls a label
-    error, and of any other; None without reviews.
-
-    errors: rows of `verdict_table` of one arm. Only errors that reviewers looked at count. Shares
-    with 95% Clopper-Pearson intervals."""
-    opinion, _ = labels.known(splits)
-    if opinion is None or opinion.source != "reviewers":
-        return None
-    looked_at = errors[opinion.reviewed[errors["position"]]]
-    called, rejected = (
-        looked_at["verdict"] == "label_error",
-        opinion.rejected[looked_at["position"]],
-    )
-    return {
-        name: {"errors": int(chosen.sum())}
-        | labels.share(int(rejected[chosen].sum()), int(chosen.sum()))
-        for name, chosen in (("called", called), ("others", ~called))
-    }
-
-
-def second_score(errors: pd.DataFrame, before: str, arm: str, study: str) -> dict:
-    """The score on the arm after, whose like the rule was not fitted on: arm, before, errors, macro
-    recall. `errors`: its rows of `verdict_table`."""
-    chosen = errors[(errors["half"] == "confirmation") & errors["acts"]].assign(phantom=study)
-    return {
-        "arm": arm,
-        "before": before,
-        "errors": len(chosen),
-        "macro recall": score(chosen)["macro recall"],
-    }
-
-
-def score_caption(marked: pd.DataFrame) -> str:
-    left_out = int((~marked["acts"]).sum())
-    phantoms, several = marked["phantom"].nunique(), marked["phantom"].nunique() > 1
-    return (
-        "Planted cause (rows) against diagnosed cause (columns): errors on the confirmation "
-        f"halves of {phantoms} phantom{'s' * several} whose planted cause points at the "
-        f"predicted class, or that have none; {left_out} others are left out here. 95% bootstrap "
-        f"intervals over {'phantoms and ' * several}errors."
-    )
-
-
-def score_numbers(marked: pd.DataFrame | None) -> dict | None:
-    """What the report says about the score; None for data without planted causes."""
-    if marked is None:
-        return None
-    acting = marked[marked["acts"]]
-    table = confusion(acting)
-    off = table.where(~np.eye(len(table), dtype=bool), 0).stack()
-    planted, diagnosed = off.idxmax()
-    worst = {"planted": planted, "diagnosed": diagnosed, "errors": int(off.max()), "id": None}
-    own = acting["arm"] != ""  # `mark` names no arm on other phantoms
-    example = acting[own & (acting["planted"] == planted) & (acting["verdict"] == diagnosed)]
-    if off.max() and len(example):
-        case = example.sort_values("probability", ascending=False).iloc[0]
-        worst |= {
-            "id": int(case["id"]),
-            "true": case["true"],
-            "predicted": case["predicted"],
-            "sentence": sentence(case),
-        }
-    return {
-        "phantoms": marked["phantom"].nunique(),
-        "errors": len(acting),
-        "others": int((~marked["acts"]).sum()),
-        "causes": list(verdict.CAUSES[:-1]),
-        "acting": score(acting),
-        "strict": score(marked),
-        "worst": worst,
-    }
-
-
-# The check of the checker: on a phantom the causes of the real errors are planted too, so what the
-# spike-ins promise can be held against what is found.
-
-
-def agreement(judged, split, predicted: np.ndarray, seed: int = 0) -> pd.DataFrame:
-    """Recall of every cause as the spike-ins estimate it and as the phantom's planted causes give
-    it, over the errors whose cause acts; one row a cause, with "nothing called something" last.
-
-    judged: lib.diagnosis.judgement.Judgement; split: the phantom's test split; predicted: of every
-    image of it. Columns promised, found and difference (found less promised), each with 95 %
-    bootstrap limits, and errors; agree: whether the limits of the difference hold 0."""
+    split: the phantom's test split; predicted: of every image of it; chosen: positions that were
+    not drawn at random, left out. Columns promised, found and difference (found less promised),
+    each with 95 % bootstrap limits; agree: whether the limits of the difference hold 0, None where
+    nothing was promised or found; errors: how many the row is of. These are over the errors whose
+    planted cause points at the predicted class; all found and all errors: the second count, over
+    all errors, whatever was predicted."""
     known = verdict.planted(split, judged.position, predicted[judged.position])
-    acting = known["acts"].to_numpy()
-    truth = by_source(
-        known["planted"].to_numpy()[acting],
-        judged.verdicts["verdict"].to_numpy()[acting],
-        judged.position[acting],
+    drawn = ~np.isin(judged.position, np.asarray(chosen))
+    promised = _promised(judged, seed)
+    acting, every = (
+        _planted(judged, known, of, seed + 1) for of in (drawn & known["acts"].to_numpy(), drawn)
     )
-    spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
-    estimate = [measures(counts.sum(0)[None]) for counts in (spiked, truth)]
-    drawn = [measures(resampled(counts, seed + n)) for n, counts in enumerate((spiked, truth))]
-    names = {f"recall {cause}": cause for cause in CAUSES[:-1]}
-    names |= {"macro recall": "mean of four", "called": "nothing called something"}
-    errors = dict(zip(CAUSES, truth.sum((0, 2)).astype(int)))
     rows = []
-    for name, shown in names.items():
-        promised, found = (one[name][0] for one in estimate)
-        apart = interval(found - promised, drawn[1][name] - drawn[0][name])
+    for row, (measure, cause) in ROWS.items():
+        (hoped, hopes), (found, founds, errors) = promised[row], acting[row]
+        of_all, of_alls, all_errors = every[row]
+        apart = interval(found - hoped, founds - hopes)
+        agree = None if np.isnan(found - hoped) else not (apart["low"] > 0 or apart["high"] < 0)
         rows.append(
-            {"cause": shown, "errors": errors.get(shown, int(truth.sum()))}
-            | _limits("promised", interval(promised, drawn[0][name]))
-            | _limits("found", interval(found, drawn[1][name]))
+            {"measure": measure, "cause": cause, "errors": errors}
+            | _limits("promised", interval(hoped, hopes))
+            | _limits("found", interval(found, founds))
             | _limits("difference", apart)
-            | {"agree": bool(apart["low"] <= 0 <= apart["high"])}
+            | {"agree": agree, "all errors": all_errors}
+            | _limits("all found", interval(of_all, of_alls))
         )
-    return pd.DataFrame(rows).replace({"errors": {0: None}})
+    return pd.DataFrame(rows)
+
+
+def _promised(judged: Judgement, seed: int) -> dict[str, tuple]:
+    """Estimate and draws of each row by the planted errors."""
+    spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
+    found, drawn = measures(spiked.sum(0)[None]), measures(resampled(spiked, seed))
+    promised = {name: (found[name][0], drawn[name]) for name in found}
+    mix, unknown = judged.mixture, np.nan if judged.mixture.obstacle else 0.0
+    for place, cause in enumerate(CAUSES):
+        promised[f"precision {cause}"] = (
+            mix.precision[place] + unknown,
+            mix.drawn_precision[:, place] + unknown,
+        )
+        promised[f"share {cause}"] = mix.shares[place] + unknown, mix.drawn[:, place] + unknown
+    return promised
+
+
+def _planted(judged: Judgement, known: pd.DataFrame, of: np.ndarray, seed: int) -> dict[str, tuple]:
+    """Estimate, draws and number of errors of each row by what was planted into the errors `of`."""
+    called = judged.verdicts["verdict"].to_numpy()
+    truth = by_source(known["planted"].to_numpy()[of], called[of], judged.position[of])
+    table, draws = truth.sum(0), resampled(truth, seed)
+    found, drawn = measures(table[None]), measures(draws)
+    size = {"macro recall": table[:-1].sum(), "called": table[-1].sum()}
+    for place, cause in enumerate(CAUSES):
+        size |= {f"recall {cause}": table[place].sum(), f"precision {cause}": table[:, place].sum()}
+        size[f"share {cause}"] = total = table.sum()
+        found[f"share {cause}"] = [table[place].sum() / max(total, 1)]
+        drawn[f"share {cause}"] = draws[:, place].sum(1) / max(total, 1)
+    return {name: (found[name][0], drawn[name], int(size[name])) for name in ROWS}
+
+
+def checked(judged: Judgement | None, run, splits, chosen=()) -> pd.DataFrame | None:
+    """`agreement` of a run on a phantom; None for other data, and where nothing was judged."""
+    if judged is None or judged.verdicts is None or splits.test.planted is None:
+        return None
+    if np.isin(judged.position, np.asarray(chosen)).all():
+        return None
+    return agreement(judged, splits.test, run.test.predicted, chosen)
 
 
 def _limits(name: str, entry: dict) -> dict:
     return {name: entry["estimate"], f"{name} low": entry["low"], f"{name} high": entry["high"]}
 
 
+def agreement_view(table: pd.DataFrame) -> pd.DataFrame:
+    """`agreement` as it is printed: shares with their limits, a row a cause."""
+
+    def shown(what: str) -> list[str | None]:
+        limits = table[[what, f"{what} low", f"{what} high"]].to_numpy(float)
+        return [None if np.isnan(row).any() else with_limits(*row) for row in limits]
+
+    return pd.DataFrame(
+        {
+            "measure": table["measure"],
+            "cause": [readable(cause) for cause in table["cause"]],
+            "planted errors promise (95%)": shown("promised"),
+            "errors": table["errors"],
+            "it is (95%)": shown("found"),
+            "agree": [{True: "yes", False: "no"}.get(agree) for agree in table["agree"]],
+            "all errors": table["all errors"],
+            "of all it is (95%)": shown("all found"),
+        }
+    )
+
+
+def agreement_caption(arm: str) -> str:
+    return (
+        f"The check of the checker, {name(arm)}: how often each cause is found, how often its "
+        "verdict is right, and its share, as the planted errors promise it and on the phantom's "
+        "own errors, whose causes are known; with 95% bootstrap intervals. They agree where the "
+        "interval of their difference holds 0. Errors: those whose cause points at the predicted "
+        "class; all errors: whatever was predicted, so that the planted cause need not be why."
+    )
+
+
 def agreement_text(table: pd.DataFrame) -> str:
     """Whether the spike-ins promise what is found, and where not, which way they err."""
-    apart = table[~table["agree"]]
+    known = table[table["agree"].notna()]
+    apart = known[~known["agree"].astype(bool)]
     if not len(apart):
         return "What the planted errors promise and what is found on the phantom agree."
     said = [
-        f"{readable(row.cause)} {'more' if row.difference > 0 else 'less'} often than promised "
-        f"({row.found:.0%} against {row.promised:.0%})"
-        for row in apart.itertuples()
+        f"{measure}: "
+        + listed([f"{readable(row.cause)} {row.promised:.0%}, it is {row.found:.0%}" for row in of])
+        for measure, of in (
+            (one, list(rows.itertuples())) for one, rows in apart.groupby("measure", sort=False)
+        )
     ]
-    return f"Against the phantom's own causes it finds {listed(said)}."
+    return (
+        f"In {len(apart)} of {len(known)} numbers the planted errors promise otherwise than it is "
+        f"on the phantom: {'; '.join(said)}."
+    )

@@ -288,7 +288,8 @@ def nothing(into: Pool, stream: int, numbers: np.ndarray, strength: Strength) ->
     device = next(into.network.parameters()).device
     for few in (slice(start, start + step) for start in range(0, len(source), step)):
         pictures = made[few].float().requires_grad_()
-        logits = into.network(inference.inputs(pictures.to(device), into.mean, into.std))
+        inputs = inference.inputs(pictures.to(device), into.mean, into.std, into.network)
+        logits = into.network(inputs)
         labels = torch.from_numpy(into.labels[source[few]]).to(device)
         (gradient,) = torch.autograd.grad(
             F.cross_entropy(logits, labels, reduction="sum"), pictures

@@ -23,21 +23,38 @@ from lib.diagnosis import (
 )
 from lib.diagnosis import faithfulness as spread_of
 from lib.diagnosis import probes as effect
-from lib.diagnosis.evidence import LAYER, Evidence, examine, fast
+from lib.diagnosis.evidence import Evidence, examine, fast
 from lib.diagnosis.judgement import Judgement
 from lib.evaluation.failures import half
-from lib.evaluation.selective import clopper_pearson
-from lib.training import inference
+from lib.model import ResNet
+from lib.training import inference, record
 
 # of deletion and insertion, or near it where that divides no map: two of 16 cells each, seven of 49
 STEPS = 8
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
+UNKNOWN = dict.fromkeys(("estimate", "low", "high"), np.nan)
 SEED = 1  # of the sample of errors, where not all are probed
+FINEST = 8 * probes.SIDE  # pixels of a side on which occlusion is held against a map
 RANDOMISED = 200  # errors whose maps are made again with random weights
-CAPTION = (
-    "What the rule calls the errors of each arm on the confirmation half of the test split, with "
-    "95% Clopper–Pearson intervals of the share."
+INSTRUMENT = (
+    "The instrument on errors that were planted: how often it finds each cause and how often its "
+    "verdict is right, in equal shares of all causes, on folds without the source picture, with "
+    "95% bootstrap intervals over source pictures. Nothing called something: the share of errors "
+    "without a cause, small shifts of every pixel, that got one all the same."
 )
+
+
+def pair_maps(
+    pair: dict, models: dict[str, nn.Module], images, true: torch.Tensor, wrong, splits
+) -> dict[str, torch.Tensor]:
+    """By arm, maps (N, 2, h, w) of the wrong and the true class of pictures uint8 (N, 3, h, w), in
+    logits: Grad-CAM at the network's own layer, occlusion where it has none."""
+    return {
+        arm: inference.pair_maps(
+            model, record.map_layer(pair[arm]), images, wrong, true, splits.mean, splits.std
+        )
+        for arm, model in models.items()
+    }
 
 
 def sample(run, size: int, cases=()) -> np.ndarray:
@@ -65,17 +82,6 @@ def sampled(probed: dict[str, np.ndarray], pair: dict) -> dict[str, int]:
     """By arm: how many errors there are, where only some are probed."""
     wrong = {arm: int((~run.test.correct).sum()) for arm, run in pair.items()}
     return {arm: number for arm, number in wrong.items() if number > len(probed[arm])}
-
-
-def caption(probed: dict[str, np.ndarray], pair: dict) -> str:
-    """What stands over the table of verdicts, with what was probed."""
-    parts = [
-        f"{len(probed[arm]):,} of {plural(number, 'error')} of {name(arm)}"
-        for arm, number in sampled(probed, pair).items()
-    ]
-    return CAPTION + (
-        f" Probed were {listed(parts)}, drawn at random, besides the cases." if parts else ""
-    )
 
 
 def side_by_side(work, names) -> dict:
@@ -141,32 +147,40 @@ def curves(
 
 
 def steps_of(cells: int) -> int:
-    """The divisor of a map's cells that is nearest to STEPS."""
+    """The divisor above 1 of a map's cells that is nearest to STEPS."""
     return min(
-        (divisor for divisor in range(1, cells + 1) if cells % divisor == 0),
+        (divisor for divisor in range(min(2, cells), cells + 1) if cells % divisor == 0),
         key=lambda divisor: abs(divisor - STEPS),
     )
 
 
-def cascade(model: nn.Module, found: Evidence, splits) -> dict[str, np.ndarray]:
-    """Rank correlation of the maps of the first errors with those of randomised networks."""
+def cascades(
+    pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
+) -> dict[str, dict[str, np.ndarray]]:
+    """Rank correlation of the maps of each arm's first errors with those of randomised networks; of
+    our own network alone, whose stages are known."""
     few = slice(0, RANDOMISED)
-    return randomisation.cascade(
-        model,
-        LAYER,
-        take(splits.test.images, found.position[few]),
-        found.wrong[few],
-        splits.mean,
-        splits.std,
-    )
+    return {
+        arm: randomisation.cascade(
+            models[arm],
+            record.map_layer(pair[arm]),
+            take(splits.test.images, evidence.position[few]),
+            evidence.wrong[few],
+            splits.mean,
+            splits.std,
+        )
+        for arm, evidence in found.items()
+        if type(models[arm]) is ResNet
+    }
 
 
 def occlusion_agreement(found: Evidence) -> dict:
     """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of
     another error's picture, what a map alone gives."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
-    # whose pixels lie each in one cell and in whole squares, whatever the picture's own side
-    side = lcm(probes.SIDE, height, width)
+    # whose pixels lie each in one cell and in whole squares, whatever the picture's own side; where
+    # that takes too many, nearly so
+    side = min(lcm(probes.SIDE, height, width), FINEST)
     square, stride = (length * side // probes.SIDE for length in (probes.SQUARE, probes.STRIDE))
     cells = [
         faithfulness.by_cell(
@@ -182,101 +196,38 @@ def occlusion_agreement(found: Evidence) -> dict:
     }
 
 
-def attention(after: nn.Module, found: Evidence, splits) -> dict:
-    """Spread of the wrong class's map on the errors of the first arm, there and in the second
-    arm."""
-    images = take(splits.test.images, found.position)
-    return spread_of.compare(
-        found.maps[:, 0],
-        inference.maps(inference.ready(after), LAYER, images, found.wrong, splits.mean, splits.std),
-    )
+def second_opinions(pair: dict, found: dict[str, Evidence]) -> dict[str, dict]:
+    """`occlusion_agreement` of each arm whose maps are not occlusion themselves."""
+    return {
+        arm: occlusion_agreement(evidence)
+        for arm, evidence in found.items()
+        if record.map_layer(pair[arm])
+    }
 
 
-def verdict_table(
-    found: dict[str, Evidence], verdicts: dict[str, pd.DataFrame], splits
-) -> pd.DataFrame:
-    """Every error of every arm: position in test, id, half, classes, verdict and its probability,
-    statistics; planted cause where it is known."""
-    names, parts = np.array(splits.class_names), []
+def attention(
+    pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
+) -> dict | None:
+    """Spread of the wrong class's map on the errors of the first arm, there and in the second arm;
+    None where one of them was not asked, or where their maps differ in kind or in cells."""
+    arms = list(pair)
+    if len(arms) < 2 or arms[0] not in found:
+        return None
+    own, (before, after) = found[arms[0]], [record.map_layer(run) for run in pair.values()]
+    if (before is None) != (after is None):
+        return None
+    images, network = take(splits.test.images, own.position), inference.ready(models[arms[1]])
+    maps = inference.maps(network, after, images, own.wrong, splits.mean, splits.std)
+    return spread_of.compare(own.maps[:, 0], maps) if maps.shape[1:] == own.maps.shape[2:] else None
+
+
+def halves(found: dict[str, Evidence], pair: dict) -> dict:
+    """Probed errors of each arm by half of the test split."""
+    counts = {arm: dict.fromkeys(("discovery", "confirmation"), 0) for arm in pair}
     for arm, evidence in found.items():
-        ids = splits.test.index[evidence.position]
-        part = pd.DataFrame(
-            {
-                "arm": arm,
-                "position": evidence.position,
-                "id": ids,
-                "half": half(ids),
-                "true": names[evidence.true.numpy()],
-                "predicted": names[evidence.wrong.numpy()],
-            }
-        )
-        part = part.join(verdicts[arm]).join(evidence.statistics)
-        parts.append(
-            part
-            if splits.test.planted is None
-            else part.join(verdict.planted(splits.test, evidence.position, evidence.wrong))
-        )
-    return (
-        pd.concat(parts, ignore_index=True)
-        if parts
-        else pd.DataFrame({"arm": [], "position": np.empty(0, int), "half": [], "verdict": []})
-    )
-
-
-def counts(everything: pd.DataFrame, arms) -> dict:
-    """Errors of the confirmation half by arm and verdict."""
-    confirmed = everything[everything["half"] == "confirmation"]
-    return {
-        arm: {
-            cause: int(((confirmed["arm"] == arm) & (confirmed["verdict"] == cause)).sum())
-            for cause in verdict.CAUSES
-        }
-        for arm in arms
-    }
-
-
-def shares(everything: pd.DataFrame, arms) -> pd.DataFrame:
-    """`counts` with shares of the arm's errors and their 95% intervals: one row a verdict and
-    arm."""
-    rows = []
-    for arm, of_arm in counts(everything, arms).items():
-        total = sum(of_arm.values())
-        for cause, number in of_arm.items():
-            low, high = clopper_pearson(number, total)
-            rows.append(
-                {
-                    "verdict": cause,
-                    "arm": arm,
-                    "errors": number,
-                    "share": number / total if total else np.nan,
-                    "low": float(low),
-                    "high": float(high),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def shares_view(table: pd.DataFrame) -> pd.DataFrame:
-    """`shares` as it is printed: a row a verdict, each arm's count and share side by side."""
-    view = pd.DataFrame({"verdict": [readable(cause) for cause in verdict.CAUSES]})
-    for arm, rows in table.groupby("arm", sort=False):
-        view[f"{readable(arm)} errors"] = rows["errors"].tolist()
-        view[f"{readable(arm)} share (95%)"] = [
-            None if np.isnan(row.share) else with_limits(row.share, row.low, row.high)
-            for row in rows.itertuples()
-        ]
-    return view
-
-
-def halves(everything: pd.DataFrame, arms) -> dict:
-    """Errors of each arm by half of the test split."""
-    return {
-        arm: {
-            which: int(((everything["arm"] == arm) & (everything["half"] == which)).sum())
-            for which in ("discovery", "confirmation")
-        }
-        for arm in arms
-    }
+        which, number = np.unique(half(pair[arm].test.index[evidence.position]), return_counts=True)
+        counts[arm] |= dict(zip(which.tolist(), number.tolist()))
+    return counts
 
 
 def cases(selection: pd.DataFrame, found: Evidence | None, count: int) -> pd.DataFrame:
@@ -301,9 +252,14 @@ def pages(cases: pd.DataFrame, size: int) -> list[pd.DataFrame]:
 
 
 def case_numbers(
-    cases: pd.DataFrame, found: Evidence | None, verdicts: pd.DataFrame | None
+    cases: pd.DataFrame,
+    found: Evidence | None,
+    verdicts: pd.DataFrame | None,
+    agree: np.ndarray | None,
 ) -> list[dict]:
-    """Verdicts of the cases, and how their maps are spread, for the report and the ledger."""
+    """What was found out about the cases, for the report and the ledger. verdict: the one that may
+    be given, None where none may be; points_to: what the rule calls it all the same; others_agree:
+    lib.diagnosis.label_doubt.support by the other runs, which is of every test image, or None."""
     if not len(cases):
         return []
     entropy = spread_of.spread(found.maps[cases["row"].tolist(), 0])["normalised_entropy"]
@@ -315,18 +271,19 @@ def case_numbers(
             "why": case.why,
             "half": case.half,
             "normalised_entropy": spread,
-            **verdicts.iloc[case.row].to_dict(),
+            "others_agree": None if agree is None else float(agree[case.position]),
+            **(_of_case(None if verdicts is None else verdicts.iloc[case.row])),
         }
         for case, spread in zip(cases.itertuples(), entropy)
     ]
 
 
-def rule_numbers(rule: dict) -> dict:
-    return {
-        "statistics": len(rule["statistics"]),
-        "errors": rule["fitted"]["errors"],
-        "phantoms": len(rule["fitted"]["phantoms"]),
-    }
+def _of_case(said: pd.Series | None) -> dict:
+    """A row of lib.diagnosis.judgement.decide, whose verdict stands only where it is trusted."""
+    if said is None:
+        return {"verdict": None, "points_to": None}
+    verdict = said["verdict"] if said["trusted"] else None
+    return said.to_dict() | {"verdict": verdict, "points_to": said["verdict"]}
 
 
 # The rule of each arm, fitted to its own planted errors, and what it makes of the real ones.
@@ -336,15 +293,14 @@ def judge_arms(
     pair: dict,
     models: dict[str, nn.Module],
     splits,
-    layer: str,
     folder,
     read: dict[str, np.ndarray],
     chosen=(),
-    quick: bool = False,
     each: int = spikes.EACH,
+    quick: bool = False,
 ) -> dict[str, Judgement]:
     """Each arm judged (lib.diagnosis.judgement), the arms side by side; an arm without an error or
-    without a right answer is left out.
+    without a right answer is left out, and every one where nothing is planted (each 0).
 
     read: positions of the errors that are read, by arm; chosen: positions that were not drawn at
     random; folder: where planted errors are kept. Each arm's others are asked for a second
@@ -357,7 +313,7 @@ def judge_arms(
             models[arm],
             splits,
             others,
-            layer,
+            record.map_layer(pair[arm]),
             folder,
             among=read[arm],
             chosen=chosen,
@@ -365,9 +321,8 @@ def judge_arms(
             each=each,
         )
 
-    return side_by_side(
-        of_arm, [arm for arm in pair if len(read[arm]) and pair[arm].test.correct.any()]
-    )
+    able = [arm for arm in pair if len(read[arm]) and pair[arm].test.correct.any()]
+    return side_by_side(of_arm, able if each else [])
 
 
 def verdicts_at(judged: Judgement, position: np.ndarray) -> pd.DataFrame | None:
@@ -407,15 +362,17 @@ def judged_table(judged: dict[str, Judgement], pair: dict, splits) -> pd.DataFra
 def corrected_shares(judged: dict[str, Judgement], chosen=()) -> pd.DataFrame:
     """What stands behind each arm's errors: one row a cause and arm, with the errors called so (the
     chosen ones left out), the share corrected for what the rule confuses (share, low, high), the
-    precision of the verdict at that mix likewise, and whether it is trusted."""
+    precision of the verdict at that mix likewise, both NaN where no mix is identified, and whether
+    the verdict is trusted."""
     rows = []
     for arm, one in judged.items():
         if one.mixture is None:
             continue
         found = mixture.numbers(one.mixture)
         called = one.verdicts["verdict"][~np.isin(one.position, np.asarray(chosen))]
+        unknown = dict.fromkeys(verdict.CAUSES, UNKNOWN)
         for cause in verdict.CAUSES:
-            share, right = found["shares"][cause], found["precision"][cause]
+            share, right = ((found[what] or unknown)[cause] for what in ("shares", "precision"))
             rows.append(
                 {"verdict": cause, "arm": arm, "errors": int((called == cause).sum())}
                 | {"share": share["estimate"], "low": share["low"], "high": share["high"]}
@@ -431,15 +388,15 @@ def corrected_view(table: pd.DataFrame) -> pd.DataFrame:
     view = pd.DataFrame({"cause": [readable(cause) for cause in verdict.CAUSES]})
     for arm, rows in table.groupby("arm", sort=False):
         view[f"{readable(arm)} called"] = rows["errors"].tolist()
-        view[f"{readable(arm)} share (95%)"] = [
-            with_limits(row.share, row.low, row.high) for row in rows.itertuples()
-        ]
-        precision = rows[[f"precision {name}" for name in ("estimate", "low", "high")]]
-        view[f"{readable(arm)} verdict right (95%)"] = [
-            None if np.isnan(values).any() else with_limits(*values)
-            for values in precision.to_numpy(float)
-        ]
+        precision = [f"precision {name}" for name in UNKNOWN]
+        for shown, columns in (("share", ["share", "low", "high"]), ("verdict right", precision)):
+            view[f"{readable(arm)} {shown} (95%)"] = _limited(rows[columns].to_numpy(float))
     return view
+
+
+def _limited(values: np.ndarray) -> list[str | None]:
+    """Estimates with their limits, (rows, 3), as a table has them; None for what is unknown."""
+    return [None if np.isnan(row).any() else with_limits(*row) for row in values]
 
 
 def corrected_caption(judged: dict[str, Judgement], pair: dict) -> str:
@@ -479,6 +436,22 @@ def instrument_table(judged: dict[str, Judgement]) -> pd.DataFrame:
             for shown, name in of_all.items()
         ]
     return pd.DataFrame(rows)
+
+
+def instrument_view(table: pd.DataFrame) -> pd.DataFrame:
+    """`instrument_table` as it is printed."""
+    view = table[["arm", "cause"]].map(readable)
+    view["planted"] = [None if np.isnan(number) else f"{number:.0f}" for number in table["planted"]]
+    for what in ("recall", "precision"):
+        columns = [what, f"{what} low", f"{what} high"]
+        view[f"{what} (95%)"] = _limited(table[columns].to_numpy(float))
+    return view
+
+
+def rule_numbers(judged: dict[str, Judgement]) -> dict:
+    """lib.diagnosis.judgement.numbers of the arms that have a rule."""
+    found = {arm: judgement.numbers(one) for arm, one in judged.items()}
+    return {arm: numbers for arm, numbers in found.items() if numbers}
 
 
 def _limits(name: str, entry: dict) -> dict:

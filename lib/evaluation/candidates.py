@@ -1,12 +1,16 @@
 """What an earlier study may have had in place of the arm before: the numbers of the change from
-each other arm, from stored predictions alone; and what claims ask of a run's epochs and classes.
+each other arm, and from the arm itself tested otherwise (lib.evaluation.protocols); and what claims
+ask of a run's epochs and classes.
 """
+
+from types import SimpleNamespace
 
 import pandas as pd
 
-from lib.evaluation import changes, failures, summary
+from lib.evaluation import bootstrap, changes, failures, rejection, summary
 from lib.evaluation.metrics import spread
 from lib.evaluation.paired import classes_moved, no_worse_by_chance
+from lib.evaluation.protocols import runs_under
 
 MEASURED = ["stream_loss", "stream_accuracy", "train_loss", "val_loss", "val_accuracy"]  # an epoch
 
@@ -35,6 +39,46 @@ def in_place_of(
     }
 
 
+def tested(
+    wanted: dict[str, list[str]],
+    trained: dict[str, dict],
+    pair: tuple[str, ...],
+    numbers: dict,
+    sampled: dict,
+    reject_below: float,
+    splits,
+    selection: pd.DataFrame,
+) -> dict[str, dict]:
+    """The same of the arm before under each protocol of `wanted` (to the names of classes, of
+    "subset"), and in `tested` what is the two arms' own under it: `arms`, `rejection`, and
+    `images`. {} of one arm; a protocol that cannot be tried is left out."""
+    found = {}
+    for word, classes in wanted.items() if len(pair) > 1 else ():
+        runs = runs_under(word, *(trained[arm] for arm in pair), splits, classes)
+        if runs:
+            runs = dict(zip(pair, runs))
+            found[word] = _tested(runs, trained, pair, numbers, sampled, reject_below, splits)
+            found[word]["cases"] = _cases(runs, dict(zip(pair, pair)), splits, selection)
+    return found
+
+
+def _tested(runs: dict, trained: dict, pair, numbers, sampled, reject_below, splits) -> dict:
+    own = {arm: of_seeds for arm, of_seeds in runs.items() if of_seeds is not trained[arm]}
+    of_own = {arm: summary.arm_numbers(of_seeds) for arm, of_seeds in own.items()}
+    temperatures = {arm: of_arm["temperature"]["each"] for arm, of_arm in of_own.items()}
+    draws = len(sampled[pair[0]]["test_accuracy"])
+    numbers = numbers | of_own
+    sampled = sampled | bootstrap.resample(own, temperatures, draws)
+    at_level = rejection.rejection(runs, [reject_below]).set_index("arm")
+    return _change(runs, pair, numbers, sampled, splits) | {
+        "tested": {
+            "arms": {arm: numbers[arm] for arm in pair},
+            "rejection": at_level.to_dict("index"),
+            "images": len(next(iter(runs[pair[0]].values())).test.labels),
+        }
+    }
+
+
 def _change(trained: dict, pair: tuple[str, str], numbers: dict, sampled: dict, splits) -> dict:
     one, other = (trained[arm] for arm in pair)
     table = changes.class_table(one, other, splits.class_names)
@@ -45,9 +89,17 @@ def _change(trained: dict, pair: tuple[str, str], numbers: dict, sampled: dict, 
 
 
 def _cases(trained: dict, arms: dict[str, str], splits, selection: pd.DataFrame) -> list[dict]:
+    """The images looked at that there are, under the names that `arms` has for them."""
     first = {name: next(iter(trained[arm].values())) for name, arm in arms.items()}
-    tables = {name: failures.test_table(run, splits) for name, run in first.items()}
-    return summary.cases_before_after(selection, tables).to_dict("records")
+    names = SimpleNamespace(
+        class_names=splits.class_names,
+        superclass=splits.superclass,
+        superclass_names=splits.superclass_names,
+        test=SimpleNamespace(planted=None, files=None),
+    )
+    tables = {name: failures.test_table(run, names) for name, run in first.items()}
+    there = selection["id"].isin(next(iter(tables.values()))["id"])
+    return summary.cases_before_after(selection[there], tables).to_dict("records")
 
 
 def histories(trained: dict[str, dict]) -> dict[str, list[dict]]:

@@ -25,6 +25,7 @@ import torch
 
 from lib.data.streams import take
 from lib.evaluation import scope
+from lib.training import inference, record
 
 COSINE = 0.95  # of two pictures' features, at least
 ALIKE = 0.90  # correlation of two pictures' small copies, at least
@@ -32,6 +33,8 @@ ALIKE = 0.90  # correlation of two pictures' small copies, at least
 NEIGHBOURS = 5
 SIDE = 16  # of a small copy
 BLOCK = 1000
+# of one channel, that a network is asked about: 2,000 pictures of 224 px, two minutes on two cores
+MOST = 100 * 2**20
 COLUMNS = ["position", "split", "other", "kind"]
 
 
@@ -130,18 +133,44 @@ def repeated(splits, features: dict[str, np.ndarray] | None = None) -> pd.DataFr
     return table.sort_values("position", ignore_index=True)
 
 
+def own(splits, runs: dict) -> pd.DataFrame | None:
+    """`repeated` of a user's own pictures, near ones by the features of the first network that was
+    kept; None of other data: of CIFAR there are lists, and the phantom is drawn.
+
+    runs: arm to one run. Where the pictures have more than MOST pixels, or no network was kept,
+    equal ones are all that is looked for."""
+    if splits.name != "folder":
+        return None
+    images = {split: getattr(splits, split).images for split in ("train", "val", "test")}
+    size = sum(map(len, images.values())) * images["test"].shape[-1] ** 2
+    run = next((run for run in runs.values() if record.has_weights(run)), None)
+    if run is None or size > MOST:
+        return repeated(splits)
+    network = inference.ready(record.load_model(run, len(splits.class_names)))
+    statistics = splits.mean, splits.std
+    features = {
+        split: inference.features(network, of_split, *statistics).numpy()
+        for split, of_split in images.items()
+        if len(of_split)
+    }
+    return repeated(splits, features)
+
+
 def flagged(table: pd.DataFrame, images: int) -> np.ndarray:
     """Which of the test images (N,) `repeated` lists: what lib.evaluation.labels.rescored leaves
     out."""
     return np.isin(np.arange(images), table["position"])
 
 
-def duplicate_numbers(table: pd.DataFrame, splits, runs: dict) -> dict:
-    """What the report says of repeated pictures: how many of each kind are in which split, of how
-    many test images; how many bear another label than their partner; and each arm's accuracy with
-    and without them, and on them alone (None for fewer than lib.evaluation.scope.LEAST_ROWS).
+def numbers(table: pd.DataFrame | None, splits, runs: dict) -> dict | None:
+    """What the report says of repeated pictures, None where none were looked for: how many of each
+    kind are in which split, of how many test images; how many bear another label than their
+    partner; and each arm's accuracy with and without them, and on them alone (None for fewer than
+    lib.evaluation.scope.LEAST_ROWS).
 
     runs: arm to one run."""
+    if table is None:
+        return None
     listed = flagged(table, len(splits.test))
     own = splits.test.labels.numpy()[table["position"].to_numpy(int)]
     theirs = [int(getattr(splits, row.split).labels[row.other]) for row in table.itertuples()]

@@ -141,10 +141,11 @@ def measure_robustness(
     """`corruption_table` of the arms (trained: arm to run) on the chosen images, and
     `robustness_numbers`, with the changes where `pair` is two arms.
 
-    An arm whose weights were not kept is left out; raises ArtefactError where that is one of
-    `pair`."""
-    without = [arm for arm, run in trained.items() if not has_weights(run) and arm not in pair]
+    An arm whose weights were not kept is left out, and without one of `pair` there are no
+    changes."""
+    without = [arm for arm, run in trained.items() if not has_weights(run)]
     trained = {arm: run for arm, run in trained.items() if arm not in without}
+    pair = tuple(arm for arm in pair if arm in trained)
     predicted, labels, scaling = (
         logits(trained, splits, chosen),
         chosen.labels.numpy(),
@@ -167,7 +168,7 @@ def measure_robustness(
         for arm in trained
     }
     return measured, robustness_numbers(
-        measured, len(labels), trained[pair[0]].info["params"]["seed"]
+        measured, len(labels), next(iter(trained.values())).info["params"]["seed"]
     ) | changes | {"without": without, "calibration_of_rows": of_rows}
 
 

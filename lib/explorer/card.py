@@ -10,9 +10,8 @@ import pandas as pd
 import torch
 
 from lib.base.text import readable
-from lib.diagnosis import evidence, probes, verdict
-from lib.diagnosis.evidence import LAYER
-from lib.diagnosis.verdict import sentence
+from lib.diagnosis import evidence, probes
+from lib.diagnosis.judgement import sentence
 from lib.explorer import html as shown
 from lib.explorer.loading import Arm, Study
 from lib.report import cards
@@ -63,18 +62,14 @@ def top(arm: Arm, position: int, count: int = TOP) -> pd.DataFrame:
     )
 
 
-def maps(arms: list[Arm], position: int, classes: list[int]) -> np.ndarray:
-    """Grad-CAM maps at lib.diagnosis.evidence.LAYER, raw, in logits: (arms, classes, h, w)."""
+def maps(arms: list[Arm], position: int, classes: list[int]) -> list[np.ndarray]:
+    """Of each arm, Grad-CAM maps at its own layer or occlusion, raw, in logits: (classes, h, w)."""
     splits, targets = arms[0].splits, torch.tensor(classes)
     images = splits.test.images[[position] * len(classes)]
-    return np.stack(
-        [
-            inference.maps(
-                arm.ready, evidence.LAYER, images, targets, splits.mean, splits.std
-            ).numpy()
-            for arm in arms
-        ]
-    )
+    return [
+        inference.maps(arm.ready, arm.layer, images, targets, splits.mean, splits.std).numpy()
+        for arm in arms
+    ]
 
 
 @lru_cache(maxsize=100)
@@ -83,7 +78,7 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     that a card shows; the last ones are kept."""
     splits, test = arm.splits, arm.splits.test
     images, pair = test.images[[position]], [torch.tensor([wrong]), torch.tensor([true])]
-    hot = inference.maps(arm.ready, evidence.LAYER, images, pair[0], splits.mean, splits.std)
+    hot = inference.maps(arm.ready, arm.layer, images, pair[0], splits.mean, splits.std)
     responses = probes.respond(
         arm.fast,
         images,
@@ -97,22 +92,16 @@ def bars(arm: Arm, position: int, wrong: int, true: int) -> pd.DataFrame:
     )
     whole = arm.probability[position, [wrong, true]][None]
     return cards.probe_bars(
-        evidence.Evidence(
-            np.array([position]), *pair, whole, hot[:, None], responses, pd.DataFrame()
-        ),
+        evidence.Evidence(np.array([position]), *pair, whole, hot[:, None], responses),
         0,
     )
 
 
 def verdict_of(arm: Arm, position: int) -> pd.Series | None:
-    """The rule's verdict on an error, from the study's table or else made now; None where the arm
-    is right."""
-    if arm.run.test.correct[position]:
+    """The row of the study's table of verdicts on an error; None where it has none."""
+    if arm.verdicts is None or position not in arm.verdicts.index:
         return None
-    if arm.verdicts is not None:
-        return arm.verdicts.loc[position]
-    found = evidence.examine(arm.run, arm.network, arm.splits, np.array([position]), arm.typical)
-    return verdict.decide(found.statistics, verdict.read_rule()).iloc[0]
+    return arm.verdicts.loc[position]
 
 
 # The diagnosis card as widgets: filled from the quick to the slow, and maps of any class on demand.
@@ -122,14 +111,9 @@ EMPTY = (
     '<p class="xp-quiet">Choose a picture to see where the evidence came from and what the '
     "probes did.</p>"
 )
-WAIT = "Being made; the first verdict of an arm takes seconds, since validation is read for it."
 NO_CLASS = -1  # ipywidgets takes None for no choice at all
-NONE_YET = "None is kept with the runs; ask for one."
+NONE_KEPT = "None is kept: the study read a sample of the errors of its first seed, or none."
 RIGHT = "Right, so there is no error to diagnose."
-HYPOTHESIS = (
-    '<p class="xp-quiet">On photographs, whose causes nobody planted, a verdict is a '
-    "hypothesis with its evidence.</p>"
-)
 
 
 class Card:
@@ -148,22 +132,18 @@ class Card:
             ],
         )
         self.maps_of.observe(lambda _: self.draw_maps(), "value")
-        self.diagnose = widgets.Button(
-            description="Diagnose", tooltip="probe the picture in more than a hundred ways"
-        )
-        self.diagnose.on_click(lambda _: self.judge())
         self.answer = {
             name: widgets.HTML() for name in ("head", "top", "maps", "probes", "verdict")
         }
         self.answer["maps"].add_class("xp-maps-box")
-        ask = widgets.HBox([widgets.HTML(f"<h4>Grad-CAM at {LAYER}</h4>"), self.maps_of])
+        self.at = widgets.HTML()
+        ask = widgets.HBox([self.at, self.maps_of])
         self.details = [
             self.answer["top"],
             ask,
             self.answer["maps"],
             self.answer["probes"],
             self.answer["verdict"],
-            self.diagnose,
         ]
         self.widget = widgets.VBox([self.answer["head"], *self.details])
         self.widget.add_class("xp-card")
@@ -192,13 +172,17 @@ class Card:
         names = self.study.splits.class_names
         tables = {arm.name: bars(arm, self.position, wrong, true) for arm in arms}
         self.answer["probes"].value = shown.probed(tables, names[wrong], names[true], colours)
-        self._verdicts(NONE_YET)
+        self._verdicts()
 
     def draw_maps(self) -> None:
         if self.position is None:
             return
         asked = None if self.maps_of.value == NO_CLASS else self.maps_of.value
         classes = shown_classes(self.arms, self.position, asked)
+        made = dict.fromkeys(
+            f"Grad-CAM at {arm.layer}" if arm.layer else "occlusion" for arm in self.arms
+        )
+        self.at.value = f"<h4>{shown.text('; '.join(made))}</h4>"
         found = maps(self.arms, self.position, classes)
         logits = np.stack([arm.run.test.logits[self.position, classes] for arm in self.arms])
         names = [self.study.splits.class_names[number] for number in classes]
@@ -218,24 +202,12 @@ class Card:
             facts["five reviewers"] = self.study.said[self.position] or "did not look at it"
         return facts | ({"outcome": row.outcome} if hasattr(row, "outcome") else {})
 
-    def judge(self) -> None:
-        """Make the verdicts that are not kept with the runs."""
-        self._verdicts(WAIT)
-        self._verdicts(None)
-
-    def _verdicts(self, missing: str | None) -> None:
-        """Show every arm's verdict, and in the place of one that is not kept `missing`, or with
-        None the verdict all the same."""
+    def _verdicts(self) -> None:
+        """Show what the study kept of every arm's answer."""
         sentences = {}
         for arm in self.arms:
-            right, kept = arm.run.test.correct[self.position], arm.verdicts is not None
-            sentences[arm.name] = (
-                RIGHT
-                if right
-                else missing
-                if missing and not kept
-                else sentence(verdict_of(arm, self.position))
-            )
-        note = HYPOTHESIS if self.study.splits.test.planted is None else ""
-        self.answer["verdict"].value = shown.verdicts(sentences, self.colours) + note
-        self.diagnose.layout.display = None if NONE_YET in sentences.values() else "none"
+            said = verdict_of(arm, self.position)
+            sentences[arm.name] = NONE_KEPT if said is None else sentence(said)
+            if arm.run.test.correct[self.position]:
+                sentences[arm.name] = RIGHT
+        self.answer["verdict"].value = shown.verdicts(sentences, self.colours)

@@ -102,15 +102,15 @@ def bar(share: float, colour: str, hollow: bool = False) -> str:
 
 
 def maps(
-    found: np.ndarray,
+    found: list[np.ndarray],
     logits: np.ndarray,
     image: np.ndarray,
     names: list[str],
     colours: dict[str, str],
 ) -> str:
-    """A row an arm, a column a class, all on one scale; found: (arms, classes, h, w) in logits,
-    logits: (arms, classes)."""
-    limit = float(np.abs(found).max(initial=0)) or 1.0
+    """A row an arm, a column a class, all on one scale; found: of each arm (classes, h, w) in
+    logits, logits: (arms, classes)."""
+    limit = max(float(np.abs(of_arm).max(initial=0)) for of_arm in found) or 1.0
     columns = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
     rows = []
     for (arm, colour), of_arm, its_logits in zip(colours.items(), found, logits):
@@ -156,8 +156,8 @@ def probed(tables: dict[str, pd.DataFrame], wrong: str, true: str, colours: dict
 
 
 def verdicts(sentences: dict[str, str], colours: dict[str, str]) -> str:
-    """What the rule says of each arm's answer; sentences: arm to lib.diagnosis.verdict.sentence or
-    another line."""
+    """What the rule says of each arm's answer; sentences: arm to a sentence of
+    lib.diagnosis.judgement or another line."""
     lines = "".join(
         f"<p>{mark(arm, colours[arm])} {html.escape(sentence)}</p>"
         for arm, sentence in sentences.items()

@@ -18,7 +18,7 @@ from lib.training import inference, record
 
 # where studies are looked for besides the folder that was asked for
 PLACES = ("outputs", "released")
-NUMBERS = ("probability", "value", "turns", *evidence.STATISTICS)
+NUMBERS = ("probability", "low", "high", "value", "turns")
 
 
 class NotMade(artefacts.ArtefactError):
@@ -49,6 +49,11 @@ class Arm:
     def network(self):
         return record.load_model(self.run, len(self.splits.class_names))
 
+    @property
+    def layer(self) -> str | None:
+        """Of its maps; None for occlusion."""
+        return record.map_layer(self.run)
+
     @cached_property
     def ready(self):
         """For maps, in fp32."""
@@ -58,11 +63,6 @@ class Arm:
     def fast(self):
         """For probes."""
         return evidence.fast(self.run, self.network)
-
-    @cached_property
-    def typical(self):
-        """What the right validation predictions look like; seconds on a large split, hence once."""
-        return evidence.typical(self.run, self.ready, self.splits)
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ def open_study(study: str, outputs: str) -> Study:
     """
     folder = artefacts.ROOT / outputs / study
     seeds = finished(folder)
+    if not seeds and any(folder.glob("*/seed-*/run.json")):
+        raise NotMade(
+            f"{outputs}/{study}: its runs have no networks, and the explorer asks networks; "
+            "the report has what predictions alone tell"
+        )
     if not seeds:
         there = made(outputs)
         raise NotMade(
@@ -181,7 +186,7 @@ def _arm(study: Study, name: str, seed: int) -> Arm:
 
 def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | None:
     """The rows of verdicts-all.csv of an arm, by position; None without them, or where they are not
-    exactly this run's errors.
+    all errors of this run.
 
     The file names no seed and may be older than the runs, so its errors and their classes are held
     against the test table."""
@@ -193,10 +198,7 @@ def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | N
         na_values={name: [""] for name in NUMBERS},
     )
     rows = rows[rows["arm"] == arm].sort_values("position").set_index("position")
-    wrong = table[~table["correct"]]
-    same = (
-        len(rows) == len(wrong)
-        and (rows.index == wrong["position"]).all()
-        and (rows["predicted"].to_numpy() == wrong["predicted"]).all()
-    )
-    return rows if same and set(rows["verdict"]) <= set(verdict.CAUSES) else None
+    predicted = table[~table["correct"]].set_index("position")["predicted"]
+    same = predicted.reindex(rows.index).fillna("").eq(rows["predicted"]).all()
+    known = len(rows) and set(rows["verdict"]) <= set(verdict.CAUSES)
+    return rows if known and same else None

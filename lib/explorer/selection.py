@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import percent, plural, readable
+from lib.diagnosis.judgement import given
 from lib.explorer.loading import Arm
 
 OUTCOMES = ("corrected", "regressed", "both wrong", "both right")
@@ -35,7 +36,7 @@ def pair_table(arm: Arm, other: Arm | None = None) -> pd.DataFrame:
     if "cause" in arm.table:
         table["cause"] = arm.table["cause"]
     if arm.verdicts is not None:
-        table["verdict"] = arm.verdicts["verdict"].reindex(table["position"]).fillna("").to_numpy()
+        table["verdict"] = given(arm.verdicts).reindex(table["position"]).fillna("").to_numpy()
     if other is not None:
         a, b = table["correct"].to_numpy(), other.table["correct"].to_numpy()
         table = table.assign(
@@ -122,8 +123,5 @@ def summary(arm: Arm, other: Arm | None) -> str:
             )
         )
     if arm.verdicts is None:
-        lines.append(
-            f"no verdicts on the errors of {readable(arm.name)} are kept with these runs; a card "
-            "makes one on request"
-        )
+        lines.append(f"no verdicts on the errors of {readable(arm.name)} are kept with these runs")
     return "\n".join(lines)

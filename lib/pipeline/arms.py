@@ -5,6 +5,7 @@ are examined before anything runs, and taken in as runs.
 import os
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from lib.base import artefacts, study_file
@@ -30,18 +31,22 @@ def files(study: Study) -> list[str]:
     return [str(path).replace("$", "$$").replace(" ", r"\ ") for path in dict.fromkeys(found)]
 
 
-def check(study: Study) -> None:
-    """Read, match and examine all that is brought. Raises an Error with one line for the first
-    thing that is wrong."""
+def check(study: Study) -> np.ndarray | None:
+    """Read, match and examine all that is brought. Returns the ids by which test images are known,
+    None where nothing is brought. Raises an Error with one line for the first thing that is
+    wrong."""
     of, networks = _of_kind(study, PREDICTIONS), _of_kind(study, NETWORK)
     said = {arm: _network(study, arm) for arm in networks}
     splits = _splits(study) if of or networks else None
+    ids = splits.test.index if splits else None
     if of:
         read = {arm: predictions_file.read(path, splits is not None) for arm, path in of.items()}
-        matching.match(read, splits and brought_predictions.pictures(splits))
+        matched = matching.match(read, splits and brought_predictions.pictures(splits))
+        ids = next(iter(matched.parts.values()))["test"].ids
     for arm in networks:
         case = intake.examine(said[arm], splits, network.beside(study.name))
         examination.refuse(arm, examination.ask(case))
+    return ids
 
 
 def take_in(study: Study, outputs: str) -> None:

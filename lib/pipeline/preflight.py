@@ -1,5 +1,5 @@
-"""Check a whole study before anything of it runs, every mistake at once, and write what its
-notebooks are run with, and the arms and seeds for make.
+"""Check a whole study before anything of it runs, every mistake at once, write what its notebooks
+are run with, and the arms and seeds for make, and take over the runs that are released.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from lib.base.errors import Error, ParameterError
 from lib.base.study_file import Study
 from lib.data import dataset, own_images
 from lib.evaluation import failures
-from lib.pipeline import arms, parameters
+from lib.pipeline import arms, at_hand, parameters
 from lib.pipeline.parameters import Task
 from lib.report import claims, conditions
 
@@ -33,9 +33,11 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
 
     for task in parameters.tasks(study, outputs):
         found[task] = attempt(parameters.resolve, study, task, outputs)
-    attempt(arms.check, study)
+    ids = attempt(arms.check, study)
     trained, content = [task for task in found if task.stage == "train"], study.content
-    if trained and found[trained[0]] and not arms.brought(study):
+    if ids is not None:
+        attempt(failures.read_cases, content.cases, ids)
+    elif trained and found[trained[0]] and not arms.brought(study):
         attempt(lambda: failures.read_cases(content.cases, _test_ids(found[trained[0]])))
     attempt(conditions.read_conditions, content.conditions, str(study.path))
     # guard: claims-read-first
@@ -54,12 +56,19 @@ def _test_ids(train) -> np.ndarray:
     return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 
-def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
-    """Check a study and write its notebooks' parameters; last, for make, `.study.mk`. Returns the
-    notebooks in the order in which they can run."""
+def prepare(study: Study, outputs: str = "outputs", asked: bool = True) -> list[Task]:
+    """Check a study, write its notebooks' parameters and take over released runs; last, for make,
+    `.study.mk`. Returns the notebooks in the order in which they can run. asked: whether training
+    was, however long it takes."""
     found = checked(study, outputs)
     for task, checked_parameters in found.items():
         parameters.write(task, checked_parameters)
+    runs = {
+        artefacts.ROOT / f"{task.place}.ipynb": p
+        for task, p in found.items()
+        if task.stage == "train"
+    }
+    at_hand.prepare(study, runs, asked)
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
     lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
     lines += [f"FILES := {' '.join(arms.files(study))}"]
@@ -88,6 +97,7 @@ def _words(places: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib check", description=__doc__)
     parameters.add_options(parser)
+    parser.add_argument("--train", action="store_true", help="training may take long: it is asked")
     options = parser.parse_args(arguments)
-    prepare(parameters.chosen(options), options.outputs)
+    prepare(parameters.chosen(options), options.outputs, options.train)
     return 0

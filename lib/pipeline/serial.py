@@ -13,10 +13,11 @@ from lib.pipeline import arms, execute, index, parameters, preflight
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib report", description=__doc__)
     parameters.add_options(parser)
+    parser.add_argument("--train", action="store_true", help="training may take long: it is asked")
     options = parser.parse_args(arguments)
     study = parameters.chosen(options)
     execute.quiet()
-    tasks = preflight.prepare(study, options.outputs)
+    tasks = preflight.prepare(study, options.outputs, options.train)
     arms.take_in(study, options.outputs)
     for task in tasks:
         if status := execute.run(study, task, options.outputs):

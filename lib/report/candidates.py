@@ -10,6 +10,7 @@ import re
 import pandas as pd
 
 from lib.base.text import escape, listed, name, plural
+from lib.evaluation.protocols import PROTOCOLS
 from lib.report.arithmetic import derived
 from lib.report.claims import _STEP, Claim, Claims
 
@@ -30,24 +31,32 @@ OF_ARMS = {
         "ablation",
     ),
     "failures": ("test_images", "arms", "known", "labels"),
-    "gradcam": ("score",),
+    "gradcam": (),
 }
-SCORE = "gradcam.score"  # the diagnosis's, of no arm
+# what of `compare` another protocol leaves as it is
+OF_TRAINING = ("before", "after", "histories", "reject_below", "target_risk")
 
 
 def named(stated: Claims | None, results: dict) -> list[str]:
     """The candidates for the arm before whose numbers this study has."""
     compare = results.get("compare") or {}
     there = compare.get("candidates") or {}
-    wanted = stated.candidates.get(compare.get("before"), []) if stated else []
+    wanted = stated.in_place_of(compare.get("before")) if stated else {}
     return [arm for arm in wanted if arm in there]
+
+
+def protocols_asked(stated: Claims | None, arm: str) -> dict[str, list[str]]:
+    """Under which protocols of lib.evaluation.protocols an arm is to be tested besides, to the
+    classes of "subset"."""
+    wanted = stated.in_place_of(arm) if stated else {}
+    return {word: classes for word, classes in wanted.items() if word in PROTOCOLS}
 
 
 def absent(stated: Claims | None, results: dict) -> list[str]:
     """The candidates of the file that this study cannot try: no arms of it, or of another arm than
     the one before."""
     tried = named(stated, results)
-    wanted = [arm for arms in stated.candidates.values() for arm in arms] if stated else []
+    wanted = [one for arm in stated.candidates for one in stated.in_place_of(arm)] if stated else []
     return [arm for arm in dict.fromkeys(wanted) if arm not in tried]
 
 
@@ -55,12 +64,30 @@ def in_place(results: dict, candidate: str) -> dict:
     """results.json as it would be, had `candidate` been the arm before; without what its networks
     would have to be asked for."""
     compare, before = results["compare"], results["compare"]["before"]
+    if "tested" in compare["candidates"][candidate]:
+        return _tested(results, compare["candidates"][candidate])
     parts = {
         part: {key: results[part][key] for key in keys if key in (results.get(part) or {})}
         for part, keys in OF_ARMS.items()
     }
     parts["compare"] |= compare["candidates"][candidate]
     return _renamed(results | parts, before, candidate)
+
+
+def _tested(results: dict, given: dict) -> dict:
+    """The same of the arm before under a protocol. Of other arms nothing is said where other images
+    were tested."""
+    own, compare, failing = given["tested"], results["compare"], results["failures"]
+    others = compare if own["images"] == failing["test_images"] else {"arms": {}, "rejection": {}}
+    of_compare = {key: compare[key] for key in OF_TRAINING if key in compare} | given
+    of_compare |= {key: others.get(key, {}) | own[key] for key in ("arms", "rejection")}
+    of_failures = {key: failing[key] for key in ("known", "labels") if key in failing}
+    score = {key: value for key, value in results["gradcam"].items() if key == "score"}
+    return results | {
+        "compare": of_compare,
+        "failures": of_failures | {"test_images": own["images"]},
+        "gradcam": score,
+    }
 
 
 def _renamed(value, before: str, candidate: str):
@@ -92,8 +119,7 @@ def concerns(claim: Claim, results: dict, candidate: str) -> bool:
     own = any(step == before or step.startswith(f"{before} ") for step in steps)
     change = set(compare["candidates"][candidate]) - {"cases"}
     return own or any(
-        path.startswith(tuple(f"compare.{key}" for key in change))
-        or (path.startswith("gradcam.") and not path.startswith(SCORE))
+        path.startswith(tuple(f"compare.{key}" for key in change)) or path.startswith("gradcam.")
         for path in paths
     )
 
@@ -155,21 +181,35 @@ def explanation(found: dict, claims: dict) -> str:
     if not counts:
         return ""
     before, *arms = counts
-    parts = [f"{counts[arm]['reproduced']} with {name(arm)}" for arm in arms]
+    parts = [
+        f"{counts[arm]['reproduced']} with {name(arm)}" for arm in arms if arm not in PROTOCOLS
+    ]
     text = (
         f"Of {plural(counts[before]['numbers'], 'number')} that it gives of {name(before)} and of "
-        f"the change from it, {counts[before]['reproduced']} come out here, and {listed(parts)} in "
-        "its place. "
+        f"the change from it, {counts[before]['reproduced']} come out here"
+        + f", and {listed(parts)} in its place" * bool(parts)
+        + ". "
     )
     if not found["consistent_with"]:
         return text + _not_named(found, before)
-    fitting = [name(arm) for arm in found["consistent_with"]]
-    arms_text = f"the arm{'s' * (len(fitting) > 1)} {listed(fitting)}"
-    text += f"**The claims are consistent with {arms_text} in place of {name(before)}.** "
+    text += f"**The claims are consistent with {_fitting(found, before)}.** "
     against = [f"“{escape(claims[one]['statement'].rstrip('.'))}”" for one in found["only"][before]]
     if against:
         text += f"Against it: with {name(before)} alone comes out {listed(against)}. "
     return text
+
+
+def _fitting(found: dict, before: str) -> str:
+    arms = [name(arm) for arm in found["consistent_with"] if arm not in PROTOCOLS]
+    words = [f"the arm{'s' * (len(arms) > 1)} {listed(arms)} in place of {name(before)}"] * bool(
+        arms
+    )
+    words += [
+        f"{name(before)} with {PROTOCOLS[one]}"
+        for one in found["consistent_with"]
+        if one in PROTOCOLS
+    ]
+    return "; with ".join(words)
 
 
 def _not_named(found: dict, before: str) -> str:
@@ -180,10 +220,26 @@ def _not_named(found: dict, before: str) -> str:
 
 
 def rule_text(found: dict) -> str:
-    """By what rule an explanation is named, and which candidates were not tried; "" without."""
-    untried = listed([name(arm) for arm in found["untried"]])
+    """By what rule an explanation is named, what other ways of testing bring out, and which
+    candidates were not tried; "" without."""
+    untried = listed([PROTOCOLS.get(one, name(one)) for one in found["untried"]])
     text = f"Named as candidates, but not to be tried in this study: {untried}. " * bool(untried)
-    return (text + _rule() * bool(found["candidates"])).strip()
+    return (text + _otherwise(found["candidates"]) + _rule() * bool(found["candidates"])).strip()
+
+
+def _otherwise(counts: dict) -> str:
+    ways = [
+        f"{counts[one]['reproduced']} with {words}"
+        for one, words in PROTOCOLS.items()
+        if one in counts
+    ]
+    if not ways:
+        return ""
+    before = next(iter(counts))
+    return (
+        f"With the same networks of {name(before)}, tested in another way, of the "
+        f"{plural(counts[before]['numbers'], 'number')} there come out {listed(ways)}. "
+    )
 
 
 def _rule() -> str:

@@ -8,17 +8,33 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from lib.base.text import listed, name, percent, plural, power_of_ten, readable, see, shorten, start
-from lib.diagnosis.evidence import STATISTICS, Evidence
+from lib.base.text import (
+    escape,
+    interval,
+    listed,
+    name,
+    percent,
+    plural,
+    power_of_ten,
+    readable,
+    see,
+    shorten,
+    with_limits,
+)
+from lib.diagnosis.evidence import Evidence
+from lib.diagnosis.judgement import NO_VERDICT, given, turn
+from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.probes import FILLS, LABELS
-from lib.diagnosis.verdict import number, refuted
-from lib.evaluation import scope
+from lib.diagnosis.readings import READINGS
+from lib.diagnosis.score import agreement_text
+from lib.diagnosis.verdict import CAUSES, number
 from lib.report import causes
 from lib.report.failures import bounded
 from lib.report.pictures import PULL, picture, tinted
 from lib.report.style import WIDTH
 
-AIM_RECALL, AIM_CALLED = 0.90, 0.05
+ENDS = {"estimate": "", "low": " low", "high": " high"}
+AIM = 0.90  # of the causes, where nothing is called something in few cases only
 
 
 def probing(results: dict) -> str:
@@ -50,59 +66,82 @@ def probing(results: dict) -> str:
 
 
 def verdicts_text(results: dict) -> str:
-    """Which causes the rule gives to the errors of both arms, on the half of the test split that
-    formed no hypothesis."""
-    cam, sentences = results["gradcam"], []
-    for arm, counts in cam["verdicts"].items():
-        total = sum(counts.values())
-        if not total:
-            sentences.append(f"{start(arm)} makes no error on the confirmation half.")
-            continue
-        ranked = sorted((cause for cause in counts if counts[cause]), key=counts.get, reverse=True)
-        shares = listed(
-            [f"{readable(cause)} {percent(counts[cause] / total, 0)}" for cause in ranked]
+    """What stands behind the errors of the arms, corrected for what their rules confuse, and which
+    verdicts may be given."""
+    rules, halves = results["gradcam"]["rule"], results["gradcam"]["halves"]
+    if not any(sum(of_arm.values()) for of_arm in halves.values()):
+        return "No error is made: there is no cause to name."
+    if not rules:
+        return (
+            "No cause is named: no known causes were planted into pictures that the networks get "
+            "right, or too few, so that nobody knows how often a verdict would be right."
         )
-        sentences.append(
-            f"Of {plural(total, 'error')} of {name(arm)} on the confirmation half it calls "
-            f"{shares}."
-        )
+    said = " ".join(_mixed(arm, numbers["mixture"]) for arm, numbers in rules.items())
     return (
-        "One written rule turns the probes of an error into a verdict: background, second "
-        f"object, look-alike, suspected label error, or unexplained. {' '.join(sentences)} Mined "
-        "cases come from the other, the discovery half; named cases may be of either "
-        f"({see('tab-verdicts')})."
+        "A rule of each arm's own turns the answers about an error into a verdict: background, "
+        "second object, look-alike, suspected label error, or unexplained. What it is worth is "
+        f"known from causes that were planted ({see('tab-instrument')}), and the shares are "
+        f"corrected for what it confuses ({see('tab-verdicts')}). {said} The cases that somebody "
+        "chose take no part in the shares."
+    )
+
+
+def _mixed(arm: str, mixture: dict | None) -> str:
+    """The corrected shares of one arm and the verdicts that are trusted."""
+    if not mixture:
+        return f"Of {name(arm)} no error was read."
+    if mixture["obstacle"]:
+        return (
+            f"For {name(arm)} they cannot be told: {mixture['obstacle']}. Its errors get their "
+            "evidence and no verdict."
+        )
+    shares, trusted = mixture["shares"], mixture["trusted"]
+    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    text = listed([f"{readable(cause)} {bounded(shares[cause])}" for cause in ranked])
+    given = (
+        f"Verdicts are given for {listed([readable(cause) for cause in trusted])}"
+        if trusted
+        else "No verdict is given"
+    )
+    return (
+        f"Behind the errors of {name(arm)} stand {text}. {given}: only where the interval of how "
+        f"often a verdict is right, at this mix, lies above {percent(PRECISION, 0)}."
     )
 
 
 def cases_text(results: dict) -> str:
     """The verdicts on the cases, the named ones first."""
-    found = results["gradcam"]["cases"]
+    found, before = results["gradcam"]["cases"], results["gradcam"]["before"]
+    if before not in results["gradcam"]["asked"]:
+        return f"The cases are errors of {name(before)}, whose network was not asked: no card."
     if not found:
         return "No error was selected, so there is no card."
     named = [case for case in found if case["why"] == "named"]
-    scored = results["gradcam"]["score"]
     said = [
-        f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) is called "
-        f"{readable(case['verdict'])}"
-        + (f" with probability {percent(case['probability'], 0)}" if scored else "")
+        f"{name(case['true'])} taken for {name(case['predicted'])} ({case['id']}) {_called(case)}"
         for case in named
     ]
-    hypothesis = (
-        ""
-        if scored
-        else "On this data set nobody knows how often the rule is right: each verdict is a "
-        "hypothesis. "
+    text = f"Of the named cases that the network gets wrong, {listed(said)}. " if said else ""
+    text += relabelled(results, named)
+    if not results["gradcam"]["rule"]:
+        return f"{text}{see('tab-cards')} lists them."
+    return (
+        f"{text}{see('tab-cards')} says of each case what speaks most for the cause that the rule "
+        "points to, and what would have turned it. A case that somebody chose is no draw at "
+        "random: its probability is that of an error like it at this network's mix of causes."
     )
-    text = (
-        f"{hypothesis}Of the named cases that the network gets wrong, {listed(said)}. "
-        if said
-        else hypothesis
-    )
-    return text + (
-        f"{relabelled(results, named)}{see('tab-cards')} says of each case what led to its "
-        "verdict and what would have refuted it. A probability under the rule is one among "
-        "errors like the phantom's, in equal shares; on photographs it is no frequency."
-    )
+
+
+def _called(case: dict) -> str:
+    if case["verdict"]:
+        limits = f"{percent(case['low'], 0)} to {percent(case['high'], 0)}"
+        return (
+            f"is called {readable(case['verdict'])} with probability "
+            f"{percent(case['probability'], 0)} ({limits})"
+        )
+    if case["points_to"] == "unexplained":
+        return "stays unexplained"
+    return "gets no verdict"
 
 
 def relabelled(results: dict, named: list[dict]) -> str:
@@ -126,9 +165,10 @@ def relabelled(results: dict, named: list[dict]) -> str:
 def maps_text(results: dict) -> str:
     """Completeness, deletion and insertion, occlusion, random weights, spread."""
     cam = results["gradcam"]
-    cells = "×".join(map(str, cam["cells"]))
-    maps = see("fig-before-after" if cam["after"] else "fig-gradcam")
-    text = f"The maps of {maps} have {cells} cells at {cam['layer']}."
+    cells = "×".join(map(str, cam["cells"] or []))
+    maps = see("fig-before-after" if len(cam["asked"]) == 2 else "fig-gradcam")
+    told = f"The maps of {maps} have {cells} cells at {escape(cam['layer'] or '')}."
+    text = (told * bool(cam["layer"]) + _occluded(cam)).strip()
     if cam["completeness_error"] is not None:
         text += (
             " With average pooling and one linear layer behind them, the sum over a map plus the "
@@ -137,112 +177,84 @@ def maps_text(results: dict) -> str:
         )
     if not cam["faithfulness"]:
         return text
+    of_maps, random = cam["occlusion"], cam["randomisation"]
     parts = [
         text,
-        f"{causes.faithfulness(cam['faithfulness'])} {causes.occlusion(cam['occlusion'])} See "
-        f"{see('fig-deletion')}.",
-        f"{causes.randomisation_text(cam['randomisation'], cam['chance'])} See "
-        f"{see('fig-sanity')}.",
+        " ".join(
+            filter(None, (causes.faithfulness(cam["faithfulness"]), causes.occlusion(of_maps)))
+        )
+        + f" See {see('fig-deletion')}.",
+        f"{causes.randomisation_text(random, cam['chance'])} See {see('fig-sanity')}."
+        if random
+        else "Weights were not made random: the stages of a network that is not our own are not "
+        "known.",
     ]
     if cam["attention"]:
         parts.append(causes.attention(cam["attention"], cam["before"], cam["after"]))
     return "\n\n".join(parts)
 
 
+def _occluded(cam: dict) -> str:
+    """Which arms have no layer with maps."""
+    arms = [name(arm) for arm, layer in cam["layers"].items() if layer is None]
+    if not arms:
+        return ""
+    return (
+        f" In place of maps of {listed(arms)}, where no layer has any, stands *occlusion*: by how "
+        "much a logit falls when a cell of the picture is covered."
+    )
+
+
+def _marks(score: dict) -> str:
+    return (
+        f"it finds {bounded(score['macro recall'])} of the causes, on average over four, and names "
+        f"one for {bounded(score['called'])} of errors that have none"
+    )
+
+
 def instrument(results: dict) -> str:
-    """What the rule is, and its score on the phantom, if the study is one."""
+    """What the rules are, how they score on planted errors, and what else they are held against."""
     cam = results["gradcam"]
-    rule, score = cam["rule"], cam["score"]
-    text = (
-        f"The rule is a multinomial logistic regression on {rule['statistics']} statistics of "
-        f"the probes, fitted on {plural(rule['errors'], 'error')} on the validation splits of "
-        f"{plural(rule['phantoms'], 'phantom')}, where the causes are planted, and the same for "
-        "every data set."
-    )
-    size = results["study"]["image_size"]
-    if size != 32:
-        text += (
-            f" Those have 32 px and maps of 4×4 cells; on the {size} px of this study, where "
-            "what the probes cover grows in proportion and maps are summed up in 4×4 cells, its "
-            "probabilities are an extrapolation."
-        )
-    if not score:
-        return (
-            text
-            + (
-                " On this data set its score is not known. The phantom's pictures are drawn, not "
-                "photographed: a verdict here is a hypothesis with its evidence, no proof. "
-                f"{reviewers(cam['reviewed'])}"
-            ).rstrip()
-        )
-    marks = score["acting"]
-    causes = listed(
-        [f"{readable(cause)} {share_text(marks[f'recall {cause}'])}" for cause in score["causes"]]
-    )
-    rest = " ".join(
-        filter(
-            None,
-            (
-                f"{share_text(marks['called'])} get one nevertheless.",
-                aims(marks),
-                worst(score["worst"]),
-            ),
-        )
-    )
-    return (
-        f"{text}\n\nIt was marked on the confirmation halves of "
-        f"{plural(score['phantoms'], 'phantom')}, each with a network of its own, on "
-        f"{plural(score['errors'], 'error')} whose planted cause points at the predicted class, "
-        f"or that have none: it finds {share_text(marks['macro recall'])} of the causes, the "
-        f"mean of {causes}. Of errors without a planted cause, "
-        f"{rest}{others(score)}{second_arm(cam['score_after'])}"
-    )
-
-
-def second_arm(score: dict | None) -> str:
-    """The rule's score on the errors of the arm after, whose like it was not fitted on."""
-    if not score or not score["errors"]:
-        return ""
-    return (
-        f"\n\nThe rule was fitted on errors of networks trained like {name(score['before'])}. On "
-        f"{plural(score['errors'], 'such error')} of {name(score['arm'])} it finds "
-        f"{share_text(score['macro recall'])} of the causes; the shares that {see('tab-verdicts')} "
-        f"gives for {name(score['arm'])} are no surer than that."
-    )
-
-
-def others(score: dict) -> str:
-    """The errors that are not marked, and the mean with them."""
-    if not score["others"]:
-        return ""
-    return (
-        f"\n\nFor {plural(score['others'], 'more error')} the planted cause does not point at "
-        "the predicted class: the reason is some other, which nobody planted. Counted as planted "
-        f"all the same, the mean is {share_text(score['strict']['macro recall'])}."
-    )
-
-
-def reviewers(reviewed: dict | None) -> str:
-    """The one verdict that others can check: did reviewers confirm the labels that the rule calls
-    errors?"""
-    if not reviewed or not reviewed["called"]["errors"] or not reviewed["others"]["errors"]:
-        return ""
-    called, others = reviewed["called"], reviewed["others"]
-    counts = [
-        number
-        for one in (called, others)
-        for number in (round(one["estimate"] * one["errors"]), one["errors"])
+    parts = [
+        "Nobody knows why a network errs on a picture. So known causes were planted, as a chemist "
+        "adds a known amount to a sample: into test pictures that a network gets right, until its "
+        "answer turned for that reason. A second object is another class's picture, reduced; a "
+        "background is another picture's border; a look-alike has lost its detail; a label error "
+        "has another label; and of nothing every pixel is shifted by a few levels. The rule is "
+        "fitted to these errors, for each arm by itself, and scored where it was not fitted.",
+        *(_rule(arm, numbers) for arm, numbers in cam["rule"].items()),
+        agreed(cam.get("agreement")),
+        reviewers(cam.get("reviewed")),
     ]
-    found = {
-        "higher": "more often than others",
-        "lower": "less often than others",
-        "none": "no difference was found",
-        None: "too few to tell them apart",
-    }[scope.two_shares(*counts)["found"]]
+    return "\n\n".join(filter(None, parts)) if cam["rule"] else verdicts_text(results)
+
+
+def _rule(arm: str, numbers: dict) -> str:
+    planted, readings = numbers["planted"], len(numbers["readings"])
+    kind = "a multinomial logistic regression" if numbers["linear"] else "boosted trees"
+    strict = numbers["score_strict"]
+    few, most = min(planted.values()), max(planted.values())
+    size = f"{few:,}" if few == most else f"{few:,} to {most:,}"
     return (
-        f"One verdict can be checked. Of {plural(called['errors'], 'reviewed error')} that it "
-        f"calls label errors, most reviewers did not confirm {share_text(called)}, of the "
-        f"{others['errors']:,} others {share_text(others)}: {found}."
+        f"Of {name(arm)}, on {size} planted errors a cause, it is {kind} on "
+        f"{plural(readings, 'reading')}: {_marks(numbers['score'])}, where at most "
+        f"{percent(numbers['allowed'], 0)} were allowed. With {percent(numbers['strict'], 0)} "
+        f"allowed it finds {bounded(strict['macro recall'])}: {aim(strict['macro recall'])}."
+    )
+
+
+def agreed(rows: list[dict] | None) -> str:
+    """On a phantom: whether its own causes are found as often as the planted errors promise."""
+    if not rows:
+        return ""
+    table = pd.DataFrame(rows)
+    mean = table.set_index("cause").loc["mean of four"]
+    every = {end: mean[f"all found{column}"] for end, column in ENDS.items()}
+    return (
+        "Here the causes of the real errors are known too, which checks the checker "
+        f"({see('tab-agreement')}). {agreement_text(table)} Counted over all "
+        f"{mean['all errors']:,} errors with a cause, whatever was predicted, it finds "
+        f"{share_text(every)}."
     )
 
 
@@ -250,41 +262,37 @@ def share_text(entry: dict) -> str:
     return "an unknown share" if entry["estimate"] is None else bounded(entry)
 
 
-def aims(marks: dict) -> str:
-    """Whether the aims were reached: this much recall at least, and no more than this share
-    called."""
-    recall, called = marks["macro recall"], marks["called"]
-    if recall["estimate"] is None or called["estimate"] is None:
+def reviewers(reviewed: dict | None) -> str:
+    """How well the other runs' probability of the predicted class tells wrong labels, as people
+    see them; "" where nobody looked."""
+    if not reviewed:
         return ""
-    reached = listed(
-        [
-            f"the aim of at least {percent(AIM_RECALL, 0)} found is "
-            f"{'reached' if recall['estimate'] >= AIM_RECALL else 'missed'}",
-            f"that of at most {percent(AIM_CALLED, 0)} called is "
-            f"{'reached' if called['estimate'] <= AIM_CALLED else 'missed'}",
-        ]
+    own = f"its own confidence {_area(reviewed['own_confidence'])}"
+    whose = (
+        f"the mean probability that {plural(reviewed['runs'], 'other run')} give to the predicted "
+        f"class has an area under the ROC curve of {_area(reviewed['auc'])}, {own}"
+        if reviewed["runs"]
+        else f"there is no other run to ask, and {own}, which is weak"
     )
-    unsettled = (
-        recall["low"] < AIM_RECALL <= recall["high"] or called["low"] <= AIM_CALLED < called["high"]
-    )
-    return f"Of its aims, {reached}" + (
-        ", by the estimates; not every interval settles it." if unsettled else "."
-    )
-
-
-def worst(confused: dict) -> str:
-    """The instrument's most frequent mistake, with one case of it."""
-    if not confused["errors"]:
-        return "It makes no mistake among these."
-    text = (
-        f"Its most frequent mistake, made {plural(confused['errors'], 'time')}, is to call "
-        f"{readable(confused['planted'])} {readable(confused['diagnosed'])}"
-    )
-    if confused["id"] is None:
-        return text + "."
     return (
-        f"{text}: test image {confused['id']} of this study, {name(confused['true'])} taken for "
-        f"{name(confused['predicted'])}. What the rule said: {confused['sentence']}"
+        "Labels can be checked by people. Of "
+        f"{plural(reviewed['errors'], 'reviewed error')} of this network, the chosen cases left "
+        f"out, most reviewers accept the predicted class for {reviewed['accepted']:,}. For telling "
+        f"these, {whose}."
+    )
+
+
+def _area(found: dict) -> str:
+    ends = interval(f"{found['low']:.2f}", f"{found['high']:.2f}")
+    return f"{found['estimate']:.2f} ({ends})"
+
+
+def aim(found: dict) -> str:
+    """Whether so much of the planted causes is found as was aimed at."""
+    word = "reached" if found["estimate"] >= AIM else "missed"
+    unsettled = found["low"] < AIM <= found["high"]
+    return f"the aim of {percent(AIM, 0)} is {word}" + (
+        " by the estimate, which the interval does not settle" * unsettled
     )
 
 
@@ -301,6 +309,7 @@ TAGS = {
     "look_alike": "#6b5700",
     "label_error": "#9c1c4b",
     "unexplained": "#5c6068",
+    NO_VERDICT: "#5c6068",
 }
 FITS = {True: ("✓ fits", "#0a6453"), False: ("✕ differs", "#97202f"), None: ("", QUIET)}
 BARS = {
@@ -352,28 +361,44 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
     ]
 
 
-def evidence(verdict: pd.Series) -> str:
-    """What speaks most for a verdict, in one short sentence, from one row of the rule's."""
-    told = STATISTICS.get(verdict["led"], readable(verdict["led"]))
-    return f"{told[:1].upper()}{told[1:]}: {number(verdict['value'])}."
+def evidence(said: pd.Series | None, agree: float | None) -> str:
+    """What speaks most for the cause that the rule points to, and how far the other runs agree with
+    the network, in two short sentences; said: a row of lib.diagnosis.judgement.decide."""
+    parts = []
+    if said is not None:
+        reading = READINGS[said["led"]]
+        parts.append(f"{reading[:1].upper()}{reading[1:]}: {number(said['value'])}.")
+    if agree is not None:
+        parts.append(f"Other runs give the wrong class {percent(agree, 0)}.")
+    return " ".join(parts)
 
 
-def truths(cases: pd.DataFrame, verdicts: pd.DataFrame, opinion, names: list[str]) -> list | None:
+def verdicts_of(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[str]:
+    """The verdict on each case that may be given."""
+    if verdicts is None:
+        return [NO_VERDICT] * len(cases)
+    return given(verdicts.iloc[cases["row"].tolist()]).tolist()
+
+
+def truths(
+    cases: pd.DataFrame, verdicts: pd.DataFrame | None, opinion, names: list[str]
+) -> list | None:
     """What stands beside each verdict: the planted cause, or what most reviewers say of the label;
     None where nobody knows. opinion: lib.evaluation.labels.Opinion or None."""
     if opinion is None:
         return None
     return [
-        _planted(case.cause, verdicts.iloc[case.row]["verdict"])
+        _planted(case.cause, said)
         if opinion.source == "planted"
-        else _reviewed(case.position, verdicts.iloc[case.row]["verdict"], opinion, names)
-        for case in cases.itertuples()
+        else _reviewed(case.position, said, opinion, names)
+        for case, said in zip(cases.itertuples(), verdicts_of(cases, verdicts))
     ]
 
 
 def _planted(cause: str, verdict: str) -> tuple:
     said = {"none": "nothing"}.get(cause, readable(cause))
-    return "planted", said, verdict == {"none": "unexplained"}.get(cause, cause)
+    fits = verdict == {"none": "unexplained"}.get(cause, cause)
+    return "planted", said, None if verdict == NO_VERDICT else fits
 
 
 def _reviewed(position: int, verdict: str, opinion, names: list[str]) -> tuple:
@@ -383,25 +408,30 @@ def _reviewed(position: int, verdict: str, opinion, names: list[str]) -> tuple:
     rejected, blamed = bool(opinion.rejected[position]), verdict == "label_error"
     other = opinion.corrected[position]
     word = "label right" if not rejected else names[other] if other >= 0 else "another label"
-    return "reviewers", word, blamed == rejected if rejected or blamed else None
+    telling = (rejected or blamed) and verdict != NO_VERDICT
+    return "reviewers", word, blamed == rejected if telling else None
 
 
 def draw_cards(
     cases: pd.DataFrame,
     images: np.ndarray,
     found: Evidence,
-    verdicts: pd.DataFrame,
+    verdicts: pd.DataFrame | None,
     truths: list[tuple] | None = None,
+    agree: np.ndarray | None = None,
 ):
     """A figure of cards with the legend under them. cases: id, true, predicted and `row`, the
     case's place in `found` and `verdicts`; images (N, 3, h, w); truths: of each case what stands
-    beside the verdict, (whose word, the word, whether it fits or None)."""
+    beside the verdict, (whose word, the word, whether it fits or None); agree: of each case the
+    probability that other runs give to the predicted class, None of a study of one run."""
     limit = float(found.maps[cases["row"].tolist()].abs().max()) or 1.0
     figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases) + FOOT))
-    for place, (case, image) in enumerate(zip(cases.itertuples(), images)):
+    named = verdicts_of(cases, verdicts)
+    for place, (case, image, cause) in enumerate(zip(cases.itertuples(), images, named)):
         bottom = FOOT + HEIGHT * (len(cases) - 1 - place)
-        of_case = verdicts.iloc[case.row]
-        _head(figure, bottom + HEIGHT, case, of_case, truths[place] if truths else None)
+        said = None if verdicts is None else verdicts.iloc[case.row]
+        text = evidence(said, None if agree is None else agree[place])
+        _head(figure, bottom + HEIGHT, case, cause, text, truths[place] if truths else None)
         _strip(figure, bottom, case, image, found.maps[case.row].numpy(), limit)
         _bars(figure, bottom, probe_bars(found, case.row))
     for left, colour, text in (
@@ -425,24 +455,22 @@ def _axis(figure, left: float, bottom: float, width: float, height: float):
     return figure.add_axes((left / wide, bottom / high, width / wide, height / high))
 
 
-def _head(figure, top: float, case, verdict: pd.Series, truth: tuple | None) -> None:
+def _head(figure, top: float, case, verdict: str, told: str, truth: tuple | None) -> None:
     """What was taken for what, the verdict as a tag, the truth beside it, and the evidence."""
     title = f"{shorten(case.true)} taken for {shorten(case.predicted)}"
     _write(figure, 0, top - 0.2, title, fontsize=9, fontweight="bold")
-    colour, sure = TAGS[verdict["verdict"]], verdict["probability"] >= 0.5
+    colour = TAGS[verdict]
     box = {"boxstyle": "round,pad=0.25", "edgecolor": colour, "facecolor": colour}
-    box |= {} if sure else {"facecolor": "white", "linestyle": "--"}
-    ink = "white" if sure else colour
-    tag = readable(verdict["verdict"])
-    _write(figure, 3.38, top - 0.2, tag, color=ink, fontweight="bold", bbox=box)
+    box |= {"facecolor": "white", "linestyle": "--"} if verdict == NO_VERDICT else {}
+    ink = colour if verdict == NO_VERDICT else "white"
+    _write(figure, 3.38, top - 0.2, readable(verdict), color=ink, fontweight="bold", bbox=box)
     if truth:
         whose, word, fits = truth
         mark, shade = FITS[fits]
         text = f"{whose}: {shorten(word, 13)} {mark}".rstrip()
         edge = {"boxstyle": "round,pad=0.25", "edgecolor": shade, "facecolor": "white"}
         _write(figure, 4.5, top - 0.2, text, color=shade, bbox=edge)
-    text = textwrap.fill(evidence(verdict), LINE)
-    _write(figure, 0, top - 0.3, text, va="top", linespacing=1.2)
+    _write(figure, 0, top - 0.3, textwrap.fill(told, LINE), va="top", linespacing=1.2)
 
 
 def _strip(figure, bottom: float, case, image: np.ndarray, maps: np.ndarray, limit: float) -> None:
@@ -488,49 +516,48 @@ def _bars(figure, bottom: float, table: pd.DataFrame) -> None:
             )
 
 
-def card_table(cases: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+def card_table(
+    cases: pd.DataFrame, verdicts: pd.DataFrame | None, agree: np.ndarray | None = None
+) -> pd.DataFrame:
     """The verdicts of the cases, a row each, in words."""
-    chosen = verdicts.iloc[cases["row"].to_numpy()].reset_index(drop=True)
-    result = (
-        cases[["id", "true", "predicted"]]
-        .reset_index(drop=True)
-        .assign(
-            verdict=chosen["verdict"].map(readable),
-            probability=chosen["probability"],
-            evidence=[f"{STATISTICS[row.led]}: {number(row.value)}" for row in chosen.itertuples()],
-            refuted=[
-                refuted(row.led, row.value, row.turns, row.instead) for row in chosen.itertuples()
-            ],
-        )
-    )
-    result = result.rename(columns={"refuted": "refuted if"})
-    return (
-        result.assign(planted=cases["cause"].map(readable).to_numpy())
-        if "cause" in cases
-        else result
-    )
+    table = cases[["id", "true", "predicted"]].reset_index(drop=True)
+    table["verdict"] = named = verdicts_of(cases, verdicts)
+    if verdicts is not None:
+        rows = [said for _, said in verdicts.iloc[cases["row"].tolist()].iterrows()]
+        table["probability"] = [
+            with_limits(*said[["probability", "low", "high"]]) if cause in CAUSES[:-1] else None
+            for said, cause in zip(rows, named)
+        ]
+        table["evidence"] = [f"{READINGS[said['led']]}: {number(said['value'])}" for said in rows]
+        table["turned if"] = [turn(said) for said in rows]
+    if agree is not None:
+        table["other runs agree"] = [percent(share, 0) for share in agree]
+    if "cause" in cases:
+        table["planted"] = cases["cause"].map(readable).to_numpy()
+    return table.assign(verdict=table["verdict"].map(readable))
 
 
-def alt(cases: pd.DataFrame, verdicts: pd.DataFrame) -> str:
+def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
     said = "; ".join(
-        f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: "
-        f"{readable(verdicts.iloc[case.row]['verdict'])}"
-        for case in cases.itertuples()
+        f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: {readable(said)}"
+        for case, said in zip(cases.itertuples(), verdicts_of(cases, verdicts))
     )
     return f"Diagnosis cards of {len(cases)} errors. {said}."
 
 
 def caption(arm: str) -> str:
     return (
-        f"Diagnosis cards of errors of {name(arm)}: the verdict (dashed below 50% under the rule) "
-        "and beside it what is known of the truth; what led to it; the picture, the maps of the "
-        "wrong and of the true class, and the probabilities of both, after temperature scaling."
+        f"Diagnosis cards of errors of {name(arm)}: the verdict, where one may be given, and "
+        "beside it what is known of the truth; what speaks most for the cause that the rule points "
+        "to; the picture, the maps of the wrong and of the true class, and the probabilities of "
+        "both, after temperature scaling."
     )
 
 
 def table_caption(arm: str) -> str:
     return (
-        f"Verdicts on errors of {name(arm)}: cause, its probability under the rule, the "
-        "statistic that speaks most for it against the second cause, and what would have refuted "
-        "it, all else equal."
+        f"Verdicts on errors of {name(arm)}: the cause, where its verdict may be given, and its "
+        "probability at this network's mix of causes with the interval that the mix's uncertainty "
+        "gives; the reading that speaks most for it against the second cause, and what would have "
+        "turned it, all else equal; the probability that the other runs give to the wrong class."
     )

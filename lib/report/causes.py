@@ -316,7 +316,9 @@ def _correlation(row: dict) -> str:
 
 def occlusion(numbers: dict[str, dict]) -> str:
     """By arm, from lib.diagnosis.randomisation.map_agreement of maps and occlusion: does the second
-    opinion order the cells alike?"""
+    opinion order the cells alike? "" where all maps are occlusion themselves."""
+    if not numbers:
+        return ""
     sentences = []
     for arm, found in numbers.items():
         correlation = found["correlation"]

@@ -311,18 +311,33 @@ class Scope(Entry):
     values: Annotated[dict[Path, Any], Field(min_length=1)]
 
 
+class Subset(Entry):
+    """A candidate: some classes alone, by their names."""
+
+    classes: Annotated[list[Text], Field(min_length=2)]
+
+
 class Claims(Entry):
     """The file: what the earlier study was, scopes by name, and the claims.
 
-    candidates: arms by the arm in whose place each claim is judged again; identities: what must
-    hold among the claimed numbers by arithmetic, such as "net-gain = corrected - regressed" (see
-    lib.report.arithmetic)."""
+    candidates: what stands in an arm's place while each claim is judged again, by that arm: other
+    arms, the arm itself under a protocol of lib.evaluation.protocols, a Subset; identities: what
+    must hold among the claimed numbers by arithmetic, such as "net-gain = corrected - regressed"
+    (see lib.report.arithmetic)."""
 
     about: Text | None = None
     scopes: dict[str, Scope] = {}
-    candidates: dict[config.Name, Annotated[list[config.Name], Field(min_length=1)]] = {}
+    candidates: dict[config.Name, Annotated[list[config.Name | Subset], Field(min_length=1)]] = {}
     claims: Annotated[list[Claim], Field(min_length=1)]
     identities: list[Annotated[str, Field(pattern=IDENTITY)]] = []
+
+    def in_place_of(self, arm: str) -> dict[str, list[str]]:
+        """An arm's candidates by name, to the classes of "subset"."""
+        given = self.candidates.get(arm, [])
+        return {
+            "subset" if isinstance(one, Subset) else one: getattr(one, "classes", [])
+            for one in given
+        }
 
     @field_validator("claims")
     @classmethod
@@ -367,7 +382,7 @@ def read_claims(path: str) -> Claims | None:
     every mistake."""
     return (
         config.read_entries(
-            path, Claims, config.entry_words(Claims, Scope, Claim, Test, Beside, Bound)
+            path, Claims, config.entry_words(Claims, Subset, Scope, Claim, Test, Beside, Bound)
         )
         if path
         else None

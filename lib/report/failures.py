@@ -265,9 +265,11 @@ def suspected_titles(shown: pd.DataFrame) -> list[str]:
     ]
 
 
-def rescored_caption(opinion, duplicates, pair: tuple[str, ...], seed: int) -> str:
+def rescored_caption(
+    opinion, duplicates, pair: tuple[str, ...], seed: int, known: str = "that are"
+) -> str:
     """Caption of the headline metrics on every set of test images; opinion:
-    lib.evaluation.labels.Opinion or None."""
+    lib.evaluation.labels.Opinion or None; known: how duplicates are known."""
     change = (
         f" and {name(pair[1])} minus {name(pair[0])}, paired bootstrap over images"
         if len(pair) == 2
@@ -296,8 +298,7 @@ def rescored_caption(opinion, duplicates, pair: tuple[str, ...], seed: int) -> s
     if duplicates is not None:
         parts.append(
             f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} "
-            "that the ciFAIR lists name, as a copy or near copy of a train image or of another "
-            "test image."
+            f"{known} a copy or near copy of a train image or of another test image."
         )
     return " ".join(parts)
 
@@ -493,7 +494,10 @@ def rescored_text(results: dict) -> str:
             else f" of the {opinion['reviewed']:,} that they were shown"
         )
         parts.append(f"The test split has {what}{shown}. " + errors_of_labels(opinion, before))
-    if known["duplicates"] is not None:
+    repeated = results["failures"]["repeated"]
+    if repeated is not None:
+        parts.append(repeated_text(repeated))
+    elif known["duplicates"] is not None:
         parts.append(
             f"{plural(known['duplicates'], 'test image')} "
             f"{'has' if known['duplicates'] == 1 else 'have'} a near-duplicate in the official "
@@ -519,6 +523,20 @@ def rescored_text(results: dict) -> str:
         or "Nothing is known of wrong labels or near-duplicates in this test split beyond what "
         "the runs suspect."
     )
+
+
+def repeated_text(found: dict) -> str:
+    """Own test pictures that stand elsewhere as well: lib.evaluation.duplicates."""
+    if not found["repeated"]:
+        return "No test image was found to be another one's copy."
+    words = {"train": "train", "val": "validation", "test": "test"}
+    said = [
+        f"{number:,} {'are' if kind == 'equal' else 'nearly'} equal to one of {words[split]}"
+        for kind, of_split in found["kinds"].items()
+        for split, number in of_split.items()
+    ]
+    labels = f"; {found['other_label']:,} bear another label than it" * bool(found["other_label"])
+    return f"Of {plural(found['images'], 'test image')} {listed(said)}{labels}."
 
 
 def errors_of_labels(opinion: dict, before: str) -> str:

@@ -24,18 +24,25 @@ __all__ = ["judge"]  # a report asks the ledger alone
 
 def ledger_view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     """What the report prints of `judge`: the claims that were tested, the contradicted ones first,
-    or those that were not. Of each candidate one column: what it measures, and the verdict."""
+    or those that were not. Of the two candidates that reproduce most one column each: what it
+    measures, and the verdict."""
     chosen = judged[judged["verdict"].ne(UNTESTED) == tested]
     shown = chosen[[name for name in COLUMNS if name != "id"]]
     if not tested:
         return shown.drop(columns="verdict")
-    for name in (column for column in judged if column not in COLUMNS):
-        arm, _, what = name.rpartition(" ")
-        if what == "measured":
-            shown = shown.assign(**{f"with {readable(arm)} instead": _instead(chosen, arm)})
+    for arm in _best_two(judged):
+        shown = shown.assign(**{f"with {readable(arm)} instead": _instead(chosen, arm)})
     return shown.sort_values(
         "verdict", key=lambda verdicts: verdicts.map(VERDICTS.index), kind="stable"
     )
+
+
+def _best_two(judged: pd.DataFrame) -> list[str]:
+    """As many columns as a page holds, in the file's order."""
+    arms = [column.removesuffix(" verdict") for column in judged if column not in COLUMNS]
+    arms = [arm for arm in arms if f"{arm} verdict" in judged]
+    best = sorted(arms, key=lambda arm: -judged[f"{arm} verdict"].eq(REPRODUCED).sum())[:2]
+    return [arm for arm in arms if arm in best]
 
 
 def _instead(judged: pd.DataFrame, arm: str) -> list[str | None]:

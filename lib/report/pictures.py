@@ -2,6 +2,8 @@
 images that only one of two arms gets right.
 """
 
+import math
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -47,8 +49,7 @@ def overlay(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
     `limit` is the logit at which the colour is full; the same for all maps of a figure.
     """
     grey = image.mean(0) / 255
-    height, width = grey.shape
-    cells = raw.repeat(height // raw.shape[0], 0).repeat(width // raw.shape[1], 1)
+    cells = _as_pixels(raw, grey.shape)
     colour = plt.get_cmap(MAP_COLOURS)(Normalize(-limit, limit)(cells))[..., :3]
     strength = 0.25 + 0.5 * np.clip(np.abs(cells) / limit, 0, 1)[..., None]
     return np.clip((1 - strength) * grey[..., None] + strength * colour, 0, 1)
@@ -58,12 +59,27 @@ def tinted(image: np.ndarray, raw: np.ndarray, limit: float) -> np.ndarray:
     """A map over the grey picture: to the wrong class where positive, to the true one where
     negative."""
     grey = 0.35 + 0.65 * image.mean(0) / 255
-    high, wide = grey.shape
-    rows, columns = (np.arange(n) * m // n for n, m in zip((high, wide), raw.shape))
-    cells = raw[np.ix_(rows, columns)][..., None]
+    cells = _as_pixels(raw, grey.shape)[..., None]
     strength = np.clip(np.abs(cells) / limit, 0, 1) * 0.85
     colour = np.where(cells > 0, to_rgb(PULL[0]), to_rgb(PULL[1]))
     return (1 - strength) * grey[..., None] + strength * colour
+
+
+def _as_pixels(raw: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Each pixel's cell of a map."""
+    return raw[np.ix_(*(np.arange(n) * m // n for n, m in zip(shape, raw.shape)))]
+
+
+def on_one_grid(maps: list) -> list:
+    """Maps, tensors (N, M, h, w) each, cut into cells of one size, so that they can stand in one
+    figure; cells keep their values."""
+    sides = [math.lcm(*(one.shape[axis] for one in maps)) for axis in (2, 3)]
+    return [
+        one.repeat_interleave(sides[0] // one.shape[2], 2).repeat_interleave(
+            sides[1] // one.shape[3], 3
+        )
+        for one in maps
+    ]
 
 
 def failure_gallery(images: np.ndarray, titles: list[str], columns: int = 6):

@@ -2,15 +2,16 @@
 sources of the methods that its report uses.
 """
 
+import json
 import os
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from lib.base.text import listed
-from lib.evaluation import ablation
-from lib.training import released
+from lib.evaluation import ablation, degenerate
+from lib.report import brought
+from lib.training import network, released
 
 RUNS_CAPTION = (
     "The runs. A released one was trained where the row says and is kept with the "
@@ -111,6 +112,11 @@ def _changes(params: dict[str, dict]) -> dict[str, dict[str, list[str]]]:
     }
 
 
+def cannot_tell(here) -> list[str]:
+    """What the rows of a study, lib.study.Study, cannot tell: lib.evaluation.degenerate."""
+    return degenerate.cannot_tell(here.runs, here.pair, here.splits.class_names)
+
+
 def _proof(of_seeds: dict) -> dict[str, float]:
     """Shares that differ between two readings: of train the smallest of the seeds, of the others
     the largest."""
@@ -141,12 +147,13 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
     recipe = next(iter(params.values()), {})
     return {name: recipe.get(name) for name in RECIPE} | {
         "origins": {arm: one.info.get("origin", "trained") for arm, one in first.items()},
-        "notes": {arm: said for arm, one in first.items() if (said := _notes(one.info))},
+        "brought": brought.numbers(first),
         "varies": [
             name.replace("_", " ")
             for name in RECIPE
             if any(values[name] != recipe[name] for values in params.values())
         ],
+        "networks": list(dict.fromkeys(values["network"] for values in params.values())),
         "widths": sorted({values["width"] for values in params.values()}),
         "epochs_of_arms": sorted({values["epochs"] for values in params.values()}),
         "data": {
@@ -175,11 +182,6 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "changes": {one: {other: [] for other in first} for one in first} | _changes(params),
         "cost": cost(trained, len(splits.train)) if trained else None,
     }
-
-
-def _notes(info: dict) -> list[str]:
-    """What was noticed when an arm was taken in, a line each."""
-    return [*info.get("notes", []), *info.get("warnings", [])]
 
 
 def _pictures(params: dict) -> str:
@@ -244,7 +246,8 @@ def stages_table(study: Path) -> pd.DataFrame:
     """Seconds of each executed notebook of the study."""
     rows = []
     for path in sorted(study.glob("0[2-4]_*.ipynb")):
-        duration = nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
+        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+        duration = metadata.get("papermill", {}).get("duration")
         if (
             duration is not None
             and os.environ.get(TIMES) != "0"
@@ -300,7 +303,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "[technical report](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf)",
         ),
         (
-            bool(study.get("widths", True)),
+            network.OWN in study["networks"],
             "ResNet",
             f"He, Zhang, Ren and Sun 2016, {_arxiv('1512.03385')}",
         ),
@@ -349,7 +352,11 @@ def methods(results: dict) -> list[tuple[str, str]]:
             "near-duplicates",
             f"Barz and Denzler 2020, {_arxiv('1902.00423')}",
         ),
-        (bool(cam.get("layer")), "Grad-CAM", f"Selvaraju et al. 2017, {_arxiv('1610.02391')}"),
+        (
+            any(cam.get("layers", {}).values()),
+            "Grad-CAM",
+            f"Selvaraju et al. 2017, {_arxiv('1610.02391')}",
+        ),
         (
             bool(cam.get("faithfulness")),
             "deletion and insertion",
@@ -361,7 +368,7 @@ def methods(results: dict) -> list[tuple[str, str]]:
             f"Zeiler and Fergus 2014, {_arxiv('1311.2901')}",
         ),
         (
-            bool(cam.get("faithfulness")),
+            bool(cam.get("randomisation")),
             "maps of random weights",
             f"Adebayo et al. 2018, {_arxiv('1810.03292')}",
         ),

@@ -111,8 +111,7 @@ def left_out(numbers: dict) -> str:
     """The arms that are not shown, and why; nothing where all are."""
     without = numbers.get("without")
     return (
-        f" Not of {listed([name(arm) for arm in without])}: of released runs whose weights were "
-        "not kept."
+        f" Not of {listed([name(arm) for arm in without])}, whose network is not at hand."
         if without
         else ""
     )
@@ -133,11 +132,11 @@ def accuracy_caption(numbers: dict) -> dict[str, str]:
 
 
 def by_corruption(numbers: dict, before: str, after: str) -> str:
-    change = after and (
+    change = (
         f" The change is {name(after)} minus {name(before)} with its 95% bootstrap interval over "
         "images, each drawn with all its severities; the intervals are not adjusted for their "
         "number."
-    )
+    ) * ("accuracy_changes" in numbers)
     return (
         f"Accuracy on {plural(numbers['images'], 'test image')}, under a corruption the mean of "
         f"its {numbers['severities']} severities.{change} Of seed {numbers['seed']}, predicted "
@@ -180,7 +179,7 @@ def robustness(results: dict) -> str:
             None,
             (
                 levels(numbers, results["study"]["sizes"]["test"]),
-                after and carried(numbers, before, after),
+                "accuracy_changes" in numbers and carried(numbers, before, after),
                 calibrated(numbers, before, after),
             ),
         )
@@ -315,7 +314,7 @@ def calibrated(numbers: dict, before: str, after: str) -> str:
         "From clean to corrupted images, calibration error with the temperature fitted on "
         f"clean validation images goes {ways}.{of_rows(numbers)}"
     )
-    if not after:
+    if "ece_scaled_change" not in numbers:
         return text
     change = numbers["ece_scaled_change"]
     word = {

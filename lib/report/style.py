@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.base.text import level, listed, name, percent, plural, readable, shorten
+from lib.base.text import escape, level, listed, name, percent, plural, readable, shorten
 
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every
 # figure.
@@ -246,12 +246,22 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
     }
 
 
-def gradcam(selection: pd.DataFrame, layer: str, arm: str) -> dict[str, str]:
+def made_at(layer: str | None, arm: str = "") -> str:
+    """How maps were made, of an arm; `layer` is a module's dotted name, None for occlusion."""
+    of = f" of {name(arm)}" if arm else ""
+    if layer:
+        return f"Grad-CAM{of} at {escape(layer)}"
+    return f"Occlusion{of}, by how much the logit falls when a cell is covered,"
+
+
+def gradcam(selection: pd.DataFrame, layer: str | None, arm: str, before: str) -> dict[str, str]:
+    """Of the maps of one arm, for the class that the arm before predicted."""
+    whose = "the predicted class" if arm == before else f"the class that {name(before)} predicted"
     said = "; ".join(
         f"{readable(row.true)} against {readable(against(row))}" for row in selection.itertuples()
     )
     return {
-        "caption": f"Grad-CAM of {name(arm)} at {layer} for the predicted class (of a right "
+        "caption": f"{made_at(layer, arm)} for {whose} (of a right "
         "prediction: the runner-up), for the true class, and their difference. Raw "
         "maps on one scale: red cells raise the logit, blue cells lower it.",
         "alt": f"Rows of a picture and three maps for {plural(len(selection), 'test image')}: "
@@ -259,9 +269,14 @@ def gradcam(selection: pd.DataFrame, layer: str, arm: str) -> dict[str, str]:
     }
 
 
-def before_after(selection: pd.DataFrame, layer: str, before: str, after: str) -> dict[str, str]:
+def before_after(selection: pd.DataFrame, layers: dict[str, str | None]) -> dict[str, str]:
+    """layers: of the arms before and after."""
+    before, after = layers
+    made = [made_at(layer, arm) for arm, layer in layers.items()]
+    if layers[before] == layers[after]:
+        made = [made_at(layers[before])]
     return {
-        "caption": f"The same images in {name(before)} and {name(after)}: Grad-CAM at {layer} "
+        "caption": f"The same images in {name(before)} and {name(after)}: {listed(made)} "
         f"for the class that {name(before)} predicted (of a right prediction: the "
         "runner-up) and for the true class, all on one scale.",
         "alt": f"Rows of a picture and four maps, two of {readable(before)} and two of "

@@ -29,11 +29,15 @@ from lib.report import style
 from lib.report.exhibits import show_figure
 from lib.training import record
 from lib.training.loop import State, line, peak_memory
+from lib.training.network import OWN
 
 # A notebook that nobody looks at prints, and draws nothing; both are asked for in the environment.
 HEADLESS, TENSORBOARD = (
     bool(os.environ.get(f"REPORT_{word}")) for word in ("HEADLESS", "TENSORBOARD")
 )
+
+
+SHOWN = 6  # of the things that rows cannot tell
 
 
 def progress(steps):
@@ -95,6 +99,17 @@ def _writer(folder):
 # interval allows.
 
 
+def networks(study: dict) -> str:
+    """What was trained: our own network by its widths, others by their names."""
+    widths = listed([str(width) for width in study["widths"]])
+    return listed(
+        [
+            f"ResNet-18 of width {widths}" if one == OWN else f"the network {escape(one)}"
+            for one in study["networks"]
+        ]
+    )
+
+
 def seeds(study: dict) -> str:
     number = len(study["seeds"])
     if not study["widths"]:
@@ -122,7 +137,7 @@ def done(results: dict) -> str:
     """What was trained on what, how, and the proof of each split's transform."""
     study = results["study"]
     if not study["widths"]:
-        return brought(study)
+        return "\n\n".join(filter(None, (brought(study), not_asked(results))))
     rate = f"learning rate is {study['learning_rate']:g}" + _falls(study)
     arms = "\n".join(
         f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
@@ -140,24 +155,35 @@ def done(results: dict) -> str:
         else "torchvision's stem (7×7, stride 2, max-pool),"
     )
     inputs = "" if size == 32 else f" and inputs of {size} px"
+    network = f"ResNet-18 with {stem} {study['width']} channels in its first stage"
+    if study["networks"][0] != OWN:
+        network = f"The network {escape(study['networks'][0])}"
     return (
-        f"ResNet-18 with {stem} {study['width']} channels in its first stage "
-        f"({study['parameters']:,} parameters){inputs} was trained by SGD with momentum "
+        f"{network} ({study['parameters']:,} parameters){inputs} was trained by SGD with momentum "
         f"{study['momentum']:g} and weight decay {study['weight_decay']:g}. The {rate}. There were "
         f"{study['epochs']} epochs in batches of {study['batch_size']}{exceptions}.\n\n{arms}"
-        f"{proof(study)}"
+        f"{proof(study)} {not_asked(results)}".rstrip()
     )
 
 
+def not_asked(results: dict) -> str:
+    """Which arms' networks were not there, and what is left out for that; "" for none."""
+    found = results["gradcam"]
+    if not found["left_out"]:
+        return ""
+    arms = listed([name(arm) for arm in found["left_out"]])
+    if not pictured(results):
+        return "There are no pictures: probes, verdicts, maps and corrupted images are left out."
+    if not found["asked"]:
+        return f"The networks of {arms} are not at hand: probes, verdicts and maps are left out."
+    asked = listed([name(arm) for arm in found["asked"]])
+    return f"The network of {arms} is not at hand: probes, verdicts and maps are of {asked} alone."
+
+
 def brought(study: dict) -> str:
-    """Arms that were not trained here, and what was noticed when they were taken in."""
+    """Arms that were not trained here."""
     arms = [f"- **{name(arm)}**: {escape(said)}" for arm, said in study["differences"].items()]
-    notes = [
-        f"- {name(arm)}: {escape(line)}" for arm, lines in study["notes"].items() for line in lines
-    ]
-    noticed = ["What was noticed when they were read:", "\n".join(notes)] if notes else []
-    first = "Nothing was trained in this study. The arms:"
-    return "\n\n".join([first, "\n".join(arms), *noticed])
+    return "\n\n".join(["Nothing was trained in this study. The arms:", "\n".join(arms)])
 
 
 def _falls(study: dict) -> str:
@@ -280,12 +306,21 @@ def limits(results: dict) -> str:
             "Where arms differ in more than one thing, the comparison does not say which of them "
             "made the difference."
         )
-    if not results["gradcam"].get("score"):
+    lines = results["cannot_tell"]
+    items += [f"{escape(line[:1].upper() + line[1:])}." for line in lines[:SHOWN]]
+    if len(lines) > SHOWN:
+        items.append(f"{len(lines) - SHOWN} more of this kind are in results.json.")
+    if not results["gradcam"].get("rule"):
         items.append("How often a verdict on a cause is right is not known on this data set.")
+    else:
+        items.append(
+            "The diagnosis is scored on causes that were planted into these pictures. Causes that "
+            "nobody planted it calls unexplained or the nearest that it knows."
+        )
     if results["compare"]["robustness"]:
         images = plural(results["compare"]["robustness"]["images"], "test image")
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")
-    if study["widths"] and min(study["widths"]) < 64:
+    if OWN in study["networks"] and min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])
         items.append(
             f"The network is narrow ({narrow} channels, where ResNet-18 has 64) and was trained "

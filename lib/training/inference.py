@@ -123,6 +123,18 @@ def maps(
         )
 
 
+def pair_maps(
+    model: nn.Module, layer: str | None, images: torch.Tensor, wrong, true, mean, std
+) -> torch.Tensor:
+    """`maps` of the wrong and the true class of each image: (N, 2, h, w), in logits."""
+    if not len(images):
+        # the cells are those of any picture, and not every network takes none
+        one, none = images.new_zeros((1, *images.shape[1:])), torch.zeros(1, dtype=torch.int64)
+        return pair_maps(model, layer, one, none, none, mean, std)[:0]
+    found = [maps(model, layer, images, target, mean, std) for target in (wrong, true)]
+    return torch.stack(found, 1)
+
+
 def occlusion(
     model: nn.Module, images: torch.Tensor, targets: torch.Tensor, mean, std
 ) -> torch.Tensor:

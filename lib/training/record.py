@@ -15,6 +15,7 @@ from torch import nn
 
 from lib.base import artefacts, code
 from lib.base.artefacts import row_blocks
+from lib.gradcam import find_layer
 from lib.training import checkpoint, inference, loop, machine, network
 
 # Parameters that some released runs do not record, and what they were; those that they record and
@@ -62,13 +63,15 @@ class Predictions:
 @dataclass(frozen=True)
 class Run:
     """A finished run: `info` is run.json, `history` has one row an epoch, and is None for a run
-    that was not trained here (info["origin"] is not "trained")."""
+    that was not trained here (info["origin"] is not "trained"). best_epoch: the predictions "val"
+    and "test" of the epoch best on validation, None where that is the last or was not kept."""
 
     path: Path
     info: dict
     history: pd.DataFrame | None
     val: Predictions
     test: Predictions
+    best_epoch: dict[str, Predictions] | None = None
 
 
 def write_record(path, info: dict) -> None:
@@ -355,6 +358,7 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
     run.json comes last: a folder without it holds no finished run.
     """
     params, splits = state.params, state.splits
+    device = next(state.model.parameters()).device
     logits = {
         name: inference.logits(state.model, getattr(splits, name).images, splits.mean, splits.std)
         for name in ("val", "test")
@@ -400,6 +404,9 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
             for name in ("model.safetensors", "history.csv", "predictions.npz")
         },
     }
+    if params.network != network.OWN:
+        images = inference.inputs(splits.test.images[:2].to(device), splits.mean, splits.std)
+        info["layer"] = find_layer(inference.ready(state.model), images)
     if len(state.machines) > 1:
         info["machines"] = state.machines
     if state.engine and not state.engine.usable:

@@ -130,11 +130,11 @@ ALLOWED = {
     "failures": VIEW | {"mined": whole(0, 100), "cases": text},
     "gradcam": VIEW
     | {
-        "layer": one_of("layer1", "layer2", "layer3", "layer4"),
         "shown": whole(1, 20),
         "diagnosed": whole(0, 100),
-        "scored": listed(place, 0),
         "probed": whole(0),
+        "planted": whole(0, 1000),
+        "quick": lambda value: type(value) is bool,
     },
     "compare": VIEW
     | {

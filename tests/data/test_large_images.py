@@ -17,9 +17,10 @@ from lib.data.phantom import draw
 from lib.diagnosis import evidence, faithfulness, interventions, probes, randomisation, stage
 from lib.evaluation import corruptions
 from lib.model import resnet18
-from lib.training import record
+from lib.training import inference, record
 from lib.training.inference import fold_batch_norm
 
+PLAIN = (0.0,) * 3, (1.0,) * 3  # of pictures that are normalised already
 SMALL = torch.from_numpy(draw.generate("test", 4, 0).images)
 PUBLISHED = {  # ImageNet-C/create_c/make_imagenet_c.py
     "gaussian_noise": [0.08, 0.12, 0.18, 0.26, 0.38],
@@ -53,7 +54,7 @@ def test_the_stem_fits_the_picture_and_maps_are_complete(image_size, cells):
     torch.manual_seed(1)
     model, images = resnet18(5, 16, image_size).eval(), torch.randn(3, 3, image_size, image_size)
     wrong, true = torch.tensor([0, 1, 2]), torch.tensor([3, 4, 0])
-    maps = gradcam.pair_maps(model, "layer4", images, wrong, true)
+    maps = inference.pair_maps(model, "layer4", images * 255, wrong, true, *PLAIN)
     assert maps.shape == (3, 2, cells, cells)
     assert gradcam.completeness(model, "layer4", maps, images, wrong, true) < 1e-5
     # fresh weights fit the trained network's shapes
@@ -64,9 +65,10 @@ def test_maps_are_the_same_however_many_are_made_at_a_time(monkeypatch):
     torch.manual_seed(1)
     model, images = resnet18(5, 16, 96).eval(), torch.randn(5, 3, 96, 96)
     arguments = model, "layer4", images, torch.arange(5), torch.arange(5).flip(0)
-    whole = gradcam.pair_maps(*arguments)
+    pixels = *arguments[:2], images * 255, *arguments[3:], *PLAIN
+    whole = inference.pair_maps(*pixels)
     monkeypatch.setattr(streams, "PIXELS", 2 * 96**2)
-    torch.testing.assert_close(gradcam.pair_maps(*arguments), whole, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(inference.pair_maps(*pixels), whole, rtol=1e-4, atol=1e-6)
     assert gradcam.completeness(*arguments[:2], whole, *arguments[2:]) < 1e-5
 
 
@@ -156,7 +158,8 @@ def test_the_rule_reads_finer_maps_summed_up_in_its_own_cells():
 
 
 @pytest.mark.parametrize(
-    "cells, steps", [(16, 8), (64, 8), (49, 7), (9, 9), (25, 5), (36, 9), (121, 11), (1, 1)]
+    "cells, steps",
+    [(16, 8), (64, 8), (49, 7), (9, 9), (25, 5), (36, 9), (121, 11), (1, 1), (289, 17)],
 )
 def test_deletion_takes_steps_that_divide_the_map(cells, steps):
     assert stage.steps_of(cells) == steps and cells % steps == 0

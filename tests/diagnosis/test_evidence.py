@@ -1,7 +1,5 @@
-"""The statistics of the errors of a small untrained network against loops, SciPy and the network
-without its last layer."""
+"""The evidence on the errors of a small untrained network against loops and SciPy."""
 
-import copy
 import dataclasses
 
 import numpy as np
@@ -10,8 +8,6 @@ import synthetic
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from scipy.stats import spearmanr
-from torch import nn
 
 from lib import gradcam
 from lib.data import dataset
@@ -98,92 +94,9 @@ def test_probabilities_are_those_after_the_temperature_of_val(found, run, temper
 
 def test_maps_are_those_of_the_unfolded_network(found, model, splits):
     inputs = inference.inputs(splits.test.images[found.position], splits.mean, splits.std)
-    np.testing.assert_allclose(
-        found.maps, gradcam.pair_maps(model, "layer4", inputs, found.wrong, found.true), atol=1e-3
-    )
-
-
-def test_every_statistic_is_there_and_finite(found):
-    assert list(found.statistics) == list(evidence.STATISTICS) and len(found.statistics) == len(
-        found.position
-    )
-    values = found.statistics.drop(columns=["hottest", "maps"])
-    assert np.isfinite(values).all(axis=None)
-    shares = found.statistics[
-        [
-            "confidence",
-            "hottest",
-            "hot_to_true",
-            "cold",
-            "only_hot",
-            "random",
-            "shuffled",
-            "grey",
-            "square",
-            "confused",
-            "typical",
-        ]
-    ]
-    assert ((shares.isna() | (shares >= 0)) & (shares.isna() | (shares <= 1))).all(axis=None)
-
-
-def test_statistics_of_the_maps_against_scipy_and_loops(found, temperature):
-    for row, (wrong, true) in enumerate(found.maps.numpy().astype(float)):
-        said = found.statistics.iloc[row]
-        positive = [value for value in wrong.flat if value > 0]
-        assert said["hottest"] == pytest.approx(max(positive) / sum(positive), rel=1e-5)
-        assert said["maps"] == pytest.approx(spearmanr(wrong.flat, true.flat).statistic, abs=1e-9)
-        assert said["opposed"] == pytest.approx(
-            max((b - a) / temperature for a, b in zip(wrong.flat, true.flat)), rel=1e-3
-        )
-
-
-def test_statistics_of_the_responses_against_loops(found):
-    for row, true in enumerate(found.true.tolist()):
-
-        def draws(which, *names):
-            return [
-                [float(draw[row]) for draw in getattr(found.responses[name], which)]
-                for name in names
-            ]
-
-        def filled(part):
-            return [f"{part}:{kind}" for kind in ("mean", "blur", "noise")]
-
-        def mean(values):
-            return sum(map(float, values)) / len(values)
-
-        expected = {
-            "hot": mean([mean(values) for values in draws("gap", *filled("hot"))]),
-            "hot_to_true": mean(
-                [
-                    mean([answer == true for answer in values])
-                    for values in draws("answer", *filled("hot"))
-                ]
-            ),
-            "cold": mean([mean(values) for values in draws("true", *filled("cold"))]),
-            "only_hot": mean([mean(values) for values in draws("wrong", *filled("only-hot"))]),
-            "random": mean([mean(values) for values in draws("wrong", *filled("random"))]),
-            "shuffled": mean(draws("wrong", "shuffle:4")[0]),
-            "grey": draws("wrong", "grey")[0][0],
-            "square": min(draws("wrong", "square")[0]),
-            "square_lead": min(draws("gap", "square")[0]),
-            "window_lead": min(draws("gap", "window")[0]),
-            "moved": mean(draws("gap", "moved")[0]),
-            "confidence": found.whole[row, 0],
-        }
-        for name, value in expected.items():
-            assert found.statistics.iloc[row][name] == pytest.approx(value, rel=1e-4, abs=1e-6), (
-                name
-            )
-
-
-def test_a_map_without_a_positive_cell_or_without_any_order_is_undefined(found, temperature):
-    flat = found.maps.clone()
-    flat[0, 0], flat[1, 1] = -1 - torch.arange(16.0).view(4, 4), 0.0
-    said = evidence._statistics(found._replace(maps=flat), temperature)
-    assert np.isnan(said["hottest"][0]) and np.isnan(said["maps"][1]) and said["maps"].notna()[0]
-    assert np.isfinite(said.drop(columns=["hottest", "maps"])).all(axis=None)
+    with gradcam.GradCAM(model, model.layer4) as cam:
+        expected = [cam.maps(inputs, target) for target in (found.wrong, found.true)]
+    np.testing.assert_allclose(found.maps, torch.stack(expected, 1), atol=1e-3)
 
 
 def test_classes_that_validation_confuses_against_a_loop(run, temperature):
@@ -210,56 +123,6 @@ def test_confusion_by_hand():
     )
     rank = evidence.confusion_rank(dataclasses.replace(synthetic.run(), val=val), 1.0)
     assert rank[0, [1, 2, 3]].tolist() == [0.5, 0.0, 1.0]  # both ways 0.4, 0.5, 0.2
-
-
-def test_the_statistics_of_classes_are_looked_up_from_the_true_class(found, run, temperature):
-    rank = evidence.confusion_rank(run, temperature)
-    np.testing.assert_allclose(
-        found.statistics["confused"],
-        [rank[true, wrong] for true, wrong in zip(found.true, found.wrong)],
-    )
-
-
-def test_typicality_against_a_loop_over_the_network_without_its_last_layer(
-    found, run, model, splits
-):
-    headless = copy.deepcopy(model)
-    headless.fc = nn.Identity()
-
-    def features(images):
-        with torch.no_grad():
-            return headless(inference.inputs(images, splits.mean, splits.std)).double().numpy()
-
-    right = [
-        place for place in range(60) if run.val.logits[place].argmax() == run.val.labels[place]
-    ]
-    known, labels = features(splits.val.images[right]), run.val.labels[right]
-    middle = known.mean(0)
-    centre = {label: known[labels == label].mean(0) - middle for label in set(labels.tolist())}
-
-    def along(vector, label):
-        vector = vector - middle
-        return (
-            vector @ centre[label] / np.linalg.norm(vector) / np.linalg.norm(centre[label])
-            if label in centre
-            else -np.inf
-        )
-
-    ordinary = [along(vector, label) for vector, label in zip(known, labels.tolist())]
-    expected = [
-        sum(other < along(vector, label) for other in ordinary) / len(ordinary)
-        for vector, label in zip(features(splits.test.images[found.position]), found.wrong.tolist())
-    ]
-    assert len(set(expected)) > 1
-    np.testing.assert_allclose(found.statistics["typical"], expected, atol=1e-9)
-
-
-def test_a_class_without_a_right_validation_image_has_nothing_typical(run, model, splits):
-    missing = next(label for label in range(20) if label not in run.val.labels[run.val.correct])
-    said = evidence.typicality(
-        run, inference.ready(model), splits, splits.test.images, torch.full((TEST,), missing)
-    )
-    assert said.tolist() == [0.0] * TEST
 
 
 def test_without_errors_there_is_nothing_to_examine(run, model, splits):

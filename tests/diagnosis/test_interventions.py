@@ -185,7 +185,7 @@ def test_windows_are_those_of_fold_and_reach_every_edge(size, stride, places):
         (lambda x: interventions.patch_shuffle(x, 5, KEYS), "got 5"),
         (lambda x: interventions.patch_shuffle(x, 1, KEYS), "got 1"),
         (lambda x: interventions.hottest(x[:, 0], 1.0), "got 1.0"),
-        (lambda x: interventions.pixels(torch.zeros(2, 5, 5)), "got 5x5"),
+        (lambda x: interventions.pixels(torch.zeros(2, 5, 33)), "got 5x33"),
         (lambda x: list(interventions.windows(33)), "size 33"),
         (lambda x: list(interventions.windows(8, 0)), "stride 0"),
     ],

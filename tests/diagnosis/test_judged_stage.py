@@ -27,7 +27,7 @@ def study(tmp_path_factory):
         patch.setattr(rule, "GAIN", np.inf)
         patch.setitem(rule.TREES, "max_iter", 2)
         judged = stage.judge_arms(
-            pair, models, splits, "filters", tmp_path_factory.mktemp("kept"), read, chosen, each=30
+            pair, models, splits, tmp_path_factory.mktemp("kept"), read, chosen, each=30
         )
     return pair, splits, judged, chosen
 
@@ -38,6 +38,12 @@ def test_each_arm_is_judged_with_the_other_ones_opinion(study):
     for arm, one in judged.items():
         assert one.position.tolist() == np.flatnonzero(~pair[arm].test.correct).tolist()
         assert "others true" in one.readings
+
+
+def test_nothing_is_judged_where_nothing_is_planted(study):
+    pair, splits, judged, _ = study
+    read = {arm: one.position for arm, one in judged.items()}
+    assert stage.judge_arms(pair, {}, splits, None, read, each=0) == {}
 
 
 def test_the_table_has_every_error_with_what_led(study):
@@ -62,8 +68,27 @@ def test_verdicts_are_found_by_position(study):
     assert stage.verdicts_at(one._replace(verdicts=None), one.position) is None
 
 
+def identified(judged, obstacle=""):
+    """The same arms, whose mixture has this obstacle."""
+    return {
+        arm: one._replace(mixture=one.mixture._replace(obstacle=obstacle))
+        for arm, one in judged.items()
+    }
+
+
+def test_shares_that_are_not_identified_are_not_told(study):
+    _, _, judged, _ = study
+    hidden = identified(judged, "two causes are called alike")
+    table = stage.corrected_shares(hidden)
+    assert table[["share", "low", "high", "precision low"]].isna().all(axis=None)
+    assert not table["trusted"].any() and table["errors"].sum() > 0
+    assert stage.corrected_view(table)["baseline share (95%)"].isna().all()
+    assert stage.rule_numbers(hidden)["baseline"]["mixture"]["shares"] is None
+
+
 def test_corrected_shares_leave_the_chosen_out_and_sum_to_one(study):
     _, _, judged, chosen = study
+    judged = identified(judged)
     table = stage.corrected_shares(judged, chosen)
     for arm, rows in table.groupby("arm"):
         left = ~np.isin(judged[arm].position, chosen)
@@ -108,27 +133,69 @@ def phantom(study, right: float):
         verdicts=pd.DataFrame({"verdict": said}),
     )
     split = dataclasses.replace(splits.test, planted=table)
-    return score.agreement(one, split, np.ones(errors, int)), cause, said
+    predicted = np.where(np.arange(errors) % 5, 1, 2)  # of every fifth the cause does not act
+    acts = (predicted == 1) | (cause == "unexplained")
+    return score.agreement(one, split, predicted), cause, said, acts
+
+
+def rows_of(table, measure):
+    return table[table["measure"] == measure].set_index("cause")
 
 
 def test_promised_and_found_agree_where_they_are_alike(study):
-    table, cause, said = phantom(study, right=0.8)
-    rows = table.set_index("cause")
+    table, cause, said, acts = phantom(study, right=0.8)
+    rows, right = rows_of(table, score.FOUND), said == cause
     for name in CAUSES[:4]:
-        assert rows["found"][name] == pytest.approx((said == cause)[cause == name].mean())
-        assert rows["errors"][name] == (cause == name).sum()
+        assert rows["found"][name] == pytest.approx(right[acts & (cause == name)].mean())
+        assert rows["errors"][name] == (acts & (cause == name)).sum()
+        assert rows["all found"][name] == pytest.approx(right[cause == name].mean())
+        assert rows["all errors"][name] == (cause == name).sum()
+    assert rows["errors"]["nothing called something"] == (cause == "unexplained").sum()
+    assert rows["errors"]["mean of four"] == (acts & (cause != "unexplained")).sum()
     assert rows["agree"][list(CAUSES[:4])].sum() >= 3
     assert rows["promised"]["mean of four"] == pytest.approx(0.8, abs=0.05)
 
 
+def test_verdicts_and_shares_are_held_against_the_mixture(study):
+    table, cause, said, acts = phantom(study, right=0.8)
+    mix = study[2]["baseline"].mixture
+    for name in CAUSES[:4]:
+        right, share = (rows_of(table, one).loc[name] for one in (score.RIGHT, score.SHARE))
+        place = CAUSES.index(name)
+        assert right["found"] == pytest.approx((cause == name)[acts & (said == name)].mean())
+        assert share["found"] == pytest.approx((cause == name)[acts].mean())
+        assert share["all found"] == pytest.approx((cause == name).mean())
+        if not mix.obstacle:
+            assert share["promised"] == pytest.approx(mix.shares[place])
+            assert right["promised"] == pytest.approx(mix.precision[place])
+    assert bool(mix.obstacle) == rows_of(table, score.SHARE)["promised"].isna().all()
+
+
 def test_where_they_differ_the_way_is_told(study):
-    table, _, _ = phantom(study, right=0.4)
-    rows = table.set_index("cause")
+    table, *_ = phantom(study, right=0.4)
+    rows = rows_of(table, score.FOUND)
     assert not rows["agree"][list(CAUSES[:4])].any()
     assert (rows["difference"][list(CAUSES[:4])] < -0.2).all()
     said = score.agreement_text(table)
-    assert "background less often than promised" in said
-    assert "agree" in score.agreement_text(table.assign(agree=True))
+    promised, found = (f"{rows[what]['background']:.0%}" for what in ("promised", "found"))
+    assert f"found: background {promised}, it is {found}" in said
+    assert "phantom agree" in score.agreement_text(table.assign(agree=True))
+    assert "phantom agree" in score.agreement_text(table.assign(agree=None))
+    view = score.agreement_view(table)
+    assert view["agree"].tolist()[:4] == ["no"] * 4
+
+
+def test_only_a_judged_arm_of_a_phantom_is_checked(study):
+    pair, splits, judged, chosen = study
+    one, run = judged["baseline"], pair["baseline"]
+    assert score.checked(one, run, splits) is None and score.checked(None, run, splits) is None
+    table = pd.DataFrame({"cause": ["none"] * 280, "cause_class": -1, "object_class": 0})
+    planted = dataclasses.replace(splits, test=dataclasses.replace(splits.test, planted=table))
+    found = rows_of(score.checked(one, run, planted, chosen), score.FOUND)
+    assert found["errors"]["nothing called something"] == len(one.position) - CHOSEN
+    four = list(CAUSES[:4])
+    assert found["found"][four].isna().all() and found["agree"][four].isna().all()
+    assert score.checked(one, run, planted, one.position) is None
 
 
 def test_shares_of_no_arm_are_an_empty_table(study):
@@ -138,6 +205,7 @@ def test_shares_of_no_arm_are_an_empty_table(study):
     assert mixture.numbers(judged["baseline"].mixture)["obstacle"] == (
         judged["baseline"].mixture.obstacle
     )
+    assert stage.rule_numbers({"baseline": judged["baseline"]._replace(rule=None)}) == {}
 
 
 def test_the_instruments_table_is_the_score_of_each_arm(study):
@@ -150,6 +218,10 @@ def test_the_instruments_table_is_the_score_of_each_arm(study):
     assert rows["recall"]["look_alike"] == marks["recall look_alike"]["estimate"]
     assert rows["recall low"]["mean of four"] == marks["macro recall"]["low"]
     assert rows["planted"]["background"] == (one.spiked.cause == "background").sum()
+    view = stage.instrument_view(table)
+    planted = (judged["baseline"].spiked.cause == "background").sum()
+    assert view["planted"].tolist()[0] == str(planted)
+    assert pd.isna(view["precision (95%)"].tolist()[4])
     caption = stage.corrected_caption(judged, pair)
     errors = int((~pair["baseline"].test.correct).sum())
     assert f"{errors} of {errors} errors of baseline" in caption

@@ -42,6 +42,7 @@ def judged(study, others, folder, request, module_patch):
     # either rule must be able to stand where it is the better one
     module_patch.setattr(rule, "GAIN", {"linear": np.inf, "boosted": -np.inf}[request.param])
     module_patch.setitem(rule.TREES, "max_iter", 4)
+    module_patch.setattr(spikes, "EACH", EACH)
     return judgement.judge(run, network, splits, others, "filters", folder, each=EACH)
 
 
@@ -152,14 +153,37 @@ def test_without_enough_plants_there_is_evidence_and_no_verdict(study, tmp_path)
     assert len(few.readings) == len(few.position) and judgement.numbers(few) is None
 
 
+def test_a_network_without_maps_is_judged_without_them(study, tmp_path):
+    network, run, splits = study
+    judged = judgement.judge(run, network, splits, {}, None, tmp_path, each=EACH)
+    assert len(judged.verdicts) == len(judged.position)
+    assert not set(readings.MAPS) & set(judged.readings)
+
+
 def test_the_reports_numbers_are_the_scores(judged):
     found = judgement.numbers(judged)
     assert found["planted"] == {
         cause: int((judged.spiked.cause == cause).sum()) for cause in CAUSES
     }
-    shares = found["mixture"]["shares"]
+    shares = mixture.numbers(judged.mixture._replace(obstacle=""))["shares"]
     assert sum(share["estimate"] for share in shares.values()) == pytest.approx(1)
     assert 0 <= found["score"]["macro recall"]["estimate"] <= 1
+    assert found["linear"] == isinstance(judged.rule.model, rule.Linear)
+
+
+def test_a_boosted_rule_is_not_tried_on_few_plants(study, others, folder, monkeypatch):
+    network, run, splits = study
+    monkeypatch.setattr(rule, "fit_boosted", lambda *_: pytest.fail("boosted"))
+    monkeypatch.setattr(spikes, "EACH", EACH + 1)
+    judged = judgement.judge(run, network, splits, others, "filters", folder, each=EACH)
+    assert isinstance(judged.rule.model, rule.Linear)
+
+
+def test_only_a_trusted_cause_or_none_at_all_is_given():
+    table = pd.DataFrame(
+        {"verdict": ["background", "background", "unexplained"], "trusted": [True, False, False]}
+    )
+    assert judgement.given(table).tolist() == ["background", "no verdict", "unexplained"]
 
 
 def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):

@@ -91,7 +91,10 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
 
 
 def told(numbers):
-    return "\n".join(say(numbers | {"gradcam": {"score": None}}) for say in STORY)
+    return "\n".join(
+        say(numbers | {"gradcam": {"rule": {}, "asked": ["baseline", "cutmix"]}, "cannot_tell": []})
+        for say in STORY
+    )
 
 
 def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):

@@ -26,7 +26,7 @@ SMALL = [
 ]
 LESS = {
     "failures": {},
-    "gradcam": {"probed": 2, "diagnosed": 1},
+    "gradcam": {"probed": 2, "diagnosed": 1, "planted": 0},
     "compare": {"corruption_images": 2},
     "report": {},
 }

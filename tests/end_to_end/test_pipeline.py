@@ -20,7 +20,7 @@ arms:
   cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
 seeds: [0]
 failures: {mined: 6}
-gradcam: {shown: 2, diagnosed: 1, probed: 40}
+gradcam: {shown: 2, diagnosed: 1, probed: 40, planted: 0}
 compare: {target_risk: 0.4, bootstrap_draws: 100, corruption_images: 40}
 """
 
@@ -95,7 +95,7 @@ def test_a_second_make_does_nothing(finished, project):
         ("lib/report/style.py", "smoke compare", "smoke train"),
         ("lib/export/notebook.py", "-m lib.export ", "smoke report"),
         ("lib/training/loop.py", "smoke train", None),
-        ("lib/diagnosis/rule.json", "smoke gradcam", "smoke train"),
+        ("lib/diagnosis/probes.py", "smoke gradcam", "smoke train"),
         ("outputs/smoke/cutmix/seed-0/train.yaml", "--arm cutmix", "--arm baseline"),
         ("outputs/smoke/04_compare.yaml", "smoke compare", "smoke gradcam"),
         ("notebooks/05_report.ipynb", "smoke report", "smoke compare"),

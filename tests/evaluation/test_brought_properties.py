@@ -163,9 +163,9 @@ def test_logits_say_what_their_softmax_says(table):
         elif name == "temperature" or name.endswith(("_scaled", *NEED_RAW)):
             # where validation has no best temperature, rounding decides which bound is nearer
             continue
-        elif name.startswith("ece"):
-            # a confidence on the edge of a bin may fall on either side
-            assert found == pytest.approx(number["mean"], abs=1e-5) or name != "ece_mass"
+        elif name in ("ece", "ece_classwise"):
+            allowed = 2e-6 + on_an_edge(shares["test"][2], name == "ece_classwise")
+            assert found == pytest.approx(number["mean"], abs=allowed), name
         else:
             assert found == pytest.approx(number["mean"], abs=2e-6), name
     for row, again in zip(one["tables"]["a"], other["tables"]["a"]):
@@ -173,6 +173,14 @@ def test_logits_say_what_their_softmax_says(table):
             key: again[key] for key in ("id", "half", "predicted", "correct")
         }
         assert again["confidence"] == pytest.approx(row["confidence"], abs=2e-7)
+
+
+def on_an_edge(shares, classwise: bool) -> float:
+    """What the calibration error may differ by for rounding: a probability on the edge of one of 15
+    bins may fall on either side, and moves its share of the rows."""
+    values = shares if classwise else shares.max(1)
+    edges = np.abs(values * 15 - np.rint(values * 15)) < 1e-5
+    return 2 * edges.mean()
 
 
 @QUICK

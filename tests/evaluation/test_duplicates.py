@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
@@ -114,7 +115,7 @@ def test_the_headline_is_given_without_them(splits):
     correct = np.arange(200) % 4 > 0
     correct[listed] = True
     run = SimpleNamespace(test=SimpleNamespace(correct=correct))
-    numbers = duplicates.duplicate_numbers(table, splits, {"baseline": run})
+    numbers = duplicates.numbers(table, splits, {"baseline": run})
     accuracy = numbers["accuracy"]["baseline"]
     assert accuracy["repeated"] == 1 and accuracy["all"] == correct.mean()
     assert accuracy["without"] == pytest.approx(correct[~listed].mean())
@@ -125,7 +126,7 @@ def test_the_headline_is_given_without_them(splits):
     # labels are the place modulo 4: of (3, 7), (8, 5), (20, 11), (30, 7), (40, 50), (41, 51),
     # (42, 9) and (50, 45) the first alone has its partner's
     assert numbers["other_label"] == 7
-    few = duplicates.duplicate_numbers(table.head(5), splits, {"baseline": run})
+    few = duplicates.numbers(table.head(5), splits, {"baseline": run})
     assert few["accuracy"]["baseline"]["repeated"] is None
 
 
@@ -134,5 +135,34 @@ def test_without_a_repeated_picture_the_table_is_empty():
     table = duplicates.repeated(clean, features_of(clean))
     assert table.empty and not duplicates.flagged(table, 20).any()
     run = SimpleNamespace(test=SimpleNamespace(correct=np.ones(20, bool)))
-    numbers = duplicates.duplicate_numbers(table, clean, {"a": run})
+    numbers = duplicates.numbers(table, clean, {"a": run})
     assert numbers["repeated"] == 0 and numbers["accuracy"]["a"]["without"] == 1
+
+
+def test_own_pictures_are_asked_about_and_others_are_not(splits, monkeypatch):
+    """By the network's own features; without a network, or of too many pixels, for equal ones."""
+    splits.name, splits.class_names, splits.mean, splits.std = "folder", ["a"] * 4, (0,), (1,)
+    asked = features_of(splits)
+    monkeypatch.setattr(duplicates.record, "load_model", lambda run, classes: f"net of {classes}")
+    monkeypatch.setattr(duplicates.inference, "ready", lambda network: network)
+    monkeypatch.setattr(
+        duplicates.inference,
+        "features",
+        lambda network, images, *_: torch.from_numpy(
+            next(asked[name] for name in NAMES if getattr(splits, name).images is images)
+        ),
+    )
+    kept, gone = (
+        SimpleNamespace(info={"sha256": dict.fromkeys(files)})
+        for files in ((duplicates.record.WEIGHTS,), ())
+    )
+    found = duplicates.own(splits, {"a": gone, "b": kept})
+    pd.testing.assert_frame_equal(found, duplicates.repeated(splits, asked))
+    assert set(found["kind"]) == {"equal", "near"}
+    equal = duplicates.own(splits, {"a": gone})
+    pd.testing.assert_frame_equal(equal, duplicates.equal(splits))
+    monkeypatch.setattr(duplicates, "MOST", 10)
+    pd.testing.assert_frame_equal(duplicates.own(splits, {"b": kept}), equal)
+    splits.name = "cifar100"
+    assert duplicates.own(splits, {"b": kept}) is None
+    assert duplicates.numbers(None, splits, {}) is None

@@ -1,6 +1,7 @@
 """The explorer's logic: what is shown of two arms, which images pass the filters, coverage and
 risk, which studies can be opened."""
 
+import dataclasses
 import itertools
 import shutil
 
@@ -123,7 +124,7 @@ def test_pages_hold_every_image_once():
 def test_verdicts_are_those_of_the_first_arms_errors_only():
     wrong = np.flatnonzero(~A.run.test.correct)
     kept = pd.DataFrame(
-        {"verdict": np.resize(["background", "unexplained"], len(wrong))},
+        {"verdict": np.resize(["background", "unexplained"], len(wrong)), "trusted": True},
         index=pd.Index(wrong, name="position"),
     )
     arm = loading.Arm(
@@ -133,6 +134,16 @@ def test_verdicts_are_those_of_the_first_arms_errors_only():
     assert (table.loc[A.run.test.correct, "verdict"] == "").all()
     assert len(selection.choose(table, verdict="background")) == (len(wrong) + 1) // 2
     assert "verdict" not in TABLE
+
+
+def test_a_verdict_that_may_not_be_given_is_none_to_choose_by():
+    wrong = np.flatnonzero(~A.run.test.correct)
+    kept = pd.DataFrame(
+        {"verdict": np.resize(["background", "unexplained"], len(wrong)), "trusted": False},
+        index=pd.Index(wrong, name="position"),
+    )
+    table = selection.pair_table(dataclasses.replace(A, verdicts=kept), B)
+    assert set(table["verdict"]) == {"", "no verdict", "unexplained"}
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -248,7 +259,7 @@ def test_a_run_that_lacks_a_file_is_not_finished(place, name):
     assert loading.finished(place / "released" / "smoke") == {"baseline": [0]}
 
 
-def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp_path):
+def test_kept_verdicts_are_read_only_where_they_are_this_runs_errors(tmp_path):
     names = ["null", "NA", "crab", "man", "road"]
     arm = made_up(["baseline"], names).arm("baseline", 0)
     wrong = arm.table[~arm.table["correct"]]
@@ -261,7 +272,7 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
             **dict.fromkeys(loading.NUMBERS, 0.5),
         }
     )
-    rows.loc[rows.index[0], "hot"] = np.nan
+    rows.loc[rows.index[0], "turns"] = np.nan
     path = tmp_path / "verdicts-all.csv"
     artefacts.write_table(
         path, pd.concat([rows.sample(frac=1, random_state=1), rows.assign(arm="cutmix")])
@@ -269,12 +280,13 @@ def test_kept_verdicts_are_read_only_where_they_are_exactly_this_runs_errors(tmp
     kept = loading.read_verdicts(path, "baseline", arm.table)
     assert (
         kept.index.tolist() == wrong["position"].tolist()
-        and kept["hot"].isna().sum() == 1
+        and kept["turns"].isna().sum() == 1
         and kept["probability"].dtype == float
     )
     assert loading.read_verdicts(path, "no_augmentation", arm.table) is None
+    artefacts.write_table(path, rows.iloc[1:])  # a sample of the errors
+    assert len(loading.read_verdicts(path, "baseline", arm.table)) == len(rows) - 1
     for changed in (
-        rows.iloc[1:],
         rows.assign(predicted=names[2]),
         rows.assign(position=rows["position"] + 1),
         rows.assign(verdict="?"),

@@ -1,12 +1,15 @@
 """The explorer's card, on the committed smoke runs: maps, probes and verdicts are those that the
 report would show."""
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from explorers import study as made_up
 
-from lib.diagnosis import evidence, probes, verdict
+from lib.diagnosis import evidence, probes
 from lib.explorer import card, loading
 from lib.report import cards
 
@@ -32,7 +35,7 @@ def wrong(arms):
 def test_maps_of_any_class_sum_to_its_logit(arms):
     classes = [0, 7, 19]
     found = card.maps(arms, 11, classes)
-    assert found.shape == (2, 3, 4, 4)
+    assert [of_arm.shape for of_arm in found] == [(3, 4, 4)] * 2
     for arm, of_arm in zip(arms, found):
         bias = arm.network.fc.bias.detach().numpy()[classes]
         # the run stored bf16's logits
@@ -69,35 +72,20 @@ def test_only_the_probes_of_the_bars_are_run(arms, wrong, monkeypatch):
     assert len(asked) == 1 + 3 * (1 + 1 + 2 + 1) + 2 + 1 + 1
 
 
-def test_a_verdict_that_is_not_kept_is_made_as_the_report_makes_it(arms, wrong):
-    arm = arms[0]
-    expected = verdict.decide(
-        evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics, verdict.read_rule()
-    )
-    for row, position in enumerate(wrong):
-        found = card.verdict_of(arm, position)
-        assert found["verdict"] == expected["verdict"].iloc[row]
-        assert found["probability"] == pytest.approx(expected["probability"].iloc[row], abs=0.05)
-    assert card.verdict_of(arm, int(np.flatnonzero(arm.run.test.correct)[0])) is None
-
-
-def test_typical_features_at_hand_change_nothing(arms, wrong):
-    arm = arms[0]
-    anew = evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics
-    np.testing.assert_array_equal(
-        anew, evidence.examine(arm.run, arm.network, arm.splits, wrong, arm.typical).statistics
-    )
+def test_the_verdict_is_the_tables_and_there_is_none_of_what_it_does_not_hold(arms, wrong):
+    kept = pd.DataFrame({"verdict": ["background"]}, index=pd.Index(wrong[:1], name="position"))
+    arm = dataclasses.replace(arms[0], verdicts=kept)
+    assert card.verdict_of(arm, int(wrong[0]))["verdict"] == "background"
+    assert card.verdict_of(arm, int(wrong[1])) is None
+    assert card.verdict_of(dataclasses.replace(arm, verdicts=None), int(wrong[0])) is None
 
 
 def test_one_error_alone_can_be_examined(arms, wrong):
     arm = arms[0]
-    alone = evidence.examine(arm.run, arm.network, arm.splits, wrong[:1]).statistics
-    among = evidence.examine(arm.run, arm.network, arm.splits, wrong).statistics
-    np.testing.assert_allclose(alone.iloc[0], among.iloc[0], atol=0.02)
-    assert (
-        alone["typical"].iloc[0] == among["typical"].iloc[0]
-        and alone["confused"].iloc[0] == among["confused"].iloc[0]
-    )
+    alone = evidence.examine(arm.run, arm.network, arm.splits, wrong[:1])
+    among = evidence.examine(arm.run, arm.network, arm.splits, wrong)
+    np.testing.assert_allclose(alone.maps[0], among.maps[0], atol=0.02)
+    np.testing.assert_allclose(alone.whole[0], among.whole[0], atol=1e-6)
 
 
 def test_top_five_against_torch(arms):

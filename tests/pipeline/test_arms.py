@@ -123,3 +123,24 @@ def test_files_that_are_not_there_are_one_line(place):
 def test_other_seeds_leave_what_is_brought_one_network(place):
     written(place, "{source: none}", *PREDICTED)
     assert study_file.read("s").chosen(seeds=[5, 6]).seeds == {"one": [5], "other": [5]}
+
+
+@pytest.mark.parametrize(
+    "data, of_arms, ids, absent",
+    [
+        ("{source: none}", PREDICTED, ("test0", "test59"), "val0"),
+        (PHANTOM, (f"a: {{{THEIRS}}}",), (0, 39), 40),
+    ],
+    ids=["predictions", "a network"],
+)
+def test_named_cases_are_held_against_the_ids_of_what_is_brought(place, data, of_arms, ids, absent):
+    def named(*ids):
+        lines = [f"- {{id: {one}, hypothesis: it}}" for one in ids]
+        (place / "cases.yaml").write_text("\n".join(["cases:", *lines, ""]), encoding="utf-8")
+
+    named(*ids)
+    written(place, data, *of_arms, "\ncases: cases.yaml")
+    preflight.checked(study_file.read("s"))
+    named(*ids, absent)
+    (line,) = mistakes(place, data, *of_arms, "\ncases: cases.yaml")
+    assert line == f"cases.yaml: no test image has id {absent}"

@@ -30,7 +30,7 @@ def results():
             "epochs_of_arms": [20, 50],
             "widths": [64],
         },
-        "gradcam": {"images": 6, "cells": [4, 4], "score": None},
+        "gradcam": {"images": 6, "cells": [4, 4], "rule": {}},
         "compare": {
             "before": "one",
             "after": "other",

@@ -59,7 +59,7 @@ def results():
     }
     failing = {"test_images": IMAGES, "arms": {}}
     study = {"proof": {arm: {"train": place / 4} for place, arm in enumerate(trained)}}
-    gradcam = {"score": None, "cases": [{"id": 1, "verdict": "look_alike"}]}
+    gradcam = {"rule": {}, "cases": [{"id": 1, "verdict": "look_alike"}]}
     parts = {"study": study, "failures": failing, "gradcam": gradcam, "compare": compare}
     return summary.plain(parts)
 

@@ -1,5 +1,5 @@
-"""Diagnosis cards: the bars are the responses, the sentences are the rule's, and pictures keep
-their pixels."""
+"""Diagnosis cards: the bars are the responses, the verdicts are those that may be given, and
+pictures keep their pixels."""
 
 import io
 
@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from lib.diagnosis import evidence, probes, verdict
+from lib.diagnosis import evidence, probes, readings
+from lib.diagnosis.verdict import CAUSES
 from lib.report import cards, exhibits, style
 
 ERRORS = 6
@@ -36,17 +37,21 @@ def found():
     }
     maps = torch.from_numpy(generator.normal(size=(ERRORS, 2, 4, 4))).float()
     return evidence.Evidence(
-        np.arange(ERRORS), None, None, generator.random((ERRORS, 2)), maps, responses, None
+        np.arange(ERRORS), None, None, generator.random((ERRORS, 2)), maps, responses
     )
 
 
 @pytest.fixture(scope="module")
 def verdicts():
-    rule = verdict.read_rule()
-    values = rule["centre"] + rule["scale"] * np.random.default_rng(1).normal(
-        size=(ERRORS, len(rule["statistics"]))
+    """Rows as lib.diagnosis.judgement.decide gives them, all trusted but the first."""
+    return pd.DataFrame(
+        [
+            one(cause, led=led, value=value, turns=value - 0.5, trusted=row > 0)
+            for row, (cause, led, value) in enumerate(
+                zip(CAUSES[:4] + CAUSES[:2], readings.READINGS, np.linspace(-1.2, 1.4, ERRORS))
+            )
+        ]
     )
-    return verdict.decide(pd.DataFrame(values, columns=rule["statistics"]), rule)
 
 
 @pytest.fixture
@@ -68,9 +73,12 @@ def one(verdict="background", value=0.4, turns=0.3, **options):
     return pd.Series(
         {
             "verdict": verdict,
+            "trusted": True,
             "probability": 0.83,
+            "low": 0.71,
+            "high": 0.9,
             "second": "look_alike",
-            "led": "square",
+            "led": "window lead max",
             "value": value,
             "turns": turns,
             "instead": "label_error",
@@ -103,56 +111,38 @@ def test_bars_are_means_of_the_responses(found, row):
         assert table.loc["no detail", which] == pytest.approx(mean(which, "low:2"))
 
 
-def test_a_sentence_names_the_cause_the_statistic_and_the_side_that_would_refute_it():
-    assert verdict.sentence(one()) == (
-        "Background, with probability 83% under the rule. What speaks most for it against look "
-        "alike: least probability of the wrong class with one square covered, 0.40; below 0.30, "
-        "all else equal, it would be label error."
-    )
-    assert "−0.40; above −0.30, all else" in verdict.sentence(
-        one(value=-0.4, turns=-0.3, led="hot")
-    )
-    # a probability
-    assert verdict.sentence(one(turns=-0.01)).endswith(
-        "0.40; no value of it alone would turn the verdict."
-    )
-    assert verdict.sentence(one("unexplained")).startswith(
-        "Unexplained: no cause reaches its probability under the rule (83%). What speaks"
-    )
-
-
-def test_the_table_says_the_same_in_columns(cases, verdicts):
-    table = cards.card_table(cases.assign(cause=["none", "second_object", "background"]), verdicts)
+def test_the_table_says_the_verdict_what_led_to_it_and_what_would_turn_it(cases, verdicts):
+    known = cases.assign(cause=["none", "second_object", "background"])
+    table = cards.card_table(known, verdicts, np.array([0.1, 0.2, 0.71]))
     assert table.columns.tolist() == [
-        "id",
-        "true",
-        "predicted",
-        "verdict",
-        "probability",
-        "evidence",
-        "refuted if",
-        "planted",
+        *("id", "true", "predicted", "verdict", "probability", "evidence", "turned if"),
+        *("other runs agree", "planted"),
     ]
-    assert table["planted"].tolist() == [
-        "none",
-        "second object",
-        "background",
-    ] and "planted" not in cards.card_table(cases, verdicts)
+    assert table["planted"].tolist() == ["none", "second object", "background"]
+    assert table["other runs agree"].tolist() == ["10%", "20%", "71%"]
+    # row 0 of the verdicts is not trusted
+    assert table["verdict"].tolist() == ["background", "no verdict", "look alike"]
+    assert table["probability"].isna().tolist() == [False, True, False]
+    assert table["probability"][0] == "83.0% (71.0% to 90.0%)"
     for said, row in zip(table.itertuples(index=False), (4, 0, 2)):
         expected = verdicts.iloc[row]
         value, turns = (f"{expected[name]:.2f}".replace("-", "−") for name in ("value", "turns"))
-        assert (
-            said.verdict == expected["verdict"].replace("_", " ")
-            and said.probability == expected["probability"]
-        )
-        assert said.evidence == f"{evidence.STATISTICS[expected['led']]}: {value}"
-        side = "below" if expected["turns"] < expected["value"] else "above"
-        low, high = evidence.RANGES.get(expected["led"], (-np.inf, np.inf))
-        assert said[6] == (
-            f"{side} {turns}, all else equal, it would be {expected['instead'].replace('_', ' ')}"
-            if low <= expected["turns"] <= high
-            else "no value of it alone would turn the verdict"
-        )
+        assert said.evidence == f"{readings.READINGS[expected['led']]}: {value}"
+        assert said[6] == f"below {turns}, all else equal, it would be label error"
+
+
+def test_without_a_rule_there_is_no_verdict(cases, found):
+    table = cards.card_table(cases, None)
+    assert table.columns.tolist() == ["id", "true", "predicted", "verdict"]
+    assert set(table["verdict"]) == {"no verdict"} and "no verdict" in cards.alt(cases, None)
+    texts = [text.get_text() for text in cards.draw_cards(cases, IMAGES, found, None).texts]
+    assert texts.count("no verdict") == 3
+
+
+def test_a_verdict_that_is_not_trusted_is_not_on_the_card(cases, found, verdicts):
+    """Only its evidence is."""
+    texts = [text.get_text() for text in cards.draw_cards(cases, IMAGES, found, verdicts).texts]
+    assert texts.count("no verdict") == 1 and texts.count("background") == 1
 
 
 def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, verdicts):
@@ -178,9 +168,8 @@ def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, v
             assert cell[pull][1] < cell[pull][0] and cell[other][1] > cell[other][0]
         assert str(cases["id"][place]) in picture.get_title(loc="left")
     told = [text.get_text().replace("\n", " ") for text in figure.texts]
-    for row in cases["row"]:
-        of_case = verdicts.iloc[row]
-        assert of_case["verdict"].replace("_", " ") in told and cards.evidence(of_case) in told
+    for row, cause in zip(cases["row"], ("background", "no verdict", "look alike")):
+        assert cause in told and cards.evidence(verdicts.iloc[row], None) in told
 
 
 def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
@@ -219,18 +208,20 @@ def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
 
 def test_the_longest_evidence_stays_on_its_card_and_type_is_large_enough(found):
     every = pd.DataFrame(
-        [one("second_object", -10.25, led=led, probability=0.4) for led in evidence.STATISTICS]
+        [one("second_object", -10.25, led=led, trusted=False) for led in readings.READINGS]
     )
-    longest = every.iloc[[every.apply(cards.evidence, axis=1).str.len().argmax()] * 3]
+    longest = every.iloc[[every["led"].map(readings.READINGS).str.len().argmax()] * 3]
     few = pd.DataFrame({"id": range(3), "true": "w" * 40, "predicted": "m" * 40, "row": range(3)})
     truths = [("reviewers", "x" * 60, fits) for fits in (True, False, None)]
-    figure = cards.draw_cards(few, IMAGES, found, longest, truths)
+    figure = cards.draw_cards(few, IMAGES, found, longest, truths, np.ones(3))
     figure.draw_without_rendering()
     texts = [text for text in figure.findobj(plt.Text) if text.get_text().strip()]
     assert min(text.get_fontsize() for text in texts) >= 8
     ends = [text.get_window_extent() for text in figure.texts]
     assert max(end.x1 for end in ends) <= figure.bbox.x1 and min(end.y0 for end in ends) >= 0
-    told = [text for text in figure.texts if text.get_text().startswith("Share of right")]
+    start = readings.READINGS[longest["led"].iloc[0]][1:12]
+    told = [text for text in figure.texts if text.get_text()[1:].startswith(start)]
+    assert len(told) == 3
     pictures = [axis.title.get_window_extent().y1 for axis in figure.axes if axis.images]
     for number, text in enumerate(told):
         assert text.get_window_extent().y0 > pictures[3 * number]
@@ -240,7 +231,9 @@ def test_truth_stands_beside_the_verdict(cases):
     from lib.evaluation.labels import Opinion
 
     names = ["apple", "pear"]
-    given = pd.DataFrame({"verdict": ["label_error", "background", "label_error"]})
+    given = pd.DataFrame(
+        {"verdict": ["label_error", "background", "label_error"], "trusted": [True] * 3}
+    )
     shown = cases.assign(row=[0, 1, 2], position=[0, 1, 2])
     flags = [np.array(values) for values in ([1, 1, 0], [1, 1, 0], [1, -1, -1])]
     opinion = Opinion(flags[0] > 0, flags[1] > 0, flags[2], np.array([""] * 3), "reviewers")
@@ -254,6 +247,9 @@ def test_truth_stands_beside_the_verdict(cases):
         shown.assign(cause=["none", "background", "look_alike"]), given, planted, []
     )
     assert [fits for *_, fits in known] == [False, True, False]
+    # where no verdict is given, none can fit
+    doubted = cards.truths(shown, given.assign(trusted=False), opinion, names)
+    assert [fits for *_, fits in doubted] == [None] * 3
     assert cards.truths(shown, given, None, names) is None
 
 
@@ -281,8 +277,8 @@ def test_the_alt_text_names_every_case(cases, verdicts):
     alt = cards.alt(cases.assign(true="oak_tree", predicted="lamp"), verdicts)
     assert alt.startswith("Diagnosis cards of 3 errors. 1234, oak tree taken for lamp: ")
     assert [
-        verdicts["verdict"][row].replace("_", " ") in part
-        for row, part in zip((4, 0, 2), alt.split(";"))
+        cause in part
+        for cause, part in zip(("background", "no verdict", "look alike"), alt.split(";"))
     ] == [True] * 3
 
 

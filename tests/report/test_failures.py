@@ -111,6 +111,7 @@ def results():
                 ],
             },
             "known": {"missing": [], "sets": sets, "duplicates": 959, "opinion": opinion},
+            "repeated": None,
             "confused": {"class": "maple_tree", "other": "oak_tree", "errors": 60},
             "severity": {
                 "superclasses": 20,
@@ -217,6 +218,18 @@ def test_no_review_and_no_lists_is_one_sentence(results):
     assert "`make data`" in said and "Reviewers" not in everything(results)
     known["missing"] = []  # not CIFAR-100: no file would help
     assert prose.rescored_text(results).startswith("Nothing is known") and everything(results)
+
+
+def test_own_pictures_that_stand_twice_are_counted_by_place_and_kind(results):
+    found = {"images": 200, "repeated": 5, "other_label": 1}
+    kinds = {"equal": {"train": 2, "test": 1}, "near": {"val": 2}}
+    results["failures"]["repeated"] = found | {"kinds": kinds}
+    assert (
+        "Of 200 test images 2 are equal to one of train, 1 are equal to one of test and 2 nearly "
+        "equal to one of validation; 1 bear another label than it." in prose.rescored_text(results)
+    )
+    results["failures"]["repeated"] = found | {"repeated": 0, "kinds": {}}
+    assert "No test image was found to be another one's copy." in prose.rescored_text(results)
 
 
 def test_one_list_short_asks_for_that_list_alone(results):

@@ -40,6 +40,7 @@ def results():
         "study": {
             "data": "the phantom",
             "widths": [8],
+            "brought": {},
             "sizes": {"test": 1000},
             "classes": 20,
             "seeds": [42],
@@ -74,7 +75,7 @@ def results():
             "equivalence": {"margin": 0.01, "equivalent": False},
         },
         "groups": groups((0.5, 0.9, 0.0), (0.05, 0.84, 0.0)),
-        "gradcam": {"score": None},
+        "gradcam": {"rule": {}},
         "ledger": {
             "claims": {},
             "consistent_with": [],
@@ -184,11 +185,14 @@ def test_planted_wrong_labels_are_said_to_count(results):
     assert first_page.use(results)[3] == ""
 
 
-def test_verdicts_lead_together_where_their_intervals_meet():
-    counts = {"background": 60, "look_alike": 50, "second_object": 8, "unexplained": 0}
-    assert findings.leading(counts) == ["background", "look_alike"]
-    assert findings.leading(counts | {"background": 90}) == ["background"]
-    assert findings.leading({"background": 0}) == []
+def test_causes_lead_together_where_their_intervals_meet():
+    def share(low, high):
+        return {"estimate": (low + high) / 2, "low": low, "high": high}
+
+    shares = {"look_alike": share(0.2, 0.4), "background": share(0.38, 0.5)}
+    assert findings.leading(shares) == ["background", "look_alike"]
+    assert findings.leading(shares | {"background": share(0.41, 0.5)}) == ["background"]
+    assert findings.leading({}) == []
 
 
 def test_the_first_cards_differ_in_their_verdicts():
@@ -217,3 +221,33 @@ def test_digits_of_a_name_are_no_numbers(results):
 def test_names_of_any_length_keep_the_page_short(results):
     text = json.dumps(results).replace("cutmix", "c" * 400).replace("the phantom", "p " * 300)
     first_page.words(json.loads(text))
+
+
+def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
+    assert first_page.diagnosis(results)[1] == "Causes unproven"
+    share = {"estimate": 0.73, "low": 0.7, "high": 0.76}
+    called = {"estimate": 0.2, "low": 0.15, "high": 0.25}
+    rule = {"score": {"macro recall": share, "called": called}}
+    rule |= {"mixture": {"trusted": ["background"]}}
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": None}
+    found = findings.diagnosis(results)
+    assert found == {"found": share, "called": called, "trusted": ["background"], "right": None}
+    assert first_page.diagnosis(results)[2] == "finds 73% of planted causes"
+
+
+def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):
+    share = {"estimate": 0.73, "low": 0.7, "high": 0.76}
+    rule = {"score": {"macro recall": share, "called": share}}
+    rule |= {"mixture": {"trusted": ["background"]}}
+    rows = [
+        {"measure": measure, "cause": cause, "found": estimate, "found low": 0, "found high": 1}
+        for measure, cause, estimate in (
+            ("found", "mean of four", 0.5),
+            ("found", "nothing called something", 0.4),
+            ("verdict right", "background", 0.3),
+        )
+    ]
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": rows}
+    found = findings.diagnosis(results)
+    assert (found["found"]["estimate"], found["called"]["estimate"]) == (0.5, 0.4)
+    assert found["right"]["background"]["estimate"] == 0.3

@@ -57,9 +57,14 @@ def results():
             "attention": {
                 "normalised_entropy": {"difference": {"estimate": 0.1, "low": 0.05, "high": 0.15}}
             },
-            "verdicts": {"baseline": {"background": 60, "look_alike": 20}},
+            "rule": {
+                "baseline": {
+                    "mixture": {
+                        "shares": {"background": {"estimate": 0.75, "low": 0.65, "high": 0.85}}
+                    }
+                }
+            },
             "cases": [{"id": 1214, "verdict": "look_alike", "normalised_entropy": 0.995}],
-            "score": {"acting": {"macro recall": {"estimate": 0.9, "low": 0.85, "high": 0.95}}},
         },
         "compare": {
             "reject_below": 0.7,
@@ -215,10 +220,9 @@ def test_counts_and_shares_have_clopper_and_pearsons_interval(results):
         "compare.arms.baseline.errors",
         count_of="compare.reject_below * failures.test_images",
     )[1:] == pytest.approx(proportion_confint(3931, 7000, method="beta"))
-    verdicts = claims.measured(
-        results, "gradcam.verdicts.baseline.background", count_of="gradcam.verdicts.baseline"
-    )
-    assert verdicts == pytest.approx((0.75, *proportion_confint(60, 80, method="beta")))
+    counts = {"verdicts": {"background": 60, "look_alike": 20}}
+    of_all = claims.measured(counts, "verdicts.background", count_of="verdicts")
+    assert of_all == pytest.approx((0.75, *proportion_confint(60, 80, method="beta")))
     assert count == pytest.approx((0.3931, low, high)) and share == pytest.approx(
         (0.6069, 1 - high, 1 - low)
     )
@@ -617,15 +621,15 @@ def test_a_class_that_is_said_to_lose_and_gains_is_not_reproduced(results):
     assert verdicts(results)["class-maple-tree"] == "not reproduced"
 
 
-def test_what_an_unscored_diagnosis_says_decides_no_claim(results):
-    results["gradcam"]["score"] = None
+def test_a_verdict_that_is_not_given_decides_no_claim(results):
+    results["gradcam"]["cases"][0]["verdict"] = None
+    results["gradcam"]["rule"]["baseline"]["mixture"]["shares"] = None
     judged = ledger.judge(original(), results).set_index("id")
     for claim in ("case-1214-cause", "one-problem-of-textures"):
         assert (
             judged.loc[claim, "verdict"] == "not tested here"
-            and "a known score on photographs" in judged.loc[claim, "why"]
+            and "planted errors" in judged.loc[claim, "why"]
         )
-    assert "diagnosed: look alike" in judged.loc["case-1214-cause", "measured"]
 
 
 def test_an_ordinary_map_is_not_uniform(results):
@@ -683,9 +687,10 @@ def test_a_full_size_baseline_alone_is_judged_and_the_arm_that_is_not_there_is_n
 
 
 def test_a_diagnosis_alone_contradicts_nothing(results):
-    """Its score on photographs is not known."""
+    """What nobody planted it does not see."""
     results["gradcam"]["cases"][0]["verdict"], results["failures"]["known"] = "label_error", {}
-    results["gradcam"]["verdicts"]["baseline"] = {"background": 1, "look_alike": 79}
+    few = {"background": {"estimate": 0.01, "low": 0.0, "high": 0.07}}
+    results["gradcam"]["rule"]["baseline"]["mixture"]["shares"] = few
     given = verdicts(results)
     assert (
         given["limit-of-resolution"] == "not tested here"

@@ -10,6 +10,7 @@ from lib.report import provenance
 NOTHING = {
     "study": {
         "data": "the phantom",
+        "networks": ["resnet18"],
         "remedies": [],
         "label_smoothing": {"baseline": 0.0},
         "seeds": [42],
@@ -54,6 +55,7 @@ def named(**changed) -> set[str]:
             },
         ),
         ({"compare": {"robustness": {"images": 1000}}}, {"corruptions"}),
+        ({"gradcam": {"randomisation": [{}]}}, {"maps of random weights"}),
         ({"failures": {"severity": {"bands": []}}}, {"superclass distance"}),
         ({"failures": {"known": {"opinion": None, "duplicates": 959}}}, {"near-duplicates"}),
         (
@@ -61,7 +63,6 @@ def named(**changed) -> set[str]:
             {
                 "deletion and insertion",
                 "occlusion",
-                "maps of random weights",
                 "intervals of the effects of probes",
             },
         ),
@@ -104,7 +105,12 @@ def test_the_list_and_the_code_cite_the_same_papers():
         },
         "compare": {"after": "a", "robustness": {"images": 1}, "outside": {"scores": []}},
         "ledger": {"claims": 1},
-        "gradcam": {"faithfulness": {"a": {}}, "layer": "layer4", "rule": {"a": 1}},
+        "gradcam": {
+            "faithfulness": {"a": {}},
+            "layers": {"a": "layer4"},
+            "randomisation": [1],
+            "rule": {"a": 1},
+        },
         "failures": {"severity": {"a": 1}, "known": {"opinion": {"a": 1}, "duplicates": 1}},
     }
     one_seed = everything | {"study": everything["study"] | {"seeds": [1]}}

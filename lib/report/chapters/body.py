@@ -18,7 +18,7 @@ from lib.base.text import (
     verdict,
 )
 from lib.evaluation.changes import of_pair
-from lib.report import candidates, comparison, confidence, ledger, robustness, training
+from lib.report import brought, candidates, comparison, confidence, ledger, robustness, training
 from lib.report.chapters import findings, first_page
 from lib.report.judgement import UNTESTED
 
@@ -36,7 +36,7 @@ def section(title: str, *sentences: str) -> str:
 def setup(results: dict) -> str:
     study = results["study"]
     sizes, arms = study["sizes"], list(study["differences"])
-    widths = listed([str(width) for width in study["widths"]])
+    made = training.networks(study)
     drawn = (
         "Its images are drawn by a program, which plants a known cause of failure in some of them."
         if study["data"] == "the phantom"
@@ -44,9 +44,10 @@ def setup(results: dict) -> str:
     )
     return section(
         f"Set-up: {_what(results)}",
-        f"ResNet-18 of width {widths} was trained from scratch on {escape(study['data'])}: "
+        f"{made[:1].upper()}{made[1:]} was trained from scratch on "
+        f"{escape(study['data'])}: "
         f"{sizes['train']:,} train, {sizes['val']:,} validation and {sizes['test']:,} test images."
-        if widths
+        if study["widths"]
         else "Nothing was trained here: the arms were brought, with predictions of "
         f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
@@ -54,7 +55,8 @@ def setup(results: dict) -> str:
         f"{len(arms)} ({see('tab-arms')}).",
         _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
-        * bool(widths),
+        * bool(study["widths"]),
+        brought.examined(results),
         training.seeds(study),
         cost(results),
     )
@@ -188,55 +190,78 @@ def _confused(failures: dict) -> str:
 
 def why(results: dict) -> str:
     cam = results["gradcam"]
-    counts = {cause: n for cause, n in cam["verdicts"].get(cam["before"], {}).items() if n}
     errors = sum(sum(halves.values()) for halves in cam["halves"].values())
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
-    ranked = sorted(counts, key=counts.get, reverse=True)
-    title, trust = _frequent(findings.leading(counts)), findings.diagnosis(results)
+    arm, rule = next(iter(cam["rule"].items()), ("", {}))
+    shares = (rule.get("mixture") or {}).get("shares") or {}
+    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    title = _frequent(findings.leading(shares))
     return section(
-        f"Why it fails: {title}{'' if trust else ', and unproven'}",
+        f"Why it fails: {title}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
         "had their pictures changed in more than a hundred ways and predicted again.",
-        _shares(counts, ranked, cam["before"]),
-        _worth(trust),
+        _worth(findings.diagnosis(results)),
+        _shares(shares, ranked, arm),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )
 
 
 def _frequent(leading: list[str]) -> str:
-    """No more than the intervals of the verdicts' shares hold."""
+    """No more than the intervals of the causes' shares hold."""
     if not leading or len(leading) > 3:
-        return "no verdict stands out" if leading else "no verdict"
+        return "the causes stay open" if not leading else "no cause stands out"
     said = listed([readable(cause) for cause in leading])
-    return f"{said} {'is' if len(leading) == 1 else 'are'} called most often"
+    return f"{said} {'is' if len(leading) == 1 else 'are'} the most frequent"
 
 
-def _shares(counts: dict, ranked: list[str], arm: str) -> str:
+def _shares(shares: dict, ranked: list[str], arm: str) -> str:
     if not ranked:
-        return ""
-    total = sum(counts.values())
-    said = listed([f"{readable(c)} {percent(counts[c] / total, 0)}" for c in ranked[:3]])
+        return "Which causes stand behind the errors cannot be told from that."
+    said = listed(
+        [
+            f"{readable(cause)} {percent(shares[cause]['estimate'], 0)} "
+            f"({percent(shares[cause]['low'], 0)} to {percent(shares[cause]['high'], 0)})"
+            for cause in ranked[:3]
+        ]
+    )
     return (
-        f"One rule turns the answers into a verdict: of {plural(total, 'error')} of {name(arm)} "
-        f"in the half that formed no hypothesis it calls {said}."
+        f"Corrected for what the rule confuses, behind the errors of {name(arm)} stand above all "
+        f"{said}."
     )
 
 
 def _worth(trust: dict | None) -> str:
     if not trust:
-        return "Nobody knows why a network fails on these images: each verdict is a hypothesis."
-    found, called = trust["found"], trust["called"]["estimate"]
+        return "Nobody knows why a network fails on these images, and no verdict is given."
+    found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
+    whose = "Of causes that were planted into this study's own pictures"
+    if right is not None:
+        whose = "Of the causes that stand behind these errors, which are known here,"
     text = (
-        f"Of planted causes the rule finds {percent(found['estimate'], 0)} "
+        f"A rule reads the answers. {whose} it finds {percent(found['estimate'], 0)} "
         f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
-    return (
-        f"{text}; of errors without one it names a cause for {percent(called, 0)}."
-        if (called is not None)
-        else f"{text}."
-    )
+    if called is not None:
+        text += f"; of errors without one it names a cause for {percent(called, 0)}"
+    return f"{text}. {_given(trust['trusted'], right)}"
+
+
+def _given(trusted: list[str], right: dict | None) -> str:
+    """For which causes there are verdicts, and where that is known how often they are right."""
+    if not trusted:
+        return "No verdict is sure enough to be given: the cards show evidence alone."
+    said = [
+        readable(cause)
+        + (
+            f" (right {percent(right[cause]['estimate'], 0)} of the time)"
+            if right and right[cause]["estimate"] is not None
+            else ""
+        )
+        for cause in trusted
+    ]
+    return f"By what was planted, verdicts are given for {listed(said)}."
 
 
 # Did the remedy work.
@@ -385,7 +410,7 @@ def robust(results: dict) -> str:
 
 def _carried(results: dict) -> str:
     numbers = results["compare"].get("robustness")
-    if not numbers or not results["compare"]["after"] or findings.identical(results):
+    if not numbers or "accuracy_changes" not in numbers or findings.identical(results):
         return ""
     changes = numbers["accuracy_changes"]
     text = robustness.CARRIED[verdict(changes["none"]), verdict(changes["all"])]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lib.base.text import compared, listed, plural, readable, settled
 from lib.data.dataset import Splits
+from lib.diagnosis.score import FOUND, RIGHT
 from lib.evaluation import scope, severity
 from lib.evaluation.selective import clopper_pearson
 from lib.report.judgement import CONTRADICTED, FAILED
@@ -212,12 +213,11 @@ def conditions(results: dict) -> tuple[int, list[dict], int]:
 # What the rule says of errors.
 
 
-def leading(counts: dict[str, int]) -> list[str]:
-    """The most frequent verdict, and behind it those whose exact intervals reach its own."""
-    total = sum(counts.values())
-    ends = {cause: clopper_pearson(number, total) for cause, number in counts.items() if number}
-    ranked = sorted(ends, key=counts.get, reverse=True)
-    return [cause for cause in ranked if ends[cause][1] >= ends[ranked[0]][0]]
+def leading(shares: dict[str, dict]) -> list[str]:
+    """The cause with the largest share, and behind it those whose intervals reach its own; shares:
+    by cause {estimate, low, high}."""
+    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    return [cause for cause in ranked if shares[cause]["high"] >= shares[ranked[0]]["low"]]
 
 
 def varied(verdicts: list[str], shown: int) -> list[int]:
@@ -233,13 +233,26 @@ def varied(verdicts: list[str], shown: int) -> list[int]:
 
 
 def diagnosis(results: dict) -> dict | None:
-    """Its score: `found`, the share of planted causes that it finds, and `called`, the share of
-    errors without one that get one, each {estimate, low, high}; None where it has no score."""
-    score = results["gradcam"].get("score")
-    marks = score and score.get("acting")
-    if not marks or marks["macro recall"]["estimate"] is None:
+    """Its score on the planted errors of the first arm that was asked: `found`, the share of
+    planted causes that it finds, and `called`, the share of errors without one that get one, each
+    {estimate, low, high}; the causes whose verdicts are `trusted`; None where it has no score. On a
+    phantom, where the causes of the real errors are known, both are of these errors, and `right`
+    has how often each trusted verdict is, else None."""
+    rule = next(iter((results["gradcam"].get("rule") or {}).values()), None)
+    if not rule:
         return None
-    return {"found": marks["macro recall"], "called": marks["called"]}
+    marks, trusted = rule["score"], rule["mixture"]["trusted"] if rule["mixture"] else []
+    found, called, rows = marks["macro recall"], marks["called"], results["gradcam"]["agreement"]
+    if rows:
+        known = {(row["measure"], row["cause"]): truth(row) for row in rows}
+        found, called = (known[FOUND, of] for of in ("mean of four", "nothing called something"))
+    right = {cause: known[RIGHT, cause] for cause in trusted} if rows else None
+    return {"found": found, "called": called, "trusted": trusted, "right": right}
+
+
+def truth(row: dict) -> dict:
+    """What was found, of a row of lib.diagnosis.score.agreement."""
+    return {"estimate": row["found"], "low": row["found low"], "high": row["found high"]}
 
 
 # What an earlier study claimed and was not found.

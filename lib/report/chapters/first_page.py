@@ -11,7 +11,7 @@ from lib.base import artefacts
 from lib.base.errors import ReportError
 from lib.base.text import listed, percent, plural, points, readable, shorten
 from lib.evaluation import scope
-from lib.report import exhibits, style
+from lib.report import brought, exhibits, style
 from lib.report.chapters import findings, panels
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
 
@@ -273,8 +273,10 @@ def _accuracy(results: dict) -> tuple[str, str]:
 
 def _accuracy_alone(results: dict) -> tuple[str, str]:
     arm = results["compare"]["arms"][results["compare"]["before"]]
-    test, train = (percent(arm[name]["mean"]) for name in ("test_accuracy", "train_accuracy"))
-    return "Accuracy", f"is {test} on new images, {train} on training images."
+    test, train = (arm[name]["mean"] for name in ("test_accuracy", "train_accuracy"))
+    if train is None:
+        return "Accuracy", f"is {percent(test)} on the test images."
+    return "Accuracy", f"is {percent(test)} on new images, {percent(train)} on training images."
 
 
 def _owner(results: dict) -> tuple[str, str]:
@@ -359,6 +361,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         rows.append(
             ("Conditions", ", ".join(text for text, there in counts.items() if there) + ".")
         )
+    rows += [("Warnings", warned)] if (warned := brought.footer(results)) else []
     unknown = ["what another seed gives"] * (len(seeds) == 1)
     if compare["after"] and not compare["ablation"]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
@@ -417,7 +420,7 @@ def _maps_panel(here, results: dict) -> dict | None:
     wrong = rows[~rows["correct"]]
     if cards.is_file():
         wrong = wrong[wrong["id"].isin(pd.read_csv(cards)["id"])]
-    if not len(wrong) or not kept.is_file():
+    if not len(wrong) or not kept.is_file() or len(here.asked) < 2:
         return None
     owner = findings.owner(results)
     if owner and "cause" in wrong and (wrong["cause"] == owner["group"]).any():

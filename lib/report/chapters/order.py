@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lib.base.text import escape
 from lib.report import (
     brief,
+    brought,
     cards,
     comparison,
     confidence,
@@ -79,8 +80,8 @@ def given(has: Callable[[dict], object], *names: str) -> Callable[[dict], tuple[
 
 
 def _asked(results: dict):
-    """Whether a network was there that could be asked, and pictures to ask it with."""
-    return results["gradcam"].get("asked", True)
+    """The arms whose network was there, if there were pictures to ask it about."""
+    return results["gradcam"]["asked"]
 
 
 def _trained(results: dict):
@@ -97,6 +98,17 @@ def _claims(results: dict):
 
 def _probed(results: dict):
     return results["gradcam"]["faithfulness"]
+
+
+def _ruled(results: dict):
+    """Whether the diagnosis could be fitted to planted errors."""
+    return results["gradcam"].get("rule")
+
+
+def _scored(results: dict) -> list[str]:
+    if not _ruled(results):
+        return []
+    return ["tables/instrument"] + ["tables/agreement"] * bool(results["gradcam"]["agreement"])
 
 
 def _curves(results: dict) -> list[str]:
@@ -135,8 +147,10 @@ def _cards(results: dict) -> list[str]:
 
 
 def _maps(results: dict) -> list[str]:
-    tested = ["figures/deletion", "figures/sanity"] if _probed(results) else []
-    return ["figures/before-after" if _both(results) else "figures/gradcam", *tested]
+    tested = ["figures/deletion"] * bool(_probed(results))
+    random = ["figures/sanity"] * bool(results["gradcam"]["randomisation"])
+    both = len(_asked(results)) == 2
+    return ["figures/before-after" if both else "figures/gradcam", *tested, *random]
 
 
 def _side_by_side(results: dict) -> list[str]:
@@ -163,7 +177,8 @@ def _where(results: dict) -> list[str]:
 def _why(results: dict) -> list[str]:
     found = results["gradcam"]
     cards_shown = ["figures/cards-1"] * bool(found["pages"])
-    return cards_shown + ["figures/probes-few"] * bool(_probed(results)) + ["tables/verdicts"]
+    probes_shown = ["figures/probes-few"] * bool(_probed(results))
+    return cards_shown + probes_shown + ["tables/verdicts"] * bool(_ruled(results))
 
 
 def _remedy(results: dict) -> list[str]:
@@ -199,6 +214,7 @@ BODY = [
 APPENDIX = [
     Chapter("## Appendix", lambda of: ""),
     Chapter("### What was done", study.done),
+    Chapter("### What was brought", brought.chapter, needs=lambda of: of["study"]["brought"]),
     Chapter("", below(ledger.scope), given(_claims)),
     Chapter("", ledger.ledger, given(_claims, "tables/ledger", "tables/untested")),
     Chapter("### Training", study.training, _curves, _trained),
@@ -210,15 +226,10 @@ APPENDIX = [
         _doubtful,
     ),
     Chapter("### Probes", cards.probing, given(_probed, "figures/probes"), _asked),
-    Chapter("### The verdicts", cards.verdicts_text, shown("tables/verdicts"), _asked),
+    Chapter("### The verdicts", cards.verdicts_text, given(_ruled, "tables/verdicts"), _asked),
     Chapter("### Cases", cards.cases_text, _cards, _asked),
     Chapter("### What the maps are worth", cards.maps_text, _maps, _asked),
-    Chapter(
-        "### What the verdicts are worth",
-        cards.instrument,
-        given(lambda of: of["gradcam"].get("score"), "tables/score"),
-        _asked,
-    ),
+    Chapter("### What the verdicts are worth", cards.instrument, _scored, _asked),
     Chapter("", below(comparison.side_by_side), _side_by_side),
     Chapter(
         "",

@@ -6,11 +6,12 @@ import pandas as pd
 from lib.evaluation import ablation, candidates, changes, metrics, rejection, robustness, summary
 from lib.evaluation import calibration as calibration_of
 from lib.evaluation.per_image import columns, temperature
+from lib.report import claims, pictures, style
 from lib.report import comparison as words
 from lib.report import confidence as of_confidence
 from lib.report import measures as of_measures
-from lib.report import pictures, style
 from lib.report import robustness as of_corruptions
+from lib.report.candidates import protocols_asked
 from lib.report.exhibits import show_figure, show_table
 
 
@@ -263,11 +264,12 @@ def outside(here, found: dict) -> None:
 
 
 def stand_ins(here, numbers: dict, sampled: dict) -> dict:
-    """What claims are held against besides: every other arm in place of the one before, and each
-    arm's epochs."""
+    """What claims are held against besides: every other arm in place of the one before, that arm
+    tested otherwise where the claims ask for it, and each arm's epochs."""
+    of_pair = (here.runs, here.pair, numbers, sampled)
+    asked = protocols_asked(claims.read_claims(here.p.claims), here.p.before)
     return {
-        "candidates": candidates.in_place_of(
-            here.runs, here.pair, numbers, sampled, here.splits, here.selection
-        ),
+        "candidates": candidates.in_place_of(*of_pair, here.splits, here.selection)
+        | candidates.tested(asked, *of_pair, here.p.reject_below, here.splits, here.selection),
         "histories": candidates.histories({arm: here.runs[arm] for arm in here.parameters}),
     }

@@ -127,9 +127,11 @@ def suspected_pictures(here, suspects: pd.DataFrame) -> None:
     )
 
 
-def rescored(here, sets: pd.DataFrame, opinion, duplicates) -> None:
-    """Accuracy without wrong labels and near-duplicates; sets: lib.evaluation.labels.rescored."""
-    caption = words.rescored_caption(opinion, duplicates, here.pair, here.seeds[0])
+def rescored(here, sets: pd.DataFrame, opinion, listed) -> None:
+    """Accuracy without wrong labels and near-duplicates, the test images `listed`; sets:
+    lib.evaluation.labels.rescored."""
+    known = "that the ciFAIR lists name, as" if here.splits.name == "cifar100" else "that are"
+    caption = words.rescored_caption(opinion, listed, here.pair, here.seeds[0], known)
     view = labels.rescored_view(sets, here.p.arms)
     show_table(sets, "rescored", caption, here.folder, view=view)
 

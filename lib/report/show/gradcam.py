@@ -6,8 +6,7 @@ import pandas as pd
 import torch
 
 from lib.base.text import readable
-from lib.diagnosis import faithfulness, stage
-from lib.diagnosis import score as marks
+from lib.diagnosis import faithfulness, score, stage
 from lib.evaluation import labels
 from lib.report import cards as words
 from lib.report import causes, pictures, style
@@ -16,11 +15,13 @@ from lib.report.exhibits import show_figure, show_table
 
 
 def gallery(here, name: str, maps, map_titles: list[list[str]], said: dict[str, str]) -> None:
-    """The first of the images that are looked at, each with its maps, (N, M, h, w)."""
+    """The first of the images that are looked at, each with its maps, (N, M, h, w) at least."""
     few = here.selection.head(here.p.shown)
     images = here.splits.test.images[few["position"]].numpy()
     show_figure(
-        pictures.map_gallery(images, maps.numpy(), style.titles(few), map_titles, style.UNIT),
+        pictures.map_gallery(
+            images, maps[: len(few)].numpy(), style.titles(few), map_titles, style.UNIT
+        ),
         name,
         **said,
         folder=here.folder,
@@ -29,19 +30,20 @@ def gallery(here, name: str, maps, map_titles: list[list[str]], said: dict[str, 
     )
 
 
-def maps(here, maps: torch.Tensor) -> None:
-    """The wrong class, the true class, and their difference, in the arm before; maps: (N, 2, h, w)
-    of lib.gradcam.pair_maps."""
-    p, few = here.p, here.selection.head(here.p.shown)
-    three = torch.stack([*maps.unbind(1), maps[:, 0] - maps[:, 1]], 1)[: p.shown]
-    gallery(here, "gradcam", three, style.map_titles(few), style.gradcam(few, p.layer, p.before))
+def maps(here, maps: dict[str, torch.Tensor]) -> None:
+    """The wrong class, the true class, and their difference, in the first arm that was asked; maps:
+    (N, 2, h, w) by arm, of lib.training.inference.pair_maps."""
+    few, (arm, of_arm) = here.selection.head(here.p.shown), next(iter(maps.items()))
+    three = torch.stack([*of_arm.unbind(1), of_arm[:, 0] - of_arm[:, 1]], 1)
+    said = style.gradcam(few, here.layers[arm], arm, here.p.before)
+    gallery(here, "gradcam", three, style.map_titles(few), said)
 
 
 def both_arms(here, maps: dict[str, torch.Tensor]) -> None:
     """The two maps of each arm, side by side."""
-    p, few = here.p, here.selection.head(here.p.shown)
-    both = torch.cat([maps[p.before], maps[p.after]], 1)[: p.shown]
-    said = style.before_after(few, p.layer, p.before, p.after)
+    few = here.selection.head(here.p.shown)
+    both = torch.cat(pictures.on_one_grid([of_arm[: len(few)] for of_arm in maps.values()]), 1)
+    said = style.before_after(few, here.layers)
     gallery(here, "before-after", both, style.arm_titles(few, here.pair), said)
 
 
@@ -82,25 +84,30 @@ def randomisation(here, table: pd.DataFrame, chance: float) -> None:
     )
 
 
-def verdicts(here, everything: pd.DataFrame, drawn: dict[str, np.ndarray]) -> None:
-    """How often each verdict was given; everything: lib.diagnosis.stage.verdict_table, drawn: the
-    errors that were probed, by arm."""
-    shares = stage.shares(everything, list(here.pair))
-    caption = stage.caption(drawn, here.compared)
-    show_table(shares, "verdicts", caption, here.folder, view=stage.shares_view(shares))
+def verdicts(here, judged: dict) -> None:
+    """What stands behind the errors of each arm; judged: lib.diagnosis.stage.judge_arms."""
+    table = stage.corrected_shares(judged, here.selection["position"])
+    if len(table):
+        caption = stage.corrected_caption(judged, here.asked)
+        show_table(table, "verdicts", caption, here.folder, view=stage.corrected_view(table))
 
 
-def cards(here, cases: pd.DataFrame, found, verdicts: pd.DataFrame) -> int:
+def cards(here, cases: pd.DataFrame, found, verdicts, agree: np.ndarray | None) -> int:
     """A diagnosis card a case, some to a figure; returns how many figures. found: the evidence of
-    the arm before, verdicts: of its errors. The first has verdicts as different as can be."""
-    said = verdicts.iloc[cases["row"]]["verdict"].tolist() if len(cases) else []
+    the arm before, verdicts: of its errors, or None; agree: of every test image,
+    lib.diagnosis.label_doubt.support by other runs, or None. The first figure has verdicts as
+    different as can be."""
+    said = (
+        [""] * len(cases) if verdicts is None else verdicts.iloc[cases["row"]]["verdict"].tolist()
+    )
     pages = stage.pages(cases.iloc[findings.varied(said, words.SHOWN)], words.SHOWN)
     opinion, _ = labels.known(here.splits)
     for number, few in enumerate(pages, 1):
         known = words.truths(few, verdicts, opinion, here.splits.class_names)
         images = here.splits.test.images[few["position"]].numpy()
+        share = None if agree is None else agree[few["position"]]
         show_figure(
-            words.draw_cards(few, images, found, verdicts, known),
+            words.draw_cards(few, images, found, verdicts, known, share),
             f"cards-{number}",
             caption=words.caption(here.p.before),
             alt=words.alt(few, verdicts),
@@ -111,15 +118,22 @@ def cards(here, cases: pd.DataFrame, found, verdicts: pd.DataFrame) -> int:
     return len(pages)
 
 
-def card_table(here, cases: pd.DataFrame, verdicts: pd.DataFrame) -> None:
+def card_table(here, cases: pd.DataFrame, verdicts, agree: np.ndarray | None) -> None:
     """The same verdicts in words."""
-    table, caption = words.card_table(cases, verdicts), words.table_caption(here.p.before)
-    formats = style.CLASS_FORMATS | {"probability": "{:.0%}"}
-    show_table(table, "cards", caption, here.folder, formats=formats)
+    share = None if agree is None else agree[cases["position"]]
+    table, caption = words.card_table(cases, verdicts, share), words.table_caption(here.p.before)
+    show_table(table, "cards", caption, here.folder, formats=style.CLASS_FORMATS)
 
 
-def score(here, marked: pd.DataFrame, confusion: pd.DataFrame, scored: dict) -> None:
-    """Planted against diagnosed causes; marked, confusion and scored: lib.diagnosis.score's mark,
-    confusion and score."""
-    view, caption = marks.confusion_view(confusion, scored), marks.score_caption(marked)
-    show_table(confusion.reset_index(), "score", caption, here.folder, view=view)
+def instrument(here, judged: dict) -> None:
+    """How each arm's rule scores on its planted errors; judged: lib.diagnosis.stage.judge_arms."""
+    table = stage.instrument_table(judged)
+    if len(table):
+        view = stage.instrument_view(table)
+        show_table(table, "instrument", stage.INSTRUMENT, here.folder, view=view)
+
+
+def agreement(here, table: pd.DataFrame) -> None:
+    """What planted errors promise and what is found; table: lib.diagnosis.score.agreement."""
+    caption = score.agreement_caption(next(iter(here.asked)))
+    show_table(table, "agreement", caption, here.folder, view=score.agreement_view(table))
