@@ -6,7 +6,8 @@ import pytest
 
 from lib.evaluation import scope
 from lib.evaluation.changes import CHANGES
-from lib.report import cards, comparison, confidence, training
+from lib.report import cards, comparison, training
+from lib.report.chapters import confidence
 
 
 def entry(mean, sd=None, n=1):

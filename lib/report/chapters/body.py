@@ -18,8 +18,8 @@ from lib.base.text import (
     verdict,
 )
 from lib.evaluation.changes import of_pair
-from lib.report import brought, candidates, comparison, confidence, ledger, robustness, training
-from lib.report.chapters import findings, first_page
+from lib.report import brought, candidates, comparison, ledger, training
+from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
 
 FEW = 4  # suspected labels and less are told as a number alone

@@ -162,7 +162,8 @@ def remedy(results: dict) -> tuple[str, str, str, str]:
         if findings.several(results)
         else f"between {scope.networks(seeds)}, {plural(seeds, 'seed')}"
     )
-    size = f"{points(change['estimate'])} points {of}"
+    comma = "," * findings.several(results)
+    size = f"{points(change['estimate'])} points{comma} {of}"
     between = f"95% interval {points(change['low'])} to {points(change['high'])}"
     if found == "higher":
         return YES, "Remedy accepted", size, between

@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from lib.base.text import escape
-from lib.report import (
+from lib.report import brought, cards, comparison, failures, ledger, provenance
+from lib.report import training as study
+from lib.report.chapters import (
+    body,
     brief,
-    brought,
-    cards,
-    comparison,
     confidence,
-    failures,
-    ledger,
+    findings,
+    glossary,
     measures,
-    provenance,
     robustness,
 )
-from lib.report import training as study
-from lib.report.chapters import body, findings, glossary
 
 
 class Chapter(NamedTuple):

@@ -405,6 +405,7 @@ def forest(results: dict):
             fontsize=8,
             va="center",
             annotation_clip=False,
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5},
         )
         for one, face in ((row, SHADES[verdict]), *((other, "white") for other in others)):
             ends = np.clip([one["low"] / one["claimed"], one["high"] / one["claimed"]], 0.34, 3)
