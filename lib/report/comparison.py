@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import (
+    count,
     differences,
     disagreement,
     interval,
