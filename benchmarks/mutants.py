@@ -340,9 +340,15 @@ MUTANTS = [
         ),
         (
             "a mistake in a later stage's parameters, after hours of training",
-            "test_preflight.py::test_make_checks_the_study_first_and_a_good_one_only_once",
+            "test_preflight.py::test_make_checks_the_study_first_and_again_when_it_changes",
             "checked-first",
             BLANK,
+        ),
+        (
+            "hours of training that nobody asked for",
+            "test_at_hand.py::test_a_long_training_is_named_and_nothing_begins",
+            "nothing-long-unasked",
+            OUT,
         ),
         (
             "a mistake in claims, cases or conditions",

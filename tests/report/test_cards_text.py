@@ -169,7 +169,6 @@ ALL = (
     cards.verdicts_text,
     cards.cases_text,
     cards.maps_text,
-    cards.first_page,
     cards.instrument,
 )
 
@@ -213,7 +212,6 @@ def test_corrected_shares_are_ranked_and_told_with_what_may_be_said(cifar):
 def test_without_planted_errors_no_cause_is_named(nothing_planted):
     text = cards.verdicts_text(nothing_planted)
     assert text.startswith("No cause is named") and cards.instrument(nothing_planted) == text
-    assert cards.first_page(nothing_planted) == ""
     assert "(7) gets no verdict." in cards.cases_text(nothing_planted)
 
 
@@ -292,7 +290,7 @@ def test_the_cases_of_an_arm_that_was_not_asked_have_no_card(cifar):
 def test_the_instrument_is_scored_on_what_was_planted(cifar):
     assert (
         "it finds 73% (95% interval 70% to 76%) of the causes, on average over four, and names one "
-        "for 20% (95% interval 17% to 23%) of errors that have none" in cards.first_page(cifar)
+        "for 20% (95% interval 17% to 23%) of errors that have none" in cards.instrument(cifar)
     )
     text = cards.instrument(cifar)
     assert (
