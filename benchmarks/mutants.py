@@ -345,6 +345,12 @@ MUTANTS = [
             BLANK,
         ),
         (
+            "hours of training that nobody asked for",
+            "test_at_hand.py::test_a_long_training_is_named_and_nothing_begins",
+            "nothing-long-unasked",
+            OUT,
+        ),
+        (
             "a mistake in claims, cases or conditions",
             "test_preflight.py::test_the_files_that_a_study_names_are_read",
             "claims-read-first",
