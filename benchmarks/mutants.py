@@ -340,7 +340,7 @@ MUTANTS = [
         ),
         (
             "a mistake in a later stage's parameters, after hours of training",
-            "test_preflight.py::test_make_checks_the_study_first_and_a_good_one_only_once",
+            "test_preflight.py::test_make_checks_the_study_first_and_again_when_it_changes",
             "checked-first",
             BLANK,
         ),

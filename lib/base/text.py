@@ -11,14 +11,18 @@ NOISE = 9
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-# the names that a study shows: none may be written like another
-_apart: tuple[str, ...] = ()
+# the names that a study shows, none of which may be written like another; and those that would be
+_apart: list[str] = []
+_alike: set[str] = set()
 
 
 def keep_apart(names) -> None:
     """From here on no two of these names are written alike, be it whole or shortened."""
-    global _apart
-    _apart = tuple(dict.fromkeys(map(str, names)))
+    _apart[:] = dict.fromkeys(map(str, names))
+    times = Counter(map(_words, _apart))
+    _alike.clear()
+    _alike.update(name for name in _apart if times[_words(name)] > 1)
+    _shortened.cache_clear()
 
 
 def readable(name: str) -> str:
@@ -26,19 +30,12 @@ def readable(name: str) -> str:
     only"; the name as it is where that would be another's as well."""
     name = str(name)
     # guard: names-stay-apart
-    return name if name in _alike(_apart) else _words(name)
+    return name if name in _alike else _words(name)
 
 
 def _words(name: str) -> str:
     words = name.replace("_", " ").split()
     return " ".join("CutMix" if word == "cutmix" else word for word in words)
-
-
-@lru_cache(4)
-def _alike(names: tuple[str, ...]) -> set[str]:
-    """Those that would be written like another."""
-    times = Counter(map(_words, names))
-    return {name for name in names if times[_words(name)] > 1}
 
 
 def escape(text: str) -> str:
@@ -65,7 +62,7 @@ def shorten(text: str, length: int = 15) -> str:
     matplotlib reads $ as mathematics, so it is escaped."""
     text = readable(text)
     # guard: shortened-names-stay-apart
-    text = _shortened(_apart, length).get(text) or _cut(text, length, 0)
+    text = _shortened(length).get(text) or _cut(text, length, 0)
     return text.replace("$", r"\$")
 
 
@@ -82,11 +79,11 @@ def _cut(text: str, length: int, tail: int) -> str:
     return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
 
 
-@lru_cache(64)
-def _shortened(names: tuple[str, ...], length: int) -> dict[str, str]:
-    """Name to what it is cut to: at its end, where that tells it apart from all others, else in
-    its middle; else numbered."""
-    left = [readable(name) for name in names]
+@lru_cache
+def _shortened(length: int) -> dict[str, str]:
+    """Each name that is kept apart, and what it is cut to: at its end where that is like no other,
+    else in its middle, else numbered."""
+    left = [readable(name) for name in _apart]
     found = {text: text for text in left if len(text) <= length}
     left = [text for text in left if text not in found]
     for tail in (0, length // 2, *range(1, length - 1)):

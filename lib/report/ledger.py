@@ -108,8 +108,7 @@ def _facts(judged: pd.DataFrame, claims: Claims | None) -> list[dict]:
 
 
 def ledger(results: dict) -> str:
-    """How many claims came out how, and which are contradicted, for the first page; "" without
-    claims."""
+    """How many claims came out how, and which are contradicted; "" without claims."""
     verdicts, claims = results["ledger"]["verdicts"], results["ledger"]["claims"].values()
     if not claims:
         return ""
@@ -119,8 +118,7 @@ def ledger(results: dict) -> str:
         "tested here"
     )
     text += f": {_verdicts(results['ledger'])}" if tested else ". "
-    text += _contradicted(results["ledger"])
-    return (text + candidates.explanation(results["ledger"], results["ledger"]["claims"])).strip()
+    return f"{text}{_contradicted(results['ledger'])}".strip()
 
 
 def _verdicts(found: dict) -> str:
