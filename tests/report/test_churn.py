@@ -33,13 +33,13 @@ def caption(kind, churn, seeds=SEEDS):
 @pytest.mark.parametrize("kind", ["corrected", "regressed"])
 def test_a_gallery_says_how_many_another_seed_would_change(kind):
     text = caption(kind, SEVERAL)
-    assert "One of these is so in all pairs of seeds." in text
-    assert f"655 with baseline and 593 with cutmix are {kind}" in text
+    assert "1 of these is so in all pairs of seeds." in text
+    assert f"655 with baseline and 593 with CutMix are {kind}" in text
 
 
 def test_what_both_get_wrong_is_changed_by_nobody():
     text = caption("both wrong", SEVERAL)
-    assert "One of these is so in all pairs of seeds." in text and "655" not in text
+    assert "1 of these is so in all pairs of seeds." in text and "655" not in text
 
 
 def test_with_one_seed_it_is_not_known():
@@ -50,7 +50,7 @@ def test_with_one_seed_it_is_not_known():
 
 def test_corrected_and_lost_stand_beside_those_of_another_seed():
     assert comparison.beside_seeds({"churn": SEVERAL}) == (
-        "between two seeds of one arm, 655 with baseline and 593 with cutmix are corrected and as "
+        "between two seeds of one arm, 655 with baseline and 593 with CutMix are corrected and as "
         "many lost"
     )
 
