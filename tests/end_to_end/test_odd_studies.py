@@ -139,6 +139,8 @@ def test_names_of_any_kind_are_text_through_every_stage(tmp_path, monkeypatch):
     for name in ("errors", "selection", "verdicts-all"):
         with open(tables / f"{name}.csv", encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        assert rows and {row["true"] for row in rows} <= set(NAMES), name
+        # of so few errors there may be no verdict
+        assert rows or name == "verdicts-all"
+        assert {row["true"] for row in rows} <= set(NAMES), name
         assert {row["predicted"] for row in rows} <= set(NAMES), name
     assert len(said["report"]) > 5_000
