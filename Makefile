@@ -67,11 +67,11 @@ else
 FOLDERS := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)))
 # a run that is not there is looked at anew: training that takes long begins where it is asked for, by make train
 ABSENT  := $(filter-out $(wildcard $(addsuffix /run.json,$(FOLDERS))),$(addsuffix /run.json,$(FOLDERS)))
-CHECKED := $(if $(ABSENT),$(and $(MAKE_RESTARTS),$(CHECKED)),$(CHECKED))
-ASKED   := $(if $(ON)$(filter train %/train.ipynb,$(GOALS)),--train)
+BEGIN   := $(if $(ON)$(filter train %/train.ipynb,$(GOALS)),any,short)
+CHECKED := $(if $(and $(ABSENT),$(filter short,$(BEGIN))),$(and $(MAKE_RESTARTS),$(CHECKED)),$(CHECKED))
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
-	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) $(ASKED) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
+	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) --begin $(BEGIN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
 ifneq ($(CHECKED),$(WANTED))
 $(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
 else
@@ -91,11 +91,11 @@ LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json
 WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' '$(call content,$(READS))' | cksum))
 $(WITNESS) $(SEEN):
 	@mkdir -p '$(@D)' && rm -f '$(@D)/$(firstword $(subst -, ,$(@F)))'-* && touch '$@'
-report: $(OUTPUTS)/index.html ## train the study's arms, compare them, write report.html and report.pdf (phantom 5 min, cifar100-small 66 min)
+report: $(OUTPUTS)/index.html ## train the study's arms where that takes minutes, compare them, write report.html and report.pdf (phantom 5 min)
 	$(if $(findstring q,$(DRY)),,@trap '' PIPE; printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf' 2> /dev/null || :)
 check: report ## make the report if need be, then print the study's conditions: fails when one does not hold
 	@$(RUN) -m lib conditions $(STUDY) --outputs '$(OUTPUTS)'
-train: $(RUNS) $(TAKEN) ## only train the study's arms
+train: $(RUNS) $(TAKEN) ## only train the study's arms, however long it takes (cifar100-small 60 min)
 $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $$(wildcard $(OUT)/$$*/train.yaml released/$(STUDY)/$$*/run.json) | $(STAMP) $(if $(ON),$(CLUSTER))
 	@$(JOB) $(if $(ON),-m lib.pipeline.cluster run '$(ON)' '$@',-m lib run) $(STUDY) train --arm $(subst /seed-, --seed ,$*) $(OPTIONS) < /dev/null
 # Runs that were taken over from released/ do not count when all are to be trained; 0, no and false mean no.

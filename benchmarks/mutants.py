@@ -340,9 +340,15 @@ MUTANTS = [
         ),
         (
             "a mistake in a later stage's parameters, after hours of training",
-            "test_preflight.py::test_make_checks_the_study_first_and_a_good_one_only_once",
+            "test_preflight.py::test_make_checks_the_study_first_and_again_when_it_changes",
             "checked-first",
             BLANK,
+        ),
+        (
+            "hours of training that nobody asked for",
+            "test_at_hand.py::test_a_long_training_is_named_and_nothing_begins",
+            "nothing-long-unasked",
+            OUT,
         ),
         (
             "a mistake in claims, cases or conditions",
@@ -699,6 +705,37 @@ MUTANTS = [
             "return None",
         ),
         (
+            "a network whose classes stand in another order",
+            "test_examination.py::test_another_order_of_the_classes_is_seen",
+            "order-of-classes",
+            "return None",
+        ),
+        (
+            "a head that is still random",
+            "test_examination.py::test_a_head_that_is_still_random_is_found_by_building_twice",
+            "two-builds-equal",
+            OUT,
+        ),
+        (
+            "a network that normalises its pictures once more",
+            "test_examination.py::"
+            "test_a_network_that_normalises_by_itself_is_warned_of_unless_the_arm_knows",
+            "normalised-once",
+            OUT,
+        ),
+        (
+            "brought table: a softmax taken twice",
+            "test_predictions_file.py::test_a_softmax_taken_twice_is_asked_about",
+            "softmax-once",
+            OUT,
+        ),
+        (
+            "brought arms: a named case that no row has",
+            "test_arms.py::test_named_cases_are_held_against_the_ids_of_what_is_brought",
+            "brought-cases-first",
+            OUT,
+        ),
+        (
             "a brought network that is refused",
             "test_intake.py::test_what_is_refused_leaves_no_run",
             "examined-first",
@@ -811,6 +848,79 @@ MUTANTS = [
             "a finished run of another machine under strict_resume",
             "test_resume.py::test_a_finished_run_of_another_machine_is_used_unless_strict_resume_says_no",
             "finished-elsewhere",
+            OUT,
+        ),
+        # --- pictures and names
+        (
+            "pictures: a file or folder whose name begins with a dot, at any depth",
+            "test_picture_files.py::test_what_begins_with_a_dot_is_passed_over_at_every_depth",
+            "hidden-at-every-depth",
+            ("name[0] == '.'", "False"),
+        ),
+        (
+            "pictures: files that are none, or in no class",
+            "test_picture_files.py::test_what_is_passed_over_is_counted_in_one_line",
+            "passed-over-counted",
+            OUT,
+        ),
+        (
+            "pictures: a link to a folder that is listed already",
+            "test_picture_files.py::test_a_folder_that_is_reached_twice_is_refused_by_name",
+            "no-folder-twice",
+            OUT,
+        ),
+        (
+            "pictures: one that is a thousand times longer than wide",
+            "test_picture_files.py::test_memory_is_bounded_by_the_output",
+            "memory-of-the-output",
+            OUT,
+        ),
+        (
+            "pictures: a Git LFS pointer, a web page or an empty file in place of one",
+            "test_picture_files.py::test_what_stands_in_for_a_picture_is_named",
+            "a-stand-in-is-named",
+            OUT,
+        ),
+        (
+            "pictures: files of train in another split",
+            "test_own_images.py::test_files_that_train_has_as_well_are_counted",
+            "repeated-files-are-told",
+            OUT,
+        ),
+        (
+            "pictures: a channel without variance",
+            "test_dataset.py::test_a_channel_without_variance_is_divided_by_1",
+            "a-channel-without-variance",
+            OUT,
+        ),
+        (
+            "names of classes that are written alike",
+            "test_text.py::test_names_stay_distinct_whole_and_shortened",
+            "names-stay-apart",
+            "return _words(name)",
+        ),
+        (
+            "names of classes that begin alike, over pictures and on axes",
+            "test_text.py::test_names_stay_distinct_whole_and_shortened",
+            "shortened-names-stay-apart",
+            "text = _cut(text, length, 0)",
+        ),
+        (
+            "names of classes that look like numbers",
+            "test_explorer.py::test_verdicts_of_classes_that_look_like_numbers_are_read",
+            "names-are-text",
+            ("dtype=dict.fromkeys(TEXT, str), ", ""),
+        ),
+        (
+            "a name in letters that no font of the machine has",
+            "test_preflight.py::test_a_name_that_no_font_writes_is_told_first",
+            "undrawn-names-are-told",
+            OUT,
+        ),
+        (
+            "such a letter in the PDF",
+            "test_fonts.py::test_a_letter_without_a_font_is_said",
+            "no-box-in-silence",
             OUT,
         ),
     )

@@ -70,7 +70,9 @@ class Study:
     def splits(self) -> Splits:
         """The data that all runs were trained and tested on."""
         info = self.first[self.p.before].info
-        return dataset.load_for(info["params"], info["data_digest"])
+        splits = dataset.load_for(info["params"], info["data_digest"])
+        style.show_names([*splits.class_names, *splits.superclass_names])
+        return splits
 
     @property
     def pictured(self) -> bool:

@@ -184,6 +184,41 @@ class Dropped(Small):
         return self.fc(F.dropout(self.features(x).mean((2, 3)), 0.3))
 
 
+class Shaken(Small):
+    """Shifts its pictures at random, as some do in training."""
+
+    def forward(self, x):
+        return super().forward(torch.roll(x, torch.randint(-2, 3, (2,)).tolist(), (2, 3)))
+
+
+class ShallowAtRandom(Small):
+    """Stochastic depth that forgets net.eval()."""
+
+    def features(self, x):
+        return super().features(x) * (torch.rand(len(x), 1, 1, 1) > 0.2)
+
+
+class OneNorm(nn.Module):
+    """One norm behind two convolutions."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.bn1, self.fc = nn.BatchNorm2d(8), nn.Linear(8, num_classes)
+
+    def forward(self, x):
+        x = self.bn1(self.conv2(self.bn1(self.conv1(x)).relu()))
+        return self.fc(x.mean((2, 3)))
+
+
+class WithPlaces(Small):
+    """Logits, and beside them what maps are made of."""
+
+    def forward(self, x):
+        features = self.features(x)
+        return self.fc(features.mean((2, 3))), features
+
+
 class NoisyNumpy(Small):
     """Randomness that is not torch's."""
 

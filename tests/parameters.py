@@ -56,6 +56,7 @@ COMPARE = VIEW | {
     "corruption_images": 100,
     "metadata": "",
     "outside": "",
+    "claims": "",
 }
 FAILURES = VIEW | {"mined": 6, "cases": ""}
 GRADCAM = VIEW | {

@@ -269,7 +269,7 @@ def plain_loop(model, images, mean, std):
         return model((scaled - mean) / std)
 
 
-@pytest.mark.parametrize("name", ["small", "Flat", "PreActivation", "Tokens"])
+@pytest.mark.parametrize("name", ["small", "Flat", "PreActivation", "OneNorm", "Tokens"])
 def test_predictions_equal_a_plain_loops(name):
     model, images = of(name), pictures()
     expected = plain_loop(model, images, MEAN, STD)

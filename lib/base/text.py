@@ -1,6 +1,8 @@
 """How names and numbers are written in prose, captions and legends."""
 
 import html
+from collections import Counter
+from functools import lru_cache
 from itertools import combinations
 
 # decimals beyond which a number is that of its arithmetic: one quantity, reached by two ways, is
@@ -9,10 +11,30 @@ NOISE = 9
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+# the names that a study shows, none of which may be written like another; and those that would be
+_apart: list[str] = []
+_alike: set[str] = set()
+
+
+def keep_apart(names) -> None:
+    """From here on no two of these names are written alike, be it whole or shortened."""
+    _apart[:] = dict.fromkeys(map(str, names))
+    times = Counter(map(_words, _apart))
+    _alike.clear()
+    _alike.update(name for name in _apart if times[_words(name)] > 1)
+    _shortened.cache_clear()
+
+
 def readable(name: str) -> str:
     """A class or arm name as prose wants it: "oak_tree" is "oak tree", "cutmix_only" is "CutMix
-    only"."""
-    words = str(name).replace("_", " ").split()
+    only"; the name as it is where that would be another's as well."""
+    name = str(name)
+    # guard: names-stay-apart
+    return name if name in _alike else _words(name)
+
+
+def _words(name: str) -> str:
+    words = name.replace("_", " ").split()
     return " ".join("CutMix" if word == "cutmix" else word for word in words)
 
 
@@ -36,10 +58,44 @@ def start(text: str) -> str:
 
 
 def shorten(text: str, length: int = 15) -> str:
-    """A readable name that fits over a picture; matplotlib reads $ as mathematics, so it is
-    escaped."""
+    """A readable name that fits over a picture, unlike any other that is to be kept apart;
+    matplotlib reads $ as mathematics, so it is escaped."""
     text = readable(text)
-    return (text if len(text) <= length else text[: length - 1] + "…").replace("$", r"\$")
+    # guard: shortened-names-stay-apart
+    text = _shortened(length).get(text) or _cut(text, length, 0)
+    return text.replace("$", r"\$")
+
+
+def headed(head, name: str, length: int = 16) -> str:
+    """A picture's id and the name of its class, shortened, in one line over it."""
+    head = _cut(_words(str(head)), length // 2 + 1, 0)
+    return f"{head} {shorten(name, length - len(head) - 1)}"
+
+
+def _cut(text: str, length: int, tail: int) -> str:
+    """A text without its middle, that many characters at its end kept."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+@lru_cache
+def _shortened(length: int) -> dict[str, str]:
+    """Each name that is kept apart, and what it is cut to: at its end where that is like no other,
+    else in its middle, else numbered."""
+    left = [readable(name) for name in _apart]
+    found = {text: text for text in left if len(text) <= length}
+    left = [text for text in left if text not in found]
+    for tail in (0, length // 2, *range(1, length - 1)):
+        cuts = Counter(_cut(text, length, tail) for text in left)
+        taken = set(found.values())
+        for text in left:
+            if cuts[cut := _cut(text, length, tail)] == 1 and cut not in taken:
+                found[text] = cut
+        left = [text for text in left if text not in found]
+    for number, text in enumerate(left, 1):
+        found[text] = f"{text[: length - 1 - len(str(number))]}…{number}"
+    return found
 
 
 def percent(share: float, digits: int = 1) -> str:

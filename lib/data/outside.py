@@ -8,7 +8,7 @@ import torch
 
 from lib.base import artefacts
 from lib.base.errors import DataError
-from lib.data import cifar, own_images
+from lib.data import cifar, picture_files
 
 
 def read(named: str, image_size: int) -> torch.Tensor:
@@ -20,16 +20,14 @@ def read(named: str, image_size: int) -> torch.Tensor:
             raise DataError(f"outside: cifar10 has images of 32 px, the study's have {image_size}")
         return torch.from_numpy(np.asarray(test["data"]).reshape(-1, 3, 32, 32))
     folder = artefacts.ROOT / Path(named).expanduser()
-    from torchvision.datasets.folder import IMG_EXTENSIONS
-
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
+    files = picture_files.tree(folder)
     if not files:
         raise DataError(f"outside: {folder}: no such folder, or no picture in it")
     return torch.stack([_picture(path, image_size) for path in files])
 
 
-def _picture(path: Path, size: int) -> torch.Tensor:
-    pixels = own_images.pixels(str(path), size)
+def _picture(path: str, size: int) -> torch.Tensor:
+    pixels = picture_files.pixels(path, size)
     if isinstance(pixels, str):
-        raise DataError(f"outside: {pixels}")
+        raise DataError(f"outside: {path}: {pixels}")
     return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(3, size, size)

@@ -12,28 +12,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from PIL import Image, ImageOps
 
 from lib.base import artefacts, identity
 from lib.base.identity import cache_folder
 from lib.base.log import log
 from lib.data.cifar import DataError
-from lib.data.streams import Stream, ahead, mapped
+from lib.data.picture_files import class_folders, pictures, pixels, printable, unreadable
+from lib.data.streams import Stream, ahead
 
 SPLITS = ("train", "val", "test")
-DEEP = ("I", "F")  # how Pillow's names of modes with more than 8 bits a channel begin
-NAMED = 5  # unreadable files that a message names
 LAYOUT = 2  # of the cache
 
 
 def decoded(folder: Path, image_size: int) -> Path:
     """The cache's folder with the arrays of a folder of pictures; made when it is not there, a
     split at a time, each whole or not at all."""
-    names, listed = class_names(folder / "train"), {}
+    names, listed = list(class_folders(folder / "train")), {}
     for split in SPLITS:
         if split != "val" or (folder / split).is_dir():
             listed[split] = pictures(folder / split, names)
+    for other in _no_splits(folder):
+        log.info(f"{folder / other}: passed over, for it is no split ({', '.join(SPLITS)})")
     known = {
         split: [
             [os.path.relpath(path, folder), content]
@@ -41,6 +40,7 @@ def decoded(folder: Path, image_size: int) -> Path:
         ]
         for split, files in listed.items()
     }
+    _tell_repeated(folder, known)
     place = (
         cache_folder()
         / artefacts.digest(
@@ -67,6 +67,22 @@ def decoded(folder: Path, image_size: int) -> Path:
     return place
 
 
+def _no_splits(folder: Path) -> list[str]:
+    """Folders beside those of the splits."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    return [name for name in names if name not in SPLITS and name[0] != "."]
+
+
+def _tell_repeated(folder: Path, known: dict[str, list[list[str]]]) -> None:
+    """Say how many files of the other splits are files of train; the report says it of all that
+    look equal."""
+    trained = {content for _, content in known["train"]}
+    for split in [split for split in known if split != "train"]:
+        # guard: repeated-files-are-told
+        if count := sum(content in trained for _, content in known[split]):
+            log.info(f"{folder}: {count} of {len(known[split])} files of {split} are in train too")
+
+
 def _decode(
     folder: Path, split: str, files: list[tuple[str, int]], image_size: int, cache: Path
 ) -> None:
@@ -81,23 +97,21 @@ def _decode(
     log.info(f"decoding {len(files):,} pictures of {folder / split} once, into {cache}")
     for left in cache.glob(f".{split}_*.tmp"):  # of a killed process; the lock is ours
         left.unlink()
-    bad = []
+    bad: dict[str, list[str]] = {}
     with artefacts.atomic_write(cache / f"{split}_images.npy") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "|u1", "fortran_order": False, "shape": shape}
         )
-        for image in ahead(
-            partial(pixels, image_size=image_size),
-            [path for path, _ in files],
-            os.cpu_count() or 1,
-        ):
-            bad += [image] if isinstance(image, str) else []
-            if not bad:
+        paths = [path for path, _ in files]
+        reading = partial(pixels, image_size=image_size)
+        for path, image in zip(paths, ahead(reading, paths, os.cpu_count() or 1)):
+            if isinstance(image, str):
+                bad.setdefault(image, []).append(path)
+            elif not bad:
                 file.write(image)
         if bad:
-            more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
             raise DataError(
-                f"{'; '.join(bad[:NAMED])}{more}. Replace or remove it: nothing was kept of {split}"
+                f"{unreadable(bad)}. Replace or remove what is named: nothing was kept of {split}"
             )
         with artefacts.atomic_write(cache / f"{split}_labels.npy") as labels:
             np.save(labels, np.array([label for _, label in files]))
@@ -105,101 +119,6 @@ def _decode(
             cache / f"{split}_files.txt",
             _text([os.path.relpath(path, folder) for path, _ in files]),
         )
-
-
-def pixels(path: str, image_size: int, fitted=None) -> bytes | str:
-    """One picture, turned as its EXIF says, its shorter side resized and its centre cut out: 3 *
-    size * size bytes; or what is wrong. fitted: another rule, of a PIL picture and the size."""
-
-    try:
-        with Image.open(path) as opened:
-            if opened.mode.startswith(DEEP):
-                return f"{path}: more than 8 bits a channel ({opened.mode})"
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-        return np.asarray((fitted or _centre)(picture, image_size)).transpose(2, 0, 1).tobytes()
-    except Exception as error:  # Pillow's decoders trip over foreign bytes in a dozen ways
-        return (
-            f"{path}: not a readable picture "
-            f"({' '.join(str(error).split()) or type(error).__name__})"
-        )
-
-
-def _centre(picture, image_size: int):
-    from torchvision.transforms.functional import center_crop, resize
-
-    return center_crop(resize(picture, image_size), image_size)
-
-
-def squares(paths: list[Path], image_size: int) -> torch.Tensor:
-    """Pictures resized to squares whatever their sides, nothing cut off: uint8 (N, 3, size, size).
-    Raises DataError for one that cannot be read."""
-    from torchvision.transforms.functional import resize
-
-    found = [
-        pixels(str(path), image_size, lambda picture, size: resize(picture, [size, size]))
-        for path in paths
-    ]
-    if bad := [one for one in found if isinstance(one, str)]:
-        raise DataError("; ".join(bad[:NAMED]))
-    shape = (len(found), 3, image_size, image_size)
-    return torch.frombuffer(bytearray(b"".join(found)), dtype=torch.uint8).view(shape)
-
-
-def class_names(folder: Path) -> list[str]:
-    """The names of the class folders, in order; those that begin with a dot are nobody's class."""
-    try:
-        names = sorted(
-            entry.name
-            for entry in os.scandir(folder)
-            if entry.is_dir() and not entry.name.startswith(".")
-        )
-    except OSError as error:
-        raise DataError(f"{folder}: {error.strerror}") from None
-    if len(names) < 2:
-        raise DataError(
-            f"{folder}: {len(names)} class folders are there; two or more are needed, "
-            f"{folder.name}/<class>/<picture>"
-        )
-    return printable(names, folder)
-
-
-def printable(names: list[str], where: Path) -> list[str]:
-    """The names of classes, as they are; raises DataError for one that no report could print."""
-    odd = [name for name in names if not name.isprintable() or name != name.strip() or not name]
-    if odd:
-        raise DataError(
-            f"{where}: a class must have a name in UTF-8 and printable, without blanks at its "
-            f"ends (got {odd[0]!r})"
-        )
-    return names
-
-
-def pictures(folder: Path, names: list[str]) -> list[tuple[str, int]]:
-    """Path and label of every picture, by class and name, as torchvision's ImageFolder lists
-    them."""
-    from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
-
-    here = class_names(folder)
-    if here != names:
-        raise DataError(
-            f"{folder}: its class folders are not those of train: missing "
-            f"{sorted(set(names) - set(here))}, unknown {sorted(set(here) - set(names))}"
-        )
-    files = make_dataset(
-        str(folder),
-        {name: place for place, name in enumerate(names)},
-        IMG_EXTENSIONS,
-        allow_empty=True,
-    )
-    empty = [
-        str(folder / names[label])
-        for label in sorted(set(range(len(names))) - {label for _, label in files})
-    ]
-    if empty:
-        raise DataError(
-            f"{', '.join(empty)}: no picture there; pictures end in {', '.join(IMG_EXTENSIONS)}"
-        )
-    return files
 
 
 def _contents(folder: Path, files: list[tuple[str, int]]) -> list[str]:
@@ -257,14 +176,6 @@ def place(root) -> Path:
             "(train_images.npy) are there"
         )
     return folder
-
-
-def test_images(root) -> int:
-    """How many test images there are, without decoding any."""
-    folder = place(root)
-    if (folder / "train_images.npy").is_file():
-        return len(mapped(folder / "test_images.npy"))
-    return len(pictures(folder / "test", class_names(folder / "train")))
 
 
 def read(root, image_size: int) -> Found:

@@ -124,7 +124,21 @@ def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None
             f"{sums.max():.4g}"
         )
     notes += _clipped(shares < SMALLEST)
+    # guard: softmax-once
+    if len(shares) >= FEW and _softmax_of_shares(shares):
+        notes.append(
+            "every row is what a softmax makes of probabilities: if it was taken twice, bring what "
+            "went into the second one; else the predictions are nearly even"
+        )
     return Scores(np.log(np.maximum(shares, SMALLEST)), "probabilities", False, notes)
+
+
+def _softmax_of_shares(shares: np.ndarray) -> bool:
+    """Whether every row is the softmax of a row in 0..1 that adds to 1: its logarithms are that row
+    but for a number that follows from the sum."""
+    logs = np.log(np.maximum(shares, SMALLEST))
+    before = logs + (1 - logs.sum(1, keepdims=True)) / shares.shape[1]
+    return bool((before >= -TOLERANCE[0]).all() and (before <= 1 + TOLERANCE[0]).all())
 
 
 def _refuse_percentages(values: np.ndarray, sums: np.ndarray, where) -> None:
@@ -154,6 +168,8 @@ def _made_of(values: np.ndarray, column: int) -> str | None:
         return "the rows' numbers"
     if np.abs(others.sum(1) - 1).max() <= TOLERANCE[0] and 0 <= others.min() and others.max() <= 1:
         return "what stands beside columns that are probabilities without it"
+    if len(one) >= FEW and np.ptp(values) > 0 and (one == others.max(1)).all():
+        return "the largest of the other columns"
     exponentials = np.exp(others - others.max(1, keepdims=True))
     if np.abs(one - 1 / exponentials.sum(1)).max() <= TOLERANCE[0]:
         return "the confidence that the other columns give"

@@ -2,6 +2,7 @@
 rule, and what the verdicts are worth.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,7 +93,13 @@ def judge(
     drawn = ~np.isin(position, np.asarray(chosen))
     confusions = rule.confusions(learnt, spiked.cause, spiked.source)
     called = call(learnt, found)
-    mix = mixture.corrected(confusions, called[drawn] if drawn.any() else called)
+    drawn = drawn if drawn.any() else ~drawn
+    planted_values, real_values = (
+        readings[learnt.model.names].to_numpy() for readings in (spiked.readings, found[drawn])
+    )
+    mix = mixture.held_against(
+        mixture.corrected(confusions, called[drawn]), planted_values, spiked.cause, real_values
+    )
     return Judgement(spiked, learnt, position, found, decide(learnt, mix, found), mix)
 
 
@@ -124,6 +131,13 @@ def temperature_of(run) -> float:
     return calibration.fit_temperature(run.val.logits, run.val.labels)
 
 
+@cache
+def made_by() -> str:
+    """The digest of CODE. Read once and, where arms are judged side by side, before that: Python
+    3.11 parses in one thread at a time (https://github.com/python/cpython/issues/106905)."""
+    return code.digest(CODE)
+
+
 def planted(
     run, asked: Subject, splits, others: dict, folder: Path, each=spikes.EACH, quick=False
 ) -> Spiked:
@@ -134,7 +148,7 @@ def planted(
             "runs": [run.info, *(other.info for other, _ in others.values())],
             "data": splits.digest,
             "settings": [each, quick, asked.layer],
-            "code": code.digest(CODE),
+            "code": made_by(),
         }
     )
     path = folder / f"{known_by[:16]}.npz"

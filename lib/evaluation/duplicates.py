@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.data.streams import take
 from lib.evaluation import scope
 from lib.training import inference, record
 
@@ -117,8 +116,8 @@ def near(splits, features: dict[str, np.ndarray]) -> pd.DataFrame:
             asked &= nearest < np.arange(len(nearest))[:, None]
         for place in np.flatnonzero(asked.any(1)):
             candidates = nearest[place][asked[place]]
-            mine = take(splits.test.images, [place] * len(candidates))
-            score = alike(mine, take(others, candidates))
+            mine = splits.test.images[[place] * len(candidates)]
+            score = alike(mine, others[candidates])
             if score.max() >= ALIKE:
                 rows.append((int(place), split, int(candidates[score.argmax()]), "near"))
     table = pd.DataFrame(rows, columns=COLUMNS)

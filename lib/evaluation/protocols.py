@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from lib.data import own_images
+from lib.data import own_images, picture_files
 from lib.data.streams import at_once
 from lib.evaluation.per_image import temperature
 from lib.training import inference, machine
@@ -184,7 +184,7 @@ def _of_squares(model, splits, run) -> np.ndarray | None:
         [
             inference.logits(
                 model,
-                own_images.squares(
+                picture_files.squares(
                     [folder / str(file) for file in files[start : start + step]], size
                 ),
                 splits.mean,

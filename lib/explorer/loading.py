@@ -14,10 +14,13 @@ from lib.base.errors import Error, ParameterError
 from lib.data.dataset import Splits, load_for
 from lib.diagnosis import evidence, verdict
 from lib.evaluation import calibration, failures, labels, severity
+from lib.report import style
 from lib.training import inference, record
 
 # where studies are looked for besides the folder that was asked for
 PLACES = ("outputs", "released")
+# columns of names, some of which look like numbers
+TEXT = ("arm", "id", "true", "predicted")
 NUMBERS = ("probability", "low", "high", "value", "turns")
 
 
@@ -120,6 +123,7 @@ def open_study(study: str, outputs: str) -> Study:
     try:
         info = record.read_record(folder / arm / f"seed-{seeds[arm][0]}" / "run.json")
         splits = load_for(info["params"], info["data_digest"])
+        style.show_names([*splits.class_names, *splits.superclass_names])
         opinion, _ = labels.known(splits)
     except (Error, OSError) as error:
         raise NotMade(f"{outputs}/{study}: {error}") from None
@@ -192,8 +196,10 @@ def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | N
     against the test table."""
     if not path.is_file():
         return None
+    # guard: names-are-text
     rows = pd.read_csv(
         io.BytesIO(artefacts.read_bytes(path)),
+        dtype=dict.fromkeys(TEXT, str),
         keep_default_na=False,
         na_values={name: [""] for name in NUMBERS},
     )

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from lib.base import environment
+from lib.base import environment, errors
 from lib.base.artefacts import atomic_write
 from lib.export.html import ReportHTML
 from lib.export.pdf import ReportPDF
@@ -40,12 +40,13 @@ def main(arguments=None) -> int:
             with atomic_write(path) as file:
                 file.write(content)
             print(f"{path}: {len(content) / 1e6:.2f} MB in {seconds:.1f} s")
-    except Exception as error:  # one line for the reader of a Makefile's log, whatever went wrong
-        print(
-            f"export of {options.notebook} failed: {type(error).__name__}: "
-            f"{' '.join(str(error).split())}",
-            file=sys.stderr,
-        )
+    except Exception as error:
+        # a file that is no notebook: nbformat's errors are of ValueError
+        if not errors.caused_outside(error) and not isinstance(error, ValueError):
+            return errors.tell(error)
+        errors.trace(error)
+        said = " ".join(errors.line(error).split())
+        print(f"export of {options.notebook} failed: {said}", file=sys.stderr)
         return 1
     return 0
 

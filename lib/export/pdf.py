@@ -4,11 +4,11 @@ import base64
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-import matplotlib
 import typst
 from nbconvert.exporters import Exporter
 from traitlets import default
@@ -17,6 +17,7 @@ from traitlets.config import Config
 from lib.export.markdown import TEMPLATES, ReportError
 from lib.export.notebook import HIDDEN, PrepareReport
 from lib.export.tables import LINES_KEPT_TOGETHER, literal, typst_table
+from lib.report import fonts
 
 SUFFIXES = {
     "image/svg+xml": "svg",
@@ -140,19 +141,33 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
     return re.sub(r"^(?==+ )", "#contents\n\n", source, count=1, flags=re.M)
 
 
+def font_folder(source: str, folder: Path, log) -> Path:
+    """A folder of the fonts that Typst is to use besides its own: DejaVu, and what writes the rest
+    of `source`."""
+    place = folder / "fonts"
+    place.mkdir()
+    found, missing = fonts.beyond(source)
+    for path in [*fonts.own_files(), *found]:
+        shutil.copyfile(path, place / path.name)
+    # guard: no-box-in-silence
+    if missing:
+        log.warning("no font of this machine has %s: the PDF cannot show it", " ".join(missing))
+    return place
+
+
 def compile_pdf(source: str, folder: Path, log) -> bytes:
-    """`source` as PDF bytes, the same for the same SOURCE_DATE_EPOCH on every machine: no system
-    font is read."""
+    """`source` as PDF bytes, on every machine the same for the same SOURCE_DATE_EPOCH, or without
+    times. A font of the system is read only for letters that the project's own fonts lack."""
     (folder / "report.typ").write_text(source, encoding="utf-8")
-    # Matplotlib's DejaVu fonts cover letters that Typst's own fonts lack
-    fonts = [os.path.join(matplotlib.get_data_path(), "fonts", "ttf")]
     compiler = typst.Compiler(
         ignore_system_fonts=True,
-        font_paths=fonts,
+        font_paths=[str(font_folder(source, folder, log))],
         root=str(folder),
         input=str(folder / "report.typ"),
     )
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    # a report without times has no hour at which it was made
+    timeless = os.environ.get("REPORT_TIMES") == "0"
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or ("0" if timeless else "")
     options = {"format": "pdf", "timestamp": int(epoch) if epoch else None}
     try:
         pdf, warnings = compiler.compile_with_warnings(pdf_standards=[STANDARD], **options)

@@ -4,6 +4,7 @@ long begins unasked."""
 
 import functools
 import json
+import os
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lib.base.study_file import Study
 from lib.base.text import listed, plural
 from lib.data import dataset
 from lib.model import layout
+from lib.pipeline import parameters
 from lib.training import machine, network, record, released
 
 OF_A_STEP = ("network", "width", "image_size", "batch_size", "threads", "device", "precision")
@@ -27,25 +29,24 @@ OF_DATA = ("data", "root", "image_size", "data_seed", "train_size", "val_size", 
 TRAIN_IMAGES = {"phantom": dataset.PHANTOM_SIZES["train"], "cifar10": 45_000, "cifar100": 45_000}
 CLASSES = 10  # of a step that is measured; how many there are hardly counts
 LONG = 600  # seconds of training that do not begin unasked
-MEASURED = 64  # images of a measured step, at most
+MEASURED = 16  # images of a measured step, at most
 
 
-def prepare(study: Study, trained: dict[Path, Train], asked: bool) -> None:
+def prepare(study: Study, outputs: str, asked: bool) -> None:
     """Take released runs over into their folders, and stop where the runs that are left would take
-    longer than LONG and were not asked for.
-
-    trained: the parameters of each run by its notebook's path; asked: whether training was. Raises
-    Error that names the runs, the time and the command."""
+    longer than LONG; asked: whether training was, however long it takes. Raises Error that names
+    the runs, the time and the command."""
     if released.asked_to_retrain():
         return
-    for notebook, p in trained.items():
-        if (
-            not notebook.is_file()
-            and not _finished(p)
-            and (released.place(p) / "run.json").is_file()
-        ):
+    trained = [task for task in parameters.tasks(study, outputs) if task.stage == "train"]
+    runs = {
+        artefacts.ROOT / f"{task.place}.ipynb": parameters.resolve(study, task, outputs)
+        for task in trained
+    }
+    for notebook, p in runs.items():
+        if not (notebook.is_file() or _finished(p)) and (released.place(p) / "run.json").is_file():
             take_over(p, notebook)
-    left = [p for p in trained.values() if not _finished(p)]
+    left = [p for p in runs.values() if not _finished(p)]
     seconds = 0.0 if asked else seconds_left(left)
     # guard: nothing-long-unasked
     if seconds > LONG:
@@ -95,16 +96,21 @@ def _told(run, p: Train) -> bytes:
 
 
 def seconds_left(runs: list[Train]) -> float:
-    """Seconds of training until all are finished: by the epochs that a run has behind it, else by
-    steps that are taken here, once for each network."""
+    """Seconds of training until all are finished, with every core at work: by the epochs that a run
+    has behind it, else by steps that are taken here, once for each network."""
     each, total = {}, 0.0
     for p in runs:
+        on_cpu = machine.choose_device(p.device).type == "cpu"
         behind = _epochs_behind(p)
         of_network = tuple(getattr(p, name) for name in OF_A_STEP)
         if not len(behind) and of_network not in each:
             each[of_network] = _seconds_an_image(p)
-        an_epoch = behind.median() if len(behind) else _train_images(p) * each[of_network]
-        total += (p.epochs - len(behind)) * float(an_epoch)
+        if len(behind):
+            an_epoch = behind.median() * (p.threads if on_cpu else 1)
+        else:
+            an_epoch = _train_images(p) * each[of_network]
+        cores = (os.cpu_count() or 1) if on_cpu else 1
+        total += (p.epochs - len(behind)) * float(an_epoch) / cores
     return total
 
 
@@ -121,7 +127,8 @@ def _epochs_behind(p: Train) -> pd.Series:
 
 
 def _seconds_an_image(p: Train) -> float:
-    """Of a training step on images of noise, the quicker of two after one that does not count."""
+    """Of a training step on images of noise, by one thread of a CPU, after one step that does not
+    count."""
     device, classes = machine.choose_device(p.device), CLASSES
     model = network.to_train(p, classes).to(device)
     optimizer = torch.optim.SGD(model.parameters(), p.learning_rate)
@@ -135,7 +142,7 @@ def _seconds_an_image(p: Train) -> float:
     clock = time.process_time if on_cpu else time.monotonic
     torch.set_num_threads(1)
     seconds = []
-    for _ in range(3):
+    for _ in range(2):
         began = clock()
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             outputs = network.logits_in(model(images), classes).float()
@@ -146,7 +153,7 @@ def _seconds_an_image(p: Train) -> float:
         loss.item()  # waits for the device
         seconds.append(clock() - began)
     torch.set_num_threads(threads)
-    return min(seconds[1:]) / count / (p.threads if on_cpu else 1)
+    return seconds[-1] / count
 
 
 @functools.lru_cache(maxsize=1)

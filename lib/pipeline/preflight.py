@@ -1,5 +1,5 @@
-"""Check a whole study before anything of it runs, every mistake at once, write what its notebooks
-are run with, and the arms and seeds for make, and take over the runs that are released.
+"""Check a whole study before anything of it runs, every mistake at once, and write what its
+notebooks are run with, and the arms and seeds for make.
 """
 
 import argparse
@@ -9,14 +9,17 @@ import numpy as np
 
 from lib.base import artefacts
 from lib.base.config import Stage
-from lib.base.errors import Error, ParameterError
+from lib.base.errors import DataError, Error, ParameterError
+from lib.base.log import log
 from lib.base.study_file import Study
-from lib.data import dataset, own_images
+from lib.data import dataset
+from lib.data.streams import mapped
 from lib.evaluation import failures
 from lib.pipeline import arms, at_hand, parameters
 from lib.pipeline.parameters import Task
-from lib.report import claims, conditions
+from lib.report import claims, conditions, fonts
 
+NAMED, SHOWN = 3, 10  # names and letters that a message shows
 TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar10": 10_000, "cifar100": 10_000}
 
 
@@ -35,10 +38,14 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
         found[task] = attempt(parameters.resolve, study, task, outputs)
     ids = attempt(arms.check, study)
     trained, content = [task for task in found if task.stage == "train"], study.content
+    train = found[trained[0]] if trained else None
+    splits = attempt(_pictures, train) if train and train.data == "folder" else None
+    _tell_undrawn(study, splits.class_names if splits else [])
+    # guard: brought-cases-first
     if ids is not None:
         attempt(failures.read_cases, content.cases, ids)
-    elif trained and found[trained[0]] and not arms.brought(study):
-        attempt(lambda: failures.read_cases(content.cases, _test_ids(found[trained[0]])))
+    elif train and not arms.brought(study) and (splits or train.data != "folder"):
+        attempt(lambda: failures.read_cases(content.cases, _test_ids(train, splits)))
     attempt(conditions.read_conditions, content.conditions, str(study.path))
     # guard: claims-read-first
     attempt(claims.read_claims, content.claims)
@@ -48,27 +55,43 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
     return found
 
 
-def _test_ids(train) -> np.ndarray:
+def _pictures(train) -> dataset.Splits:
+    """The pictures, decoded: what is wrong with any of them is said now. Raises DataError."""
+    try:
+        return dataset.load_for(train.model_dump())
+    except ValueError as error:
+        raise DataError(str(error)) from None
+
+
+def _tell_undrawn(study: Study, names: list[str]) -> None:
+    """Say which names hold letters that no font of this machine has."""
+    shown = [*names, study.content.title]
+    _, missing = fonts.beyond("".join(shown))
+    # guard: undrawn-names-are-told
+    if missing:
+        odd = [name for name in shown if set(name) & set(missing)]
+        more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
+        log.warning(
+            f"{study.path}: no font of this machine has {' '.join(missing[:SHOWN])}: "
+            f"figures and the PDF will show boxes in {', '.join(map(repr, odd[:NAMED]))}{more}; "
+            "on Debian `apt install fonts-noto` helps"
+        )
+
+
+def _test_ids(train, splits: dataset.Splits | None) -> np.ndarray:
     """The ids that test images can have; of a folder all that are there, whichever of them a
     test_size draws."""
-    if train.data == "folder":
-        return np.arange(own_images.test_images(train.root))
+    if splits:
+        return np.arange(len(mapped(splits.test.images.path)))
     return np.arange(train.test_size or TEST_IMAGES[train.data])
 
 
-def prepare(study: Study, outputs: str = "outputs", asked: bool = True) -> list[Task]:
-    """Check a study, write its notebooks' parameters and take over released runs; last, for make,
-    `.study.mk`. Returns the notebooks in the order in which they can run. asked: whether training
-    was, however long it takes."""
+def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
+    """Check a study and write its notebooks' parameters; last, for make, `.study.mk`. Returns the
+    notebooks in the order in which they can run."""
     found = checked(study, outputs)
     for task, checked_parameters in found.items():
         parameters.write(task, checked_parameters)
-    runs = {
-        artefacts.ROOT / f"{task.place}.ipynb": p
-        for task, p in found.items()
-        if task.stage == "train"
-    }
-    at_hand.prepare(study, runs, asked)
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
     lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
     lines += [f"FILES := {' '.join(arms.files(study))}"]
@@ -97,7 +120,14 @@ def _words(places: list[str]) -> str:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib check", description=__doc__)
     parameters.add_options(parser)
-    parser.add_argument("--train", action="store_true", help="training may take long: it is asked")
+    parser.add_argument(
+        "--begin",
+        choices=["short", "any"],
+        help="take over released runs; short: and stop where training would take long",
+    )
     options = parser.parse_args(arguments)
-    prepare(parameters.chosen(options), options.outputs, options.train)
+    study = parameters.chosen(options)
+    prepare(study, options.outputs)
+    if options.begin:
+        at_hand.prepare(study, options.outputs, asked=options.begin == "any")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib.base import artefacts
 from lib.export import __main__ as export
-from lib.pipeline import arms, execute, index, parameters, preflight
+from lib.pipeline import arms, at_hand, execute, index, parameters, preflight
 
 
 def main(arguments: list[str]) -> int:
@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     study = parameters.chosen(options)
     execute.quiet()
-    tasks = preflight.prepare(study, options.outputs, options.train)
+    tasks = preflight.prepare(study, options.outputs)
+    at_hand.prepare(study, options.outputs, options.train)
     arms.take_in(study, options.outputs)
     for task in tasks:
         if status := execute.run(study, task, options.outputs):

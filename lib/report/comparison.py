@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import (
+    count,
     differences,
     disagreement,
     interval,
@@ -182,8 +183,9 @@ def reliability_caption(numbers: dict, given: Seeds) -> dict[str, str]:
 
 
 def gallery(
-    kind: str, drawn: pd.DataFrame, total: int, pair: tuple[str, str], given: Seeds
+    kind: str, drawn: pd.DataFrame, total: int, pair: tuple[str, str], given: Seeds, churn: dict
 ) -> dict[str, str]:
+    """churn: lib.evaluation.changes.churn, what another seed does besides the other arm."""
     before, after = map(name, pair)
     said = "; ".join(
         f"{readable(row.true)}, {readable(pair[0])} {readable(row.before)} "
@@ -195,9 +197,39 @@ def gallery(
     return {
         "caption": f"{len(drawn)} of {plural(total, 'test image')} "
         f"{RULE[kind].format(before, after)}. Above each: id and true class, what "
-        f"{before} predicts, what {after} predicts.{one}",
+        f"{before} predicts, what {after} predicts.{one}{_steady(kind, drawn, churn)}",
         "alt": f"Pictures of {plural(len(drawn), 'test image')}, {kind}: {said}.",
     }
+
+
+def _steady(kind: str, drawn: pd.DataFrame, churn: dict) -> str:
+    """How many of the drawn images every pair of seeds changes so, and how many another seed of one
+    arm does."""
+    alone = _of_seeds(churn, kind) if kind in MOVES else ""
+    if not any(churn["between_seeds"].values()):
+        return " How many another seed would change so is not known from one seed." if alone else ""
+    always = int(drawn["in all seeds"].sum())
+    text = f" {count(always).capitalize()} of these {'is' if always == 1 else 'are'} so in all"
+    return f"{text} pairs of seeds." + f" Between two seeds of one arm, {alone}." * bool(alone)
+
+
+MOVES = ("corrected", "regressed")
+
+
+def _of_seeds(churn: dict, kind: str) -> str:
+    """ "664 are corrected with baseline and 593 with cutmix"; "unknown" with one seed an arm."""
+    seeds = {arm: of_seeds for arm, of_seeds in churn["between_seeds"].items() if of_seeds}
+    said = [f"{of_seeds[kind]:,.0f} with {name(arm)}" for arm, of_seeds in seeds.items()]
+    return f"{listed(said)} are {kind}" if said else "unknown"
+
+
+def beside_seeds(compare: dict) -> str:
+    """What stands beside corrected and regressed wherever they are told: what another seed of the
+    same arm does."""
+    churn = compare["churn"]
+    if not any(churn["between_seeds"].values()):
+        return "what another seed of one arm does is not known from one seed"
+    return f"between two seeds of one arm, {_of_seeds(churn, 'corrected')} and as many lost"
 
 
 def churn_caption(given: Seeds) -> str:
@@ -227,9 +259,20 @@ def classes(change: pd.DataFrame, before: str, after: str, given: Seeds) -> dict
         "caption": f"Change of test accuracy from {name(before)} to {name(after)}, class by "
         f"class{ends_only}, with 95% intervals for paired proportions (Bonett and "
         "Price). Black: beyond chance after Benjamini–Hochberg over all classes; "
-        f"grey: within it.{mean}",
+        f"grey: within it.{mean}{_class_of_seeds(change)}",
         "alt": f"Change of accuracy of {plural(len(ranked), 'class', 'classes')}, from {ends}.",
     }
+
+
+def _class_of_seeds(change: pd.DataFrame) -> str:
+    """By how much a class changes, beside what another seed of one arm does."""
+    another = change["another_seed"].mean() if "another_seed" in change else np.nan
+    if np.isnan(another):
+        return " How far a class moves between two seeds is not known from one."
+    return (
+        f" A class moves by {change['change'].abs().mean():.1f} points on average, between two "
+        f"seeds of one arm by {another:.1f}."
+    )
 
 
 def coverage(numbers: dict, given: Seeds) -> dict[str, str]:

@@ -12,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 from lib.base.text import (
     count,
     escape,
+    headed,
     interval,
     level,
     listed,
@@ -199,7 +200,7 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
 
 
 def right_title(row) -> str:
-    return f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n✓ {percent(row.confidence, 0)}"
+    return f"{headed(row.id, row.true)}\n✓ {percent(row.confidence, 0)}"
 
 
 def failures_beside(wrong: pd.DataFrame, right: list, arm: str) -> dict[str, str]:
@@ -260,8 +261,7 @@ def suspected_pictures(shown: pd.DataFrame) -> dict[str, str]:
 
 def suspected_titles(shown: pd.DataFrame) -> list[str]:
     return [
-        f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n→ {shorten(row.suggested, 14)}"
-        for row in shown.itertuples()
+        f"{headed(row.id, row.true)}\n→ {shorten(row.suggested, 14)}" for row in shown.itertuples()
     ]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 
-from lib.base.text import percent, readable, shorten
+from lib.base.text import headed, percent, shorten
 
 # what pulls to the wrong and to the true class, in maps, bars and words alike; no arm's colours
 PULL = ("#762a83", "#1b7837")
@@ -195,7 +195,7 @@ def titles(drawn: pd.DataFrame) -> list[str]:
     """Three lines over a picture: id and true class, then each arm's prediction with its
     confidence."""
     return [
-        f"{shorten(f'{row.id} {readable(row.true)}', 16)}\n→ {shorten(row.before, 9)} "
+        f"{headed(row.id, row.true)}\n→ {shorten(row.before, 9)} "
         f"{percent(row.before_confidence, 0)}\n→ {shorten(row.after, 9)} "
         f"{percent(row.after_confidence, 0)}"
         for row in drawn.itertuples()

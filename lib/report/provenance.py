@@ -385,6 +385,11 @@ def methods(results: dict) -> list[tuple[str, str]]:
         ),
         (
             bool(cam.get("rule")),
+            "whether real errors read like planted ones",
+            f"Lopez-Paz and Oquab 2017, {_arxiv('1610.06545')}",
+        ),
+        (
+            bool(cam.get("rule")),
             "thresholds that hold for the next error",
             f"Vovk, Gammerman and Shafer 2005, {_doi('10.1007/b106715')}",
         ),

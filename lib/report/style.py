@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lib.base.text import escape, level, listed, name, percent, plural, readable, shorten
+from lib.base import text
+from lib.base.text import escape, headed, level, listed, name, percent, plural, readable, shorten
+from lib.report import fonts
 
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every
 # figure.
@@ -28,6 +30,14 @@ def apply(arms=()) -> None:
     of them a figure shows."""
     plt.style.use(Path(__file__).with_name("report.mplstyle"))
     _study[:] = arms
+    text.keep_apart(arms)
+
+
+def show_names(names: list[str]) -> None:
+    """Figures will show these names, of classes and their groups: each is written unlike any other,
+    and where DejaVu lacks its letters with a font of the system."""
+    text.keep_apart([*_study, *names])
+    plt.rcParams["font.family"] = fonts.families("".join(names))
 
 
 def colours(arms) -> dict[str, str]:
@@ -290,7 +300,7 @@ def titles(selection: pd.DataFrame) -> list[str]:
 
     def one(row):
         lines = [
-            shorten(f"{row.id} {readable(row.true)}", 16),
+            headed(row.id, row.true),
             f"→ {shorten(row.predicted, 9)} {percent(row.confidence, 0)}",
         ]
         return "\n".join(lines + ([readable(row.cause)] if "cause" in selection else []))

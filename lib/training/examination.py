@@ -52,14 +52,16 @@ def _asked(questions, answer_of) -> list[Answer]:
 
 
 def no_probabilities(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
-    """Rows that a cosine head leaves in 0..1 do not add to 1."""
+    """Rows that a cosine head leaves in 0..1 do not all add to 1, nor to 100."""
     logits = np.concatenate([val, test])
+    sums = logits.sum(1)
+    whole = next((one for one in (1, 100) if (abs(sums / one - 1) <= SUM_TO_ONE).all()), None)
     # guard: no-probabilities
-    if not len(logits) or logits.min() < 0 or (abs(logits.sum(1) - 1) > SUM_TO_ONE).any():
+    if not len(logits) or logits.min() < 0 or whole is None:
         return None
     return (
-        "these are probabilities, every row adds to 1: let its forward return what goes into the "
-        "softmax; accuracy would be the same, but calibration, thresholds and maps wrong"
+        f"these are probabilities, every row adds to {whole}: let its forward return what goes "
+        "into the softmax; accuracy would be the same, but calibration, thresholds and maps wrong"
     )
 
 
@@ -81,6 +83,7 @@ def order_of_classes(val: np.ndarray, test: np.ndarray, labels, names) -> str | 
     given, other = predicted == labels, again == labels
     more, fewer = int((other & ~given).sum()), int((given & ~other).sum())
     gain = (more - fewer) / max(len(val), 1)
+    # guard: order-of-classes
     if gain < BETTER_ORDER or binomtest(more, more + fewer, alternative="greater").pvalue > CHANCE:
         return None
     order = _assignment(predicted, labels, len(names))

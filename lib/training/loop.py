@@ -48,6 +48,7 @@ class State:
     saved: float = field(default_factory=time.monotonic)
     engine: cuda_graph.Engine = None  # takes the steps on a GPU
     machines: list[dict] = field(default_factory=list)  # fingerprints of those that trained it
+    best: dict = None  # of the epoch best on validation: "epoch", "accuracy", "model"
 
 
 def learning_rate(epoch: int, initial: float, milestones: list[int]) -> float:
@@ -105,7 +106,7 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
         state.epoch, state.step, state.history = found["epoch"], found["step"], found["history"]
         # guard: totals-go-on
         state.totals, state.seconds = found["totals"].to(device), found["seconds"]
-        state.machines = found["machines"]
+        state.machines, state.best = found["machines"], found["best"]
     if here not in state.machines:
         if state.machines:
             log.info("goes on from a checkpoint of another machine: its bits are of both")
@@ -271,8 +272,13 @@ def evaluate(state: State) -> dict:
 
 
 def finish_epoch(state: State, row: dict) -> None:
-    """Append the epoch's row to the history and move on; a checkpoint is due after a minute."""
+    """Append the epoch's row to the history, keep its network if validation has seen no better one,
+    and move on; a checkpoint is due after a minute."""
     state.history.append(row)
+    accuracy = row.get("val_accuracy", -1.0)
+    if accuracy > (state.best["accuracy"] if state.best else -1.0):
+        weights = {name: value.cpu().clone() for name, value in state.model.state_dict().items()}
+        state.best = {"epoch": row["epoch"], "accuracy": accuracy, "model": weights}
     state.epoch += 1
     reset_totals(state)
     if time.monotonic() - state.saved > CHECKPOINT_SECONDS:
@@ -309,6 +315,7 @@ def save(state: State) -> None:
             "totals": state.totals.cpu(),
             "seconds": state.seconds,
             "machines": state.machines,
+            "best": state.best,
             "model": state.model.state_dict(),
             "optimizer": state.optimizer.state_dict(),
         },

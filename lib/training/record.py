@@ -124,15 +124,17 @@ def load_run(path) -> Run:
         info["params"]["rows"] = str(path / "predictions.npz")
     arrays = artefacts.read_arrays(path / "predictions.npz", sums["predictions.npz"])
     history = artefacts.read_table(path / "history.csv", sums["history.csv"]) if trained else None
-    return Run(
-        path,
-        info,
-        history,
-        **{
-            split: _predictions(path / "predictions.npz", arrays, split)
-            for split in ("val", "test")
-        },
-    )
+    file = path / "predictions.npz"
+    last = {split: _predictions(file, arrays, split) for split in ("val", "test")}
+    return Run(path, info, history, **last, best_epoch=_of_best_epoch(file, arrays))
+
+
+def _of_best_epoch(path, arrays: dict[str, np.ndarray]) -> dict[str, Predictions] | None:
+    splits = ("val", "test")
+    best = {f"{split}_logits": arrays.get(f"best_{split}_logits") for split in splits}
+    if any(logits is None for logits in best.values()):
+        return None
+    return {split: _predictions(path, arrays | best, split) for split in splits}
 
 
 def _predictions(path: Path, arrays: dict[str, np.ndarray], split: str) -> Predictions:
@@ -219,7 +221,7 @@ def _on_rows_of(brought: Run, run: Run) -> Run:
         "data_digest": brought.info["data_digest"],
         "params": run.info["params"] | {"rows": brought.info["params"]["rows"]},
     }
-    return replace(run, info=info, **parts)
+    return replace(run, info=info, best_epoch=None, **parts)
 
 
 def has_weights(run: Run) -> bool:
@@ -374,7 +376,8 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
         )
     }
     history = pd.DataFrame(state.history)
-    artefacts.write_arrays(state.folder / "predictions.npz", **arrays)
+    best = _at_best_epoch(state)
+    artefacts.write_arrays(state.folder / "predictions.npz", **arrays, **best)
     artefacts.write_weights(state.folder / "model.safetensors", state.model)
     artefacts.write_table(state.folder / "history.csv", history)
     mixed, accuracy = (
@@ -391,6 +394,7 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
         "train_loss": train_loss,
         "val_accuracy": accuracy["val"],
         "test_accuracy": accuracy["test"],
+        "best_epoch": state.best["epoch"] if best else None,
         "share_that_differs_between_two_readings": proof,
         "mixed_batches": mixed,
         "mean_lambda": history["lambda_sum"].sum() / mixed if mixed else None,
@@ -417,6 +421,24 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
     for name in (HISTORY_SO_FAR, TAKEN_OVER):
         (state.folder / name).unlink(missing_ok=True)
     return load_run(state.folder)
+
+
+def _at_best_epoch(state: loop.State) -> dict[str, np.ndarray]:
+    """The logits of the epoch best on validation, which decides nothing: a claim may be of it. {}
+    where that is the last."""
+    if not state.best or state.best["epoch"] == state.epoch:
+        return {}
+    last = {name: value.clone() for name, value in state.model.state_dict().items()}
+    state.model.load_state_dict(state.best["model"])
+    splits = state.splits
+    found = {
+        f"best_{name}_logits": inference.logits(
+            state.model, getattr(splits, name).images, splits.mean, splits.std
+        )
+        for name in ("val", "test")
+    }
+    state.model.load_state_dict(last)
+    return found
 
 
 def _accuracy(arrays: dict, name: str) -> float:

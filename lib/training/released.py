@@ -123,6 +123,10 @@ def half(logits: np.ndarray) -> np.ndarray:
 
 def halved(run: record.Run, weights: bool) -> dict[str, bytes]:
     """The files of a run as it is released, by name; run.json last."""
+    if run.history is None:
+        raise artefacts.ArtefactError(
+            f"{run.path}: an arm that was brought is not released; keep its own files"
+        )
     info, files = dict(run.info), {"history.csv": artefacts.read_bytes(run.path / "history.csv")}
     own, logits = {split: getattr(run, split) for split in SPLITS}, {}
     if weights:
@@ -137,6 +141,8 @@ def halved(run: record.Run, weights: bool) -> dict[str, bytes]:
             f"{split}_labels": stored.labels,
             f"{split}_logits": half(new),
         }
+        if run.best_epoch:
+            arrays[f"best_{split}_logits"] = half(run.best_epoch[split].logits)
         info[f"{split}_accuracy"] = float((new.argmax(1) == stored.labels).mean())
     files["predictions.npz"] = artefacts.arrays_bytes(**arrays)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}

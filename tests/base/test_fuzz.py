@@ -146,6 +146,7 @@ ALLOWED = {
         "corruption_images": whole(0),
         "metadata": text,
         "outside": text,
+        "claims": text,
     },
     "report": VIEW
     | {

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lib.base import text
 from lib.base.text import differences, percent, points, shares, signed
 from lib.evaluation.summary import change_text, written
 from lib.evaluation.summary import with_interval as in_a_cell
@@ -77,3 +78,39 @@ def test_a_share_that_is_not_0_or_all_is_not_written_so():
         "20%",
         "60%",
     )
+
+
+ALIKE = {
+    "from the world": (
+        *("Tomato___Tomato_Yellow_Leaf_Curl_Virus", "Tomato___Tomato_mosaic_virus"),
+        *("Audi S4 Sedan 2007", "Audi S4 Sedan 2012"),
+    ),
+    "one end": tuple(f"Canis lupus {kind} of the north" for kind in ("albus", "arctos", "lycaon")),
+    "beyond both ends": tuple(f"a very long beginning {n} and a long end" for n in range(12)),
+    "blanks and underscores": ("oak_tree", "oak tree", "oak  tree", "oak-tree"),
+    "a name that looks cut": ("abcdefghijklmnopq", "abcdefghijklmn…", "abcdefghijklmnoxy"),
+}
+
+
+@pytest.fixture
+def keep_apart():
+    yield text.keep_apart
+    text.keep_apart([])
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=list(ALIKE))
+def test_names_stay_distinct_whole_and_shortened(names, keep_apart):
+    keep_apart(names)
+    assert len(set(map(text.readable, names))) == len(names)
+    for length in (9, 12, 14, 15, 18, 22, 24):
+        short = [text.shorten(name, length) for name in names]
+        assert len(set(short)) == len(names) and max(map(len, short)) <= length
+    assert len({text.headed(814, name) for name in names}) == len(names)
+
+
+def test_a_name_like_no_other_is_cut_at_its_end(keep_apart):
+    name = "a_long_name_of_a_class"
+    assert text.shorten(name) == "a long name of…"
+    keep_apart([name, "another", "an oak_tree"])
+    assert text.shorten(name) == "a long name of…" and text.readable("an oak_tree") == "an oak tree"
+    assert text.shorten("a $5 b$") == r"a \$5 b\$"

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -151,3 +153,9 @@ def test_the_proof_sees_which_split_moves():
     assert augment.proof(splits, seed=0, augment=False) == {"train": 0, "val": 0, "test": 0}
     cut = augment.proof(splits, seed=0, augment=False, cutout_size=8)
     assert cut["train"] > 0.9 and cut["val"] == cut["test"] == 0
+
+
+def test_what_is_no_number_turns_no_proof_round():
+    splits = dataset.load("phantom", sizes={"train": 60, "val": 20, "test": 20})
+    odd = dataclasses.replace(splits, mean=(0.5, float("nan"), 0.5))
+    assert augment.proof(odd, seed=0, augment=True) == {"train": 1, "val": 0, "test": 0}

@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 from lib.base.artefacts import ROOT
-from lib.data import cifar, dataset
+from lib.data import augment, cifar, dataset
 from lib.data.cifar import DataError
 from lib.data.phantom import draw
 
@@ -489,3 +489,16 @@ def test_sizes_seeds_and_what_is_too_much(official, monkeypatch):
     for split, size in (("train", 45_001), ("val", 5_001), ("test", 10_001)):
         with pytest.raises(ValueError, match=f"{size - 1} {split} images, {size} were asked for"):
             dataset.load("cifar100", sizes={split: size})
+
+
+@pytest.mark.parametrize("constant", [(0,), (0, 2), (0, 1, 2)], ids=["one", "two", "all"])
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_channel_without_variance_is_divided_by_1(constant, level):
+    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
+    images[:, list(constant)] = level
+    mean, std = dataset.statistics(images)
+    for channel in range(3):
+        pixels = images[:, channel].numpy() / 255
+        assert mean[channel] == pytest.approx(pixels.mean())
+        assert std[channel] == (1 if channel in constant else pytest.approx(pixels.std()))
+    assert augment.normalise(images, mean, std).isfinite().all()

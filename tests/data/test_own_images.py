@@ -1,6 +1,7 @@
 """A user's own images: decoded as torchvision would, once, whole or not at all; what is missing or
 damaged is one line."""
 
+import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -177,7 +178,7 @@ def test_unreadable_pictures_are_named_together_and_nothing_of_their_split_is_ke
     Image.fromarray(np.zeros((64, 64), np.uint16)).save(third)
     said = refused(root)
     assert (
-        all(f"{path}: " in said for path in (first, second, third))
+        all(str(path) in said for path in (first, second, third))
         and "not a readable picture" in said
         and "8 bits" in said
     )
@@ -247,6 +248,27 @@ def test_a_folder_that_is_not_whole_is_one_line(root, change, says):
 def test_folders_that_begin_with_a_dot_are_no_class(root):
     (root / "train" / ".ipynb_checkpoints").mkdir()
     assert len(load(root).class_names) == 3
+
+
+def test_files_that_train_has_as_well_are_counted(root, caplog):
+    caplog.set_level(logging.INFO, "lib")
+    load(root)
+    assert not [line for line in caplog.messages if "in train too" in line]
+    for name in ("one.png", "other.png"):
+        shutil.copy(
+            next((root / "train").glob("*/000.png")), next((root / "test").iterdir()) / name
+        )
+    load(root)
+    assert f"{root}: 2 of 14 files of test are in train too" in caplog.messages
+
+
+def test_folders_that_are_no_split_are_told(root, caplog):
+    caplog.set_level(logging.INFO, "lib")
+    (root / "validation").mkdir()
+    (root / ".git").mkdir()
+    load(root)
+    (line,) = [line for line in caplog.messages if "no split" in line]
+    assert line.startswith(f"{root / 'validation'}: passed over")
 
 
 def test_too_few_to_draw_a_validation_split_from(tmp_path):
@@ -368,7 +390,6 @@ def test_the_cases_of_a_folder_are_checked_before_anything_runs(root, tmp_path, 
 
 
 def test_pictures_can_be_told_by_their_files(root):
-    assert own_images.test_images(root) == 12
     listed = (load(root).test.images.path.parent / "test_files.txt").read_text().splitlines()
     assert (
         len(listed) == 12

@@ -234,6 +234,27 @@ def test_hard_predictions_are_named():
     assert not scores.as_logits(np.random.default_rng(0).normal(size=(4, 3)), list("abc"), str).hard
 
 
+def test_a_softmax_taken_twice_is_asked_about():
+    generator = np.random.default_rng(1)
+    shares = softmax(4 * generator.normal(size=(40, 6)), 1)
+    for values, twice in ((softmax(shares, 1), True), (shares, False)):
+        notes = scores.as_logits(values, list("abcdef"), str).notes
+        assert any("a softmax makes of probabilities" in note for note in notes) == twice
+    # one row is nearly even, as a softmax would leave it, and the others are not
+    shares[0] = 1 / 6
+    assert not any("twice" in note for note in scores.as_logits(shares, list("abcdef"), str).notes)
+
+
+@pytest.mark.parametrize("extra", ["max_logit", "top"])
+def test_a_column_that_is_the_largest_of_the_others_is_refused(tmp_path, extra):
+    logits = np.random.default_rng(2).normal(size=(20, 3)).round(3)
+    table = pd.DataFrame(logits, columns=list("abc"))
+    table = table.assign(split="test", label="a", **{extra: logits.max(1)})
+    line = refused(tmp_path, table.to_csv(index=False))
+    assert f"column {extra!r} is no class but the largest of the other columns" in line
+    assert scores.as_logits(np.zeros((20, 3)), list("abc"), str).kind == "logits"
+
+
 @pytest.mark.parametrize("kind", ["probabilities", "logits"])
 @pytest.mark.parametrize("extra", ["confidence", "max_prob", "Unnamed: 0", "certainty", "number"])
 def test_a_column_that_is_no_class_is_refused_by_name(tmp_path, kind, extra):

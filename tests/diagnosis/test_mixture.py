@@ -102,3 +102,35 @@ def test_a_verdicts_probability_is_weighted_with_the_shares():
         expected = weighted[CAUSES.index(called[row])] / weighted.sum()
         assert said["probability"][row] == pytest.approx(expected)
         assert said["low"][row] < expected < said["high"][row]
+
+
+def values(cause, shift=0.0, seed=0):
+    """Four readings of errors of these causes, which differ in the mean."""
+    generator = np.random.default_rng(seed)
+    place = np.array([CAUSES.index(one) for one in cause])
+    return generator.normal(size=(len(cause), 4)) + place[:, None] * [1, -1, 0.5, 0] + shift
+
+
+def drawn(errors=600, seed=1):
+    return np.random.default_rng(seed).choice(CAUSES, errors, p=SHARES)
+
+
+def test_errors_that_read_alike_are_not_told_apart_at_the_mix():
+    spiked = np.repeat(CAUSES, 150)
+    given = values(spiked), spiked, values(drawn(), seed=2)
+    assert mixture.told_apart(*given, SHARES) == pytest.approx(0.5, abs=0.05)
+    # at another mix they are
+    assert mixture.told_apart(*given, SHARES[::-1]) > 0.6
+
+
+def test_no_share_is_told_where_real_errors_do_not_read_like_planted_ones():
+    sharp = 0.9 * np.eye(5) + 0.02
+    spiked = np.repeat(CAUSES, 150)
+    found = mixture.corrected(planted(sharp), calls(table=sharp))
+    alike = mixture.held_against(found, values(spiked), spiked, values(drawn(), seed=2))
+    assert alike.obstacle == "" and alike.trusted == found.trusted != []
+    other = mixture.held_against(found, values(spiked), spiked, values(drawn(), 1.0, seed=2))
+    assert other.trusted == [] and f"{other.apart:.2f}" in other.obstacle
+    assert mixture.numbers(other)["shares"] is None
+    few = mixture.held_against(found, values(spiked), spiked, values(drawn(4)))
+    assert few.obstacle == "too few errors were read"

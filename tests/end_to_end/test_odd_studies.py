@@ -1,6 +1,7 @@
-"""Studies at the edge, through every stage after training: classes without a test image, and no
-error at all."""
+"""Studies at the edge, through every stage after training: classes without a test image, no error
+at all, and names of classes that something could take for other than text."""
 
+import csv
 import json
 import os
 import re
@@ -14,11 +15,17 @@ from IPython.utils.capture import capture_output
 from parameters import parameters_cell
 from small_runs import SETTINGS
 
-from lib.base import artefacts
+from lib.base import artefacts, text
 from lib.base.config import Train
 from lib.data import dataset
 from lib.training import loop, record
 
+NAMES = [
+    *("0", "007", "1e3", "True", "False", "nan", "NA", "null", "None", "-"),
+    *("日本語の花", "中文植物花", "עברית", "a $5 b$", "#1 @x_y *z* 100%", "<b>&amp;"),
+    *("oak_tree", "oak tree"),
+    *("Tomato___Tomato_Yellow_Leaf_Curl_Virus", "Tomato___Tomato_mosaic_virus"),
+]
 STAGES = ("failures", "gradcam", "compare", "report")
 
 
@@ -72,9 +79,15 @@ def shown(stage: str, **values) -> str:
     scope="module", params=[False, True], ids=["classes without a test image", "no error at all"]
 )
 def study(request, tmp_path_factory):
-    outputs, before = tmp_path_factory.mktemp("outputs"), os.getcwd()
+    outputs = tmp_path_factory.mktemp("outputs")
+    return request.param, *made(outputs, request.param)
+
+
+def made(outputs, right: bool) -> tuple[dict[str, str], dict]:
+    """What each stage says of two arms, and the study's numbers."""
+    before = os.getcwd()
     for arm in ("baseline", "cutmix"):
-        trained(outputs, arm, request.param)
+        trained(outputs, arm, right)
     values = {
         "study": "test",
         "outputs": str(outputs),
@@ -92,11 +105,7 @@ def study(request, tmp_path_factory):
         for stage in STAGES
     }
     os.chdir(before)
-    return (
-        request.param,
-        said,
-        json.loads((outputs / "test" / "results.json").read_text(encoding="utf-8")),
-    )
+    return said, json.loads((outputs / "test" / "results.json").read_text(encoding="utf-8"))
 
 
 def test_every_stage_and_the_report_read_true(study):
@@ -120,3 +129,18 @@ def test_every_stage_and_the_report_read_true(study):
         in report
     )
     assert "Of 12 classes" in report  # of the 20 that there are; eight have no test image
+
+
+def test_names_of_any_kind_are_text_through_every_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset.draw, "CLASS_NAMES", NAMES)
+    said, _ = made(tmp_path, False)
+    text.keep_apart([])
+    tables = tmp_path / "test" / "tables"
+    for name in ("errors", "selection", "verdicts-all"):
+        with open(tables / f"{name}.csv", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        # of so few errors there may be no verdict
+        assert rows or name == "verdicts-all"
+        assert {row["true"] for row in rows} <= set(NAMES), name
+        assert {row["predicted"] for row in rows} <= set(NAMES), name
+    assert len(said["report"]) > 5_000

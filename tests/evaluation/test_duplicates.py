@@ -1,5 +1,6 @@
 """Pictures that stand in two splits: planted copies, and neighbours against scikit-learn's."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from lib.data.dataset import Split
+from lib.data.streams import Stream
 from lib.evaluation import duplicates
 
 NAMES = ("train", "val", "test")
@@ -166,3 +168,13 @@ def test_own_pictures_are_asked_about_and_others_are_not(splits, monkeypatch):
     splits.name = "cifar100"
     assert duplicates.own(splits, {"b": kept}) is None
     assert duplicates.numbers(None, splits, {}) is None
+
+
+def test_near_pictures_that_lie_on_disk_are_found_as_those_in_memory(splits, tmp_path):
+    expected = duplicates.repeated(splits, features_of(splits))
+    features = features_of(splits)
+    for name in NAMES:
+        part = getattr(splits, name)
+        np.save(tmp_path / f"{name}.npy", part.images.numpy())
+        setattr(splits, name, replace(part, images=Stream(tmp_path / f"{name}.npy")))
+    pd.testing.assert_frame_equal(duplicates.repeated(splits, features), expected)

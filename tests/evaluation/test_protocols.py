@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from synthetic import run
 from torch import nn
 
-from lib.data import own_images
+from lib.data import picture_files
 from lib.evaluation import protocols
 from lib.evaluation.calibration import softmax
 from lib.evaluation.per_image import temperature
@@ -165,8 +165,8 @@ def test_squares_hold_the_whole_picture(tmp_path):
     wide = np.zeros((8, 32, 3), np.uint8)
     wide[:, :8] = 255
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    (squashed,) = own_images.squares([tmp_path / "wide.png"], 8)
+    (squashed,) = picture_files.squares([tmp_path / "wide.png"], 8)
     assert squashed.shape == (3, 8, 8) and squashed[:, :, 0].min() > 200
     assert squashed[:, :, -1].max() == 0
-    cut = np.frombuffer(own_images.pixels(str(tmp_path / "wide.png"), 8), np.uint8)
+    cut = np.frombuffer(picture_files.pixels(str(tmp_path / "wide.png"), 8), np.uint8)
     assert cut.max() == 0

@@ -14,6 +14,7 @@ from project import study
 from scipy.stats import binomtest
 
 from lib.base import artefacts
+from lib.diagnosis import verdict
 from lib.evaluation import rejection
 from lib.explorer import loading, selection
 from lib.explorer.threshold import curve, in_words, operating_point
@@ -294,3 +295,12 @@ def test_kept_verdicts_are_read_only_where_they_are_this_runs_errors(tmp_path):
         artefacts.write_table(path, changed)
         assert loading.read_verdicts(path, "baseline", arm.table) is None
     assert loading.read_verdicts(tmp_path / "absent.csv", "baseline", arm.table) is None
+
+
+@pytest.mark.parametrize("names", [("0", "007"), ("True", "nan"), ("1e3", "")], ids=str)
+def test_verdicts_of_classes_that_look_like_numbers_are_read(tmp_path, names):
+    table = pd.DataFrame({"position": [0, 1], "correct": False, "predicted": names})
+    rows = table.assign(arm="1", id=["01", "2"], verdict=sorted(verdict.CAUSES)[0])
+    rows.to_csv(tmp_path / "verdicts.csv", index=False)
+    read = loading.read_verdicts(tmp_path / "verdicts.csv", "1", table)
+    assert read["predicted"].tolist() == list(names) and read["id"].tolist() == ["01", "2"]

@@ -462,13 +462,19 @@ def test_caption_of_a_long_table_stays_with_its_rows_in_pdf(lines):
     )
 
 
-def test_same_notebook_gives_the_same_bytes(monkeypatch):
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+@pytest.mark.parametrize(
+    "name, value, dated",
+    [("SOURCE_DATE_EPOCH", "1700000000", "2023"), ("REPORT_TIMES", "0", "1970")],
+)
+def test_same_notebook_gives_the_same_bytes(monkeypatch, name, value, dated):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    monkeypatch.setenv(name, value)
     built = notebook(
         "# Title", "## Part $x$", figure("fig-one"), table("tab-one", rows(["a"], ["1"]))
     )
     for exporter in (ReportHTML, ReportPDF):
         assert exporter().from_notebook_node(built)[0] == exporter().from_notebook_node(built)[0]
+    assert f"/CreationDate(D:{dated}".encode() in ReportPDF().from_notebook_node(built)[0]
 
 
 def test_command_writes_both_files_or_neither(tmp_path, capsys):

@@ -144,3 +144,30 @@ def test_named_cases_are_held_against_the_ids_of_what_is_brought(place, data, of
     named(*ids, absent)
     (line,) = mistakes(place, data, *of_arms, "\ncases: cases.yaml")
     assert line == f"cases.yaml: no test image has id {absent}"
+
+
+def test_bad_input_of_every_kind_is_one_line_and_a_status_before_anything_is_made(place, capsys):
+    torch.save({"a": torch.zeros(1)}, place / "other.pt")
+    (place / "w.onnx").write_bytes(b"\x08\x07")
+    (place / "twice.csv").write_text("split,id,label,a,b\ntest,1,a,1,0\ntest,1,b,0,1\n")
+    (place / "nan.csv").write_text("split,id,label,a,b\ntest,1,a,nan,0\ntest,2,b,0,1\n")
+    bad = [
+        (PHANTOM, THEIRS.replace("w.pt", "w.onnx"), "ONNX is not read"),
+        (PHANTOM, THEIRS.replace("w.pt", "other.pt"), "0 of the network's 6 parameters"),
+        (PHANTOM, THEIRS.replace(":Small", ":Dropped"), "other logits for the same images"),
+        (PHANTOM, THEIRS.replace(":Small", ":absent"), "no function 'absent'"),
+        (PHANTOM, THEIRS + ", layer: conv9", "there is no such module; is it conv2?"),
+        (PHANTOM, THEIRS.replace("0.25", "60"), "not of pixels in 0..1"),
+        (PHANTOM, THEIRS + ", classes: [a, b]", "the data's 20 class names"),
+        ("{source: none}", "predictions: twice.csv", "id '1' is given twice"),
+        ("{source: none}", "predictions: nan.csv", "not a finite number"),
+        ("{source: none}", "predictions: none.csv", "No such file"),
+    ]
+    for data, said, line in bad:
+        written(place, data, f"a: {{{said}}}")
+        assert command_line.main(["check", "s", "--outputs", "o"]) == 2
+        told = capsys.readouterr().err.strip()
+        assert line in told and len(told.splitlines()) == 1, told
+        assert command_line.main(["run", "s", "arms", "--outputs", "o"]) == 2
+        capsys.readouterr()
+        assert not list(place.glob("o/s/a/*"))

@@ -1,6 +1,7 @@
 """What is at hand before a study begins: released runs are taken over, and training that takes long
 is named and does not begin unasked."""
 
+import os
 import shutil
 
 import nbformat
@@ -10,7 +11,7 @@ from project import ROOT, copied, make, study
 
 from lib.base import artefacts, study_file
 from lib.base.errors import Error
-from lib.pipeline import at_hand, preflight
+from lib.pipeline import at_hand
 from lib.training import record
 
 
@@ -31,7 +32,7 @@ def folder(project, arm):
 
 def test_released_runs_are_taken_over_and_the_notebook_says_so(smoke, monkeypatch):
     monkeypatch.setattr(at_hand, "seconds_left", lambda runs: 1e9 if runs else 0.0)
-    preflight.prepare(study_file.read("smoke"), asked=False)
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
     for arm in ("baseline", "cutmix"):
         taken = record.load_run(folder(smoke, arm))
         notebook = nbformat.read(folder(smoke, arm) / "train.ipynb", as_version=4)
@@ -47,15 +48,15 @@ def test_a_long_training_is_named_and_nothing_begins(smoke, monkeypatch):
     shutil.rmtree(smoke / "released" / "smoke" / "cutmix")
     monkeypatch.setattr(at_hand, "seconds_left", lambda runs: 9000.0 * len(runs))
     with pytest.raises(Error) as told:
-        preflight.prepare(study_file.read("smoke"), asked=False)
+        at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
     assert "1 run would have to be trained here: cutmix/0, about 2.5 hours" in str(told.value)
     assert "`make train STUDY=smoke`" in str(told.value)
     assert (folder(smoke, "baseline") / "run.json").is_file()
     assert not (folder(smoke, "cutmix") / "run.json").exists()
     # asked for, or short, it may begin
-    preflight.prepare(study_file.read("smoke"), asked=True)
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=True)
     monkeypatch.setattr(at_hand, "seconds_left", lambda runs: at_hand.LONG - 1.0)
-    preflight.prepare(study_file.read("smoke"), asked=False)
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
 
 
 def test_a_released_run_of_another_training_is_not_taken_over(smoke, monkeypatch):
@@ -64,12 +65,12 @@ def test_a_released_run_of_another_training_is_not_taken_over(smoke, monkeypatch
     assert "epochs: 9" in path.read_text(encoding="utf-8")
     left = []
     monkeypatch.setattr(at_hand, "seconds_left", lambda runs: left.extend(runs) or 0.0)
-    preflight.prepare(study_file.read("smoke"), asked=False)
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
     assert [p.arm for p in left] == ["baseline", "cutmix"]
     assert not list(smoke.glob("outputs/smoke/*/*/train.ipynb"))
 
 
-def test_seconds_are_those_of_the_epochs_behind_else_of_measured_steps(smoke):
+def test_seconds_are_those_of_the_epochs_behind_else_of_measured_steps(smoke, monkeypatch):
     p = study_file.train(study_file.read("smoke"), "cutmix", 0, "outputs")
     measured = at_hand.seconds_left([p])
     assert 0 < measured < 600  # half a minute on one core
@@ -78,24 +79,17 @@ def test_seconds_are_those_of_the_epochs_behind_else_of_measured_steps(smoke):
     folder(smoke, "cutmix").mkdir(parents=True)
     table = pd.DataFrame({"seconds": [10.0, 70.0, 10.0]})
     table.to_csv(folder(smoke, "cutmix") / record.HISTORY_SO_FAR, index=False)
-    assert at_hand.seconds_left([p]) == 10 * (p.epochs - 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert at_hand.seconds_left([p]) == 10 * (p.epochs - 3) * p.threads / 2
 
 
 @pytest.mark.slow
 def test_make_begins_no_long_training_but_by_make_train(tmp_path):
     project = copied(tmp_path)
-    study(project, "long", "epochs: 100000", data="{source: phantom}")
+    study(project, "long", "epochs: 100000\nwidth: 8", data="{source: phantom}")
     result = make(project, "report", "STUDY=long")
     assert result.returncode and "baseline/0, about" in result.stderr, result.stderr
     assert "nothing was begun" in result.stderr
-    # also where it was checked before: a run that is gone is looked at anew
-    with open(project / "outputs" / "long" / ".study.mk", "a+", encoding="utf-8") as file:
-        file.write("ARMS := baseline\nSEEDS_baseline := 0\n")
-    result = make(project, "report", "STUDY=long")
-    assert result.returncode and "nothing was begun" in result.stderr
     plan = make(project, "-n", "train", "STUDY=long")
     assert "run long train --arm baseline --seed 0" in plan.stdout, plan.stderr
     assert not list(project.glob("outputs/long/*/*/run.json"))
-    # once it was asked for and left undone, a report does not go on by itself
-    result = make(project, "report", "STUDY=long")
-    assert result.returncode and "nothing was begun" in result.stderr

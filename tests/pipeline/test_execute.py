@@ -10,8 +10,9 @@ import papermill
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
+from zmq.error import ZMQError
 
-from lib.base import artefacts
+from lib.base import artefacts, environment
 from lib.base.errors import Error, ParameterError
 from lib.pipeline import execute
 from lib.pipeline.parameters import Task
@@ -209,15 +210,42 @@ def test_lines_of_a_run_carry_its_name(capsys):
     assert capsys.readouterr().out == "smoke/baseline/0  one\nsmoke/baseline/0  two\n"
 
 
-def test_a_disk_that_fails_is_one_clear_line(tmp_path, monkeypatch, capfd):
+FAILURES = {
+    "disk": (
+        OSError(28, os.strerror(28), "x.part.ipynb"),
+        "x.part.ipynb: No space left on device",
+    ),
+    "slow kernel": (
+        RuntimeError("Kernel didn't respond in 600 seconds"),
+        "RuntimeError: Kernel didn't respond in 600 seconds",
+    ),
+    "port": (ZMQError(98), "Address already in use (a port of 127.0.0.1)"),
+    "loopback": (OSError(99, os.strerror(99)), "127.0.0.1: is the loopback interface up?"),
+    "open files": (OSError(24, os.strerror(24)), "`ulimit -n 4096` allows more"),
+}
+
+
+def _failing(monkeypatch, error):
     def fail(*_, **__):
-        raise OSError(28, os.strerror(28), "x.part.ipynb")
+        raise error
 
     monkeypatch.setattr(papermill, "execute_notebook", fail)
-    assert run(monkeypatch, notebook(tmp_path), tmp_path / "x.ipynb") == 2
-    assert (
-        "05_report: not executed: x.part.ipynb: No space left on device" in capfd.readouterr().err
-    )
+
+
+def test_a_disk_that_fails_is_one_clear_line(tmp_path, monkeypatch, capfd):
+    for error, says in FAILURES.values():
+        _failing(monkeypatch, error)
+        assert run(monkeypatch, notebook(tmp_path), tmp_path / "x.ipynb") == 2
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith("05_report: not executed: ") and says in line
+
+
+def test_a_kernel_that_does_not_start_is_one_clear_line(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(environment.sys, "executable", "/bin/false")
+    assert run(monkeypatch, notebook(tmp_path), tmp_path / "x.ipynb") in (1, 2)
+    said = capfd.readouterr().err
+    assert "Traceback" not in said and said.startswith("05_report: ")
+    assert not (tmp_path / "x.ipynb").exists()
 
 
 # --- one writer at a time

@@ -1,6 +1,7 @@
 """A study is checked before anything of it runs: all stages and arms, and the files they name;
 names in make."""
 
+import folder_of_pictures
 import numpy as np
 import pytest
 import yaml
@@ -11,8 +12,9 @@ from lib.base.config import ParameterError
 from lib.data import dataset
 from lib.evaluation import failures
 from lib.pipeline import command_line, preflight
-from lib.report import claims, ledger
+from lib.report import claims, fonts, ledger
 
+QUICK = "width: 8\nepochs: 1"  # nothing long is trained unasked
 CASES = "cases:\n  - {id: 700, hypothesis: a ship}\n"
 
 
@@ -74,7 +76,7 @@ def test_the_numbers_of_test_images_are_those_of_the_data_sets():
 
 
 def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_change(place):
-    path = study(place, "s", "epochs: 3", "a b")
+    path = study(place, "s", QUICK, "a b")
     assert command_line.main(["check", "s"]) == 0
     folder = place / "outputs" / "s"
     files = [folder / arm / "seed-0" / "train.yaml" for arm in "ab"]
@@ -90,7 +92,7 @@ def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_cha
 
 
 def test_make_is_told_the_arms_with_their_seeds(place):
-    study(place, "s", "", "a b", seeds="1 2")
+    study(place, "s", QUICK, "a b", seeds="1 2")
     assert command_line.main(["check", "s", "--arms", "b", "--seeds", "7", "8"]) == 0
     fragment = (place / "outputs" / "s" / ".study.mk").read_text(encoding="utf-8").splitlines()
     assert fragment[1] == "ARMS := b" and fragment[-1] == "SEEDS_b := 7 8"
@@ -145,18 +147,16 @@ def project(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_make_checks_the_study_first_and_a_good_one_only_once(project):
+def test_make_checks_the_study_first_and_again_when_it_changes(project):
     path = study(project, "late", "titel: x", "a b")
     result = make(project, "report", "STUDY=late")
     assert result.returncode == 2 and "params/late.yaml: train: titel: unknown" in result.stderr
     assert "late did not pass the check: nothing was begun" in result.stderr
     assert "Traceback" not in result.stderr and not (project / "outputs" / "late" / "a").exists()
-    study(project, "late", "epochs: 1", "a b")
+    study(project, "late", QUICK, "a b")
     fragment = project / "outputs" / "late" / ".study.mk"
     assert make(project, "-n", "train", "STUDY=late").returncode == 0 and fragment.is_file()
-    first = fragment.stat().st_mtime_ns
     assert make(project, "-n", "train", "STUDY=late").stdout.count("lib run late train") == 2
-    assert fragment.stat().st_mtime_ns == first
     path.write_text(path.read_text(encoding="utf-8") + "after: c\n", encoding="utf-8")
     result = make(project, "train", "STUDY=late")
     assert result.returncode == 2 and "lib run" not in result.stdout
@@ -267,3 +267,43 @@ def test_an_assignment_writes_over_nothing(place, folder, capsys):
     assert command_line.main(["new", "mine", "--assignment"]) == 2
     assert capsys.readouterr().err == f"params/{folder}mine.yaml is there already\n"
     assert there.read_text("utf-8") == "mine" and len(list(place.rglob("*.yaml"))) == 1
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder of pictures of two classes, and a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder_of_pictures.write(tmp_path / "photos", {"train": 8, "test": 2}, 2, (40,))
+
+
+def of(photos, size: int = 0) -> str:
+    return f"{{source: folder, root: '{photos}', image_size: 32, test_size: {size}}}"
+
+
+@pytest.mark.parametrize(
+    "spoil, says",
+    [
+        (lambda root: next(root.glob("train/*/000.png")).write_bytes(b""), "an empty file"),
+        (lambda root: next(root.glob("test/*/001.png")).write_bytes(b"x"), "not a readable"),
+        (lambda root: next(root.glob("test/*")).rename(root / "test" / "other"), "missing ["),
+        (lambda root: [path.unlink() for path in root.glob("train/*/00[1-9]*")], "too few"),
+        (lambda root: None, "folder has 4 test images, 9 were asked for"),
+    ],
+    ids=["empty", "no picture", "another class", "too few", "too many asked for"],
+)
+def test_pictures_that_a_training_would_fail_on_are_told_first(place, photos, spoil, says):
+    spoil(photos)
+    (line,) = told(place, "", "a b", data=of(photos, 9 if "asked" in says else 0))
+    assert says in line
+
+
+@pytest.mark.parametrize("name, odd", [("日本語の花", "の"), ("🐈", "🐈")])
+def test_a_name_that_no_font_writes_is_told_first(place, photos, monkeypatch, caplog, name, odd):
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", list)
+    fonts._beyond.cache_clear()
+    for split in ("train", "test"):
+        next((photos / split).iterdir()).rename(photos / split / name)
+    assert told(place, data=of(photos)) == []
+    (line,) = [line for line in caplog.messages if "no font" in line]
+    assert repr(name) in line and odd in line
+    fonts._beyond.cache_clear()

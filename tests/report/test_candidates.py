@@ -46,13 +46,16 @@ def results():
     table = failures.test_table(trained["weak"][0], SPLITS)
     selection = failures.selection(table, failures.read_cases("", np.arange(IMAGES)), 3)
     at_level = rejection.rejection(trained, [0.7]).set_index("arm").to_dict("index")
+    ways = {"subset": ["a", "b"], "temperature_scaled": []}
+    of_pair = (trained, pair, numbers, sampled)
     compare = {
         "before": "weak",
         "after": "after",
         "arms": numbers,
         "rejection": at_level,
         "target_risk": 0.1,
-        "candidates": candidates.in_place_of(trained, pair, numbers, sampled, SPLITS, selection),
+        "candidates": candidates.in_place_of(*of_pair, SPLITS, selection)
+        | candidates.tested(ways, *of_pair, 0.7, SPLITS, selection),
         **changes.paired_numbers(trained, pair, numbers, sampled),
         "classes": classes_moved(classes),
         "class_change": changes.class_change(classes),
@@ -246,3 +249,56 @@ def test_each_claimed_number_stands_beside_what_every_arm_shows(tmp_path, result
     # of the arm after there is one row, of sentences without a number none
     assert ("of-after", "weak") in rows and ("of-after", "strong") not in rows
     assert not [one for one, _ in rows if one in ("moved", "of-both", "diagnosed")]
+
+
+def claimed_of_subset(results):
+    own = results["compare"]["candidates"]["subset"]
+    of_arm = {name: entry["mean"] for name, entry in own["tested"]["arms"]["weak"].items()}
+    return NUMBERS.format(
+        accuracy=100 * of_arm["test_accuracy"],
+        errors=of_arm["errors"],
+        sure=of_arm["errors_ge_90"],
+        wrong=100 * of_arm["confidence_on_errors"],
+        right=100 * of_arm["confidence_on_right"],
+        corrected=own["migration"]["corrected"],
+        both_wrong=own["migration"]["both_wrong"],
+        aurc=of_arm["aurc"],
+    )
+
+
+def test_claims_of_the_same_networks_on_some_classes_name_these(tmp_path, results):
+    text, arms = claimed_of_subset(results), "[strong, {classes: [a, b]}, temperature_scaled]"
+    table, found = judged(tmp_path, results, text, arms)
+    assert found["consistent_with"] == ["subset"] and not found["untried"]
+    assert found["candidates"]["subset"]["reproduced"] == 8
+    text = ledger.ledger({"ledger": found})
+    assert "consistent with weak with the named classes alone.**" in text
+    assert "8 with the named classes alone" in ledger.scope({"ledger": found})
+    # of the other arms nothing is said on other images, and the diagnosis asked the networks
+    again = table.set_index("id")["subset verdict"]
+    assert again["of-both"] == again["diagnosed"] == "not tested here"
+    assert len([name for name in ledger.ledger_view(table, tested=True) if "instead" in name]) == 2
+
+
+def test_under_another_protocol_the_arms_own_numbers_are_those(results):
+    other = explained.in_place(results, "subset")
+    assert other["failures"]["test_images"] == IMAGES * 2 / 5
+    own = results["compare"]["candidates"]["subset"]["tested"]["arms"]["weak"]
+    assert other["compare"]["arms"]["weak"] == own and set(other["compare"]["arms"]) == {
+        "weak",
+        "after",
+    }
+    scaled = explained.in_place(results, "temperature_scaled")
+    assert scaled["failures"]["test_images"] == IMAGES and "strong" in scaled["compare"]["arms"]
+    before, after = (of["compare"]["arms"]["weak"] for of in (results, scaled))
+    assert after["ece"]["mean"] == pytest.approx(before["ece_scaled"]["mean"], abs=1e-3)
+    assert after["errors"] == before["errors"] and scaled["study"] == results["study"]
+
+
+def test_a_way_of_testing_that_needs_what_is_not_there_is_named(tmp_path, results):
+    text = claimed_of_weak(results, "strong")
+    _, found = judged(tmp_path, results, text, "[strong, training_mode]")
+    assert found["untried"] == ["training_mode"] and list(found["candidates"]) == ["weak", "strong"]
+    assert "not to be tried in this study: its network left in training mode" in ledger.scope(
+        {"ledger": found}
+    )

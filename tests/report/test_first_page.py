@@ -233,6 +233,9 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     found = findings.diagnosis(results)
     assert found == {"found": share, "called": called, "trusted": ["background"], "right": None}
     assert first_page.diagnosis(results)[2] == "finds 73% of planted causes"
+    rule["mixture"]["trusted"] = []
+    assert first_page.diagnosis(results)[1] == "Causes unproven"
+    assert findings.diagnosis(results)["found"] == share
 
 
 def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):

@@ -61,6 +61,7 @@ def only(answers, question, verdict="refused"):
         ("networks:small", "conv2"),
         ("networks:Flat", "conv2"),
         ("networks:PreActivation", "conv3"),
+        ("networks:OneNorm", "conv2"),
         ("networks:Cosine", "conv2"),
         ("networks:DrawsInVain", "conv2"),
         ("networks:Tied", "conv2"),
@@ -141,6 +142,7 @@ def test_what_is_left_over_is_said_and_no_refusal(tmp_path):
     "name, said",
     [
         ("InTuple", "tuple (0 (16, 10), 1 (16, 12))"),
+        ("WithPlaces", "tuple (0 (16, 10), 1 (16, 12, 8, 8))"),
         ("TwoTables", "logits (16, 10), auxiliary (16, 10)"),
         ("Maps", "(16, 10, 1, 1) for 16 images"),
         ("WithHeadOfMany", "1000 outputs an image, and the data have 10"),
@@ -172,7 +174,9 @@ def test_logits_that_are_not_finite_are_counted(tmp_path):
 # --- function
 
 
-@pytest.mark.parametrize("name", ["Dropped", "NoisyNumpy", "Remembering"])
+@pytest.mark.parametrize(
+    "name", ["Dropped", "Shaken", "ShallowAtRandom", "NoisyNumpy", "Remembering"]
+)
 def test_other_logits_for_the_same_images_are_refused_by_how_much(tmp_path, name):
     _, answers = examined(tmp_path, f"networks:{name}")
     line = only(answers, "the same images give the same logits")
@@ -382,7 +386,9 @@ def test_probabilities_are_refused_and_a_cosine_heads_logits_are_not():
     probabilities = torch.from_numpy(logits).softmax(1)
     for values in (probabilities, probabilities.half().float(), probabilities.bfloat16().float()):
         answers = of_rows(values.numpy(), labels)
-        assert "softmax" in only(answers[:2], "logits and not probabilities")
+        assert "adds to 1: " in only(answers[:2], "logits and not probabilities")
+        answers = of_rows(100 * values.numpy(), labels)
+        assert "adds to 100: " in only(answers[:2], "logits and not probabilities")
     cosine = (logits / np.linalg.norm(logits, axis=1, keepdims=True) + 1) / 2
     assert not lines(of_rows(cosine, labels))
     assert not lines(of_rows(cosine[:1], labels[:1])[:2])

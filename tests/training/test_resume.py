@@ -16,7 +16,7 @@ from small_runs import SETTINGS, started
 from lib.base import artefacts
 from lib.base.config import Train
 from lib.report import provenance
-from lib.training import checkpoint, loop, machine, record
+from lib.training import checkpoint, inference, loop, machine, record
 
 STEPS = 5  # an epoch's; the last has 10 images
 FINGERPRINT = {"torch": torch.__version__, "threads": 1}
@@ -182,6 +182,7 @@ def elsewhere(monkeypatch):
     def go():
         real = machine.fingerprint
         other = {"threads": 2, "torch": "another", "instruction_set": "another"}
+        other |= {"precision": "bf16"}
         monkeypatch.setattr(machine, "fingerprint", lambda *args: real(*args) | other)
 
     return go
@@ -195,7 +196,8 @@ def test_a_run_goes_on_elsewhere_and_its_record_says_both(tmp_path, elsewhere, c
     assert (state.epoch, state.step) == (1, 3)
     assert "its bits are of both" in capsys.readouterr().out
     run = record.publish(finish(state), state.machines[-1], {})
-    assert [told["threads"] for told in run.info["machines"]] == [1, 2]
+    told = [(one["threads"], one["precision"]) for one in run.info["machines"]]
+    assert told == [(1, "fp32"), (2, "bf16")]
     assert provenance.runs_table({"both": {5: run}})["run"].tolist() == [
         "trained here, went on elsewhere: its bits are of 2 machines"
     ]
@@ -505,3 +507,31 @@ def test_a_run_that_is_asked_to_stop_saves_after_the_step_and_goes_on_to_the_sam
     state = started(tmp_path)
     assert (state.epoch, state.step) == (1, 3)
     assert weights(finish(state)) == weights(undisturbed) and numbers(state) == numbers(undisturbed)
+
+
+def test_the_epoch_best_on_validation_is_kept_beside_the_last(tmp_path):
+    """What it predicts is what its network predicted then, also where the run went on from a
+    checkpoint; the last epoch's numbers are the run's."""
+    state = started(tmp_path)
+    splits = state.splits
+    loop.finish_epoch(state, loop.train_epoch(state) | loop.evaluate(state) | {"val_accuracy": 1.0})
+    then = {
+        name: inference.logits(state.model, getattr(splits, name).images, splits.mean, splits.std)
+        for name in ("val", "test")
+    }
+    loop.save(state)
+    run = record.publish(finish(started(tmp_path)), FINGERPRINT, {})
+    assert run.info["best_epoch"] == 1 < len(run.history)
+    for name, logits in then.items():
+        np.testing.assert_array_equal(run.best_epoch[name].logits, logits)
+        assert (run.best_epoch[name].labels == getattr(run, name).labels).all()
+        assert not np.array_equal(getattr(run, name).logits, logits)
+
+
+def test_where_the_last_epoch_is_the_best_nothing_is_kept_twice(tmp_path):
+    state = started(tmp_path)
+    for epoch in range(state.params.epochs):
+        row = loop.train_epoch(state) | loop.evaluate(state)
+        loop.finish_epoch(state, row | {"val_accuracy": epoch / 100})
+    run = record.publish(state, FINGERPRINT, {})
+    assert run.best_epoch is None and run.info["best_epoch"] is None

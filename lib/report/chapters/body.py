@@ -194,7 +194,8 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
-    shares = (rule.get("mixture") or {}).get("shares") or {}
+    mixture = rule.get("mixture") or {}
+    shares = mixture.get("shares") or {}
     ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
     title = _frequent(findings.leading(shares))
     return section(
@@ -202,10 +203,17 @@ def why(results: dict) -> str:
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
         "had their pictures changed in more than a hundred ways and predicted again.",
         _worth(findings.diagnosis(results)),
-        _shares(shares, ranked, arm),
+        _shares(shares, ranked, arm) if ranked else _open(mixture),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )
+
+
+def _open(mixture: dict) -> str:
+    """Why nothing is said of the causes."""
+    if not mixture:
+        return ""
+    return f"Which causes stand behind the errors cannot be told: {mixture['obstacle']}."
 
 
 def _frequent(leading: list[str]) -> str:
@@ -217,8 +225,6 @@ def _frequent(leading: list[str]) -> str:
 
 
 def _shares(shares: dict, ranked: list[str], arm: str) -> str:
-    if not ranked:
-        return "Which causes stand behind the errors cannot be told from that."
     said = listed(
         [
             f"{readable(cause)} {percent(shares[cause]['estimate'], 0)} "
@@ -327,7 +333,7 @@ def _corrected(results: dict) -> str:
     digits = 0 if isinstance(counts["net_gain"], int) else 1
     return (
         f"{start(after)} corrects {counts['corrected']:,.{digits}f} images and loses "
-        f"{counts['regressed']:,.{digits}f}."
+        f"{counts['regressed']:,.{digits}f}; {comparison.beside_seeds(results['compare'])}."
     )
 
 

@@ -221,9 +221,9 @@ def _missed(results: dict) -> tuple[str, str, str, str] | None:
 
 def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
-    found = findings.diagnosis(results)
+    found = findings.proven(results)
     if not found:
-        return CARE, "Causes unproven", "verdicts on causes are hypotheses here", ""
+        return CARE, "Causes unproven", "no cause is sure enough to be named", ""
     share, called = found["found"], found["called"]["estimate"]
     good = share["estimate"] >= AIM_FOUND and (called is None or called <= AIM_CALLED)
     head = "Diagnosis reliable here" if good else "Diagnosis to be doubted"
@@ -339,9 +339,9 @@ def rely(results: dict) -> tuple[str, str]:
 
 
 def _trust(results: dict) -> tuple[str, str]:
-    found = findings.diagnosis(results)
+    found = findings.proven(results)
     if not found:
-        return "The diagnosis", "is a hypothesis: no true cause is known here."
+        return "The diagnosis", "names no cause: nobody knows why a network fails on these images."
     called = found["called"]["estimate"]
     if called is None:
         return "The diagnosis", "could not be marked on errors without a cause."
@@ -368,7 +368,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
     unknown += ["whether a remedy helps"] * (not compare["after"])
-    unknown += ["whether its causes are the true ones"] * (not findings.diagnosis(results))
+    unknown += ["whether its causes are the true ones"] * (not findings.proven(results))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 
 
@@ -379,7 +379,8 @@ def page(here, results: dict) -> dict:
     """Page one of a study: `words` and `columns`, two lists of panels (lib.report.exhibits.panel).
 
     here: lib.study.Study; results: its numbers."""
-    curves = pd.read_csv(here.folder / "figures" / "coverage.csv")
+    as_text = {"dtype": {"arm": str}, "keep_default_na": False, "na_values": [""]}
+    curves = pd.read_csv(here.folder / "figures" / "coverage.csv", **as_text)
     pair = list(here.pair)
     curves = curves[curves["arm"].isin(pair)]
     risk = exhibits.panel(panels.coverage(results, curves), panels.coverage_alt(results, curves))

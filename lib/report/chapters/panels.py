@@ -177,17 +177,17 @@ def two_maps(case: dict, image: np.ndarray, maps: dict[str, np.ndarray], arms: d
 
     case: true, predicted, id, and by arm what it says; maps: by arm wrong minus true class (h, w),
     over the arm's temperature."""
-    high, gap = 1.98, (WIDTH - 3) / 2
+    high, gap, true = 1.98, (WIDTH - 3) / 2, readable(case["true"])
     figure = _new(
         high,
-        f"{readable(case['true'])} taken for {readable(case['predicted'])}".capitalize(),
+        f"{true[:1].upper()}{true[1:]} taken for {readable(case['predicted'])}",
         "What speaks for which class, cell by cell",
     )
     limit = max(float(np.abs(one).max()) for one in maps.values()) or 1.0
     shown = [(f"image {case['id']}", QUIET, image)]
     for arm, raw in maps.items():
-        title = f"{shorten(arm, 9)}: {shorten(case[arm], 9)}" if len(maps) > 1 else shorten(arm, 14)
-        shown.append((shorten(title, 18), _ink(arms[arm]), tinted(image, raw, limit)))
+        title = f"{shorten(arm, 8)}: {shorten(case[arm], 8)}" if len(maps) > 1 else shorten(arm, 14)
+        shown.append((title, _ink(arms[arm]), tinted(image, raw, limit)))
     for number, (title, colour, drawn) in enumerate(shown):
         left = number * (1 + gap)
         _write(figure, left, 1.36, title, color=colour, fontweight="bold" if number else "normal")

@@ -126,7 +126,8 @@ def changed(here) -> list[str]:
     """The pictures that one arm alone gets right, or none of the two, a gallery a kind; returns
     their names."""
     tables = [here.tables[arm] for arm in here.pair]
-    steady = changes.steadiness(*(here.runs[arm] for arm in here.pair))
+    of_pair = [here.runs[arm] for arm in here.pair]
+    steady, churn = changes.steadiness(*of_pair), changes.churn(*of_pair, here.pair)
     chosen = pictures.most_confident(*tables, steady)
     drawn = {kind: few for kind, few in chosen.items() if len(few)}
     for kind, few in drawn.items():
@@ -135,7 +136,7 @@ def changed(here) -> list[str]:
         show_figure(
             pictures.failure_gallery(images, pictures.titles(few)),
             kind.replace(" ", "-"),
-            **words.gallery(kind, few, total, here.pair, here.seeds),
+            **words.gallery(kind, few, total, here.pair, here.seeds, churn),
             folder=here.folder,
             vector=False,
             data=few.drop(columns=["position", "sure"]),
