@@ -667,12 +667,7 @@ def by_confidence(of_arm: dict, arm: str) -> str:
 
 def distance(numbers: dict, failures: dict) -> str:
     """The mean superclass distance, of all images and of the errors alone."""
-
-    def one(arm, of_arm):
-        over = f" ({of_arm['distance_of_errors']:.2f} over its errors)" if of_arm["errors"] else ""
-        return f"{of_arm['distance']:.3f} in {name(arm)}{over}"
-
-    levels = listed([one(*entry) for entry in numbers["arms"].items()])
+    levels = listed([f"{of['distance']:.3f} in {name(arm)}" for arm, of in numbers["arms"].items()])
     random = alike(numbers, lambda of_arm: f"{of_arm['chance_distance']:.2f}")
     text = (
         "The superclass distance of a prediction is 0 if right, 1 for another class of the true "

@@ -200,6 +200,6 @@ def test_an_arm_without_errors_is_told_without_gaps(tmp_path):
     )
     study, numbers = compare(tmp_path, ["baseline", "cutmix"], [0])
     text = told(numbers)
-    assert "CutMix no test error: " in text and "None" not in text and "nan" not in text
+    assert "and 0 with CutMix." in text and "None" not in text and "nan" not in text
     assert numbers["compare"]["arms"]["cutmix"]["errors"]["mean"] == 0
     assert not (study / "figures" / "regressed.json").exists()

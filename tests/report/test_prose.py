@@ -500,8 +500,7 @@ def test_numbers_of_several_seeds_are_called_means(results):
         and "one of baseline 700 (" in text
         and "What is beyond that is the change: +1,238 of the 1,938" in text
     )
-    assert "(means of 3 seeds, standard deviations 1.0 and 0.2 points)" in text
-    assert "None" not in text
+    assert "10.0% of these are wrong (means of 3 seeds)" in text and "None" not in text
 
 
 def effect(name, given, low, high):

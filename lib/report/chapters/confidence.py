@@ -241,8 +241,7 @@ def rejecting(results: dict) -> str:
             )
             continue
         spread = (
-            f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and "
-            f"{_points(row['selective_risk_sd'])} points"
+            f"means of {row['n']} seeds"
             if several
             else interval(percent(row["risk_low"]), percent(row["risk_high"]))
         )
@@ -272,10 +271,6 @@ def _shares_differ(compare: dict) -> str:
         "This threshold accepts different shares in the two, so that their risks cannot be held "
         "against one another; the curves can. "
     )
-
-
-def _points(share) -> str:
-    return "unknown" if missing(share) else f"{100 * share:.1f}"
 
 
 def scores_text(compare: dict) -> str:
