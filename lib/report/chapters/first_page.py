@@ -223,7 +223,7 @@ def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
     found = findings.proven(results)
     if not found:
-        return CARE, "Causes unproven", "no cause is sure enough to be named", ""
+        return CARE, "Causes unproven", "no cause is named", ""
     share, called = found["found"], found["called"]["estimate"]
     good = share["estimate"] >= AIM_FOUND and (called is None or called <= AIM_CALLED)
     head = "Diagnosis reliable here" if good else "Diagnosis to be doubted"
@@ -341,7 +341,7 @@ def rely(results: dict) -> tuple[str, str]:
 def _trust(results: dict) -> tuple[str, str]:
     found = findings.proven(results)
     if not found:
-        return "The diagnosis", "names no cause: nobody knows why a network fails on these images."
+        return "The diagnosis", "names no cause: nobody knows why it fails on these images."
     called = found["called"]["estimate"]
     if called is None:
         return "The diagnosis", "could not be marked on errors without a cause."
