@@ -6,8 +6,6 @@ from lib.base import artefacts
 from lib.base.text import escape, listed, name
 from lib.training.intake import EXAMINATION
 
-FEW = 2  # questions that page one names
-
 
 def numbers(runs: dict) -> dict:
     """By arm that was brought, of `runs` {arm: run}: `examined`, a summary, and `answers`, as
@@ -54,8 +52,8 @@ def footer(results: dict) -> str:
     questions = list(dict.fromkeys(answer["question"] for _, answer in warnings(results)))
     if not questions:
         return ""
-    more = f"; {len(questions) - FEW} more" if len(questions) > FEW else ""
-    return f"in doubt of brought networks: {'; '.join(questions[:FEW])}{more}."
+    more = f"; {len(questions) - 1} more" * (len(questions) > 1)
+    return f"not “{questions[0]}”{more}."
 
 
 def chapter(results: dict) -> str:
