@@ -923,6 +923,12 @@ MUTANTS = [
             "no-box-in-silence",
             OUT,
         ),
+        (
+            "imports that set variables of their own",
+            "test_environment.py::test_a_process_enters_once_whatever_its_imports_set",
+            "enters-once",
+            OUT,
+        ),
     )
 ]
 

@@ -29,6 +29,7 @@ HARMLESS = {
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
     *("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER_FILE"),
 }
+ENTERED = "REPORT_SURROUNDINGS"  # the process whose surroundings they were made for
 NOWHERE = os.devnull  # a place where no settings are
 OWN = {
     "PYTHONPATH": str(ROOT),
@@ -70,10 +71,15 @@ def _reach(name: str) -> bool:
 
 def enter(command: list[str], again: bool = False) -> None:
     """Go on as `python COMMAND...` in neutral surroundings; nothing happens where they are."""
+    # A process does so once, and keeps its number: matplotlib, for one, sets variables of its own.
+    # guard: enters-once
+    if os.environ.get(ENTERED) == str(os.getpid()):
+        return
     wanted = neutral(os.environ)
     if command[:2] == ["-m", "pip"] and os.environ.get("PIP_CONFIG_FILE") != NOWHERE:
         wanted = _reached() | wanted
     if again or wanted != dict(os.environ):
+        wanted[ENTERED] = str(os.getpid())
         os.execve(sys.executable, [sys.executable, *command], wanted)
 
 
@@ -104,11 +110,25 @@ def of_a_kernel():
         spec.write_text(json.dumps(told), encoding="utf-8")
         # guard: own-kernel
         own = dict.fromkeys(("IPYTHONDIR", "JUPYTER_PATH", "JUPYTER_RUNTIME_DIR"), folder)
+        # or matplotlib would say in the notebook that it has nowhere to keep its list of fonts
+        own |= {} if _can_keep() else {"MPLCONFIGDIR": folder}
         try:
             _replace(neutral(before) | own)
             yield
         finally:
             _replace(before)
+
+
+def _can_keep() -> bool:
+    """Whether this user's cache and configuration can be written to."""
+    try:
+        for place in (".cache", ".config"):
+            (Path.home() / place / "matplotlib").mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=Path.home() / place / "matplotlib"):
+                pass
+    except (OSError, RuntimeError):
+        return False
+    return True
 
 
 def _replace(variables: dict[str, str]) -> None:

@@ -7,10 +7,16 @@ import sys
 import time
 from pathlib import Path
 
-from lib.base import environment, errors
-from lib.base.artefacts import atomic_write
-from lib.export.html import ReportHTML
-from lib.export.pdf import ReportPDF
+from lib.base import environment
+
+# before what takes settings from the surroundings is imported
+if __name__ == "__main__":
+    environment.enter(sys.orig_argv[1:])
+
+from lib.base import errors  # noqa: E402
+from lib.base.artefacts import atomic_write  # noqa: E402
+from lib.export.html import ReportHTML  # noqa: E402
+from lib.export.pdf import ReportPDF  # noqa: E402
 
 
 def main(arguments=None) -> int:
@@ -52,5 +58,4 @@ def main(arguments=None) -> int:
 
 
 if __name__ == "__main__":
-    environment.enter(sys.orig_argv[1:])
     sys.exit(main())

@@ -45,6 +45,28 @@ def test_a_command_runs_in_neutral_surroundings_from_any_folder(tmp_path):
     assert result.stdout.split() == [str(ROOT / "lib/__init__.py"), "C.UTF-8", "True"], result
 
 
+def test_a_process_enters_once_whatever_its_imports_set(tmp_path):
+    (tmp_path / "again.py").write_text(
+        "import os, sys\nfrom lib.base import environment\nprint('begun', flush=True)\n"
+        "os.environ['MPLCONFIGDIR'] = '/somewhere'\nenvironment.enter(sys.orig_argv[1:])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-IS", str(ROOT / SCRIPT), str(tmp_path / "again.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.stdout.splitlines() == ["begun"], result
+
+
+def test_a_kernel_has_a_place_for_matplotlib_where_its_user_has_none(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    for home, given in ((tmp_path, False), (tmp_path / "file", True)):
+        monkeypatch.setenv("HOME", str(home))
+        with environment.of_a_kernel():
+            assert ("MPLCONFIGDIR" in os.environ) == given
+
+
 def test_of_pips_settings_those_stay_that_say_how_the_network_is_reached(tmp_path):
     (tmp_path / ".config" / "pip").mkdir(parents=True)
     (tmp_path / ".config" / "pip" / "pip.conf").write_text(

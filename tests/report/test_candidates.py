@@ -140,7 +140,7 @@ def test_claims_that_came_from_another_arm_name_it(tmp_path, results):
     assert counts["strong"]["reproduced"] == counts["strong"]["numbers"] == 8
     assert counts["strong"]["independent"] == {"numbers": 6, "reproduced": 6}
     assert counts["weak"]["independent"]["reproduced"] <= 2
-    text = ledger.ledger({"ledger": found})
+    text = explained.explanation(found, found["claims"])
     assert "consistent with the arm strong in place of weak" in text
     assert "Of 8 numbers that it gives of weak and of the change from it, " in text
     assert "8 with strong" in text and "proved" not in text
@@ -152,7 +152,7 @@ def test_claims_that_came_from_the_arm_itself_name_nothing(tmp_path, results):
     _, found = judged(tmp_path, results, claimed_of_weak(results, "weak"))
     assert found["consistent_with"] == []
     assert found["candidates"]["weak"]["reproduced"] == 8
-    text = ledger.ledger({"ledger": found})
+    text = explained.explanation(found, found["claims"])
     assert "names no explanation" in text and "consistent with" not in text
 
 
@@ -190,7 +190,9 @@ def test_several_candidates_may_fit(tmp_path, results):
     both["compare"]["rejection"] = results["compare"]["rejection"] | {"twin": {}}
     _, found = judged(tmp_path, both, claimed_of_weak(results, "strong"), "[strong, twin]")
     assert found["consistent_with"] == ["strong", "twin"]
-    assert "the arms strong and twin in place of weak" in ledger.ledger({"ledger": found})
+    assert "the arms strong and twin in place of weak" in explained.explanation(
+        found, found["claims"]
+    )
     assert found["only"] == {"weak": [], "strong": [], "twin": []}
 
 
@@ -200,7 +202,7 @@ def test_few_numbers_name_nothing(tmp_path, results):
     _, found = judged(tmp_path, results, fewer)
     assert found["candidates"]["strong"]["independent"]["numbers"] == 5
     assert found["consistent_with"] == []
-    assert "Fewer than 6 are independent" in ledger.ledger({"ledger": found})
+    assert "Fewer than 6 are independent" in explained.explanation(found, found["claims"])
 
 
 def test_a_candidate_that_the_study_has_not_is_left_out(tmp_path, results):
@@ -271,7 +273,7 @@ def test_claims_of_the_same_networks_on_some_classes_name_these(tmp_path, result
     table, found = judged(tmp_path, results, text, arms)
     assert found["consistent_with"] == ["subset"] and not found["untried"]
     assert found["candidates"]["subset"]["reproduced"] == 8
-    text = ledger.ledger({"ledger": found})
+    text = explained.explanation(found, found["claims"])
     assert "consistent with weak with the named classes alone.**" in text
     assert "8 with the named classes alone" in ledger.scope({"ledger": found})
     # of the other arms nothing is said on other images, and the diagnosis asked the networks
