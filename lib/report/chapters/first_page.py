@@ -46,7 +46,8 @@ def check(page: dict) -> int:
 
 def short(name: str) -> str:
     """A name that cannot fill the page."""
-    return shorten(name, 24).replace(r"\$", "$")
+    words = shorten(name, 24).replace(r"\$", "$").split()
+    return " ".join(words[:5]) + "…" * (len(words) > 5)
 
 
 def words(results: dict) -> dict:
