@@ -20,8 +20,8 @@ from lib.data.dataset import Split
 from lib.evaluation import robustness
 from lib.evaluation.corruptions import CONSTANTS, NAMES, corrupt
 from lib.evaluation.robustness import CONDITIONS
-from lib.report import robustness as chapter
 from lib.report import style
+from lib.report.chapters import robustness as chapter
 from lib.training import machine, record
 
 CLASSES, IMAGES = 5, 300
