@@ -67,8 +67,8 @@ else
 FOLDERS := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)))
 # a run that is not there is looked at anew: training that takes long begins where it is asked for, by make train
 ABSENT  := $(filter-out $(wildcard $(addsuffix /run.json,$(FOLDERS))),$(addsuffix /run.json,$(FOLDERS)))
-CHECKED := $(if $(ABSENT),$(and $(MAKE_RESTARTS),$(CHECKED)),$(CHECKED))
 BEGIN   := $(if $(ON)$(filter train %/train.ipynb,$(GOALS)),any,short)
+CHECKED := $(if $(and $(ABSENT),$(filter short,$(BEGIN))),$(and $(MAKE_RESTARTS),$(CHECKED)),$(CHECKED))
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
 	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) --begin $(BEGIN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'

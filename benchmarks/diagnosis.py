@@ -6,11 +6,10 @@
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
     python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
-    python benchmarks/diagnosis.py networks                     train the phantoms' networks anew
 
 Runs are those of released/<study>/<arm>/seed-42 or, of a study that was made here, of outputs/; the
-other arms with weights there are asked for a second opinion. What is planted is kept in
-outputs/benchmark-diagnosis.
+other arms with weights there are asked for a second opinion. The phantoms' networks are trained,
+two minutes each. These and what is planted are kept in outputs/benchmark-diagnosis.
 """
 
 import argparse
@@ -148,7 +147,7 @@ def phantom_errors(seed: int) -> pd.DataFrame:
     path = KEPT / f"phantom-{seed}.csv"
     if path.is_file():
         return pd.read_csv(path)
-    run = record.load_run(artefacts.ROOT / "released" / "phantom" / f"data-{seed}")
+    run = network(seed)
     splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     model = record.load_model(run, len(splits.class_names))
     more = dataset.load("phantom", sizes={"train": 20, "val": VAL_SIZE, "test": 20}, seed=seed).val
@@ -201,7 +200,7 @@ def checked() -> None:
     """Of each phantom's network, what its planted errors promise against what is found in its test
     errors, whose causes are planted as well."""
     for seed in SCORED:
-        run = record.load_run(artefacts.ROOT / "released" / "phantom" / f"data-{seed}")
+        run = network(seed)
         splits = dataset.load_for(run.info["params"], run.info["data_digest"])
         model = record.load_model(run, len(splits.class_names))
         began = time.process_time()
@@ -229,46 +228,19 @@ def people(study: str, arm: str) -> None:
         print(name, label_doubt.against_people(run, asked, splits))
 
 
-def train(seed: int) -> Path:
-    """The folder of the baseline of the phantom with that data seed, trained with the parameters of
-    the study phantom."""
-    place = artefacts.ROOT / "outputs" / f"phantom-data-{seed}" / "baseline" / "seed-42"
-    files = [
-        f for name in ("train", "arms/baseline") for f in ("-f", f"params/phantom/{name}.yaml")
-    ]
-    values = {
-        "study": f"phantom-data-{seed}",
-        "outputs": "outputs",
-        "arm": "baseline",
-        "seed": "42",
-        "data_seed": str(seed),
-    }
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "lib.pipeline.execute",
-            "notebooks/01_train.ipynb",
-            str(place / "train.ipynb"),
-            *files,
-            *(word for name, value in values.items() for word in ("-p", name, value)),
-        ],
-        cwd=artefacts.ROOT,
-        check=True,
-    )
-    return place
-
-
-def networks() -> None:
-    for seed in SCORED:
-        place, target = train(seed), artefacts.ROOT / "released" / "phantom" / f"data-{seed}"
-        for name in ("history.csv", "predictions.npz", "model.safetensors", "run.json"):
-            artefacts.write_bytes(target / name, (place / name).read_bytes())
+def network(seed: int) -> record.Run:
+    """The baseline of the phantom with that data seed, trained as the study trains; a finished one
+    is not trained again."""
+    outputs = KEPT / f"phantom-{seed}"
+    command = [sys.executable, "-m", "lib", "train", "phantom", "--runs", "baseline/42"]
+    command += ["--outputs", str(outputs), "-p", "data_seed", str(seed)]
+    subprocess.run(command, cwd=artefacts.ROOT, check=True)
+    return record.load_run(outputs / "phantom" / "baseline" / "seed-42")
 
 
 if __name__ == "__main__":
     verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
-    verbs |= {"phantoms": phantoms, "checked": checked, "networks": networks}
+    verbs |= {"phantoms": phantoms, "checked": checked}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("study", nargs="?", default="cifar100")
@@ -277,5 +249,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     torch.set_num_threads(1)
     words = {"people": [given.study, given.arm]}
-    words |= dict.fromkeys(("phantoms", "checked", "networks"), [])
+    words |= dict.fromkeys(("phantoms", "checked"), [])
     verbs[given.verb](*words.get(given.verb, [given.study, given.arm, given.others]))

@@ -340,9 +340,15 @@ MUTANTS = [
         ),
         (
             "a mistake in a later stage's parameters, after hours of training",
-            "test_preflight.py::test_make_checks_the_study_first_and_a_good_one_only_once",
+            "test_preflight.py::test_make_checks_the_study_first_and_again_when_it_changes",
             "checked-first",
             BLANK,
+        ),
+        (
+            "hours of training that nobody asked for",
+            "test_at_hand.py::test_a_long_training_is_named_and_nothing_begins",
+            "nothing-long-unasked",
+            OUT,
         ),
         (
             "a mistake in claims, cases or conditions",
@@ -697,6 +703,37 @@ MUTANTS = [
             "test_examination.py::test_probabilities_are_refused_and_a_cosine_heads_logits_are_not",
             "no-probabilities",
             "return None",
+        ),
+        (
+            "a network whose classes stand in another order",
+            "test_examination.py::test_another_order_of_the_classes_is_seen",
+            "order-of-classes",
+            "return None",
+        ),
+        (
+            "a head that is still random",
+            "test_examination.py::test_a_head_that_is_still_random_is_found_by_building_twice",
+            "two-builds-equal",
+            OUT,
+        ),
+        (
+            "a network that normalises its pictures once more",
+            "test_examination.py::"
+            "test_a_network_that_normalises_by_itself_is_warned_of_unless_the_arm_knows",
+            "normalised-once",
+            OUT,
+        ),
+        (
+            "brought table: a softmax taken twice",
+            "test_predictions_file.py::test_a_softmax_taken_twice_is_asked_about",
+            "softmax-once",
+            OUT,
+        ),
+        (
+            "brought arms: a named case that no row has",
+            "test_arms.py::test_named_cases_are_held_against_the_ids_of_what_is_brought",
+            "brought-cases-first",
+            OUT,
         ),
         (
             "a brought network that is refused",

@@ -26,12 +26,12 @@ REMEDIES = {
     "MixUp": {"mixup_probability": 0.5},
     "Cutout": {"cutout_size": 12},
     "label smoothing": {"label_smoothing": 0.1},
-    "cosine schedule": {"schedule": "cosine"},
-    "more epochs": {"epochs": 9},
+    "cosine schedule": {"schedule": "cosine", "milestones": []},
+    "more epochs": {"epochs": 12, "milestones": [9]},
 }
-SIZES, CLASSES = {"train": 1600, "val": 400, "test": 60}, 20
-SHORT = {"study": "remedies", "data": "phantom", "seed": 42, "width": 8, "epochs": 6}
-SHORT |= {"milestones": [], "batch_size": 16, "learning_rate": 0.05, "precision": "fp32"}
+SIZES, CLASSES = {"train": 3000, "val": 400, "test": 60}, 20
+SHORT = {"study": "remedies", "data": "phantom", "seed": 42, "width": 8, "epochs": 8}
+SHORT |= {"milestones": [6], "batch_size": 50, "learning_rate": 0.05, "precision": "fp32"}
 SHORT |= {f"{name}_size": size for name, size in SIZES.items()}
 
 

@@ -6,9 +6,10 @@ precisions and thread counts, and for twice as long.
 
 Each condition trains both arms of the study on every seed. `study` is the study itself, in the
 precision that `auto` takes here; every other condition changes one thing, and `twice` doubles the
-epochs and the milestones. A run takes about 90 s of one core, one of `twice` twice that, and one in
-bf16 on a processor without it half an hour. Finished runs are kept in outputs/bench-stability and
-not repeated; the table goes to benchmarks/results/stability.json.
+epochs, over which a cosine of the learning rate is stretched, and the milestones of steps. A run
+takes about 90 s of an idle core, one of `twice` twice that, and one in bf16 on a processor without
+it ten times that. Finished runs are kept in outputs/bench-stability and not repeated; the table
+goes to benchmarks/results/stability.json.
 """
 
 import argparse

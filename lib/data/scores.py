@@ -124,6 +124,7 @@ def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None
             f"{sums.max():.4g}"
         )
     notes += _clipped(shares < SMALLEST)
+    # guard: softmax-once
     if len(shares) >= FEW and _softmax_of_shares(shares):
         notes.append(
             "every row is what a softmax makes of probabilities: if it was taken twice, bring what "

@@ -2,6 +2,7 @@
 rule, and what the verdicts are worth.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,6 +131,13 @@ def temperature_of(run) -> float:
     return calibration.fit_temperature(run.val.logits, run.val.labels)
 
 
+@cache
+def made_by() -> str:
+    """The digest of CODE. Read once and, where arms are judged side by side, before that: Python
+    3.11 parses in one thread at a time (https://github.com/python/cpython/issues/106905)."""
+    return code.digest(CODE)
+
+
 def planted(
     run, asked: Subject, splits, others: dict, folder: Path, each=spikes.EACH, quick=False
 ) -> Spiked:
@@ -140,7 +148,7 @@ def planted(
             "runs": [run.info, *(other.info for other, _ in others.values())],
             "data": splits.digest,
             "settings": [each, quick, asked.layer],
-            "code": code.digest(CODE),
+            "code": made_by(),
         }
     )
     path = folder / f"{known_by[:16]}.npz"

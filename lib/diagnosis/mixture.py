@@ -23,7 +23,7 @@ STEPS = 300  # of expectation and maximisation; shares move by less than 0.001 a
 PRECISION = 0.7  # what the interval of a cause's precision must lie above for a verdict
 SINGULAR = 0.15  # below, two rows of the table are too alike for the shares to be told apart
 # area under the ROC curve with which real errors may be told from planted ones at the mix; on four
-# phantoms it is 0.68 to 0.79, and verdicts that were to be right in 85 to 94 % were so in 46 to 60 %
+# phantoms it is 0.68 to 0.79, and verdicts to be right in 85 to 94 % were so in 46 to 60 %
 UNLIKE = 0.6
 FOLDS = 5
 UNFITTED = 0.05  # share of the calls that no mixture of the rows may leave unexplained

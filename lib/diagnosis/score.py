@@ -139,13 +139,16 @@ def agreement_text(table: pd.DataFrame) -> str:
     if not len(apart):
         return "What the planted errors promise and what is found on the phantom agree."
     said = [
-        f"{measure}: "
-        + listed([f"{readable(row.cause)} {row.promised:.0%}, it is {row.found:.0%}" for row in of])
-        for measure, of in (
-            (one, list(rows.itertuples())) for one, rows in apart.groupby("measure", sort=False)
+        f"{measure}, "
+        + listed(
+            [
+                f"{readable(row.cause)} (promised {row.promised:.0%}, is {row.found:.0%})"
+                for row in rows.itertuples()
+            ]
         )
+        for measure, rows in apart.groupby("measure", sort=False)
     ]
     return (
-        f"In {len(apart)} of {len(known)} numbers the planted errors promise otherwise than it is "
-        f"on the phantom: {'; '.join(said)}."
+        f"What the planted errors promise is not so in {len(apart)} of {len(known)} numbers: "
+        f"{'; '.join(said)}."
     )

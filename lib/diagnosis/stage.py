@@ -321,6 +321,7 @@ def judge_arms(
             each=each,
         )
 
+    judgement.made_by()
     able = [arm for arm in pair if len(read[arm]) and pair[arm].test.correct.any()]
     return side_by_side(of_arm, able if each else [])
 

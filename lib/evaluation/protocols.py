@@ -22,8 +22,8 @@ BATCH = 100  # pictures whose statistics a norm layer in training mode sees
 LOWEST = 30.0  # below every other logit: a probability of nothing
 # the words of a claims file, and what they mean, after "with"
 PROTOCOLS = {
-    "best_seed": "its seed that is best on test alone, a peek",
-    "best_epoch": "its epoch that is best on validation in place of the last",
+    "best_seed": "its best seed alone (a peek, for test chose it)",
+    "best_epoch": "its epoch best on validation in place of the last",
     "temperature_scaled": "its confidence after temperature scaling",
     "classes_as_text": "its classes numbered in the order of text (0, 1, 10, 11, …)",
     "subset": "the named classes alone",

@@ -41,6 +41,7 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
     train = found[trained[0]] if trained else None
     splits = attempt(_pictures, train) if train and train.data == "folder" else None
     _tell_undrawn(study, splits.class_names if splits else [])
+    # guard: brought-cases-first
     if ids is not None:
         attempt(failures.read_cases, content.cases, ids)
     elif train and not arms.brought(study) and (splits or train.data != "folder"):

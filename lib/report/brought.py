@@ -16,14 +16,17 @@ def numbers(runs: dict) -> dict:
     return {
         arm: {
             "examined": run.info.get("examined"),
-            "answers": artefacts.read_json(run.path / EXAMINATION)["answers"]
-            if run.info["origin"] == "network"
-            else [],
+            "answers": _answers(run.path / EXAMINATION),
             "notes": run.info.get("notes", []),
         }
         for arm, run in runs.items()
         if run.info.get("origin", "trained") != "trained"
     }
+
+
+def _answers(path) -> list[dict]:
+    """Of a network; a file of predictions has none."""
+    return artefacts.read_json(path)["answers"] if path.is_file() else []
 
 
 def warnings(results: dict) -> list[tuple[str, dict]]:

@@ -140,11 +140,13 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
     if not arms:
         return {"candidates": {}, "consistent_with": [], "only": {}, "untried": untried}
     reproduced, untested = verdicts
-    of_arms = {results["compare"]["before"]: judged["verdict"]} | {
+    verdicts_of = {results["compare"]["before"]: judged["verdict"]} | {
         arm: judged[f"{arm} verdict"] for arm in arms
     }
-    table = pd.DataFrame(of_arms).set_axis(judged["id"])
+    table = pd.DataFrame(verdicts_of).set_axis(judged["id"])
     table = table[~table.isna().any(axis=1) & ~table.eq(untested).any(axis=1)].eq(reproduced)
+    # the same networks tested otherwise bring out what they brought out: no rivals of their arm
+    of_arms = table.drop(columns=[arm for arm in arms if arm in PROTOCOLS])
     numbers = {claim.id for claim in stated.claims if claim.claimed is not None}
     counted = table[table.index.isin(numbers)]
     independent = counted[~counted.index.isin(derived(stated))]
@@ -154,7 +156,7 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
             for arm in (table if len(counted) else [])
         },
         "consistent_with": _consistent(independent, arms),
-        "only": {arm: _alone(table, arm) for arm in table},
+        "only": {arm: _alone(of_arms, arm) for arm in of_arms},
         "untried": untried,
     }
 

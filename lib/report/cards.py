@@ -165,13 +165,10 @@ def relabelled(results: dict, named: list[dict]) -> str:
 def maps_text(results: dict) -> str:
     """Completeness, deletion and insertion, occlusion, random weights, spread."""
     cam = results["gradcam"]
-    text = (
-        f"The maps of {see('fig-gradcam')} have {cam['cells'][0]}×{cam['cells'][1]} cells at "
-        f"{escape(cam['layer'])}."
-        if cam["layer"]
-        else ""
-    )
-    text = (text + _occluded(cam)).strip()
+    cells = "×".join(map(str, cam["cells"] or []))
+    maps = see("fig-before-after" if len(cam["asked"]) == 2 else "fig-gradcam")
+    told = f"The maps of {maps} have {cells} cells at {escape(cam['layer'] or '')}."
+    text = (told * bool(cam["layer"]) + _occluded(cam)).strip()
     if cam["completeness_error"] is not None:
         text += (
             " With average pooling and one linear layer behind them, the sum over a map plus the "
@@ -206,18 +203,6 @@ def _occluded(cam: dict) -> str:
         f" In place of maps of {listed(arms)}, where no layer has any, stands *occlusion*: by how "
         "much a logit falls when a cell of the picture is covered."
     )
-
-
-def first_page(results: dict) -> str:
-    """How much the diagnosis of the first arm finds of what was planted, in a sentence for the
-    first page; "" where nothing could be planted."""
-    for arm, rule in results["gradcam"]["rule"].items():
-        return (
-            "Known causes were planted into test pictures, so the diagnosis is scored on this "
-            f"study's own: on those of {name(arm)} {_marks(rule['score'])} "
-            f"({see('tab-instrument')})."
-        )
-    return ""
 
 
 def _marks(score: dict) -> str:
@@ -388,7 +373,7 @@ def evidence(said: pd.Series | None, agree: float | None) -> str:
     return " ".join(parts)
 
 
-def _given(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[str]:
+def verdicts_of(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> list[str]:
     """The verdict on each case that may be given."""
     if verdicts is None:
         return [NO_VERDICT] * len(cases)
@@ -406,7 +391,7 @@ def truths(
         _planted(case.cause, said)
         if opinion.source == "planted"
         else _reviewed(case.position, said, opinion, names)
-        for case, said in zip(cases.itertuples(), _given(cases, verdicts))
+        for case, said in zip(cases.itertuples(), verdicts_of(cases, verdicts))
     ]
 
 
@@ -441,7 +426,7 @@ def draw_cards(
     probability that other runs give to the predicted class, None of a study of one run."""
     limit = float(found.maps[cases["row"].tolist()].abs().max()) or 1.0
     figure = plt.figure(figsize=(WIDTH, HEIGHT * len(cases) + FOOT))
-    named = _given(cases, verdicts)
+    named = verdicts_of(cases, verdicts)
     for place, (case, image, cause) in enumerate(zip(cases.itertuples(), images, named)):
         bottom = FOOT + HEIGHT * (len(cases) - 1 - place)
         said = None if verdicts is None else verdicts.iloc[case.row]
@@ -536,7 +521,7 @@ def card_table(
 ) -> pd.DataFrame:
     """The verdicts of the cases, a row each, in words."""
     table = cases[["id", "true", "predicted"]].reset_index(drop=True)
-    table["verdict"] = named = _given(cases, verdicts)
+    table["verdict"] = named = verdicts_of(cases, verdicts)
     if verdicts is not None:
         rows = [said for _, said in verdicts.iloc[cases["row"].tolist()].iterrows()]
         table["probability"] = [
@@ -555,7 +540,7 @@ def card_table(
 def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
     said = "; ".join(
         f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: {readable(said)}"
-        for case, said in zip(cases.itertuples(), _given(cases, verdicts))
+        for case, said in zip(cases.itertuples(), verdicts_of(cases, verdicts))
     )
     return f"Diagnosis cards of {len(cases)} errors. {said}."
 

@@ -387,45 +387,32 @@ def _means(compare: dict) -> str:
 
 
 def accuracy(compare: dict) -> str:
-    """What became of test accuracy, in one sentence."""
-    before, after = compare["before"], compare["after"]
-    if not after:
-        return (
-            f"{start(before)} gets {percent(compare['arms'][before]['test_accuracy']['mean'])} "
-            f"of the test images right{_means(compare)}; no other arm was trained, so nothing is "
-            "compared."
-        )
+    """What became of test accuracy from one arm to the other."""
+    before, after = name(compare["before"]), name(compare["after"])
     change, test = compare["accuracy_change"], compare["mcnemar"]
     numbers = f"{change_text('test_accuracy', change, 1)}{_means(compare)}"
-    of_pair = changes_of.of_pair(compare["arms"], (before, after))
-    shares = [percent(of_pair[arm]["test_accuracy"]["mean"]) for arm in (before, after)]
-    levels, found = " to ".join(shares), settled(change, test)
+    found = settled(change, test)
     if found == "open":
         word = "raises" if change["estimate"] > 0 else "lowers"
         return (
-            f"Whether {name(after)} {word} test accuracy is open: {disagreement(change)} "
-            f"({levels}: {numbers}).{caveat(compare)}"
+            f"Whether {after} {word} test accuracy is open: {disagreement(change)} ({numbers})."
+            f"{caveat(compare)}"
         )
+    networks = "" if about(compare) == scope.METHOD else "the networks of "
     if found == "none":
-        between = (
-            f"between {name(before)} and {name(after)}"
-            if about(compare) == scope.METHOD
-            else f"between the networks of {name(before)} and {name(after)}"
-        )
         return (
-            f"No difference in test accuracy {between} was found ({levels}: {numbers})."
-            f"{equivalent(compare)}{caveat(compare)}"
+            f"No difference in test accuracy between {networks}{before} and {after} was found "
+            f"({numbers}).{equivalent(compare)}{caveat(compare)}"
         )
     if about(compare) == scope.METHOD:
         word = "raises" if found == "higher" else "lowers"
         small = equivalent(compare) if (compare.get("equivalence") or {}).get("equivalent") else ""
-        return f"The arm {name(after)} {word} test accuracy from {levels} ({numbers}).{small}"
-    which = "those of" if number_of_seeds(compare) > 1 else "that of"
-    word = "more" if found == "higher" else "fewer"
+        return f"The arm {after} {word} test accuracy ({numbers}).{small}"
+    those = "those" if number_of_seeds(compare) > 1 else "that"
     return (
-        f"Of {scope.networks(min(number_of_seeds(compare), 2))} {which} {name(after)} "
-        f"{'gets' if which == 'that of' else 'get'} {word} test images right, {shares[1]} against "
-        f"{shares[0]} ({numbers}).{caveat(compare)}"
+        f"Of {scope.networks(min(number_of_seeds(compare), 2))} {those} of {after} "
+        f"get{'s' * (those == 'that')} {'more' if found == 'higher' else 'fewer'} test images "
+        f"right ({numbers}).{caveat(compare)}"
     )
 
 
@@ -452,40 +439,36 @@ def sure_and_wrong(compare: dict, label_smoothing: dict) -> str:
     """Errors at 90% confidence or more, and whether their number changed, after scaling each arm by
     its temperature; label_smoothing: {arm: amount}."""
     before, after, seeds = compare["before"], compare["after"], number_of_seeds(compare)
-    digits, level = 0 if seeds == 1 else 1, " at 90% confidence or more"
+    digits, level = 0 if seeds == 1 else 1, "at 90% confidence or more"
     numbers = changes_of.of_pair(compare["arms"], (before, after) if after else (before,))
-
-    def one(arm, measure, level=""):
-        errors, sure = numbers[arm]["errors"]["mean"], numbers[arm][measure]["mean"]
-        return (
-            f"{sure:,.{digits}f} of its {errors:,.{digits}f} test errors{level}"
-            if errors
-            else "no test error"
-        )
-
     if not after:
-        return f"{start(before)} makes {one(before, 'errors_ge_90', level)}."
+        sure, errors = (numbers[before][one]["mean"] for one in ("errors_ge_90", "errors"))
+        return (
+            f"{start(before)} makes {sure:,.{digits}f} of its {errors:,.{digits}f} errors {level}."
+        )
     measure = "errors_ge_90_scaled"
     change, test = compare["changes"][measure], compare["sure_tests"][measure]
     found = settled(change, test)
     if found != "open":
         found = scope.said(change)
     said = {
-        "none": f"no difference in their number was found{among_many(change)}",
-        "higher": "they are more",
-        "lower": "they are fewer",
-        "open": f"whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: "
+        "none": f"No difference in their number was found{among_many(change)}",
+        "higher": "They are more",
+        "lower": "They are fewer",
+        "open": f"Whether they are {'more' if change['estimate'] > 0 else 'fewer'} is open: "
         f"{disagreement(change)}",
     }[found]
-    other = one(after, measure, "" if numbers[before]["errors"]["mean"] else level)
-    text = (
-        f"After scaling, {name(before)} makes {one(before, measure, level)}, {name(after)} "
-        f"{other}: {said} ({change_text(measure, change, seeds)}). Before scaling the counts are "
-        + " and ".join(f"{numbers[arm]['errors_ge_90']['mean']:,.{digits}f}" for arm in numbers)
+    scaled, raw = (
+        listed([f"{of[one]['mean']:,.{digits}f} with {name(arm)}" for arm, of in numbers.items()])
+        for one in (measure, "errors_ge_90")
     )
-    if label_smoothing[after] > label_smoothing[before]:
-        text += f", which the label smoothing of {name(after)} reduces by construction"
-    return text + "."
+    capped = label_smoothing[after] > label_smoothing[before]
+    return (
+        f"Errors {level} after scaling are {scaled}. {said} "
+        f"({change_text(measure, change, seeds)}). Before scaling they are {raw}"
+        + f", which the label smoothing of {name(after)} reduces by construction" * capped
+        + "."
+    )
 
 
 def ranking(compare: dict) -> str:
@@ -533,70 +516,37 @@ def excess(compare: dict) -> str:
 def side_by_side(results: dict) -> str:
     """The section's title and first sentences."""
     compare = results["compare"]
-    if not compare["after"]:
-        return (
-            f"## {start(compare['before'])} in numbers\n\nNo remedy was trained, so none is "
-            f"judged. {see('tab-arms')} has the numbers of {name(compare['before'])}, "
-            f"{see('tab-cases')} the images looked at."
-        )
-    maps = ["tab-cases"] + ["fig-before-after"] * (len(results["gradcam"]["asked"]) == 2)
+    if not compare["after"] or compare["churn"]["between_arms"]["class"] == 0:
+        return f"## The images looked at\n\n{see('tab-cases')} has them."
     return (
-        f"## The arms held against each other\n\n{accuracy(compare)} {tested(compare)} "
-        f"{see('tab-arms')} has the arms side by side, {see('tab-changes')} every change "
-        f"with its interval, {see(*maps)} the same images in both."
+        f"## The arms held against each other\n\n{tested(compare)} {see('tab-changes')} has every "
+        f"change with its interval, {see('tab-cases')} the images looked at in both arms."
     )
 
 
 def moved(results: dict) -> str:
-    """The subsection's title; corrected, regressed, wrong in both, against what two seeds of one
-    arm differ by; classes that moved beyond chance. "" with one arm, where nothing moves."""
+    """The subsection's title; what both arms get wrong, against what two seeds of one arm differ
+    by. "" where nothing moves."""
     compare = results["compare"]
-    if not compare["after"]:
+    if not compare["after"] or compare["churn"]["between_arms"]["class"] == 0:
         return ""
     counts, classes = compare["migration"], compare["classes"]
-    before, after, seeds = name(compare["before"]), name(compare["after"]), number_of_seeds(compare)
-
-    def images(number):
-        return plural(number, "image") if isinstance(number, int) else f"{number:,.1f} images"
-
+    wrong, share = counts["both_wrong"], counts["both_wrong_less_confident_scaled_share"]
     digits = 0 if isinstance(counts["net_gain"], int) else 1
-    text = (
-        f"### Image by image, class by class\n\n{start(compare['after'])} corrects "
-        f"{images(counts['corrected'])} that {before} gets wrong, and gets "
-        f"{images(counts['regressed'])} wrong that {before} gets right: a net change of "
-        f"{signed(counts['net_gain'], digits)}{_means(compare)}. "
-        f"Both are wrong on {images(counts['both_wrong'])}"
-    )
-    alike = compare["churn"]["between_arms"]["class"] == 0
-    if counts["both_wrong_less_confident_share"] is not None and not alike:
-        text += (
-            f"; after scaling each by its temperature, {after} is the less confident one on "
-            f"{percent(counts['both_wrong_less_confident_scaled_share'])} of these (before scaling "
-            f"on {percent(counts['both_wrong_less_confident_share'])})"
-        )
-    beyond = classes["better_beyond_chance"] + classes["worse_beyond_chance"]
-    moved_classes = (
-        f"Of {classes['tested']} classes {count(classes['better'])} "
-        f"{'is' if classes['better'] == 1 else 'are'} more accurate in {after}, "
-        f"{count(classes['worse'])} less, and {count(classes['equal'])} as before. "
-        + (
-            f"Beyond chance, with 5% false discoveries, {count(classes['better_beyond_chance'])} "
-            f"rise and {count(classes['worse_beyond_chance'])} fall."
-            if beyond
-            else "With 5% false discoveries none of these changes is beyond chance."
-        )
-    )
+    sentences = [f"Both arms are wrong on {wrong:,.{digits}f} test images{_means(compare)}."]
+    if share is not None:
+        sentences += [
+            f"After scaling each by its temperature, {name(compare['after'])} is the less "
+            f"confident one on {percent(share)} of these (before scaling on "
+            f"{percent(counts['both_wrong_less_confident_share'])})."
+        ]
+    sentences += [churn_text(compare)]
     if classes.get("another_seed") is not None:
-        moved_classes += (
-            f" A class changes by {classes['mean_size']:.1f} points on average; between two seeds "
+        sentences += [
+            f"A class changes by {classes['mean_size']:.1f} points on average; between two seeds "
             f"of one arm it does by {classes['another_seed']:.1f}."
-        )
-    given = (
-        " Chance is that of the test images alone: another seed may move other classes."
-        if seeds == 1
-        else " Chance is that of the test images and of the seeds."
-    )
-    return f"{text}. {churn_text(compare)}\n\n{moved_classes}{given} See {see('fig-classes')}."
+        ]
+    return "### Image by image\n\n" + " ".join(sentences)
 
 
 def churn_text(compare: dict) -> str:
@@ -604,24 +554,26 @@ def churn_text(compare: dict) -> str:
     arm."""
     shares = compare["churn"]
     between = shares["between_arms"]
-    text = (
+    sentences = [
         f"The two predict different classes for {percent(between['class'])} of the test images, "
-        f"and one is right where the other is wrong on {percent(between['right'])}"
-    )
+        f"and one is right where the other is wrong on {percent(between['right'])}."
+    ]
     seeds = {arm: of_seeds for arm, of_seeds in shares["between_seeds"].items() if of_seeds}
     if not seeds:
-        return text + ". How much of this another seed alone would do is not known from one seed."
-    said = [
-        f"{percent(of_seeds['class'])} and {percent(of_seeds['right'])} between seeds of "
-        f"{name(arm)}"
+        return f"{sentences[0]} How much of this another seed alone would do is not known."
+    sentences += [
+        f"Between seeds of {name(arm)} these shares are {percent(of_seeds['class'])} and "
+        f"{percent(of_seeds['right'])}."
         for arm, of_seeds in seeds.items()
     ]
     alone = [f"one of {name(arm)} {of_seeds['corrected']:,.0f}" for arm, of_seeds in seeds.items()]
-    return text + (
-        f"; these shares are {listed(said)} ({see('tab-churn')}). Another seed alone corrects many "
-        f"images and loses as many: {listed(alone)}. What is beyond that is the change: "
-        f"{signed(beyond(shares), 0)} of the {between['corrected']:,.0f} corrected."
-    )
+    sentences += [
+        f"Another seed alone corrects many images and loses as many: {listed(alone)} "
+        f"({see('tab-churn')}).",
+        f"What is beyond that is the change: {signed(beyond(shares), 0)} of the "
+        f"{between['corrected']:,.0f} corrected.",
+    ]
+    return " ".join(sentences)
 
 
 def beyond(shares: dict) -> float:

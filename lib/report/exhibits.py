@@ -4,6 +4,7 @@ report shows again."""
 import base64
 import html
 import io
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,10 @@ from lib.base.text import readable
 FOLDED, PRINTED = 200, 100  # rows of a figure's data and of a table that a report shows
 # a whole multiple of 32 at one inch, so that 32x32 pictures scale by whole pixels
 PIXELS_PER_INCH = 192
+# of a drawing: paths and places, in points, of which two decimals are enough, and line ends, of
+# which a notebook makes a line each
+PLACES, LONG = re.compile(rb'\b(?:d|x|y)="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
+ENDS = re.compile(rb"\s*\n\s*")
 
 
 def show_text(text: str) -> None:
@@ -163,7 +168,9 @@ def _cut(rows: int, shown: int, file: str, form: str) -> str:
 def rendered(figure, kind: str, **options) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, **options)
-    return buffer.getvalue()
+    if kind != "svg":
+        return buffer.getvalue()
+    return PLACES.sub(lambda place: LONG.sub(rb"\1", place[0]), ENDS.sub(b" ", buffer.getvalue()))
 
 
 def as_html(table: pd.DataFrame, formats: dict | None = None) -> str:

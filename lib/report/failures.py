@@ -389,9 +389,7 @@ def mining(results: dict) -> str:
         f"{'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of the "
         f"{plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by "
         f"confidence after temperature scaling ({failures['temperature']:.2f}, {found}), at most "
-        "one for a pair of true and predicted class. A temperature changes no prediction and not "
-        "the order of classes within an image; it changes which image ranks before which. Other "
-        "numbers of this section are of the whole test split."
+        "one for a pair of true and predicted class."
     )
 
 
@@ -410,7 +408,7 @@ def suspicious(results: dict) -> str:
         f"{'The one run' if runs == 1 else f'The {runs} runs of all arms and seeds'} saw neither "
         f"split in training, and no human judgement enters. Suspected are {listed(counts)}"
         + (
-            f"; the runs are unanimous on {labels['unanimous']:,} of those in test."
+            f". The runs are unanimous on {labels['unanimous']:,} of those in test."
             if labels["unanimous"] and runs > 2
             else "."
         )
@@ -451,15 +449,15 @@ def worth(results: dict) -> str:
         )
     if opinion["source"] == "planted":
         return (
-            f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test: "
-            f"{bounded(found['precision'])} of the suspected labels are among them, and "
-            f"{bounded(found['recall'])} of them are suspected. Nothing in the rule was fitted; "
-            "what is wrongly suspected are errors that the runs share, whatever their cause."
+            f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test. Of "
+            f"the suspected labels {bounded(found['precision'])} are among them. Of them "
+            f"{bounded(found['recall'])} are suspected. Nothing in the rule was fitted; what is "
+            "wrongly suspected are errors that the runs share, whatever their cause."
         )
     alike = opinion["named_alike"]
     return (
         f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels "
-        f"and rejected {bounded(found['precision'])}; of the {found['wanted']:,} labels that "
+        f"and rejected {bounded(found['precision'])}. Of the {found['wanted']:,} labels that "
         f"they rejected in all, {bounded(found['recall'])} are suspected. "
         + (
             "Where they settled on another class, the runs suggest the same for "
@@ -544,18 +542,11 @@ def repeated_text(found: dict) -> str:
 def errors_of_labels(opinion: dict, before: str) -> str:
     if not opinion["errors"]:
         return f"{start(before)} makes no error."
-    text = f"They are {bounded(opinion['rejected_among_errors'])} of the errors of {name(before)}"
+    text = f"They are {bounded(opinion['rejected_among_errors'])} of the errors of {name(before)}."
+    sure = f"at {level(opinion['sure'])} confidence or more after temperature scaling."
     if not opinion["sure_errors"]:
-        return (
-            text
-            + f"; it makes none at {level(opinion['sure'])} confidence or more after temperature "
-            "scaling."
-        )
-    return text + (
-        f", and {bounded(opinion['rejected_among_sure_errors'])} of its "
-        f"{plural(opinion['sure_errors'], 'error')} at {level(opinion['sure'])} confidence or "
-        "more after temperature scaling."
-    )
+        return f"{text} It makes none {sure}"
+    return f"{text} They are {bounded(opinion['rejected_among_sure_errors'])} of its errors {sure}"
 
 
 def changes(sets: list[dict], before: str, after: str) -> str:
@@ -609,25 +600,18 @@ def severity(results: dict) -> str:
     """How far the errors are from the truth, by confidence, against chance; and which classes are
     confused."""
     failures = results["failures"]
-    numbers, confused = failures["severity"], failures["confused"]
-    shown = []
-    if confused:
-        shown.append(
-            f"The pair that {name(failures['before'])} confuses most is "
-            f"{name(confused['class'])} and {name(confused['other'])}, with "
-            f"{plural(confused['errors'], 'error')} in both directions together "
-            f"({see('tab-confused')})."
-        )
-    shown.append(
-        f"{see('fig-confusion')} has the confusion {'matrices' if failures['after'] else 'matrix'}."
+    numbers = failures["severity"]
+    pairs = f"{see('tab-confused')} has the pairs that are confused most." * bool(
+        failures["confused"]
     )
+    matrices = "matrices" if failures["after"] else "matrix"
+    shown = [pairs, f"{see('fig-confusion')} has the confusion {matrices}."]
     if numbers is None:
-        return " ".join(
-            ["These classes have no superclasses, so that every error counts alike.", *shown]
-        )
+        alike_all = "These classes have no superclasses, so that every error counts alike."
+        return " ".join(filter(None, [alike_all, *shown]))
     parts = [
-        f"of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} "
-        "inside the true superclass"
+        f"Of {plural(of_arm['errors'], 'error')}, {name(arm)} keeps {bounded(of_arm['within'])} "
+        "inside the true superclass."
         for arm, of_arm in numbers["arms"].items()
         if of_arm["errors"]
     ]
@@ -635,11 +619,8 @@ def severity(results: dict) -> str:
     text = (
         "There is no error to weigh."
         if not parts
-        else (
-            "O"
-            + "; ".join(parts)[1:]
-            + f"; of wrong classes drawn at random {chance} would be there ({see('fig-severity')})."
-        )
+        else " ".join(parts)
+        + f" Of wrong classes drawn at random {chance} would be there ({see('fig-severity')})."
     )
     before = failures["before"]
     return " ".join(
@@ -686,16 +667,11 @@ def by_confidence(of_arm: dict, arm: str) -> str:
 
 def distance(numbers: dict, failures: dict) -> str:
     """The mean superclass distance, of all images and of the errors alone."""
-
-    def one(arm, of_arm):
-        over = f" ({of_arm['distance_of_errors']:.2f} over its errors)" if of_arm["errors"] else ""
-        return f"{of_arm['distance']:.3f} in {name(arm)}{over}"
-
-    levels = listed([one(*entry) for entry in numbers["arms"].items()])
+    levels = listed([f"{of['distance']:.3f} in {name(arm)}" for arm, of in numbers["arms"].items()])
     random = alike(numbers, lambda of_arm: f"{of_arm['chance_distance']:.2f}")
     text = (
         "The superclass distance of a prediction is 0 if right, 1 for another class of the true "
-        f"superclass, 2 beyond it. Its mean over all test images is {levels}; errors at random "
+        f"superclass, 2 beyond it. Its mean over all test images is {levels}. Errors at random "
         f"would have {random}."
     )
     change = numbers["distance_of_errors_change"]

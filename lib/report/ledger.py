@@ -5,6 +5,7 @@ report have it; and what the report says of the study's own conditions.
 import pandas as pd
 
 from lib.base.text import count, escape, listed, plural, readable, see
+from lib.evaluation.protocols import PROTOCOLS
 from lib.report import arithmetic, candidates
 from lib.report.claims import Claims
 from lib.report.judgement import (
@@ -24,8 +25,7 @@ __all__ = ["judge"]  # a report asks the ledger alone
 
 def ledger_view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
     """What the report prints of `judge`: the claims that were tested, the contradicted ones first,
-    or those that were not. Of the two candidates that reproduce most one column each: what it
-    measures, and the verdict."""
+    or those that were not. Of two candidates one column each: what it measures, and the verdict."""
     chosen = judged[judged["verdict"].ne(UNTESTED) == tested]
     shown = chosen[[name for name in COLUMNS if name != "id"]]
     if not tested:
@@ -38,10 +38,16 @@ def ledger_view(judged: pd.DataFrame, tested: bool) -> pd.DataFrame:
 
 
 def _best_two(judged: pd.DataFrame) -> list[str]:
-    """As many columns as a page holds, in the file's order."""
-    arms = [column.removesuffix(" verdict") for column in judged if column not in COLUMNS]
-    arms = [arm for arm in arms if f"{arm} verdict" in judged]
-    best = sorted(arms, key=lambda arm: -judged[f"{arm} verdict"].eq(REPRODUCED).sum())[:2]
+    """As many columns as a page holds, in the file's order: of candidates that reproduce most, and
+    more than the arm that is named."""
+    arms = [column.removesuffix(" verdict") for column in judged if column.endswith(" verdict")]
+    counts = {arm: judged[f"{arm} verdict"].eq(REPRODUCED).sum() for arm in arms}
+    own = {
+        arm: judged["verdict"][judged[f"{arm} verdict"].notna()].eq(REPRODUCED).sum()
+        for arm in arms
+    }
+    shown = [arm for arm in arms if arm not in PROTOCOLS or counts[arm] > own[arm]]
+    best = sorted(shown, key=lambda arm: -counts[arm])[:2]
     return [arm for arm in arms if arm in best]
 
 
@@ -102,8 +108,7 @@ def _facts(judged: pd.DataFrame, claims: Claims | None) -> list[dict]:
 
 
 def ledger(results: dict) -> str:
-    """How many claims came out how, and which are contradicted, for the first page; "" without
-    claims."""
+    """How many claims came out how, and which are contradicted; "" without claims."""
     verdicts, claims = results["ledger"]["verdicts"], results["ledger"]["claims"].values()
     if not claims:
         return ""
@@ -113,8 +118,7 @@ def ledger(results: dict) -> str:
         "tested here"
     )
     text += f": {_verdicts(results['ledger'])}" if tested else ". "
-    text += _contradicted(results["ledger"])
-    return (text + candidates.explanation(results["ledger"], results["ledger"]["claims"])).strip()
+    return f"{text}{_contradicted(results['ledger'])}".strip()
 
 
 def _verdicts(found: dict) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.base.text import escape, listed, name, see, start
+from lib.base.text import listed
 from lib.evaluation import ablation, degenerate
 from lib.report import brought
 from lib.training import network, released
@@ -110,22 +110,6 @@ def _changes(params: dict[str, dict]) -> dict[str, dict[str, list[str]]]:
         }
         for one, values in params.items()
     }
-
-
-def several_changes(results: dict) -> str:
-    """Where the arms compared differ in more than one parameter: in which; else "". For the first
-    page."""
-    compare = results["compare"]
-    before, after = compare["before"], compare["after"]
-    changes = results["study"]["changes"][before][after] if after else []
-    if len(changes) < 2:
-        return ""
-    owners = f"; {see('tab-ablation')} has what single ones do" if compare["ablation"] else ""
-    return (
-        f"{start(after)} differs from {name(before)} in {len(changes)} parameters: "
-        f"{listed([escape(change) for change in changes])}. Comparing the two does not say which "
-        f"of them made the difference{owners}."
-    )
 
 
 def cannot_tell(here) -> list[str]:

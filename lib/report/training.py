@@ -20,15 +20,12 @@ from lib.base.text import (
     name,
     percent,
     plural,
-    readable,
     see,
     signed,
-    start,
 )
 from lib.evaluation import scope
 from lib.model import SMALL
 from lib.report import style
-from lib.report.comparison import accuracy, ranking, sure_and_wrong
 from lib.report.exhibits import show_figure
 from lib.training import record
 from lib.training.loop import State, line, peak_memory
@@ -102,23 +99,6 @@ def _writer(folder):
 # interval allows.
 
 
-def finding(results: dict) -> str:
-    """The study in four sentences: how good, how sure when wrong, how useful the confidence is, and
-    of what all this was measured."""
-    compare, study = results["compare"], results["study"]
-    of = f"Measured on {study['sizes']['test']:,} test images of {escape(study['data'])}"
-    of += (
-        f", with {networks(study)}, "
-        f"{listed([str(number) for number in study['epochs_of_arms']])} epochs, "
-        f"{plural(len(study['seeds']), 'seed')} an arm."
-        if study["widths"]
-        else "."
-    )
-    return " ".join(
-        (accuracy(compare), sure_and_wrong(compare, study["label_smoothing"]), ranking(compare), of)
-    )
-
-
 def networks(study: dict) -> str:
     """What was trained: our own network by its widths, others by their names."""
     widths = listed([str(width) for width in study["widths"]])
@@ -158,7 +138,7 @@ def done(results: dict) -> str:
     study = results["study"]
     if not study["widths"]:
         return "\n\n".join(filter(None, (brought(study), not_asked(results))))
-    sizes, rate = study["sizes"], f"learning rate {study['learning_rate']:g}" + _falls(study)
+    rate = f"learning rate is {study['learning_rate']:g}" + _falls(study)
     arms = "\n".join(
         f"- **{name(arm)}**: {escape(differs)}" for arm, differs in study["differences"].items()
     )
@@ -166,12 +146,6 @@ def done(results: dict) -> str:
     exceptions = (
         f" ({listed(study['varies'])} not the same in every arm, see below)"
         if study["varies"]
-        else ""
-    )
-    drawn = (
-        " The phantom's images are drawn by a program, which plants a known cause of failure in "
-        "some of them."
-        if study["data"] == "the phantom"
         else ""
     )
     size = study["image_size"]
@@ -185,13 +159,10 @@ def done(results: dict) -> str:
     if study["networks"][0] != OWN:
         network = f"The network {escape(study['networks'][0])}"
     return (
-        f"{network} ({study['parameters']:,} parameters){inputs} was trained from scratch on "
-        f"{escape(study['data'])}: {sizes['train']:,} train, {sizes['val']:,} validation and "
-        f"{sizes['test']:,} test images of {study['classes']} classes.{drawn} SGD with momentum "
-        f"{study['momentum']:g} and weight decay {study['weight_decay']:g}, {rate}; "
-        f"{study['epochs']} epochs, batches of {study['batch_size']}{exceptions}. The last "
-        f"epoch's network counts, and nothing was chosen on the test split. {seeds(study)}\n"
-        f"\n{arms}{proof(study)} {not_asked(results)}".rstrip()
+        f"{network} ({study['parameters']:,} parameters){inputs} was trained by SGD with momentum "
+        f"{study['momentum']:g} and weight decay {study['weight_decay']:g}. The {rate}. There were "
+        f"{study['epochs']} epochs in batches of {study['batch_size']}{exceptions}.\n\n{arms}"
+        f"{proof(study)} {not_asked(results)}".rstrip()
     )
 
 
@@ -272,19 +243,7 @@ def failing(results: dict) -> str:
     numbers = failures["arms"][failures["before"]]
     seed = results["study"]["seeds"]
     seed = f" with seed {seed[0]}" if len(seed) > 1 else ""
-    text = (
-        f"{start(failures['before'])}{seed} gets {numbers['errors']:,} of "
-        f"{failures['test_images']:,} test images wrong"
-    )
-    text += (
-        "."
-        if numbers["within_superclass"] is None
-        else (
-            f", {percent(numbers['within_superclass'], 0)} of them inside the true superclass "
-            f"({percent(failures['chance_within_superclass'], 0)} if wrong classes were drawn at "
-            "random)."
-        )
-    )
+    text = f"These are the errors of {name(failures['before'])}{seed}."
     text += persistent(numbers.get("persistence"))
     if failures["named"]:
         right = failures["named_right"]
@@ -296,9 +255,7 @@ def failing(results: dict) -> str:
         )
     if not failures["selected"]:
         return text if numbers["errors"] else text + " There is no error to show."
-    if not pictured(results):
-        return text + f" {see('tab-hypotheses')} has what is looked at."
-    return text + f" {see('fig-failures', 'tab-hypotheses')} show what is looked at."
+    return text + f" {see('tab-hypotheses')} has what is looked at."
 
 
 def pictured(results: dict) -> bool:
@@ -329,25 +286,10 @@ def persistent(levels: list[dict] | None) -> str:
     return text
 
 
-def planted(results: dict) -> str:
-    causes, arm = results["failures"].get("causes"), results["failures"]["before"]
-    if not causes:
-        return ""
-    shares = {row["planted cause"]: percent(row[f"{arm} accuracy"]) for row in causes}
-    plain = f"{shares.pop('none')} where nothing was planted; " if "none" in shares else ""
-    return (
-        f"The phantom's images have planted causes, so that the accuracy of {name(arm)} can be "
-        f"told apart by cause: {plain}"
-        + listed([f"{share} with {readable(cause)}" for cause, share in shares.items()])
-        + f" ({see('tab-causes')})."
-    )
-
-
 def limits(results: dict) -> str:
     study = results["study"]
     number = len(study["seeds"])
     items = [
-        seeds(study),
         "Intervals cover the choice of test images, not the choice of seed."
         if number == 1
         else "Intervals of differences cover the choice of test images and of seeds; with "

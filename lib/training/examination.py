@@ -83,6 +83,7 @@ def order_of_classes(val: np.ndarray, test: np.ndarray, labels, names) -> str | 
     given, other = predicted == labels, again == labels
     more, fewer = int((other & ~given).sum()), int((given & ~other).sum())
     gain = (more - fewer) / max(len(val), 1)
+    # guard: order-of-classes
     if gain < BETTER_ORDER or binomtest(more, more + fewer, alternative="greater").pvalue > CHANCE:
         return None
     order = _assignment(predicted, labels, len(names))

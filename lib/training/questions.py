@@ -182,6 +182,7 @@ def two_builds(case: Case) -> str | None:
     own, other = case.before, dict(_tensors(case.second))
     differ = [name for name in own if name not in other or not _equal(own[name], other[name])]
     source = f"the file {case.arm.weights}" if case.arm.weights else "its factory"
+    # guard: two-builds-equal
     if differ:
         return (
             f"two builds differ in {len(differ)} of {len(own)} parameters and buffers "
@@ -349,6 +350,7 @@ def normalised_once(case: Case) -> str | None:
     for name, module in case.network.named_modules():
         held = {**vars(module), **module._parameters, **module._buffers}
         own = [what for what in held if _is_statistic(what, held[what])]
+        # guard: normalised-once
         if own:
             where = f"{name}.{own[0]}".lstrip(".")
             return (

@@ -123,6 +123,10 @@ def half(logits: np.ndarray) -> np.ndarray:
 
 def halved(run: record.Run, weights: bool) -> dict[str, bytes]:
     """The files of a run as it is released, by name; run.json last."""
+    if run.history is None:
+        raise artefacts.ArtefactError(
+            f"{run.path}: an arm that was brought is not released; keep its own files"
+        )
     info, files = dict(run.info), {"history.csv": artefacts.read_bytes(run.path / "history.csv")}
     own, logits = {split: getattr(run, split) for split in SPLITS}, {}
     if weights:

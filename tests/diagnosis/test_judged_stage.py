@@ -178,7 +178,7 @@ def test_where_they_differ_the_way_is_told(study):
     assert (rows["difference"][list(CAUSES[:4])] < -0.2).all()
     said = score.agreement_text(table)
     promised, found = (f"{rows[what]['background']:.0%}" for what in ("promised", "found"))
-    assert f"found: background {promised}, it is {found}" in said
+    assert f"found, background (promised {promised}, is {found})" in said
     assert "phantom agree" in score.agreement_text(table.assign(agree=True))
     assert "phantom agree" in score.agreement_text(table.assign(agree=None))
     view = score.agreement_view(table)

@@ -1,6 +1,8 @@
 """Planted errors against the pictures that they were made of: only what was to change has changed,
 and the answer turned as intended."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import spiked
@@ -124,6 +126,17 @@ def test_fewer_are_planted_where_fewer_turn(made):
     weak = spikes.FITTED._replace(object=(0.04, 0.05))
     planted = spikes.plant(into, EACH, strength=weak, causes=("second_object",))
     assert len(planted.cause) < EACH
+
+
+def test_a_network_that_was_brought_sees_its_own_mean_and_deviation():
+    """The same function twice: its statistics with the data, or its own with data of others."""
+    network, run, splits = spiked.study()
+    expected = spikes.plant(spikes.pool(run, inference.ready(network), splits), 10)
+    network.brought_statistics = splits.mean, splits.std
+    others = dataclasses.replace(splits, mean=(0.1,) * 3, std=(0.9,) * 3)
+    found = spikes.plant(spikes.pool(run, inference.ready(network), others), 10)
+    assert torch.equal(found.images, expected.images)
+    assert (found.logits == expected.logits).all()
 
 
 def test_near_classes_are_siblings_or_else_the_most_confused():

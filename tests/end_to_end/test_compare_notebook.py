@@ -14,13 +14,14 @@ import pytest
 from lib.base import artefacts
 from lib.data import dataset
 from lib.evaluation import failures, summary
-from lib.report import comparison, confidence, exhibits, provenance, training
+from lib.report import comparison, exhibits, provenance, training
+from lib.report.chapters import confidence
 from lib.training import record
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "released" / "smoke"
 STORY = (
-    training.finding,
+    lambda results: comparison.accuracy(results["compare"]),
     training.training,
     comparison.side_by_side,
     confidence.confidence,
@@ -115,10 +116,8 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
     for said in (
         "No difference in test accuracy between the networks of baseline and CutMix was found",
         "They are equivalent within ±1 point.",
-        "no difference in their number was found",
+        "No difference in their number was found",
         "was not found to leave fewer errors in either",
-        "corrects 0 images",
-        "none of these changes is beyond chance",
         "no difference was found in ECE, ECE after scaling, negative log-likelihood, negative "
         "log-likelihood after scaling, Brier score and Brier score after scaling",
     ):
@@ -129,8 +128,9 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
         "leaves fewer",
         "these are lower",
         "these are higher",
-        "they are fewer",
-        "they are more",
+        "They are fewer",
+        "They are more",
+        "Both arms are wrong",
         "by construction",
     ):
         assert wrong not in text, wrong
@@ -177,11 +177,7 @@ def test_three_seeds_of_three_arms_are_means_with_an_ablation(tmp_path):
         3,
     )
     assert [effect["effect"] for effect in compared["ablation"]] == ["CutMix", "label smoothing"]
-    assert (
-        f"{np.mean(each):.1%}" in text
-        and "means of 3 seeds" in text
-        and "between seeds of baseline" in text
-    )
+    assert "means of 3 seeds" in text and "Between seeds of baseline" in text
     assert "McNemar" not in text and "one seed" not in text
     for kept in (
         *sorted((study / "tables").glob("*.json")),
@@ -204,6 +200,6 @@ def test_an_arm_without_errors_is_told_without_gaps(tmp_path):
     )
     study, numbers = compare(tmp_path, ["baseline", "cutmix"], [0])
     text = told(numbers)
-    assert "CutMix no test error: " in text and "None" not in text and "nan" not in text
+    assert "and 0 with CutMix." in text and "None" not in text and "nan" not in text
     assert numbers["compare"]["arms"]["cutmix"]["errors"]["mean"] == 0
     assert not (study / "figures" / "regressed.json").exists()

@@ -67,7 +67,7 @@ def check(report: Rendered, folder) -> None:
     assert all(panel.img["alt"] for panel in panels)
     assert len(tagged) == len(figures) + len(panels) and all(tagged)
     assert b"pdfuaid" in report.reader.trailer["/Root"]["/Metadata"].get_data()
-    assert len(report.reader.pages) < 27
+    assert len(report.reader.pages) < 25
     assert pages.appendix(report.reader) <= 10, "the body has at most ten pages"
     told = [one for text in pages.paragraphs(report.html) for one in pages.sentences(text)]
     assert len(told) > 10 and max(map(pages.numbers, told)) <= 4
@@ -105,10 +105,9 @@ def test_no_effect_with_one_seed(tmp_path, monkeypatch):
     check(report, tmp_path)
     says(
         report,
-        "No difference in test accuracy between the networks of baseline and CutMix was found",
-        "no difference in their number was found",
+        "The predictions are identical on 60 of 60 images",
+        "No difference in their number was found",
         "was not found to leave fewer errors in either",
-        "Of 10 classes none are more accurate in CutMix, none less, and 10 as before.",
         "how much another seed would change is not known",
         "No difference in what corruption costs the two was found",
     )
@@ -175,9 +174,8 @@ def test_no_error_at_all_and_no_cases(tmp_path, monkeypatch):
         report,
         "0 of 30 test images wrong",
         "There is no error to show.",
-        "No difference in test accuracy",
+        "The predictions are identical on 30 of 30 images",
         "No error is made",
-        "makes no test error",
     )
 
 
@@ -190,9 +188,7 @@ def test_one_arm_is_reported_and_nothing_is_compared(tmp_path, monkeypatch):
     check(report, tmp_path)
     says(
         report,
-        "no other arm was trained, so nothing is compared",
-        "No remedy was trained, so none is judged",
-        "CutMix in numbers",
+        "The images looked at",
         "nothing here says whether a failure could be cured",
     )
     assert not re.search(

@@ -208,4 +208,4 @@ def test_tells_nothing_of_the_machine_it_ran_on(path):
 
 
 def test_is_as_small_as_its_pictures_allow(path):
-    assert path.stat().st_size < 2_500_000
+    assert path.stat().st_size < 2_000_000

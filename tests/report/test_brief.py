@@ -6,7 +6,7 @@ import copy
 import pytest
 
 from lib.base import artefacts
-from lib.report import brief
+from lib.report.chapters import brief
 
 TRAINED = {"one": {"other": ["MixUp"]}, "other": {"one": ["no MixUp"]}}
 

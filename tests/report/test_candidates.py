@@ -46,13 +46,16 @@ def results():
     table = failures.test_table(trained["weak"][0], SPLITS)
     selection = failures.selection(table, failures.read_cases("", np.arange(IMAGES)), 3)
     at_level = rejection.rejection(trained, [0.7]).set_index("arm").to_dict("index")
+    ways = {"subset": ["a", "b"], "temperature_scaled": []}
+    of_pair = (trained, pair, numbers, sampled)
     compare = {
         "before": "weak",
         "after": "after",
         "arms": numbers,
         "rejection": at_level,
         "target_risk": 0.1,
-        "candidates": candidates.in_place_of(trained, pair, numbers, sampled, SPLITS, selection),
+        "candidates": candidates.in_place_of(*of_pair, SPLITS, selection)
+        | candidates.tested(ways, *of_pair, 0.7, SPLITS, selection),
         **changes.paired_numbers(trained, pair, numbers, sampled),
         "classes": classes_moved(classes),
         "class_change": changes.class_change(classes),
@@ -137,7 +140,7 @@ def test_claims_that_came_from_another_arm_name_it(tmp_path, results):
     assert counts["strong"]["reproduced"] == counts["strong"]["numbers"] == 8
     assert counts["strong"]["independent"] == {"numbers": 6, "reproduced": 6}
     assert counts["weak"]["independent"]["reproduced"] <= 2
-    text = ledger.ledger({"ledger": found})
+    text = explained.explanation(found, found["claims"])
     assert "consistent with the arm strong in place of weak" in text
     assert "Of 8 numbers that it gives of weak and of the change from it, " in text
     assert "8 with strong" in text and "proved" not in text
@@ -149,7 +152,7 @@ def test_claims_that_came_from_the_arm_itself_name_nothing(tmp_path, results):
     _, found = judged(tmp_path, results, claimed_of_weak(results, "weak"))
     assert found["consistent_with"] == []
     assert found["candidates"]["weak"]["reproduced"] == 8
-    text = ledger.ledger({"ledger": found})
+    text = explained.explanation(found, found["claims"])
     assert "names no explanation" in text and "consistent with" not in text
 
 
@@ -187,7 +190,9 @@ def test_several_candidates_may_fit(tmp_path, results):
     both["compare"]["rejection"] = results["compare"]["rejection"] | {"twin": {}}
     _, found = judged(tmp_path, both, claimed_of_weak(results, "strong"), "[strong, twin]")
     assert found["consistent_with"] == ["strong", "twin"]
-    assert "the arms strong and twin in place of weak" in ledger.ledger({"ledger": found})
+    assert "the arms strong and twin in place of weak" in explained.explanation(
+        found, found["claims"]
+    )
     assert found["only"] == {"weak": [], "strong": [], "twin": []}
 
 
@@ -197,7 +202,7 @@ def test_few_numbers_name_nothing(tmp_path, results):
     _, found = judged(tmp_path, results, fewer)
     assert found["candidates"]["strong"]["independent"]["numbers"] == 5
     assert found["consistent_with"] == []
-    assert "Fewer than 6 are independent" in ledger.ledger({"ledger": found})
+    assert "Fewer than 6 are independent" in explained.explanation(found, found["claims"])
 
 
 def test_a_candidate_that_the_study_has_not_is_left_out(tmp_path, results):
@@ -246,3 +251,56 @@ def test_each_claimed_number_stands_beside_what_every_arm_shows(tmp_path, result
     # of the arm after there is one row, of sentences without a number none
     assert ("of-after", "weak") in rows and ("of-after", "strong") not in rows
     assert not [one for one, _ in rows if one in ("moved", "of-both", "diagnosed")]
+
+
+def claimed_of_subset(results):
+    own = results["compare"]["candidates"]["subset"]
+    of_arm = {name: entry["mean"] for name, entry in own["tested"]["arms"]["weak"].items()}
+    return NUMBERS.format(
+        accuracy=100 * of_arm["test_accuracy"],
+        errors=of_arm["errors"],
+        sure=of_arm["errors_ge_90"],
+        wrong=100 * of_arm["confidence_on_errors"],
+        right=100 * of_arm["confidence_on_right"],
+        corrected=own["migration"]["corrected"],
+        both_wrong=own["migration"]["both_wrong"],
+        aurc=of_arm["aurc"],
+    )
+
+
+def test_claims_of_the_same_networks_on_some_classes_name_these(tmp_path, results):
+    text, arms = claimed_of_subset(results), "[strong, {classes: [a, b]}, temperature_scaled]"
+    table, found = judged(tmp_path, results, text, arms)
+    assert found["consistent_with"] == ["subset"] and not found["untried"]
+    assert found["candidates"]["subset"]["reproduced"] == 8
+    text = explained.explanation(found, found["claims"])
+    assert "consistent with weak with the named classes alone.**" in text
+    assert "8 with the named classes alone" in ledger.scope({"ledger": found})
+    # of the other arms nothing is said on other images, and the diagnosis asked the networks
+    again = table.set_index("id")["subset verdict"]
+    assert again["of-both"] == again["diagnosed"] == "not tested here"
+    assert len([name for name in ledger.ledger_view(table, tested=True) if "instead" in name]) == 2
+
+
+def test_under_another_protocol_the_arms_own_numbers_are_those(results):
+    other = explained.in_place(results, "subset")
+    assert other["failures"]["test_images"] == IMAGES * 2 / 5
+    own = results["compare"]["candidates"]["subset"]["tested"]["arms"]["weak"]
+    assert other["compare"]["arms"]["weak"] == own and set(other["compare"]["arms"]) == {
+        "weak",
+        "after",
+    }
+    scaled = explained.in_place(results, "temperature_scaled")
+    assert scaled["failures"]["test_images"] == IMAGES and "strong" in scaled["compare"]["arms"]
+    before, after = (of["compare"]["arms"]["weak"] for of in (results, scaled))
+    assert after["ece"]["mean"] == pytest.approx(before["ece_scaled"]["mean"], abs=1e-3)
+    assert after["errors"] == before["errors"] and scaled["study"] == results["study"]
+
+
+def test_a_way_of_testing_that_needs_what_is_not_there_is_named(tmp_path, results):
+    text = claimed_of_weak(results, "strong")
+    _, found = judged(tmp_path, results, text, "[strong, training_mode]")
+    assert found["untried"] == ["training_mode"] and list(found["candidates"]) == ["weak", "strong"]
+    assert "not to be tried in this study: its network left in training mode" in ledger.scope(
+        {"ledger": found}
+    )

@@ -169,7 +169,6 @@ ALL = (
     cards.verdicts_text,
     cards.cases_text,
     cards.maps_text,
-    cards.first_page,
     cards.instrument,
 )
 
@@ -213,7 +212,6 @@ def test_corrected_shares_are_ranked_and_told_with_what_may_be_said(cifar):
 def test_without_planted_errors_no_cause_is_named(nothing_planted):
     text = cards.verdicts_text(nothing_planted)
     assert text.startswith("No cause is named") and cards.instrument(nothing_planted) == text
-    assert cards.first_page(nothing_planted) == ""
     assert "(7) gets no verdict." in cards.cases_text(nothing_planted)
 
 
@@ -292,7 +290,7 @@ def test_the_cases_of_an_arm_that_was_not_asked_have_no_card(cifar):
 def test_the_instrument_is_scored_on_what_was_planted(cifar):
     assert (
         "it finds 73% (95% interval 70% to 76%) of the causes, on average over four, and names one "
-        "for 20% (95% interval 17% to 23%) of errors that have none" in cards.first_page(cifar)
+        "for 20% (95% interval 17% to 23%) of errors that have none" in cards.instrument(cifar)
     )
     text = cards.instrument(cifar)
     assert (
@@ -322,9 +320,9 @@ def test_an_aim_is_reached_or_missed_or_not_settled(found, said):
 def test_the_checker_is_checked_where_the_truth_is_known(phantom, cifar):
     text = cards.instrument(phantom)
     assert (
-        "In 1 of 5 numbers the planted errors promise otherwise than it is on the phantom: found: "
-        "background 80%, it is 60%. Counted over all 120 errors with a cause, whatever was "
-        "predicted, it finds 70% (95% interval 65% to 75%)." in text
+        "What the planted errors promise is not so in 1 of 5 numbers: found, background (promised "
+        "80%, is 60%). Counted over all 120 errors with a cause, whatever was predicted, it finds "
+        "70% (95% interval 65% to 75%)." in text
     )
     phantom["gradcam"]["agreement"][0]["agree"] = True
     assert "on the phantom agree." in cards.instrument(phantom)

@@ -25,7 +25,7 @@ def arm(accuracy):
 def groups(before, after):
     rows = [
         {"kind": "cause", "group": group, "images": images, "extra": (one - other) * images}
-        | {"baseline": one, "cutmix": other}
+        | {"baseline": one, "cutmix": other, "low": one - 0.1, "high": one + 0.1, "extra_se": 2.0}
         for (group, images), one, other in zip(
             (("background", 100), ("none", 880), ("label_error", 20)), before, after
         )
@@ -165,8 +165,41 @@ def test_wrong_labels_are_never_hardest_and_one_arm_is_told_alone(results):
     for row in results["groups"]:
         row["extra"] = None
     page = first_page.words(results)
-    assert "least on misleading backgrounds" in page["finding"]
+    assert "80% of images, on 50% of misleading backgrounds" in page["finding"]
     assert page["verdicts"][0][1] == "Nothing compared" and len(page["bullets"]) == 5
+
+
+def test_no_group_is_named_first_where_another_may_be(results):
+    assert findings.hardest(results)["alone"] and findings.owner(results)["group"] == "none"
+    for row in results["groups"]:
+        row |= {"low": 0.3, "high": 0.9, "extra_se": 20.0}
+    assert not findings.hardest(results)["alone"] and findings.owner(results) is None
+    page = first_page.words(results)
+    assert page["finding"] == "The network with CutMix and label smoothing is worse"
+    assert page["bullets"][1][0] == "Among the hardest"
+
+
+def test_planted_wrong_labels_are_said_to_count(results):
+    assert first_page.use(results)[3] == "20 wrong labels count as errors"
+    results["groups"] = [row for row in results["groups"] if row["group"] != "label_error"]
+    assert first_page.use(results)[3] == ""
+
+
+def test_causes_lead_together_where_their_intervals_meet():
+    def share(low, high):
+        return {"estimate": (low + high) / 2, "low": low, "high": high}
+
+    shares = {"look_alike": share(0.2, 0.4), "background": share(0.38, 0.5)}
+    assert findings.leading(shares) == ["background", "look_alike"]
+    assert findings.leading(shares | {"background": share(0.41, 0.5)}) == ["background"]
+    assert findings.leading({}) == []
+
+
+def test_the_first_cards_differ_in_their_verdicts():
+    same = ["label_error", "label_error", "label_error", "background", "look_alike"]
+    assert findings.varied(same, 3) == [0, 3, 4, 1, 2]
+    assert findings.varied(same[:4], 3) == [0, 1, 3, 2]
+    assert findings.varied([], 3) == []
 
 
 def test_a_page_that_is_too_long_is_refused(results):
@@ -182,7 +215,7 @@ def test_digits_of_a_name_are_no_numbers(results):
     for row in results["groups"]:
         row |= {"kind": "class", "group": row["group"] + "_10"}
     (lead, rest) = first_page.words(results)["bullets"][1]
-    assert lead == "None 10" and rest.startswith("owns")
+    assert lead == "None 10 images" and rest.startswith("own ")
 
 
 def test_names_of_any_length_keep_the_page_short(results):
@@ -200,6 +233,9 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     found = findings.diagnosis(results)
     assert found == {"found": share, "called": called, "trusted": ["background"], "right": None}
     assert first_page.diagnosis(results)[2] == "finds 73% of planted causes"
+    rule["mixture"]["trusted"] = []
+    assert first_page.diagnosis(results)[1] == "Causes unproven"
+    assert findings.diagnosis(results)["found"] == share
 
 
 def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):

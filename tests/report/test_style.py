@@ -1,12 +1,15 @@
 """Plots are read back: lines, bars, bands and labels hold what was given."""
 
+import re
+from xml.etree.ElementTree import fromstring
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from synthetic import run
 
-from lib.report import style
+from lib.report import exhibits, style
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +58,13 @@ def test_bars_of_errors_have_their_counts_and_several_seeds_whiskers():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["≥ 50%", "≥ 99.5%"]
     assert [text.get_text() for text in ax.texts] == ["30", "4", "20", "3"] and not ax.collections
     assert len(style.errors_by_threshold(counts, counts * 0.1).collections) == 2
+
+
+def test_a_drawing_is_one_line_whose_paths_have_two_decimals():
+    figure, axis = plt.subplots(figsize=(2, 2))
+    axis.plot([0, 1 / 3, 2 / 7], [0, 0.123456, 1])
+    drawing = exhibits.rendered(figure, "svg")
+    plt.close(figure)
+    assert b"\n" not in drawing and fromstring(drawing).tag.endswith("svg")
+    assert b"scale(0.015625)" in drawing, "what scales a letter keeps its decimals"
+    assert not re.search(rb' d="[^"]*\.\d{3}', drawing)

@@ -12,7 +12,7 @@ from lib.base.errors import ArtefactError, DataError
 from lib.data import dataset
 from lib.evaluation import failures
 from lib.training import brought_predictions as brought
-from lib.training import record
+from lib.training import record, released
 
 NAMES = ["bee", "cat", "dog"]
 SIZE = 90
@@ -107,6 +107,12 @@ def test_a_trained_run_still_needs_its_history_and_width(tmp_path, two):
     record.write_record(run.path / "run.json", info)
     with pytest.raises(ArtefactError, match="no record of a run"):
         record.load_run(run.path)
+
+
+def test_what_was_brought_is_not_released(tmp_path, two):
+    run = take_in(tmp_path, two)["one"]
+    with pytest.raises(ArtefactError, match="an arm that was brought is not released"):
+        released.halved(run, False)
 
 
 def test_the_key_follows_the_file_and_the_rows(tmp_path, two):

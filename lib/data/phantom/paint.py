@@ -18,9 +18,11 @@ HAZE = 84  # of 128: how strongly the second object shows, since it stands behin
 ALIKE_SIZES = (184, 241)
 # of 128: how much of its own shape, not of its partner's, a look_alike picture shows
 ALIKE_OWN = (74, 89)
-# three brightnesses, dealt out to background, main and second object
+# three brightnesses, dealt out to background, main and second object. The background is the
+# darkest: where objects may be lighter or darker than it, a narrow network learns nothing at first,
+# for longer with one seed than with another
 _LEVELS = np.array([46, 124, 202])
-_DEALS = np.array([(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+_DEALS = np.array([(0, 1, 2), (0, 2, 1)])
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def scene(key, object_class, cause, cause_class, texture) -> Scene:
     for one in np.unique(texture):
         field[texture == one] = shapes.field(int(one), key[texture == one])
     # (n, 3): of the background, the main and the second object
-    level = _LEVELS[_DEALS[draw(key, 50, 0, 6)]]
+    level = _LEVELS[_DEALS[draw(key, 50, 0, len(_DEALS))]]
     contrast = draw(key, 51, 18, 31) * (2 * draw(key, 52, 0, 2) - 1)
     background = _blend(
         _colour(key, 60, level[:, 0] - contrast), _colour(key, 64, level[:, 0] + contrast), field

@@ -11,17 +11,15 @@ from lib.base.text import (
     name,
     percent,
     plural,
-    points,
     readable,
     see,
     signed,
     start,
     verdict,
 )
-from lib.evaluation import scope
 from lib.evaluation.changes import of_pair
-from lib.report import brought, candidates, comparison, confidence, ledger, robustness, training
-from lib.report.chapters import findings, first_page
+from lib.report import brought, candidates, comparison, ledger, training
+from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
 
 FEW = 4  # suspected labels and less are told as a number alone
@@ -144,7 +142,8 @@ def where(results: dict) -> str:
     hardest = findings.hardest(results)
     numbers = failures["arms"][failures["before"]]
     return section(
-        f"Where it fails: {escape(findings.called(hardest))} are hardest for {name(before)}",
+        f"Where it fails: {escape(findings.called(hardest))} are "
+        f"{'hardest' if hardest['alone'] else 'among the hardest'} for {name(before)}",
         f"{start(before)} gets {numbers['errors']:,} of {failures['test_images']:,} test images "
         "wrong.",
         _groups(results, hardest),
@@ -159,7 +158,7 @@ def where(results: dict) -> str:
 def _groups(results: dict, hardest: dict) -> str:
     before = results["compare"]["before"]
     best = max(results["groups"], key=lambda row: row[before])
-    if best is hardest:
+    if best["group"] == hardest["group"]:
         return ""
     return (
         f"Of {escape(findings.called(best))} it gets {percent(best[before], 0)} right, of "
@@ -198,7 +197,7 @@ def why(results: dict) -> str:
     mixture = rule.get("mixture") or {}
     shares = mixture.get("shares") or {}
     ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
-    title = f"{readable(ranked[0])} is the most frequent" if ranked else "the causes stay open"
+    title = _frequent(findings.leading(shares))
     return section(
         f"Why it fails: {title}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
@@ -215,6 +214,14 @@ def _open(mixture: dict) -> str:
     if not mixture:
         return ""
     return f"Which causes stand behind the errors cannot be told: {mixture['obstacle']}."
+
+
+def _frequent(leading: list[str]) -> str:
+    """No more than the intervals of the causes' shares hold."""
+    if not leading or len(leading) > 3:
+        return "the causes stay open" if not leading else "no cause stands out"
+    said = listed([readable(cause) for cause in leading])
+    return f"{said} {'is' if len(leading) == 1 else 'are'} the most frequent"
 
 
 def _shares(shares: dict, ranked: list[str], arm: str) -> str:
@@ -292,10 +299,7 @@ def remedy(results: dict) -> str:
     return section(
         f"Did the remedy work: {titles[found]}",
         f"Test accuracy is {levels}.",
-        f"The paired difference is {points(change['estimate'])} points "
-        f"({interval(points(change['low']), points(change['high']))}), of "
-        f"{_of(results)}.",
-        comparison.equivalent(compare).strip() if found == "none" else "",
+        comparison.accuracy(compare),
         _owned(results),
         _corrected(results),
         _classes(results),
@@ -305,13 +309,6 @@ def remedy(results: dict) -> str:
 
 def _size(change: dict) -> str:
     return signed(100 * abs(change["estimate"])).lstrip("+")
-
-
-def _of(results: dict) -> str:
-    seeds = len(results["compare"]["seeds"])
-    if findings.several(results):
-        return f"{seeds} seeds an arm"
-    return f"{scope.networks(seeds)}, which says nothing of the method"
 
 
 def _owned(results: dict) -> str:
@@ -370,11 +367,14 @@ def use(results: dict) -> str:
         _promised(kept, target)
         if kept
         else f"Validation allows no threshold that keeps the risk under {target}.",
+        _counted(findings.wrong_labels(results)),
         *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
-        confidence.smoothing(results["study"]).split(" (")[0] + ", so its surest errors look fewer."
-        if any(results["study"]["label_smoothing"][arm] for arm in compared(compare))
-        else "",
+        confidence.smoothing(results["study"], compared(compare)),
     )
+
+
+def _counted(wrong_labels: str) -> str:
+    return wrong_labels and f"Here {wrong_labels}, whatever is answered."
 
 
 def _shown(results: dict) -> list[str]:

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from lib.base.text import compared, listed, readable, settled
+from lib.base.text import compared, listed, plural, readable, settled
 from lib.data.dataset import Splits
 from lib.diagnosis.score import FOUND, RIGHT
 from lib.evaluation import scope, severity
@@ -23,6 +23,7 @@ CAUSES = {
 }
 AMOUNT = re.compile(r" of a batch with probability .*$| of \d+ px$| \(else .*\)$| [\d.]+$")
 WORST = 8  # classes of a single arm
+BEYOND = 1.96  # standard errors that a 95% interval reaches
 
 
 def identical(results: dict) -> bool:
@@ -72,22 +73,33 @@ def groups(here) -> list[dict]:
     """Accuracy of the compared arms by planted cause, superclass or class, and the errors that the
     second one adds; those that it adds most to first, of one arm the least accurate first.
 
-    here: lib.study.Study. Records: kind, group, images, <arm>, extra (None of one arm). Means over
-    seeds."""
+    here: lib.study.Study. Records: kind, group, images, <arm>, low and high (exact limits of the
+    first arm's), extra and its standard error `extra_se` (None of one arm). Means over seeds;
+    limits and standard errors are of images."""
     kind, of = _kinds(here.splits)
-    rows = []
-    for group in np.unique(of):
-        chosen = of == group
-        row = {"kind": kind, "group": str(group), "images": int(chosen.sum()), "extra": None}
-        for arm in here.pair:
-            runs = here.runs[arm].values()
-            row[arm] = float(np.mean([run.test.correct[chosen].mean() for run in runs]))
-        if len(here.pair) > 1:
-            first, second = here.pair
-            row["extra"] = (row[first] - row[second]) * row["images"]
-        rows.append(row)
+    right = {
+        arm: np.mean([run.test.correct for run in here.runs[arm].values()], 0) for arm in here.pair
+    }
+    rows = [
+        _group(kind, group, {arm: right[arm][of == group] for arm in right})
+        for group in np.unique(of)
+    ]
     first = here.pair[0]
     return sorted(rows, key=lambda row: row[first] if row["extra"] is None else -row["extra"])
+
+
+def _group(kind: str, group, right: dict[str, np.ndarray]) -> dict:
+    """A record of `groups`; right: by arm the share of seeds that get each image right."""
+    first, *second = right.values()
+    low, high = clopper_pearson(round(first.sum()), len(first))
+    row = {"kind": kind, "group": str(group), "images": len(first), "extra": None, "extra_se": None}
+    row |= {"low": float(low), "high": float(high)}
+    row |= {arm: float(share.mean()) for arm, share in right.items()}
+    for other in second:
+        change = first - other
+        row["extra"] = float(change.sum())
+        row["extra_se"] = float(change.std() * len(change) ** 0.5)
+    return row
 
 
 def worst_classes(here) -> list[dict]:
@@ -111,25 +123,42 @@ def worst_classes(here) -> list[dict]:
 
 
 def owner(results: dict) -> dict | None:
-    """The group with the largest share of the change, in its direction; None without a change."""
+    """The group with the largest share of the change, in its direction; None without a change, and
+    where another group's part may be as large."""
     rows, found = results["groups"], change(results)
     if found not in ("lower", "higher") or not rows:
         return None
-    row = rows[0] if found == "lower" else rows[-1]
+    row, *others = rows if found == "lower" else rows[::-1]
+    for other in others:
+        apart = abs(row["extra"] - other["extra"])
+        if apart <= BEYOND * np.hypot(row["extra_se"], other["extra_se"]):
+            return None
     total = sum(one["extra"] for one in rows)
     return row | {"share": row["extra"] / total if total else 0.0}
 
 
 def hardest(results: dict) -> dict:
-    """The group that the first arm gets right least often; wrong labels, which are errors by
-    definition, aside."""
+    """The group that the first arm gets right least often, and whether it is so `alone`: its
+    interval lies below all others; wrong labels, which are errors by definition, aside."""
     rows = [row for row in results["groups"] if row["group"] != "label_error"]
-    return min(rows, key=lambda row: row[results["compare"]["before"]])
+    row, *others = sorted(rows, key=lambda row: row[results["compare"]["before"]])
+    return row | {"alone": all(row["high"] < other["low"] for other in others)}
 
 
 def called(group: dict) -> str:
-    """A group's name for a reader, not escaped."""
-    return CAUSES.get(group["group"], group["group"].replace("_", " "))
+    """A group's name for a reader, a plural, not escaped."""
+    name = CAUSES.get(group["group"], group["group"].replace("_", " "))
+    return f"{name} images" if group["kind"] == "class" else name
+
+
+def wrong_labels(results: dict) -> str:
+    """That planted wrong labels count as errors, where there are some; else ""."""
+    number = sum(row["images"] for row in results["groups"] if row["group"] == "label_error")
+    return (
+        f"{plural(number, 'wrong label')} {'counts' if number == 1 else 'count'} as errors"
+        if number
+        else ""
+    )
 
 
 def part(share: float) -> str:
@@ -181,6 +210,25 @@ def conditions(results: dict) -> tuple[int, list[dict], int]:
     return len(rows) - len(untested) - len(missed), missed, len(untested)
 
 
+# What the rule says of errors.
+
+
+def leading(shares: dict[str, dict]) -> list[str]:
+    """The cause with the largest share, and behind it those whose intervals reach its own; shares:
+    by cause {estimate, low, high}."""
+    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    return [cause for cause in ranked if shares[cause]["high"] >= shares[ranked[0]]["low"]]
+
+
+def varied(verdicts: list[str], shown: int) -> list[int]:
+    """The order of cases with these verdicts in which the first `shown` are as different as can be;
+    otherwise as they come."""
+    first = [verdicts.index(verdict) for verdict in dict.fromkeys(verdicts)][:shown]
+    rest = [place for place in range(len(verdicts)) if place not in first]
+    cut = shown - len(first)
+    return sorted(first + rest[:cut]) + rest[cut:]
+
+
 # How far the diagnosis can be trusted.
 
 
@@ -200,6 +248,13 @@ def diagnosis(results: dict) -> dict | None:
         found, called = (known[FOUND, of] for of in ("mean of four", "nothing called something"))
     right = {cause: known[RIGHT, cause] for cause in trusted} if rows else None
     return {"found": found, "called": called, "trusted": trusted, "right": right}
+
+
+def proven(results: dict) -> dict | None:
+    """`diagnosis` where it says something of the errors themselves: they read like planted ones, so
+    that some verdict is trusted, or their causes are known."""
+    found = diagnosis(results)
+    return found if found and (found["trusted"] or found["right"] is not None) else None
 
 
 def truth(row: dict) -> dict:

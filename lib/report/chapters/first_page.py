@@ -101,8 +101,9 @@ def finding(results: dict) -> str:
 def _alone(results: dict) -> str:
     compare = results["compare"]
     accuracy = percent(compare["arms"][compare["before"]]["test_accuracy"]["mean"], 0)
-    where = findings.called(findings.hardest(results))
-    return f"{_capital(short(compare['before']))} is right on {accuracy}, least on {short(where)}"
+    row = findings.hardest(results)
+    where = f"{percent(row[compare['before']], 0)} of {short(findings.called(row))}"
+    return f"{_capital(short(compare['before']))} is right on {accuracy} of images, on {where}"
 
 
 def _pair(results: dict) -> str:
@@ -161,7 +162,8 @@ def remedy(results: dict) -> tuple[str, str, str, str]:
         if findings.several(results)
         else f"between {scope.networks(seeds)}, {plural(seeds, 'seed')}"
     )
-    size = f"{points(change['estimate'])} points {of}"
+    comma = "," * findings.several(results)
+    size = f"{points(change['estimate'])} points{comma} {of}"
     between = f"95% interval {points(change['low'])} to {points(change['high'])}"
     if found == "higher":
         return YES, "Remedy accepted", size, between
@@ -194,16 +196,16 @@ def claims(results: dict) -> tuple[str, str, str, str]:
 def use(results: dict) -> tuple[str, str, str, str]:
     """The threshold that validation promised at the study's target risk, and what test showed."""
     target, kept = percent(results["compare"]["target_risk"], 0), findings.kept(results)
-    two = bool(results["compare"]["after"])
+    two, counted = bool(results["compare"]["after"]), findings.wrong_labels(results)
     if not kept:
         of = " for either arm" if two else ""
-        return NO, f"Not usable at {target} risk", f"no confidence threshold is safe{of}", ""
+        return NO, f"Not usable at {target} risk", f"no threshold is safe{of}", counted
     whose = f"{short(kept['arm'])}: " if two else ""
     sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
     what = f"{whose}{percent(kept['coverage'], 0)} of images, those at least {sure} sure"
     if kept["broken"]:
-        return CARE, f"Promised {target} risk broken", what, ""
-    return YES, f"Usable at {target} risk", what, ""
+        return CARE, f"Promised {target} risk broken", what, counted
+    return YES, f"Usable at {target} risk", what, counted
 
 
 def _missed(results: dict) -> tuple[str, str, str, str] | None:
@@ -219,9 +221,9 @@ def _missed(results: dict) -> tuple[str, str, str, str] | None:
 
 def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
-    found = findings.diagnosis(results)
+    found = findings.proven(results)
     if not found:
-        return CARE, "Causes unproven", "verdicts on causes are hypotheses here", ""
+        return CARE, "Causes unproven", "no cause is sure enough to be named", ""
     share, called = found["found"], found["called"]["estimate"]
     good = share["estimate"] >= AIM_FOUND and (called is None or called <= AIM_CALLED)
     head = "Diagnosis reliable here" if good else "Diagnosis to be doubted"
@@ -285,10 +287,9 @@ def _owner(results: dict) -> tuple[str, str]:
     before, after = results["compare"]["before"], results["compare"]["after"]
     what = "extra errors" if findings.change(results) == "lower" else "errors saved"
     verb = "drops" if found[after] < found[before] else "rises"
-    own = "own" if found["kind"] == "cause" else "owns"
     lead = _capital(short(findings.called(found)))
     return lead, (
-        f"{own} {findings.part(found['share'])} of the {what}: accuracy there {verb} from "
+        f"own {findings.part(found['share'])} of the {what}: accuracy there {verb} from "
         f"{percent(found[before], 0)} to {percent(found[after], 0)}."
     )
 
@@ -296,7 +297,7 @@ def _owner(results: dict) -> tuple[str, str]:
 def _hardest(results: dict) -> tuple[str, str]:
     before = results["compare"]["before"]
     row = findings.hardest(results)
-    return "Hardest", (
+    return "Hardest" if row["alone"] else "Among the hardest", (
         f"are {short(findings.called(row))}: {short(before)} gets {percent(row[before], 0)} of "
         "them right."
     )
@@ -308,7 +309,7 @@ def _sure(results: dict) -> tuple[str, str]:
     counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
     one, other = counts[compare["before"]], counts[compare["after"]]
     caps = smoothing[compare["after"]] > smoothing[compare["before"]]
-    text = "look fewer, as label smoothing caps confidence: in " if caps else "in "
+    text = "look fewer under label smoothing: in " if caps else "in "
     return "Confident errors", (
         f"{text}each network’s surest fifth they go from {one:.0f} to {other:.0f}."
     )
@@ -338,9 +339,9 @@ def rely(results: dict) -> tuple[str, str]:
 
 
 def _trust(results: dict) -> tuple[str, str]:
-    found = findings.diagnosis(results)
+    found = findings.proven(results)
     if not found:
-        return "The diagnosis", "is a hypothesis: nobody knows why a network fails on these images."
+        return "The diagnosis", "names no cause: nobody knows why a network fails on these images."
     called = found["called"]["estimate"]
     if called is None:
         return "The diagnosis", "could not be marked on errors without a cause."
@@ -367,7 +368,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
     unknown += ["whether a remedy helps"] * (not compare["after"])
-    unknown += ["whether its causes are the true ones"] * (not findings.diagnosis(results))
+    unknown += ["whether its causes are the true ones"] * (not findings.proven(results))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 
 
@@ -414,10 +415,13 @@ def _errors_panel(here) -> dict | None:
 
 
 def _maps_panel(here, results: dict) -> dict | None:
-    """The first error that is looked at, of those whose cause owns the change if there is one."""
-    kept = here.folder / "maps.npz"
+    """The first error that has a card in the body, of those whose cause owns the change if there is
+    one."""
+    kept, cards = here.folder / "maps.npz", here.folder / "figures" / "cards-1.csv"
     rows = here.selection.reset_index(drop=True)
     wrong = rows[~rows["correct"]]
+    if cards.is_file():
+        wrong = wrong[wrong["id"].isin(pd.read_csv(cards)["id"])]
     if not len(wrong) or not kept.is_file() or len(here.asked) < 2:
         return None
     owner = findings.owner(results)

@@ -6,20 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from lib.base.text import escape
-from lib.report import (
+from lib.report import brought, cards, comparison, failures, ledger, provenance
+from lib.report import training as study
+from lib.report.chapters import (
+    body,
     brief,
-    brought,
-    cards,
-    comparison,
     confidence,
-    failures,
-    ledger,
+    findings,
+    glossary,
     measures,
-    provenance,
     robustness,
 )
-from lib.report import training as study
-from lib.report.chapters import body, findings, glossary
 
 
 class Chapter(NamedTuple):
@@ -42,6 +39,9 @@ def shown(*names: str) -> Callable[[dict], tuple[str, ...]]:
     return lambda results: names
 
 
+BESIDE = 6  # errors that stand in the body, beside right answers
+
+
 def title(said: str) -> str:
     """The document's title."""
     return f"# {escape(said)}"
@@ -56,17 +56,6 @@ def placed(results: dict) -> Iterable[tuple[str, list[str]]]:
         names = [name for name in chapter.exhibits(results) if name not in shown]
         shown.update(names)
         yield chapter.text(results), names
-
-
-def summary(results: dict) -> str:
-    """What page one says in short, in full sentences with their intervals."""
-    parts = (
-        study.finding(results),
-        provenance.several_changes(results),
-        ledger.ledger(results),
-        cards.first_page(results) if _asked(results) else "",
-    )
-    return "\n\n".join(filter(None, parts))
 
 
 def below(sentences: Callable[[dict], str]) -> Callable[[dict], str]:
@@ -124,12 +113,12 @@ def _curves(results: dict) -> list[str]:
 
 
 def _failing(results: dict) -> str:
-    return f"{study.failing(results)} {failures.mining(results)} {study.planted(results)}"
+    return f"{study.failing(results)} {failures.mining(results)}"
 
 
 def _failures(results: dict) -> list[str]:
-    causes = ["tables/causes"] if results["failures"]["causes"] is not None else []
-    return ["figures/failures"] * study.pictured(results) + [*causes, "tables/hypotheses"]
+    more = results["failures"]["selected"] > BESIDE  # than stand in the body
+    return ["figures/failures"] * (more and study.pictured(results)) + ["tables/hypotheses"]
 
 
 def _severity(results: dict) -> list[str]:
@@ -157,18 +146,17 @@ def _cards(results: dict) -> list[str]:
 def _maps(results: dict) -> list[str]:
     tested = ["figures/deletion"] * bool(_probed(results))
     random = ["figures/sanity"] * bool(results["gradcam"]["randomisation"])
-    return ["figures/gradcam", *tested, *random]
+    both = len(_asked(results)) == 2
+    return ["figures/before-after" if both else "figures/gradcam", *tested, *random]
 
 
 def _side_by_side(results: dict) -> list[str]:
-    maps = ["figures/before-after"] * (len(_asked(results)) == 2)
-    two = [*maps, "tables/changes"] if _both(results) else []
-    return [*two, "tables/cases"]
+    return [*_two("tables/changes")(results), "tables/cases"]
 
 
 def _moved(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
-    return galleries + (["tables/churn", "figures/classes"] if _both(results) else [])
+    return [*galleries, *_two("tables/churn")(results)]
 
 
 def _two(*names: str) -> Callable[[dict], tuple[str, ...]]:
@@ -222,10 +210,10 @@ BODY = [
 
 APPENDIX = [
     Chapter("## Appendix", lambda of: ""),
-    Chapter("### Summary in full", summary),
     Chapter("### What was done", study.done),
     Chapter("### What was brought", brought.chapter, needs=lambda of: of["study"]["brought"]),
-    Chapter("", below(ledger.scope), given(_claims, "tables/ledger", "tables/untested")),
+    Chapter("", below(ledger.scope), given(_claims)),
+    Chapter("", ledger.ledger, given(_claims, "tables/ledger", "tables/untested")),
     Chapter("### Training", study.training, _curves, _trained),
     Chapter("### Errors", _failing, _failures),
     Chapter("### How bad the errors are", failures.severity, _severity),
@@ -248,7 +236,7 @@ APPENDIX = [
     Chapter(
         "### Confidence in full",
         confidence.confidence,
-        shown("figures/confidence", "figures/thresholds", "tables/confident-errors"),
+        shown("figures/confidence", "tables/confident-errors"),
     ),
     Chapter(
         "### Calibration",

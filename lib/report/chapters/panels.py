@@ -108,25 +108,23 @@ def dumbbell(results: dict):
     palette = {arm: colours(pair)[arm] for arm in pair}
     _legend(figure, high - 0.52, palette)
     _write(figure, WIDTH, high - 0.52, "extra errors", ha="right", color=QUIET)
+    # room on the left for the label of a point near 0
+    least = -0.15 if min(row[arm] for row in rows for arm in pair) < 0.14 else 0
     axis = _axis(figure, 0.1, 0.33, WIDTH - gutter - 0.1, high - 0.33 - 0.6)
-    axis.set(xlim=(0, 1), ylim=(len(rows) - 0.45, -0.6), yticks=[])
+    axis.set(xlim=(least, 1), ylim=(len(rows) - 0.45, -0.6), yticks=[])
     for number, row in enumerate(rows):
-        axis.text(-0.04, number - 0.34, shorten(findings.called(row), 30), fontsize=8, va="center")
+        name = shorten(findings.called(row), 30)
+        axis.text(least - 0.04, number - 0.34, name, fontsize=8, va="center")
         images = f"{row['images']:,}" + (" images" if number == 0 else "")
         axis.text(1, number - 0.34, images, ha="right", va="center", color=QUIET, fontsize=8)
         axis.plot([row[arm] for arm in pair], [number] * 2, color=LINE, linewidth=1.4, zorder=1)
         low, top = sorted(pair, key=lambda arm: row[arm])
-        places = {low: (-6, "right"), top: (6, "left")}
-        if row[low] < 0.14:  # no room on its left
-            places = {low: (6, "left"), top: (34, "left")} if row[top] < 0.14 else places
-            places[low] = places[low] if row[top] < 0.14 else (0, "center")
-        for arm in pair:
+        for arm, away, align in ((low, -6, "right"), (top, 6, "left")):
             axis.scatter(row[arm], number, s=32, color=palette[arm], zorder=3, clip_on=False)
-            away, align = places[arm]
             axis.annotate(
                 percent(row[arm], 0),
-                (row[top] if row[top] < 0.14 else row[arm], number),
-                (away, -11 if align == "center" else 0),
+                (row[arm], number),
+                (away, 0),
                 textcoords="offset points",
                 ha=align,
                 va="center",
@@ -281,8 +279,8 @@ def worst(results: dict):
     """The classes that the arm gets right least often, with exact limits."""
     rows, arm = results["worst_classes"], results["compare"]["before"]
     high = 0.65 + 0.2 * len(rows)
-    title = f"Hardest: {readable(rows[0]['class'])}"
-    figure = _new(high, title, f"Accuracy, worst of {results['study']['classes']} classes")
+    under = f"Lowest of {results['study']['classes']} classes, with 95% intervals"
+    figure = _new(high, "Its hardest classes", under)
     axis = _axis(figure, 1.15, 0.2, WIDTH - 1.15 - 0.25, high - 0.2 - 0.42)
     colour = colours([arm])[arm]
     for number, row in enumerate(rows):
@@ -407,6 +405,7 @@ def forest(results: dict):
             fontsize=8,
             va="center",
             annotation_clip=False,
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 0.5},
         )
         for one, face in ((row, SHADES[verdict]), *((other, "white") for other in others)):
             ends = np.clip([one["low"] / one["claimed"], one["high"] / one["claimed"]], 0.34, 3)

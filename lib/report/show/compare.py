@@ -8,10 +8,10 @@ from lib.evaluation import calibration as calibration_of
 from lib.evaluation.per_image import columns, temperature
 from lib.report import claims, pictures, style
 from lib.report import comparison as words
-from lib.report import confidence as of_confidence
-from lib.report import measures as of_measures
-from lib.report import robustness as of_corruptions
 from lib.report.candidates import protocols_asked
+from lib.report.chapters import confidence as of_confidence
+from lib.report.chapters import measures as of_measures
+from lib.report.chapters import robustness as of_corruptions
 from lib.report.exhibits import show_figure, show_table
 
 
@@ -243,9 +243,10 @@ def corrupted_tables(here, measured: pd.DataFrame, robust: dict) -> None:
 def measures(here, measures: dict) -> None:
     """Numbers that readers expect besides; measures: lib.evaluation.metrics.numbers."""
     of_classes, sets = measures["classes"], measures["sets"]
+    of_pair = {arm: of_classes[arm] for arm in here.pair}
     for name, table, view in (
         ("measures", metrics.classes.class_numbers_view(of_classes), None),
-        ("class-ends", metrics.classes.ends_view(of_classes), None),
+        ("class-ends", metrics.classes.ends_view(of_pair), None),
         ("sets", pd.DataFrame(sets), metrics.conformal.sets_view(sets)),
     ):
         show_table(table, name, of_measures.CAPTIONS[name], here.folder, view=view)

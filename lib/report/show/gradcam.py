@@ -10,6 +10,7 @@ from lib.diagnosis import faithfulness, score, stage
 from lib.evaluation import labels
 from lib.report import cards as words
 from lib.report import causes, pictures, style
+from lib.report.chapters import findings
 from lib.report.exhibits import show_figure, show_table
 
 
@@ -94,8 +95,12 @@ def verdicts(here, judged: dict) -> None:
 def cards(here, cases: pd.DataFrame, found, verdicts, agree: np.ndarray | None) -> int:
     """A diagnosis card a case, some to a figure; returns how many figures. found: the evidence of
     the arm before, verdicts: of its errors, or None; agree: of every test image,
-    lib.diagnosis.label_doubt.support by other runs, or None."""
-    pages = stage.pages(cases, words.SHOWN)
+    lib.diagnosis.label_doubt.support by other runs, or None. The first figure has verdicts as
+    different as can be."""
+    said = (
+        [""] * len(cases) if verdicts is None else verdicts.iloc[cases["row"]]["verdict"].tolist()
+    )
+    pages = stage.pages(cases.iloc[findings.varied(said, words.SHOWN)], words.SHOWN)
     opinion, _ = labels.known(here.splits)
     for number, few in enumerate(pages, 1):
         known = words.truths(few, verdicts, opinion, here.splits.class_names)

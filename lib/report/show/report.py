@@ -4,9 +4,9 @@ import pandas as pd
 
 from lib.base import artefacts
 from lib.base.text import readable
-from lib.report import brief, conditions, ledger
+from lib.report import conditions, ledger
 from lib.report import provenance as origin
-from lib.report.chapters import findings, model_card
+from lib.report.chapters import brief, findings, model_card
 from lib.report.chapters import first_page as page_one
 from lib.report.exhibits import keep_table, show_page, show_table
 

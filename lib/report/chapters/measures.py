@@ -9,8 +9,8 @@ CAPTIONS = {
         "over the seeds."
     ),
     "class-ends": (
-        "The worst and the best classes of each arm. The intervals, Clopper and Pearson's, hold "
-        "for all classes together. Means over the seeds."
+        "The worst and the best classes of the arms compared. The intervals, Clopper and "
+        "Pearson's, hold for all classes together. Means over the seeds."
     ),
     "sets": (
         "Conformal sets: as many classes an image as a limit from validation asks for. Coverage is "

@@ -13,7 +13,6 @@ from lib.base.text import (
     name,
     percent,
     plural,
-    points,
     readable,
     see,
     unsigned,
@@ -188,13 +187,6 @@ def robustness(results: dict) -> str:
 
 
 def levels(numbers: dict, test_images: int) -> str:
-    ways = listed(
-        [
-            f"from {percent(means['clean']['accuracy'])} to "
-            f"{percent(means['corrupted']['accuracy'])} in {name(arm)}"
-            for arm, means in numbers["arms"].items()
-        ]
-    )
     images = (
         f"All {test_images:,} test images"
         if numbers["images"] == test_images
@@ -202,8 +194,8 @@ def levels(numbers: dict, test_images: int) -> str:
     )
     return (
         f"{images} were corrupted in six ways at {numbers['severities']} severities each "
-        f"({see('fig-corruptions')}). From clean images to the mean of all corruptions, accuracy "
-        f"goes {ways} ({see('fig-robustness', 'tab-robustness-arms')}).{left_out(numbers)}"
+        f"({see('fig-corruptions')}); {see('fig-robustness', 'tab-robustness-arms')} have what "
+        f"accuracy becomes.{left_out(numbers)}"
     )
 
 
@@ -271,11 +263,7 @@ def drop(change: dict, before: str, after: str) -> str:
 def kinds(changes: dict, after: str) -> str:
     """Under which corruptions the change is beyond its interval."""
     found = {
-        word: [
-            f"{NAMES[kind]} ({points(changes[kind]['estimate'])})"
-            for kind in NAMES
-            if verdict(changes[kind]) == word
-        ]
+        word: [NAMES[kind] for kind in NAMES if verdict(changes[kind]) == word]
         for word in ("higher", "lower")
     }
     if not any(found.values()):

@@ -17,12 +17,11 @@ from lib.base.text import (
     see,
     start,
     verdict,
-    with_interval,
 )
 from lib.evaluation import scope
 from lib.evaluation.calibration import at_bound
-from lib.evaluation.summary import MEASURES, change_text, missing
-from lib.report.comparison import number_of_seeds, subject
+from lib.evaluation.summary import MEASURES, missing
+from lib.report.comparison import number_of_seeds, ranking, subject, sure_and_wrong
 from lib.report.style import WIDTH, colours, label_ends
 
 
@@ -128,10 +127,10 @@ SCORES = {"margin": "the logit margin", "normalised": "the normalised logit"}
 
 
 def confidence(results: dict) -> str:
-    """Mean confidence when wrong and when right, after each arm's temperature, without which arms
-    cannot be held against one another; the ceiling of label smoothing, errors at matched
-    coverage."""
-    compare, sentences = results["compare"], []
+    """Confident errors; mean confidence when wrong and when right, after each arm's temperature,
+    without which arms cannot be held against one another; errors at matched coverage."""
+    compare, smoothed = results["compare"], results["study"]["label_smoothing"]
+    sentences = [sure_and_wrong(compare, smoothed)]
     for arm in compared(compare):
         numbers = compare["arms"][arm]
         said = [
@@ -149,25 +148,18 @@ def confidence(results: dict) -> str:
     return " ".join(
         [
             *sentences,
-            smoothing(results["study"]),
             matched(compare),
-            f"See {see('fig-confidence', 'fig-thresholds', 'tab-confident-errors')}.",
-        ]
-    ).replace("  ", " ")
-
-
-def smoothing(study: dict) -> str:
-    """The ceiling that label smoothing puts on confidence, when an arm has it."""
-    ceilings = listed(
-        [
-            f"{1 - value + value / study['classes']:.3f} in {name(arm)}, with smoothing {value:g}"
-            for arm, value in study["label_smoothing"].items()
-            if value
+            f"See {see('fig-confidence', 'tab-confident-errors')}.",
         ]
     )
-    return ceilings and (
+
+
+def smoothing(study: dict, arms) -> str:
+    """The ceiling that label smoothing puts on confidence, when one of these arms has it."""
+    amount = max(study["label_smoothing"][arm] for arm in arms)
+    return amount and (
         "Label smoothing puts the optimum of the loss below full confidence even for a certain "
-        f"image ({ceilings}): fewer errors at 90% and 99% confidence are no evidence of insight "
+        f"image, at {1 - amount + amount / study['classes']:.3f}: fewer sure errors are no insight "
         "there."
     )
 
@@ -194,11 +186,10 @@ def matched(compare: dict) -> str:
 def calibration_text(results: dict) -> str:
     """What scaling does in each arm, and which calibration numbers changed between the two."""
     compare = results["compare"]
-    seeds, arms = number_of_seeds(compare), {arm: compare["arms"][arm] for arm in compared(compare)}
+    arms = {arm: compare["arms"][arm] for arm in compared(compare)}
     sentences = [
-        f"A temperature of {numbers['temperature']['mean']:.2f}, "
-        f"{_fitted(numbers['temperature'])}, takes the calibration error of {name(arm)} from "
-        f"{numbers['ece']['mean']:.3f} to {numbers['ece_scaled']['mean']:.3f}."
+        f"The temperature of {name(arm)} is {numbers['temperature']['mean']:.2f}, "
+        f"{_fitted(numbers['temperature'])}."
         for arm, numbers in arms.items()
     ]
     of = {
@@ -211,16 +202,10 @@ def calibration_text(results: dict) -> str:
     }
     for found in ("lower", "higher"):
         if of[found]:
-            changed = listed(
-                [
-                    f"{_label(measure)} "
-                    f"({change_text(measure, compare['changes'][measure], seeds)})"
-                    for measure in of[found]
-                ]
-            )
             sentences.append(
                 f"From {subject(compare, compare['before'])} to "
-                f"{subject(compare, compare['after'])} these are {found}: {changed}."
+                f"{subject(compare, compare['after'])} these are {found}: "
+                f"{listed([_label(measure) for measure in of[found]])} ({see('tab-changes')})."
             )
     if of["none"]:
         sentences.append(
@@ -256,8 +241,7 @@ def rejecting(results: dict) -> str:
             )
             continue
         spread = (
-            f"means of {row['n']} seeds, standard deviations {_points(row['coverage_sd'])} and "
-            f"{_points(row['selective_risk_sd'])} points"
+            f"means of {row['n']} seeds"
             if several
             else interval(percent(row["risk_low"]), percent(row["risk_high"]))
         )
@@ -274,7 +258,7 @@ def rejecting(results: dict) -> str:
     )
     return (
         f"Suppose that predictions below {level(compare['reject_below'])} confidence are "
-        f"rejected. {' '.join(sentences)} {apart} {promise(compare)} {scores_text(compare)}"
+        f"rejected. {' '.join(sentences)} {apart} {ranking(compare)} {scores_text(compare)}"
     )
 
 
@@ -289,51 +273,6 @@ def _shares_differ(compare: dict) -> str:
     )
 
 
-def _points(share) -> str:
-    return "unknown" if missing(share) else f"{100 * share:.1f}"
-
-
-def promise(compare: dict) -> str:
-    """Whether a threshold chosen on validation for a stated risk held on test."""
-    risk, rows = level(compare["target_risk"]), compare["promises"]
-    sentences = []
-    for arm in compared(compare):
-        of_arm = [row for row in rows if row["arm"] == arm]
-        chosen = [row for row in of_arm if row["threshold"] is not None]
-        if len(of_arm) > 1 and chosen:
-            kept, broken = (
-                sum(row["outcome"] == outcome for row in chosen) for outcome in ("kept", "broken")
-            )
-            sentences.append(
-                f"for {name(arm)} validation allows one in {len(chosen)} of {len(of_arm)} seeds, "
-                f"kept on test in {kept}, broken beyond chance in {broken}"
-            )
-        elif not chosen:
-            sentences.append(
-                f"for {name(arm)} validation allows none"
-                + (" in any seed" if len(of_arm) > 1 else "")
-            )
-        elif chosen[0]["selective_risk"] is None:
-            sentences.append(
-                f"for {name(arm)} it is {chosen[0]['threshold']:.3f}, which accepts no test image"
-            )
-        else:
-            row = chosen[0]
-            outcome = {"kept": "kept", "broken": "broken"}.get(
-                row["outcome"], "not kept, but within chance"
-            )
-            between = interval(percent(row["risk_low"]), percent(row["risk_high"]))
-            sentences.append(
-                f"for {name(arm)} it is {row['threshold']:.3f}, which accepts "
-                f"{percent(row['coverage'])} of the test images at a risk of "
-                f"{percent(row['selective_risk'])} ({between}): {outcome}"
-            )
-    return (
-        f"A threshold can also be chosen on validation so that the risk is {risk} at most, with "
-        f"95% confidence, and be checked on test: {'; '.join(sentences)} ({see('tab-promises')})."
-    )
-
-
 def scores_text(compare: dict) -> str:
     """Whether another score than maximum softmax ranks the errors better, in the two arms."""
     told, none = [], []
@@ -343,11 +282,8 @@ def scores_text(compare: dict) -> str:
             if verdict(change) == "none":
                 none.append(f"{label} in {name(arm)}")
             else:
-                told.append(
-                    f"in {name(arm)} {label} ranks the errors "
-                    f"{'better' if change['high'] < 0 else 'worse'} (AURC "
-                    f"{with_interval(change, 3)})"
-                )
+                better = "better" if change["high"] < 0 else "worse"
+                told.append(f"in {name(arm)} {label} ranks the errors {better}")
     told += [f"no difference was found for {listed(none)}"] if none else []
     return (
         f"Other scores to reject by, against maximum softmax: {'; '.join(told)} "
