@@ -275,7 +275,6 @@ def test_prose_says_that_a_gain_carries_over(results):
         "The gain carries over." in text
         and text.count("the network of CutMix is more accurate than that of baseline") == 2
     )
-    assert "no difference" not in text and "CutMix is more accurate under Gaussian noise (+" in text
 
 
 def test_prose_says_how_the_images_were_chosen(results):
@@ -327,16 +326,6 @@ def test_prose_says_no_more_than_the_intervals(results, clean, under, said):
 def test_prose_names_the_arm_that_loses_more(results, low, high, said):
     set_change(results, "drop", low, high)
     assert said in chapter.robustness(results)
-
-
-def test_prose_tells_the_corruptions_apart(results):
-    for place, kind in enumerate(NAMES):
-        set_change(results, kind, *((0.01, 0.03), (-0.03, -0.01), (-0.01, 0.01))[min(place, 2)])
-    text = chapter.robustness(results)
-    assert (
-        "CutMix is more accurate under Gaussian noise (+2.0) and less accurate under defocus "
-        "blur (−2.0); under the other 4 no difference was found."
-    ) in text
 
 
 def test_two_copies_of_one_run_do_not_differ(measured, results):

@@ -179,7 +179,10 @@ def test_make_check_fails_when_a_condition_does(tmp_path, accuracy, holds):
         json.dumps(
             {
                 "compare": {
-                    "arms": {"baseline": {"test_accuracy": {"mean": accuracy, "sd": None, "n": 1}}}
+                    "arms": {
+                        arm: {"test_accuracy": {"mean": mean, "sd": None, "n": 1}}
+                        for arm, mean in (("baseline", accuracy), ("cutmix", 0.74))
+                    }
                 },
                 "failures": {"causes": [{"planted cause": "none", "baseline accuracy": 0.98}]},
                 "study": {"proof": shares, "mean_lambda": {"cutmix": 0.68}},
