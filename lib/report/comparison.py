@@ -209,8 +209,9 @@ def _steady(kind: str, drawn: pd.DataFrame, churn: dict) -> str:
     if not any(churn["between_seeds"].values()):
         return " How many another seed would change so is not known from one seed." if alone else ""
     always = int(drawn["in all seeds"].sum())
-    text = f" {count(always).capitalize()} of these {'is' if always == 1 else 'are'} so in all"
-    return f"{text} pairs of seeds." + f" Between two seeds of one arm, {alone}." * bool(alone)
+    shown = count(always).capitalize() if always else "Not one"
+    text = f" {shown} of these {'is' if always < 2 else 'are'} so in all pairs of seeds."
+    return text + f" Between two seeds of one arm, {alone}." * bool(alone)
 
 
 MOVES = ("corrected", "regressed")

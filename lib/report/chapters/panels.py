@@ -92,7 +92,7 @@ def shown_groups(rows: list[dict], pair: list[str]) -> list[dict]:
     ranked = sorted(rows, key=lambda row: -abs(row["extra"]))
     few, rest = ranked[:ROWS], ranked[ROWS:]
     images = sum(row["images"] for row in rest)
-    joined = {"group": f"the other {len(rest)}", "images": images}
+    joined = {"kind": "rest", "group": f"the other {len(rest)}", "images": images}
     joined |= {arm: sum(row[arm] * row["images"] for row in rest) / images for arm in pair}
     joined["extra"] = sum(row["extra"] for row in rest)
     return sorted(few, key=lambda row: -row["extra"]) + [joined]
