@@ -409,7 +409,8 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
         },
     }
     if params.network != network.OWN:
-        images = inference.inputs(splits.test.images[:2].to(device), splits.mean, splits.std)
+        images = splits.test.images[:2].to(device)
+        images = inference.inputs(images, splits.mean, splits.std, state.model)
         info["layer"] = find_layer(inference.ready(state.model), images)
     if len(state.machines) > 1:
         info["machines"] = state.machines

@@ -43,9 +43,18 @@ def _tensor(content: bytes) -> torch.Tensor:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8)
 
 
+def _environment() -> dict:
+    """Without what torch sets by itself when its compiler is first imported."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(TORCHS)}
+
+
 def _set_environment(values: dict) -> None:
-    os.environ.clear()
+    for name in _environment().keys() - values.keys():
+        del os.environ[name]
     os.environ.update(values)
+
+
+TORCHS = "TORCHINDUCTOR_"
 
 
 def _cudnn() -> tuple:
@@ -94,7 +103,7 @@ STATES = {
     "anomaly detection": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "NumPy's errors": (np.geterr, lambda values: np.seterr(**values)),
     "working folder": (os.getcwd, os.chdir),
-    "environment": (lambda: dict(os.environ), _set_environment),
+    "environment": (_environment, _set_environment),
     "sys.path": (lambda: list(sys.path), lambda paths: sys.path.__setitem__(slice(None), paths)),
     "logging": (_logging, _set_logging),
     "matplotlib's settings": (

@@ -9,7 +9,7 @@ from lib.evaluation import rejection, summary
 from lib.evaluation.bootstrap import resample
 from lib.evaluation.selective import rejection_table
 from lib.evaluation.summary import arm_numbers, confidence_of
-from lib.report import confidence
+from lib.report.chapters import confidence
 
 
 def study(seeds):

@@ -253,7 +253,7 @@ CHANGES = {
     "NumPy's errors": "numpy.seterr(all='raise')",
     "working folder": "os.chdir('/')",
     "environment": "os.environ['OMP_NUM_THREADS'] = '99'; os.environ['MADE_UP'] = '1'",
-    "matplotlib's settings": "import matplotlib; matplotlib.rcParams['axes.grid'] = True",
+    "matplotlib's settings": "import matplotlib; matplotlib.rcParams['axes.grid'] ^= True",
     "logging": "logging.basicConfig(level=logging.DEBUG, force=True); logging.disable()",
 }
 IMPORTS = "import logging, os, random, sys, numpy, torch\nfrom torch import nn\n"
