@@ -100,9 +100,15 @@ def _reached() -> dict[str, str]:
 @contextlib.contextmanager
 def of_a_kernel():
     """Within the block a kernel `python3` is this Python, in neutral surroundings, with a folder of
-    its own for what Jupyter and IPython write."""
+    its own for what Jupyter and IPython write. Yields what its manager is told: to speak through
+    sockets of that folder, for a port that is chosen now may be another program's a moment later,
+    and a kernel without its port hangs."""
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="stress-test-", ignore_cleanup_errors=True) as folder:
+    # the system lets a socket's path have a hundred characters
+    place = None if len(tempfile.gettempdir()) < 70 else "/tmp"
+    with tempfile.TemporaryDirectory(
+        "", "stress-test-", place, ignore_cleanup_errors=True
+    ) as folder:
         spec = Path(folder, "kernels", "python3", "kernel.json")
         spec.parent.mkdir(parents=True)
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -114,7 +120,7 @@ def of_a_kernel():
         own |= {} if _can_keep() else {"MPLCONFIGDIR": folder}
         try:
             _replace(neutral(before) | own)
-            yield
+            yield {"transport": "ipc", "ip": str(Path(folder, "socket"))}
         finally:
             _replace(before)
 

@@ -30,7 +30,7 @@ from lib.pipeline.parameters import Task  # noqa: E402
 
 # Asked to stop, a kernel gets SIGINT, after 30 s SIGTERM, and after 30 more it is killed: time for
 # a step or an evaluation, and a checkpoint.
-KERNEL = {"transport_encryption": "auto", "shutdown_wait_time": 60.0}
+STOP_SECONDS = 60.0
 START_SECONDS = 600  # of a kernel on a loaded machine
 
 
@@ -67,7 +67,7 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
             # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
-        with environment.of_a_kernel():
+        with environment.of_a_kernel() as sockets:
             papermill.execute_notebook(
                 # papermill formats its paths
                 *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),
@@ -79,7 +79,7 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
                 log_output=False,
                 stdout_file=_Prefixed(_name(checked)) if stage == "train" else None,
                 coalesce_streams=True,
-                config=Config({"KernelManager": KERNEL}),
+                config=Config({"KernelManager": sockets | {"shutdown_wait_time": STOP_SECONDS}}),
                 extra_arguments=[
                     # or a kernel that is being stopped logs that it was
                     "--IPKernelApp.log_level=50",

@@ -4,11 +4,13 @@ parameter that is code."""
 import os
 import subprocess
 import sys
+import tempfile
 
 import nbformat
 import papermill
 import pytest
 import yaml
+from jupyter_client.provisioning.local_provisioner import LocalPortCache
 from nbformat.v4 import new_code_cell, new_notebook
 from zmq.error import ZMQError
 
@@ -246,6 +248,19 @@ def test_a_kernel_that_does_not_start_is_one_clear_line(tmp_path, monkeypatch, c
     said = capfd.readouterr().err
     assert "Traceback" not in said and said.startswith("05_report: ")
     assert not (tmp_path / "x.ipynb").exists()
+
+
+def test_a_kernel_needs_no_port_whatever_its_folder_is_called(tmp_path, monkeypatch):
+    def refused(*_):
+        raise AssertionError("a port was chosen, and may be another program's by now")
+
+    monkeypatch.setattr(LocalPortCache, "find_available_port", refused)
+    for name in ("s", "long" * 25):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        (tmp_path / name).mkdir()
+        file = values(tmp_path)
+        execute.execute(notebook(tmp_path, "print(title)"), file, tmp_path / f"{name}.ipynb")
+        assert "A title" in (tmp_path / f"{name}.ipynb").read_text(encoding="utf-8")
 
 
 # --- one writer at a time
