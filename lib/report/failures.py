@@ -92,6 +92,8 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
     )
     ax.set_ylabel("errors inside\nthe true superclass")
     ax.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    # room for the counts lies above the largest share, but no share is
+    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= min(1, ax.get_ylim()[1])])
     ax.grid(axis="x", visible=False)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(tables) + 1)
     return ax

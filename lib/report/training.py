@@ -159,8 +159,8 @@ def done(results: dict) -> str:
     if study["networks"][0] != OWN:
         network = f"The network {escape(study['networks'][0])}"
     return (
-        f"{network} ({study['parameters']:,} parameters){inputs} was trained by SGD with momentum "
-        f"{study['momentum']:g} and weight decay {study['weight_decay']:g}. The {rate}. There were "
+        f"{network} ({study['parameters']:,} parameters){inputs} was trained by SGD. Momentum is "
+        f"{study['momentum']:g}, weight decay {study['weight_decay']:g}. The {rate}. There were "
         f"{study['epochs']} epochs in batches of {study['batch_size']}{exceptions}.\n\n{arms}"
         f"{proof(study)} {not_asked(results)}".rstrip()
     )

@@ -17,11 +17,14 @@ from lib.base.text import (
     start,
     verdict,
 )
+from lib.diagnosis.mixture import PRECISION
 from lib.evaluation.changes import of_pair
-from lib.report import brought, candidates, comparison, ledger, training
+from lib.report import brought, candidates, cards, comparison, ledger, training
 from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
 
+# why verdicts are withheld where the causes' shares are known
+UNSURE = f"no verdict is surely right {percent(PRECISION, 0)} of the time"
 FEW = 4  # suspected labels and less are told as a number alone
 
 
@@ -52,7 +55,7 @@ def setup(results: dict) -> str:
         f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
         f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
-        f"{len(arms)} ({see('tab-arms')}).",
+        f"{'one' if len(arms) == 1 else len(arms)} ({see('tab-arms')}).",
         _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
         * bool(study["widths"]),
@@ -96,7 +99,7 @@ def cost(results: dict) -> str:
         return ""
     time = found["seconds"]
     spent = (
-        f"{time:,.0f} seconds"
+        plural(round(time), "second")
         if time < 120
         else f"{time / 60:,.0f} minutes"
         if time < 7200
@@ -194,26 +197,33 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
-    mixture = rule.get("mixture") or {}
-    shares = mixture.get("shares") or {}
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    shares = (rule.get("mixture") or {}).get("shares") or {}
     title = _frequent(findings.leading(shares))
     return section(
         f"Why it fails: {title}",
         f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
         "had their pictures changed in more than a hundred ways and predicted again.",
         _worth(findings.diagnosis(results)),
-        _shares(shares, ranked, arm) if ranked else _open(mixture),
+        _shares(shares, arm) if shares else "",
+        _open(cam["rule"]),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )
 
 
-def _open(mixture: dict) -> str:
-    """Why nothing is said of the causes."""
-    if not mixture:
-        return ""
-    return f"Which causes stand behind the errors cannot be told: {mixture['obstacle']}."
+def _open(rules: dict) -> str:
+    """Of which arms no cause is named, and why; the one place that tells it."""
+    if not rules:
+        return (
+            "No cause is named: no known causes were planted into pictures that the networks get "
+            "right, or too few, so that nobody knows how often a verdict would be right."
+        )
+    said = [
+        f"of {name(arm)}, since {of_arm['mixture']['obstacle'] or UNSURE}"
+        for arm, of_arm in rules.items()
+        if of_arm["mixture"] and not of_arm["mixture"]["trusted"]
+    ]
+    return f"No cause is named for any error {'; nor '.join(said)}." if said else ""
 
 
 def _frequent(leading: list[str]) -> str:
@@ -224,23 +234,16 @@ def _frequent(leading: list[str]) -> str:
     return f"{said} {'is' if len(leading) == 1 else 'are'} the most frequent"
 
 
-def _shares(shares: dict, ranked: list[str], arm: str) -> str:
-    said = listed(
-        [
-            f"{readable(cause)} {percent(shares[cause]['estimate'], 0)} "
-            f"({percent(shares[cause]['low'], 0)} to {percent(shares[cause]['high'], 0)})"
-            for cause in ranked[:3]
-        ]
-    )
+def _shares(shares: dict, arm: str) -> str:
     return (
         f"Corrected for what the rule confuses, behind the errors of {name(arm)} stand above all "
-        f"{said}."
+        f"{cards.most_frequent(shares)}; {see('tab-verdicts')} has the intervals."
     )
 
 
 def _worth(trust: dict | None) -> str:
     if not trust:
-        return "Nobody knows why a network fails on these images, and no verdict is given."
+        return ""
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
     whose = "Of causes that were planted into this study's own pictures"
     if right is not None:
@@ -249,15 +252,15 @@ def _worth(trust: dict | None) -> str:
         f"A rule reads the answers. {whose} it finds {percent(found['estimate'], 0)} "
         f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
-    if called is not None:
+    if called is not None and trust["trusted"]:
         text += f"; of errors without one it names a cause for {percent(called, 0)}"
-    return f"{text}. {_given(trust['trusted'], right)}"
+    return f"{text}. {_given(trust['trusted'], right)}".rstrip()
 
 
 def _given(trusted: list[str], right: dict | None) -> str:
     """For which causes there are verdicts, and where that is known how often they are right."""
     if not trusted:
-        return "No verdict is sure enough to be given: the cards show evidence alone."
+        return ""
     said = [
         readable(cause)
         + (
@@ -383,6 +386,12 @@ def _shown(results: dict) -> list[str]:
 
 def _promised(kept: dict, target: str) -> str:
     outcome = "broken on test" if kept["broken"] else "kept on test"
+    if kept["coverage"] == 1:
+        return (
+            f"With {name(kept['arm'])} validation promises a risk under {target} at any "
+            f"confidence. On all test images it is {percent(kept['selective_risk'])}, {outcome} "
+            f"({see('tab-promises')})."
+        )
     return (
         f"With {name(kept['arm'])} validation promises a risk under {target} above "
         f"{kept['threshold']:.3f}: {percent(kept['coverage'])} of the test images, at a risk of "
@@ -409,7 +418,11 @@ def robust(results: dict) -> str:
         f"Robustness and labels: {head}",
         _corrupted(numbers, _shown(results)) if numbers else "",
         f"Of {suspected['images']:,} test labels {count(suspected['suspected'])} are suspected, "
-        "where most networks name the same other class.",
+        + (
+            "by the one network alone."
+            if results["failures"]["labels"]["runs"] == 1
+            else "where most networks name the same other class."
+        ),
         _opinion(results),
     )
 
