@@ -74,7 +74,14 @@ def verdicts_text(results: dict) -> str:
         return "No error is made: there is no cause to name."
     if not rules:
         return f"No cause is named: {REASON}."
-    said = " ".join(_mixed(arm, numbers["mixture"]) for arm, numbers in rules.items())
+    said = " ".join(
+        [
+            _mixed(arm, numbers["mixture"])
+            for arm, numbers in rules.items()
+            if not (numbers["mixture"] or {}).get("obstacle")
+        ]
+        + _withheld(rules)
+    )
     text = (
         "A rule of each arm's own turns the answers about an error into a verdict: background, "
         "second object, look-alike, suspected label error, or unexplained. What it is worth is "
@@ -94,11 +101,9 @@ def shared(rules: dict) -> bool:
 
 
 def _mixed(arm: str, mixture: dict | None) -> str:
-    """The corrected shares of one arm and the verdicts that are trusted."""
+    """The corrected shares of one arm, where they are known, and the verdicts that are trusted."""
     if not mixture:
         return f"Of {name(arm)} no error was read."
-    if mixture["obstacle"]:
-        return f"Errors of {name(arm)} get their evidence and no verdict: {REASON}."
     shares, trusted = mixture["shares"], mixture["trusted"]
     given = (
         f"Verdicts are given for {listed([readable(cause) for cause in trusted])}"
@@ -110,6 +115,15 @@ def _mixed(arm: str, mixture: dict | None) -> str:
         "where the interval of how often a verdict is right, at this mix, lies above "
         f"{percent(PRECISION, 0)}."
     )
+
+
+def _withheld(rules: dict) -> list[str]:
+    """One sentence on all arms of which nothing is known of the shares."""
+    arms = [arm for arm, of in rules.items() if (of["mixture"] or {}).get("obstacle")]
+    if not arms:
+        return []
+    whose = listed([name(arm) for arm in arms])
+    return [f"Errors of {whose} get their evidence and no verdict: {REASON}."]
 
 
 def most_frequent(shares: dict[str, dict]) -> str:
@@ -241,7 +255,7 @@ def _rule(arm: str, numbers: dict) -> str:
     few, most = min(planted.values()), max(planted.values())
     size = f"{few:,}" if few == most else f"{few:,} to {most:,}"
     return (
-        f"Of {name(arm)}, on {size} planted errors a cause, it is {kind} on "
+        f"Of {name(arm)}, on {size} planted errors a cause, the rule is {kind} on "
         f"{plural(readings, 'reading')}. It finds {bounded(score['macro recall'])} of the causes, "
         f"on average over four. It names one for {bounded(score['called'])} of errors that have "
         f"none, where at most {percent(numbers['allowed'], 0)} were allowed. With "

@@ -320,20 +320,20 @@ def occlusion(numbers: dict[str, dict]) -> str:
         return ""
     return (
         "Covering one square after the other and reading how far the logit falls is a second "
-        "opinion that needs no gradient. The numbers are rank correlations of its cells with those "
-        f"of the map. {' '.join(_second(arm, found) for arm, found in numbers.items())}"
+        "opinion that needs no gradient. "
+        + " ".join(_second(arm, found) for arm, found in numbers.items())
     )
 
 
 def _second(arm: str, found: dict) -> str:
     correlation = found["correlation"]
     if correlation is None:
-        return f"In {name(arm)} there is no value."
+        return f"In {name(arm)} its rank correlation with the map has no value."
     ends = interval(signed(correlation["low"], 2), signed(correlation["high"], 2))
     return (
-        f"In {name(arm)}, over {plural(found['images'], 'error')}, it is "
-        f"{signed(correlation['estimate'], 2)} ({ends}). With the map of another error's picture "
-        f"it is {signed(found['another']['estimate'], 2)}."
+        f"In {name(arm)}, over {plural(found['images'], 'error')}, its cells' rank correlation "
+        f"with those of the map is {signed(correlation['estimate'], 2)} ({ends}). With the map of "
+        f"another error's picture it is {signed(found['another']['estimate'], 2)}."
     )
 
 

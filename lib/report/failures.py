@@ -126,7 +126,9 @@ def confusion_figure(
     if axes is None:
         # inches that the longest label takes
         beside = 0.068 * max((len(shorten(label, 18)) for label in labels), default=0)
-        size = (WIDTH, (WIDTH - 0.4 - beside) / len(matrices) + beside + 1.1)
+        # a single matrix of few classes needs no whole page
+        wide = WIDTH if len(matrices) > 1 or len(names) > WRITTEN else 0.62 * WIDTH
+        size = (wide, (wide - 0.4 - beside) / len(matrices) + beside + 1.1)
         axes = plt.subplots(
             1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False
         )[1][0]

@@ -200,15 +200,16 @@ def proof(study: dict) -> str:
     was trained here."""
     if not study["proof"]:
         return ""
-    moved = listed(
-        [f"{percent(shares['train'])} in {name(arm)}" for arm, shares in study["proof"].items()]
-    )
+    shares_of = {arm: percent(shares["train"]) for arm, shares in study["proof"].items()}
+    moved = listed([f"{share} in {name(arm)}" for arm, share in shares_of.items()])
+    if len(shares_of) > 1 and len(set(shares_of.values())) == 1:
+        moved = f"{next(iter(shares_of.values()))} in every arm"
     still = all(
         shares[split] == 0 for shares in study["proof"].values() for split in ("val", "test")
     )
     return (
-        "The proof of each split's transform: read twice, as two epochs read them, the same "
-        f"train images differed ({moved}); "
+        "Whether only train images are augmented was tested by reading each twice, as two epochs "
+        f"do: train images differed ({moved}); "
         + (
             "no validation or test image did."
             if still

@@ -214,6 +214,10 @@ def test_without_shares_of_any_arm_no_table_of_them_is_pointed_at(cifar):
     cifar["gradcam"]["rule"]["baseline"] = rule_of(obstacle="too few errors were read")
     text = cards.verdicts_text(cifar)
     assert "tab-verdicts" not in text and "too few" not in text and "tab-instrument" in text
+    assert text.endswith(
+        "Errors of baseline and CutMix get their evidence and no verdict: “Why it "
+        "fails” has the reason."
+    )
 
 
 def test_without_planted_errors_no_cause_is_named(nothing_planted):
@@ -303,14 +307,14 @@ def test_the_instrument_is_scored_on_what_was_planted(cifar):
         "for 20% (95% interval 17% to 23%) of errors that have none, where at most 20%" in text
     )
     assert (
-        "Of baseline, on 143 to 150 planted errors a cause, it is a multinomial logistic "
+        "Of baseline, on 143 to 150 planted errors a cause, the rule is a multinomial logistic "
         "regression on 20 readings. It finds 73%" in text
     )
     assert (
         "With 5% allowed it finds 51% (95% interval 48% to 54%). The aim of 90% is missed" in text
     )
     cifar["gradcam"]["rule"]["cutmix"] |= {"linear": False}
-    assert "it is boosted trees" in cards.instrument(cifar)
+    assert "the rule is boosted trees" in cards.instrument(cifar)
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
 
 
 def test_of_several_seeds_it_is_said_which_one_the_pictures_are_of(results):
-    assert dict(first_page.footer(results))["Seeds"] == "one (42) an arm."
+    assert dict(first_page.footer(results))["Seeds"] == "one an arm (seed 42)."
     results["study"]["seeds"] = [42, 43, 44]
     told = dict(first_page.footer(results))["Seeds"]
     assert told == "3 an arm; pictures are of seed 42."

@@ -41,7 +41,8 @@ def setup(results: dict) -> str:
     sizes, arms = study["sizes"], list(study["differences"])
     made = training.networks(study)
     drawn = (
-        "Its images are drawn by a program, which plants a known cause of failure in some of them."
+        "Its images are drawn by a program, which plants a known cause of failure in some of them: "
+        "a misleading background, a second object, a look-alike or a wrong label."
         if study["data"] == "the phantom"
         else ""
     )
@@ -174,7 +175,8 @@ def _close(numbers: dict, failures: dict) -> str:
         return ""
     return (
         f"Of its errors {percent(numbers['within_superclass'], 0)} stay inside the true "
-        f"superclass, where {percent(failures['chance_within_superclass'], 0)} would by chance."
+        "superclass, a group of like classes, where "
+        f"{percent(failures['chance_within_superclass'], 0)} would by chance."
     )
 
 
@@ -201,8 +203,10 @@ def why(results: dict) -> str:
     title = _frequent(findings.leading(shares))
     return section(
         f"Why it fails: {title}",
-        f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
-        "had their pictures changed in more than a hundred ways and predicted again.",
+        "A map over a picture shows where the evidence for a class came from and proves no cause. "
+        f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
+        f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
+        "again.",
         _worth(findings.diagnosis(results)),
         _shares(shares, arm) if shares else "",
         _open(cam["rule"]),
@@ -245,11 +249,12 @@ def _worth(trust: dict | None) -> str:
     if not trust:
         return ""
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
-    whose = "Of causes that were planted into this study's own pictures"
+    whose = "Of their causes"
     if right is not None:
         whose = "Of the causes that stand behind these errors, which are known here,"
     text = (
-        f"A rule reads the answers. {whose} it finds {percent(found['estimate'], 0)} "
+        "A rule reads the answers; it was fitted to planted errors, which were made from right "
+        f"answers in a known way. {whose} it finds {percent(found['estimate'], 0)} "
         f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
     if called is not None and trust["trusted"]:
@@ -385,17 +390,17 @@ def _shown(results: dict) -> list[str]:
 
 
 def _promised(kept: dict, target: str) -> str:
-    outcome = "broken on test" if kept["broken"] else "kept on test"
+    outcome = "broken" if kept["broken"] else "kept"
     if kept["coverage"] == 1:
         return (
             f"With {name(kept['arm'])} validation promises a risk under {target} at any "
-            f"confidence. On all test images it is {percent(kept['selective_risk'])}, {outcome} "
-            f"({see('tab-promises')})."
+            f"confidence. On all test images it is {percent(kept['selective_risk'])}: the promise "
+            f"is {outcome} ({see('tab-promises')})."
         )
     return (
         f"With {name(kept['arm'])} validation promises a risk under {target} above "
         f"{kept['threshold']:.3f}: {percent(kept['coverage'])} of the test images, at a risk of "
-        f"{percent(kept['selective_risk'])}, {outcome} ({see('tab-promises')})."
+        f"{percent(kept['selective_risk'])}, {outcome} on test ({see('tab-promises')})."
     )
 
 
@@ -459,10 +464,13 @@ def _opinion(results: dict) -> str:
         "planted label errors" if opinion["source"] == "planted" else "labels that reviewers reject"
     )
     share = percent(opinion["rejected_among_errors"]["estimate"], 0)
-    text = f"{who[:1].upper()}{who[1:]} are {share} of the errors"
+    of = name(results["compare"]["before"])
+    text = f"{who[:1].upper()}{who[1:]} are {share} of the errors of {of}"
     if opinion.get("sure_errors"):
         sure = percent(opinion["rejected_among_sure_errors"]["estimate"], 0)
-        text += f", and {sure} of those at {level(opinion['sure'])} confidence or more"
+        text += (
+            f", and {sure} of those at {level(opinion['sure'])} confidence or more after scaling"
+        )
     return (
         f"{text} ({see('tab-rescored')})." if results["failures"]["known"]["sets"] else f"{text}."
     )

@@ -312,9 +312,9 @@ def _sure(results: dict) -> tuple[str, str]:
     counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
     one, other = counts[compare["before"]], counts[compare["after"]]
     caps = smoothing[compare["after"]] > smoothing[compare["before"]]
-    why = ", since label smoothing lowers all confidence" * caps
+    caution = "; label smoothing lowers every confidence" * caps
     return "Confident errors", (
-        f"go from {one:.0f} to {other:.0f}, counted in each network’s surest fifth{why}."
+        f"go from {one:.0f} to {other:.0f} in each network’s surest fifth{caution}."
     )
 
 
@@ -332,7 +332,7 @@ def rely(results: dict) -> tuple[str, str]:
     target = percent(results["compare"]["target_risk"], 0)
     if not kept:
         lead = "Do not rely on either:" if two else "Do not rely on it:"
-        return lead, f"validation allows no threshold with under {target} of errors above it."
+        return lead, f"on validation no confidence threshold keeps errors under {target}."
     whose = f"on {short(kept['arm'])}" if two else "on it"
     if kept["coverage"] == 1:
         wrong = percent(kept["selective_risk"], 1)
@@ -360,9 +360,9 @@ def _trust(results: dict) -> tuple[str, str]:
 def footer(results: dict) -> list[tuple[str, str]]:
     compare = results["compare"]
     seeds, (passed, missed, untested) = results["study"]["seeds"], findings.conditions(results)
-    number = len(seeds) if len(seeds) > 1 else f"one ({seeds[0]})"
-    shown = f"; pictures are of seed {seeds[0]}" * (len(seeds) > 1)
-    rows = [("Seeds", f"{number}{' an arm' if compare['after'] else ''}{shown}.")]
+    each = " an arm" * bool(compare["after"])
+    several = f"{len(seeds)}{each}; pictures are of seed {seeds[0]}."
+    rows = [("Seeds", several if len(seeds) > 1 else f"one{each} (seed {seeds[0]}).")]
     if results["conditions"]:
         counts = {f"{passed} passed": True, f"{len(missed)} missed": missed}
         counts[f"{untested} not testable here"] = untested
