@@ -102,6 +102,36 @@ class Probabilities(Small):
         return super().forward(x).softmax(1)
 
 
+class Sigmoid(Small):
+    """As it is trained with binary cross-entropy."""
+
+    def forward(self, x):
+        return super().forward(x).sigmoid()
+
+
+class SigmoidStep(Small):
+    """A step of its own, in 16 bits, and a shape that is put right behind it."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.last = nn.Sigmoid()
+
+    def forward(self, x):
+        return self.last(super().forward(x).half()[:, :, None]).squeeze(2).float()
+
+
+class SigmoidInDictionary(Small):
+    def forward(self, x):
+        return {"logits": torch.sigmoid(super().forward(x))}
+
+
+class Gated(Small):
+    """A sigmoid before its last step; logits in 0..1."""
+
+    def forward(self, x):
+        return F.linear(super().forward(x).sigmoid(), torch.eye(self.fc.out_features) / 2)
+
+
 class Cosine(Small):
     """Logits that lie in 0..1, and whose rows do not add to 1."""
 

@@ -16,6 +16,8 @@ SMALLEST = 1e-38
 FEW = 10  # rows that a question is asked of first, and classes that a line names
 # what rounding may add to a probability of 1
 NOISE = 1e-6
+# what logarithms of probabilities are taken to; the first is that of a softmax
+BASES = (np.e, 2, 10)
 
 
 class Scores(NamedTuple):
@@ -60,13 +62,25 @@ def _refuse(bad: np.ndarray, values: np.ndarray, names: list[str], where) -> Non
 
 
 def _log_probabilities(values: np.ndarray) -> Scores | None:
-    if values.max() > NOISE:
+    if values.max() > NOISE or (base := _base(values)) is None:
         return None
-    if np.abs(np.exp(values).sum(1) - 1).max() > TOLERANCE[0]:
-        return None
-    least = np.log(SMALLEST)
-    notes = ["the numbers are logarithms of probabilities"] + _clipped(values < least)
+    values, least = values * np.log(base), np.log(SMALLEST)
+    what = "the numbers are logarithms of probabilities"
+    if base != BASES[0]:
+        what += f" to base {base}, and count as natural ones: times {np.log(base):.4g}"
+    notes = [what] + _clipped(values < least)
     return Scores(np.maximum(values, least).astype(np.float32), "log-probabilities", False, notes)
+
+
+def _base(values: np.ndarray) -> float | None:
+    """What the rows' probabilities were logarithms to; None where the rows do not add to 1.
+
+    Of natural ones a rounding step moves a row's sum by half of it; softmax makes it 1 again."""
+    allowed = dict.fromkeys(BASES, TOLERANCE[0])
+    step = rounding_step(np.where(np.isfinite(values), values, 0))
+    allowed[BASES[0]] = float(np.clip(step / 2 + NOISE, *TOLERANCE))
+    fits = (one for one in BASES if np.abs((one**values).sum(1) - 1).max() <= allowed[one])
+    return next(fits, None)
 
 
 def _clipped(below: np.ndarray) -> list[str]:
@@ -114,7 +128,12 @@ def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None
     if not inside.all():
         return None
     if not fit.all():
-        note = "the numbers lie between 0 and 1, their rows do not sum to 1: taken as logits"
+        # guard: sigmoid-is-told
+        note = (
+            "the numbers lie between 0 and 1, their rows do not sum to 1: taken as logits, as of a "
+            "cosine head; where a sigmoid made them, bring what went into it: accuracy would stay, "
+            "but confidence and calibration be wrong"
+        )
         return Scores(values, "logits", False, [note])
     shares = np.clip(values, 0, 1) / sums[:, None]
     notes = ["the numbers are probabilities (0 to 1, rows sum to 1)"]
