@@ -39,17 +39,28 @@ def as_logits(
     the other: where one of five rows or more is probabilities by itself, all must be. Raises
     DataError, one line, for what is not finite, and for rows that do not fit the others."""
     _refuse(np.isnan(values) | (values == np.inf), values, names, where)
+    _refuse_surprisals(values, where)
     if found := _log_probabilities(values):
         return _with_confidence(found)
     _refuse(values == -np.inf, values, names, where)
     _refuse_left_over(values, names)
     found = _probabilities(values, where, sizes or [len(values)]) or Scores(
-        values, "logits", False, ["the numbers are logits"]
+        values, "logits", False, ["the numbers are logits", *_none_below_0(values)]
     )
     with np.errstate(over="ignore"):
         narrow = found.logits.astype(np.float32)
     _refuse(~np.isfinite(narrow), values, names, where)
     return _with_confidence(found._replace(logits=narrow))
+
+
+def _none_below_0(values: np.ndarray) -> list[str]:
+    # hard predictions have a line of their own
+    if len(values) < FEW or values.min() < 0 or ((values > 0).sum(1) <= 1).all():
+        return []
+    return [
+        "none is below 0, as logits often are: where they are votes, shares or scores of another "
+        "kind, bring what a softmax makes probabilities of, or probabilities"
+    ]
 
 
 def _refuse(bad: np.ndarray, values: np.ndarray, names: list[str], where) -> None:
@@ -70,6 +81,17 @@ def _log_probabilities(values: np.ndarray) -> Scores | None:
         what += f" to base {base}, and count as natural ones: times {np.log(base):.4g}"
     notes = [what] + _clipped(values < least)
     return Scores(np.maximum(values, least).astype(np.float32), "log-probabilities", False, notes)
+
+
+def _refuse_surprisals(values: np.ndarray, where) -> None:
+    """The least likely class would win. A logit of 0 beside large ones looks alike, so that one
+    row at least must have no sure answer."""
+    unsure = values.min() >= -NOISE and values.min(1).max() > 0.1
+    # guard: no-surprisals
+    if unsure and _base(-values[:FEW]) and _base(-values):
+        raise DataError(
+            f"{where(0)}: as all rows, minus the logarithms of probabilities; change their sign"
+        )
 
 
 def _base(values: np.ndarray) -> float | None:
@@ -110,8 +132,9 @@ def tolerance(values: np.ndarray) -> float:
 def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None:
     """The logarithms of rows that sum to 1; None for other numbers."""
     sums, inside = values.sum(1), (values >= -NOISE).all(1) & (values <= 1 + NOISE).all(1)
+    _refuse_percentages(values, sums, where)
     if not inside.any():
-        return _refuse_percentages(values, sums, where)
+        return None
     allowed, off = tolerance(values[inside]), np.abs(sums - 1)
     fit = inside & (off <= allowed)
     of_parts = [part.all() for part in np.split(fit, np.cumsum(sizes)[:-1]) if len(part) >= 5]
@@ -161,8 +184,12 @@ def _softmax_of_shares(shares: np.ndarray) -> bool:
 
 
 def _refuse_percentages(values: np.ndarray, sums: np.ndarray, where) -> None:
-    if values.min() >= 0 and np.abs(sums - 100).max() <= 100 * TOLERANCE[0]:
-        raise DataError(f"{where(0)}: sums to 100, as all rows do: percentages; divide them by 100")
+    # guard: no-percentages
+    if values.min() >= 0 and np.abs(sums - 100).max() <= 100 * tolerance(values / 100):
+        raise DataError(
+            f"{where(0)}: sums to {sums[0]:.4g}, all rows to 100 or nearly: percentages; divide "
+            "them by 100"
+        )
 
 
 def _refuse_left_over(values: np.ndarray, names: list[str]) -> None:

@@ -70,12 +70,17 @@ def another_unit(val: np.ndarray, test: np.ndarray, labels, names) -> str | None
     logits: a row's own constant changes none."""
     logits = np.concatenate([val, test]).astype(np.float64)
     # guard: another-unit
-    if not logits.size or (logits.max() > SUM_TO_ONE and (logits.min() < 0 or logits.max() > 1)):
+    if not logits.size or logits.min() < 0 < SUM_TO_ONE < logits.max():
         return None
     if logits.max() <= SUM_TO_ONE and (abs(np.exp(logits).sum(1) - 1) <= SUM_TO_ONE).all():
         return "these are logarithms of probabilities, as log_softmax gives: the same as logits"
     if logits.min() < 0:
         return None
+    if logits.max() > 1:
+        return (
+            "no value is below 0, as logits often are: taken as logits; of votes or shares, let "
+            "its forward return what a softmax makes probabilities of"
+        )
     return (
         "every value lies in 0..1, and rows do not add to 1: taken as logits, as of a cosine head; "
         "of a sigmoid's, let its forward return what goes into the sigmoid"
@@ -141,7 +146,7 @@ def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str 
 OF_ROWS = (
     ("all logits are finite", "refused", all_finite),
     ("logits and not probabilities", "refused", no_probabilities),
-    ("neither logarithms of probabilities nor all in 0..1", "note", another_unit),
+    ("the values look like logits", "note", another_unit),
     ("the classes stand in the data's order", "warning", order_of_classes),
     ("better than chance", "warning", better_than_chance),
 )

@@ -6,7 +6,7 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from lib.base.errors import DataError
 from lib.data import predictions_file, scores
@@ -172,10 +172,43 @@ def test_probabilities_of_any_precision_are_known(classes, rows, dtype):
 
 def test_logits_and_the_logarithms_of_probabilities_stay_as_they_are():
     logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
-    for values, kind in ((logits, "logits"), (log_softmax(logits, 1), "log-probabilities")):
+    logs = log_softmax(logits, 1)
+    for values, kind in ((logits, "logits"), (logs, "log-probabilities"), (logs.round(2), "log-p")):
         found = scores.as_logits(values, list("abcde"), str)
-        assert found.kind == kind
+        assert found.kind.startswith(kind)
         np.testing.assert_array_equal(found.logits, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("base", [2, 10])
+def test_logarithms_to_another_base_are_made_natural_ones(base):
+    logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
+    found = scores.as_logits(log_softmax(logits, 1) / np.log(base), list("abcde"), str)
+    assert found.kind == "log-probabilities" and f"to base {base}" in found.notes[0]
+    np.testing.assert_allclose(softmax(found.logits, 1), softmax(logits, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("base", [np.e, 10])
+def test_minus_a_logarithm_is_refused_and_a_logit_of_0_is_not(base):
+    logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
+    with pytest.raises(DataError, match="^row 0: .*change their sign"):
+        scores.as_logits(-log_softmax(logits, 1) / np.log(base), list("abcde"), "row {}".format)
+    for values in (8 * np.eye(2)[[0, 1, 0]], np.array([[0, 9.1], [12.3, 0], [0, 7.6]])):
+        assert scores.as_logits(values, ["a", "b"], str).kind == "logits"
+
+
+def test_what_no_rule_can_tell_is_said_with_what_to_bring():
+    logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
+
+    def notes(values):
+        found = scores.as_logits(values, list("abcde"), str)
+        assert found.kind == "logits"
+        return " ".join(found.notes)
+
+    for values in (expit(logits), expit(logits).round(2), (logits > 0) * 1.0):
+        assert "where a sigmoid made them" in notes(values)
+    for values in (np.exp(logits), 1000 * softmax(logits, 1), 100 * expit(logits)):
+        assert "none is below 0" in notes(values)
+    assert notes(logits) == "the numbers are logits"
 
 
 def test_zeros_are_clipped_as_stated_and_stay_finite():
@@ -193,6 +226,8 @@ def test_zeros_are_clipped_as_stated_and_stay_finite():
     [
         ([[0.2, 0.8], [0, 0], [0.5, 0.5]], "1: sums to 0, where 2 of 3 rows"),
         ([[20.0, 80], [50, 50]], "percentages"),
+        ([[33.0, 66], [50, 51]], "percentages"),
+        ([[33.3, 66.6], [0.5, 99.4]], "percentages"),
         ([[np.nan, 1], [0, 1]], "nan is not a finite number"),
         ([[1, np.inf], [0, 1]], "inf is not a finite number"),
         ([[1, -np.inf], [0, 1]], "-inf is not a finite number"),

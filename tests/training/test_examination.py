@@ -410,13 +410,15 @@ def cosines(logits):
 
 def test_what_values_alone_cannot_refuse_is_told():
     logits, labels = rows(200, 10, 0.9)
-    tensor, unit = torch.from_numpy(logits), "neither logarithms of probabilities nor all in 0..1"
-    for values in (*map(torch.from_numpy, cosines(logits)), tensor.sigmoid(), (tensor > -1) * 1.0):
+    tensor, unit = torch.from_numpy(logits), "the values look like logits"
+    for values in (*map(torch.from_numpy, cosines(logits)), tensor.sigmoid()):
         assert "a cosine head; of a sigmoid's" in only(
             of_rows(values.numpy(), labels), unit, "note"
         )
     for values in (tensor.log_softmax(1), tensor.log_softmax(1).half().float()):
         assert "logarithms of prob" in only(of_rows(values.numpy(), labels), unit, "note")
+    for values in (tensor.exp(), 5 * tensor.softmax(1), 100 * tensor.sigmoid()):
+        assert "no value is below 0" in only(of_rows(values.numpy(), labels), unit, "note")
     for values in (tensor, -tensor.sigmoid(), tensor - tensor.amax(1, keepdim=True), 9 * tensor):
         assert unit not in lines(of_rows(values.numpy(), labels))
 
