@@ -94,6 +94,23 @@ class Twice(Small):
         return F.relu(self.conv2(self.block(self.block(x))))
 
 
+class Looped(Twice):
+    """The same block three times, in a loop."""
+
+    def features(self, x):
+        x = F.relu(self.conv1(x))
+        for _ in range(3):
+            x = self.block(x)
+        return F.relu(self.conv2(x))
+
+
+class Flipped(Small):
+    """The mean over a picture and its mirror image."""
+
+    def forward(self, x):
+        return (super().forward(x) + super().forward(x.flip(3))) / 2
+
+
 # What it returns.
 
 
@@ -249,6 +266,35 @@ class WithPlaces(Small):
         return self.fc(features.mean((2, 3))), features
 
 
+class Crossed(OneNorm):
+    """Norms and convolutions whose names are crossed, and one convolution before two norms."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.bn2 = nn.BatchNorm2d(8)
+        for norm in (self.bn1, self.bn2):
+            nn.init.uniform_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+
+    def forward(self, x):
+        x = self.bn2(self.conv1(x)).relu()
+        return self.fc(self.bn1(self.conv2(self.bn2(self.conv2(x)).relu())).mean((2, 3)))
+
+
+class NormFirst(PreActivation):
+    """A norm before its convolution, a convolution between norms of other numbers."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        for norm in (self.bn1, self.bn2):
+            nn.init.uniform_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+
+    def forward(self, x):
+        x = self.conv2(self.bn1(self.conv1(self.bn2(self.stem(x)))).relu())
+        return self.fc(self.downsample(x).mean((2, 3)) + self.conv3(x).mean((2, 3)))
+
+
 class NoisyNumpy(Small):
     """Randomness that is not torch's."""
 
@@ -389,6 +435,18 @@ class Normalising(Small):
 
     def forward(self, x):
         return super().forward((x - self.mean) / self.std)
+
+
+class NormalisingParameters(Small):
+    """The same as parameters that are not trained."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.pixel_mean = nn.Parameter(torch.full((3, 1, 1), 0.5), requires_grad=False)
+        self.pixel_std = nn.Parameter(torch.full((3, 1, 1), 0.2), requires_grad=False)
+
+    def forward(self, x):
+        return super().forward((x - self.pixel_mean) / self.pixel_std)
 
 
 class Normalize(nn.Module):

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from lib.base.errors import DataError
-from lib.data import predictions_file, scores
+from lib.data import matching, predictions_file, scores
 
 HEADER = "split,id,label,cat,dog\n"
 ROWS = "test,007,cat,0.75,0.25\ntest,7,dog,0.2,0.8\nval,0E8,dog,0.4,0.6\n"
@@ -89,11 +89,31 @@ def test_pieces_of_a_table_are_one_table(tmp_path, monkeypatch):
     assert line.startswith("row 4, column 'dog': 'x' is not a number")
 
 
-def test_names_that_look_like_something_else_are_names(tmp_path):
-    found = read(tmp_path, "split,label,NA,None,True,1e5\ntest,NA,4,2,3,1\ntest,True,1,2,4,3\n")
-    assert found.class_names == ["NA", "None", "True", "1e5"]
+@pytest.mark.parametrize(
+    "names", ["NA,None,True,1e5", "nan,inf,null,01", "N/A,-,FALSE,1_0", "2024-01-02,#N/A,<NA>,0x1"]
+)
+def test_names_that_look_like_something_else_are_names(tmp_path, names):
+    names = names.split(",")
+    head, rows = ",".join(["split", "label", *names]), f"test,{names[0]},4,2,3,1\n"
+    found = read(tmp_path, f"{head}\n{rows}test,{names[2]},1,2,4,3\n")
+    assert found.class_names == names
     assert found.test.labels.tolist() == [0, 2]
     assert not found.has_ids
+
+
+@pytest.mark.parametrize(
+    "one, other", [("007", "7"), ("1", "1.0"), ("TRUE", "True"), ("a", "a "), ("1e5", "100000")]
+)
+def test_ids_that_a_spreadsheet_would_make_one_are_two(tmp_path, one, other):
+    head = "split,id,label,cat,dog\n"
+    read(tmp_path, f"{head}test,{one},cat,1,2\ntest,{other},cat,1,2\n")
+    arms = {
+        arm: read(tmp_path, f"{head}test,{only},cat,1,2\n", f"{arm}.csv")
+        for arm, only in (("a", one), ("b", other))
+    }
+    with pytest.raises(DataError, match="no test id in common") as caught:
+        matching.match(arms)
+    assert f"{one!r} in a, {other!r} in b" in str(caught.value)
 
 
 def test_pandas_own_files_are_read_back(tmp_path):
@@ -138,6 +158,19 @@ def test_labels_are_wholly_names_or_wholly_places(tmp_path):
     assert (found.test.logits.argmax(1) == found.test.labels).all()
     line = refused(tmp_path, "split,label,x,y\ntest,1,1,2\ntest,2,1,2\n")
     assert line == "row 2: label '2' is no class and no place from 0 to 1"
+    # where all are names they are names, and whole numbers of an .npz are places
+    found = read(tmp_path, "split,label,2,0,1\ntest,0,1,5,1\ntest,1,1,2,5\ntest,2,5,1,1\n")
+    assert found.test.labels.tolist() == [1, 2, 0] and "labels are names of classes" in found.notes
+    given = {"class_names": np.array(["2", "0", "1"]), "test_logits": np.eye(3)}
+    for labels, places, said in (
+        ([0, 1, 2], [0, 1, 2], "places"),
+        (list("012"), [1, 2, 0], "names"),
+    ):
+        path = saved(tmp_path, test_labels=np.array(labels), **given)
+        found = predictions_file.read(path)
+        assert found.test.labels.tolist() == places and f"labels are {said}" in " ".join(
+            found.notes
+        )
     for label in ("01", "1.0", "-1", "", " x"):
         assert "no class" in refused(tmp_path, f"split,label,x,y\ntest,{label},1,2\n")
 

@@ -240,7 +240,14 @@ def test_one_number_stands_for_three_channels():
     assert arm.statistics == ((0, 0, 0), (1, 1, 1))
 
 
-@pytest.mark.parametrize("name, where", [("Normalising", "mean"), ("with_a_step", "0.mean")])
+@pytest.mark.parametrize(
+    "name, where",
+    [
+        ("Normalising", "mean"),
+        ("with_a_step", "0.mean"),
+        ("NormalisingParameters", "pixel_mean"),
+    ],
+)
 def test_a_network_that_normalises_by_itself_is_warned_of_unless_the_arm_knows(
     tmp_path, name, where
 ):
@@ -273,6 +280,8 @@ def test_a_grey_first_convolution_is_said(tmp_path):
     "name, layer, said",
     [
         ("Twice", "block", "runs 2 times an image"),
+        ("Looped", "block.0", "runs 3 times an image"),
+        ("Flipped", "conv1", "runs 2 times an image"),
         ("Tokens", "norm", "(2, 17, 16)"),
         ("small", "conv3", "is it conv2?"),
         ("small", "fc", "(2, 10)"),
