@@ -35,7 +35,7 @@ SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads
 UNKNOWN = dict.fromkeys(("estimate", "low", "high"), np.nan)
 SEED = 1  # of the sample of errors, where not all are probed
 FINEST = 8 * probes.SIDE  # pixels of a side on which occlusion is held against a map
-RANDOMISED = 200  # errors whose maps are made again with random weights
+TESTED = 200  # errors whose maps are tested: cells taken away, weights made random
 INSTRUMENT = (
     "The instrument on errors that were planted: how often it finds each cause and how often its "
     "verdict is right, in equal shares of all causes, on folds without the source picture, with "
@@ -113,20 +113,20 @@ def controls(measured: dict[str, dict]) -> dict:
 def curves(
     pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
 ) -> dict[str, faithfulness.Curves]:
-    """Deletion and insertion of the wrong class of every error, the arms side by side."""
+    """Deletion and insertion of the wrong class of each arm's first errors, the arms side by
+    side."""
 
     def of_arm(arm: str) -> faithfulness.Curves:
         evidence, network = found[arm], fast(pair[arm], models[arm])
-        images, keys = (
-            take(splits.test.images, evidence.position),
-            splits.test.index[evidence.position],
-        )
+        position = evidence.position[:TESTED]
+        images, keys = take(splits.test.images, position), splits.test.index[position]
         steps, size, parts = (
             steps_of(evidence.maps[0, 0].numel()),
             at_once(images, probes.CHUNK),
             [],
         )
-        for few in (slice(start, start + size) for start in range(0, len(images), size)):
+        for start in range(0, len(images), size):
+            few = slice(start, min(start + size, len(images)))
             filling = interventions.fill(images[few], "mean", splits.mean, keys[few])
             parts.append(
                 faithfulness.curves(
@@ -159,7 +159,7 @@ def cascades(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Rank correlation of the maps of each arm's first errors with those of randomised networks; of
     our own network alone, whose stages are known."""
-    few = slice(0, RANDOMISED)
+    few = slice(0, TESTED)
     return {
         arm: randomisation.cascade(
             models[arm],

@@ -58,6 +58,17 @@ def prepare(study: Study, outputs: str, asked: bool) -> None:
         )
 
 
+def to_do(tasks: list[parameters.Task], study: Study, outputs: str) -> list[parameters.Task]:
+    """The notebooks without those of finished runs, unless all are to be trained anew."""
+
+    def done(task: parameters.Task) -> bool:
+        notebook = artefacts.ROOT / f"{task.place}.ipynb"
+        return notebook.is_file() and _finished(parameters.resolve(study, task, outputs))
+
+    anew = released.asked_to_retrain()
+    return [task for task in tasks if anew or task.stage != "train" or not done(task)]
+
+
 def _finished(p: Train) -> bool:
     """Whether the run's folder holds it, by its record: what stage 01 would find."""
     folder = record.folder(p)

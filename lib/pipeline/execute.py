@@ -3,10 +3,13 @@ result, which gets its name only if the notebook succeeded.
 """
 
 import argparse
+import contextlib
+import json
 import logging
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from lib.pipeline.parameters import Task  # noqa: E402
 # a step or an evaluation, and a checkpoint.
 STOP_SECONDS = 60.0
 START_SECONDS = 600  # of a kernel on a loaded machine
+TELL_SECONDS = 60.0
 
 
 class _Prefixed:
@@ -47,6 +51,36 @@ class _Prefixed:
 
     def flush(self) -> None:
         pass
+
+
+@contextlib.contextmanager
+def _told(name: str, part: Path):
+    """Within the block a line a minute: how long a notebook has run, and where it is."""
+    over, began = threading.Event(), time.monotonic()
+
+    def tell():
+        while not over.wait(TELL_SECONDS):
+            minutes = (time.monotonic() - began) / 60
+            print(f"{name}: {minutes:.0f} min so far{_place(part)}", flush=True)
+
+    threading.Thread(target=tell, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _place(part: Path) -> str:
+    """How many cells of a notebook that runs are done, and below which heading the next stands."""
+    try:
+        cells = json.loads(part.read_text(encoding="utf-8"))["cells"]
+        done = [cell["metadata"]["papermill"]["status"] == "completed" for cell in cells]
+        before = cells[: done.index(False)]
+    except (OSError, ValueError, KeyError):  # not written yet, or just now
+        return ""
+    lines = [line for cell in before for line in cell["source"] if cell["cell_type"] == "markdown"]
+    headings = [line.strip("# \n") for line in lines if line.startswith("#")]
+    return f", cell {len(before) + 1} of {len(cells)}" + f": {headings[-1]}" * bool(headings)
 
 
 def execute(notebook: Path, file: Path, output: Path) -> float:
@@ -67,7 +101,8 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
             # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
-        with environment.of_a_kernel() as sockets:
+        telling = contextlib.nullcontext() if stage == "train" else _told(_shown(output), part)
+        with environment.of_a_kernel() as sockets, telling:
             papermill.execute_notebook(
                 # papermill formats its paths
                 *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, part)),
@@ -91,6 +126,11 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
             artefacts.write_bytes(output, file.read())
         part.unlink()
     return time.monotonic() - began
+
+
+def _shown(path: Path) -> str:
+    """A path as it is told: from the project's folder."""
+    return os.path.relpath(path, artefacts.ROOT)
 
 
 def _from_here(path: Path) -> Path:

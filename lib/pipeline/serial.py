@@ -1,5 +1,5 @@
-"""A whole study without make: its notebooks one after the other, then the report. make runs side by
-side what can be, and leaves out what is done.
+"""A whole study without make: its notebooks one after the other, then the report. Finished runs are
+left as they are; make leaves out all that is done, and runs side by side what can be.
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     tasks = preflight.prepare(study, options.outputs)
     at_hand.prepare(study, options.outputs, options.train)
     arms.take_in(study, options.outputs)
-    for task in tasks:
+    for task in at_hand.to_do(tasks, study, options.outputs):
         if status := execute.run(study, task, options.outputs):
             return status
     folder = Path(options.outputs) / study.name

@@ -11,7 +11,7 @@ from project import ROOT, copied, make, study
 
 from lib.base import artefacts, study_file
 from lib.base.errors import Error
-from lib.pipeline import at_hand
+from lib.pipeline import at_hand, parameters
 from lib.training import record
 
 
@@ -42,6 +42,20 @@ def test_released_runs_are_taken_over_and_the_notebook_says_so(smoke, monkeypatc
             f"released/smoke/{arm}/seed-0" in cell.source and "Nothing was trained" in cell.source
         )
         assert f"{taken.info['test_accuracy']:.1%}" in cell.source
+
+
+def test_without_make_finished_runs_are_not_begun_anew(smoke, monkeypatch):
+    study = study_file.read("smoke")
+    tasks = parameters.tasks(study, "outputs")
+    stages = [task.stage for task in tasks]
+    assert at_hand.to_do(tasks, study, "outputs") == tasks and stages.count("train") == 2
+    at_hand.prepare(study, "outputs", asked=False)
+    left = [task.stage for task in at_hand.to_do(tasks, study, "outputs")]
+    assert left == [stage for stage in stages if stage != "train"]
+    (folder(smoke, "cutmix") / "run.json").unlink()
+    assert [task.arm for task in at_hand.to_do(tasks, study, "outputs")][:2] == ["cutmix", ""]
+    monkeypatch.setenv("REPORT_RETRAIN", "1")
+    assert at_hand.to_do(tasks, study, "outputs") == tasks
 
 
 def test_a_long_training_is_named_and_nothing_begins(smoke, monkeypatch):

@@ -1,10 +1,12 @@
 """Running a notebook: whole or not there, one writer at a time, one line for a failure, no
 parameter that is code."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 
 import nbformat
 import papermill
@@ -210,6 +212,37 @@ def test_code_in_a_file_is_refused_and_does_not_run(tmp_path, no_kernel):
 def test_lines_of_a_run_carry_its_name(capsys):
     execute._Prefixed("smoke/baseline/0").write("one\ntwo\n")
     assert capsys.readouterr().out == "smoke/baseline/0  one\nsmoke/baseline/0  two\n"
+
+
+CELLS = {
+    "completed": ("markdown", ["# 05 Report\n", "Long text.\n"]),
+    "completed ": ("code", ["x = 1"]),
+    "completed  ": ("markdown", ["## Planted causes"]),
+    "running": ("code", ["y = 2"]),
+    "pending": ("markdown", ["## After"]),
+}
+
+
+def test_a_long_notebook_says_each_minute_how_far_it_is(tmp_path, monkeypatch, capsys):
+    cells = [
+        {"cell_type": kind, "metadata": {"papermill": {"status": status.strip()}}, "source": lines}
+        for status, (kind, lines) in CELLS.items()
+    ]
+
+    def slowly(notebook, part, **_):
+        time.sleep(0.3)
+        with open(part, "w") as file:
+            json.dump({"cells": cells}, file)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(papermill, "execute_notebook", slowly)
+    monkeypatch.setattr(execute, "TELL_SECONDS", 0.1)
+    execute.execute(notebook(tmp_path), values(tmp_path), tmp_path / "x.ipynb")
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith("x.ipynb: 0 min so far")
+    assert told[-1].endswith("x.ipynb: 0 min so far, cell 4 of 5: Planted causes")
+    time.sleep(0.2)
+    assert not capsys.readouterr().out
 
 
 FAILURES = {
