@@ -184,8 +184,9 @@ def _softmax_of_shares(shares: np.ndarray) -> bool:
 
 
 def _refuse_percentages(values: np.ndarray, sums: np.ndarray, where) -> None:
+    off = np.abs(sums / 100 - 1).max()
     # guard: no-percentages
-    if values.min() >= 0 and np.abs(sums - 100).max() <= 100 * tolerance(values / 100):
+    if values.min() >= 0 and off <= TOLERANCE[1] and off <= tolerance(values / 100):
         raise DataError(
             f"{where(0)}: sums to {sums[0]:.4g}, all rows to 100 or nearly: percentages; divide "
             "them by 100"
