@@ -127,14 +127,14 @@ class Sigmoid(Small):
 
 
 class SigmoidStep(Small):
-    """A step of its own, in 16 bits, and a shape that is put right behind it."""
+    """A step of its own, in 16 bits, a shape that is put right behind it, and a change in place."""
 
     def __init__(self, num_classes: int = 10):
         super().__init__(num_classes)
         self.last = nn.Sigmoid()
 
     def forward(self, x):
-        return self.last(super().forward(x).half()[:, :, None]).squeeze(2).float()
+        return self.last(super().forward(x.mul_(1)).half()[:, :, None]).squeeze(2).float()
 
 
 class SigmoidInDictionary(Small):

@@ -2,6 +2,7 @@
 a function that returns nothing or one line, what is wrong, where and what helps.
 """
 
+import contextlib
 import copy
 import difflib
 import random
@@ -263,8 +264,11 @@ def no_sigmoid(case: Case) -> str | None:
     """By the last step of what was computed: values alone may be a cosine head's."""
     if case.logits.min() < 0 or case.logits.max() > 1:
         return None
-    with put_back(), torch.enable_grad():
-        step = case.network(case.inputs[:1].clone().requires_grad_()).grad_fn
+    step = None
+    # what fails under gradients gets occlusion, and is said there
+    with put_back(), torch.enable_grad(), contextlib.suppress(Exception):
+        # no leaf, which could not be changed in place
+        step = case.network(case.inputs[:1].detach().clone().requires_grad_() * 1).grad_fn
         while step and step.name().startswith(ARRANGED):
             step = step.next_functions[0][0]
     # guard: no-sigmoid
