@@ -730,6 +730,42 @@ MUTANTS = [
             OUT,
         ),
         (
+            "brought table: percentages, rounded ones too",
+            "test_predictions_file.py::test_what_is_neither_is_refused",
+            "no-percentages",
+            OUT,
+        ),
+        (
+            "brought table: minus the logarithms of probabilities",
+            "test_predictions_file.py::test_minus_a_logarithm_is_refused_and_a_logit_of_0_is_not",
+            "no-surprisals",
+            OUT,
+        ),
+        (
+            "brought table: outputs of a sigmoid",
+            "test_predictions_file.py::test_what_no_rule_can_tell_is_said_with_what_to_bring",
+            "sigmoid-is-told",
+            "note = 'the numbers are logits'",
+        ),
+        (
+            "brought table: equal probabilities at the limit of a conformal set",
+            "test_conformal.py::test_equal_probabilities_of_a_table_are_inside_or_outside_together",
+            "ties-are-inside",
+            ("largest + ROUNDING", "largest"),
+        ),
+        (
+            "a network whose last step is a sigmoid",
+            "test_examination.py::test_a_sigmoid_at_the_end_is_refused_and_one_within_is_not",
+            "no-sigmoid",
+            "return None",
+        ),
+        (
+            "a network that returns logarithms, shares or votes",
+            "test_examination.py::test_what_values_alone_cannot_refuse_is_told",
+            "another-unit",
+            "return None",
+        ),
+        (
             "brought arms: a named case that no row has",
             "test_arms.py::test_named_cases_are_held_against_the_ids_of_what_is_brought",
             "brought-cases-first",
@@ -807,6 +843,12 @@ MUTANTS = [
             "test_artefacts.py::test_a_file_system_that_refuses_chmod_keeps_the_content",
             "permissions-are-a-wish",
             "os.chmod(temporary, 0o666 & ~_umask())",
+        ),
+        (
+            "a file system that flushes no file",
+            "test_artefacts.py::test_a_file_system_without_a_flush_works_and_says_once_what_is_lost",
+            "a-flush-is-a-wish",
+            "raise",
         ),
         (
             "a file system without locks",

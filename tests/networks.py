@@ -94,12 +94,59 @@ class Twice(Small):
         return F.relu(self.conv2(self.block(self.block(x))))
 
 
+class Looped(Twice):
+    """The same block three times, in a loop."""
+
+    def features(self, x):
+        x = F.relu(self.conv1(x))
+        for _ in range(3):
+            x = self.block(x)
+        return F.relu(self.conv2(x))
+
+
+class Flipped(Small):
+    """The mean over a picture and its mirror image."""
+
+    def forward(self, x):
+        return (super().forward(x) + super().forward(x.flip(3))) / 2
+
+
 # What it returns.
 
 
 class Probabilities(Small):
     def forward(self, x):
         return super().forward(x).softmax(1)
+
+
+class Sigmoid(Small):
+    """As it is trained with binary cross-entropy."""
+
+    def forward(self, x):
+        return super().forward(x).sigmoid()
+
+
+class SigmoidStep(Small):
+    """A step of its own, in 16 bits, a shape that is put right behind it, and a change in place."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.last = nn.Sigmoid()
+
+    def forward(self, x):
+        return self.last(super().forward(x.mul_(1)).half()[:, :, None]).squeeze(2).float()
+
+
+class SigmoidInDictionary(Small):
+    def forward(self, x):
+        return {"logits": torch.sigmoid(super().forward(x))}
+
+
+class Gated(Small):
+    """A sigmoid before its last step; logits in 0..1."""
+
+    def forward(self, x):
+        return F.linear(super().forward(x).sigmoid(), torch.eye(self.fc.out_features) / 2)
 
 
 class Cosine(Small):
@@ -217,6 +264,35 @@ class WithPlaces(Small):
     def forward(self, x):
         features = self.features(x)
         return self.fc(features.mean((2, 3))), features
+
+
+class Crossed(OneNorm):
+    """Norms and convolutions whose names are crossed, and one convolution before two norms."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.bn2 = nn.BatchNorm2d(8)
+        for norm in (self.bn1, self.bn2):
+            nn.init.uniform_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+
+    def forward(self, x):
+        x = self.bn2(self.conv1(x)).relu()
+        return self.fc(self.bn1(self.conv2(self.bn2(self.conv2(x)).relu())).mean((2, 3)))
+
+
+class NormFirst(PreActivation):
+    """A norm before its convolution, a convolution between norms of other numbers."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        for norm in (self.bn1, self.bn2):
+            nn.init.uniform_(norm.running_mean)
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+
+    def forward(self, x):
+        x = self.conv2(self.bn1(self.conv1(self.bn2(self.stem(x)))).relu())
+        return self.fc(self.downsample(x).mean((2, 3)) + self.conv3(x).mean((2, 3)))
 
 
 class NoisyNumpy(Small):
@@ -359,6 +435,18 @@ class Normalising(Small):
 
     def forward(self, x):
         return super().forward((x - self.mean) / self.std)
+
+
+class NormalisingParameters(Small):
+    """The same as parameters that are not trained."""
+
+    def __init__(self, num_classes: int = 10):
+        super().__init__(num_classes)
+        self.pixel_mean = nn.Parameter(torch.full((3, 1, 1), 0.5), requires_grad=False)
+        self.pixel_std = nn.Parameter(torch.full((3, 1, 1), 0.2), requires_grad=False)
+
+    def forward(self, x):
+        return super().forward((x - self.pixel_mean) / self.pixel_std)
 
 
 class Normalize(nn.Module):

@@ -4,6 +4,7 @@ written. Digests, the project's commit and the lock of a folder stand here as we
 
 import contextlib
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -29,8 +30,24 @@ ROOT = Path(__file__).resolve().parents[2]
 LARGE = 2**26
 # cells of a table at a time: 8 MB a copy in float64, which stays in the cache
 CELLS = 2**20
-# what a file system says that has no locks: drives under WSL, CIFS, FUSE
-NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
+# what a file system says that has no locks, or no flush: drives under WSL, CIFS, FUSE
+LACKING = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
+
+
+def _to_disk(file, folder: Path) -> None:
+    try:
+        # guard: content-before-name
+        os.fsync(file.fileno())
+    except OSError as error:
+        # guard: a-flush-is-a-wish
+        if error.errno not in LACKING:
+            raise
+        _tell_unflushed(folder)
+
+
+@functools.cache
+def _tell_unflushed(folder: Path) -> None:
+    log.warning(f"{folder}: its file system flushes no file: a loss of power may lose what is new")
 
 
 @contextlib.contextmanager
@@ -55,8 +72,7 @@ def atomic_write(path):
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            # guard: content-before-name
-            os.fsync(file.fileno())
+            _to_disk(file, path.parent)
         # guard: permissions-are-a-wish
         with contextlib.suppress(OSError):
             os.chmod(temporary, 0o666 & ~_umask())
@@ -272,7 +288,7 @@ def locked(path: Path):
         raise LockedError(f"{path.parent}: being written by another process ({holder})") from None
     except OSError as error:
         # guard: a-lock-is-a-wish
-        if error.errno in NO_LOCKS:
+        if error.errno in LACKING:
             held = _nobodys(path.parent)
         else:
             # guard: outputs-writable

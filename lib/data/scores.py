@@ -16,6 +16,8 @@ SMALLEST = 1e-38
 FEW = 10  # rows that a question is asked of first, and classes that a line names
 # what rounding may add to a probability of 1
 NOISE = 1e-6
+# what logarithms of probabilities are taken to; the first is that of a softmax
+BASES = (np.e, 2, 10)
 
 
 class Scores(NamedTuple):
@@ -37,17 +39,28 @@ def as_logits(
     the other: where one of five rows or more is probabilities by itself, all must be. Raises
     DataError, one line, for what is not finite, and for rows that do not fit the others."""
     _refuse(np.isnan(values) | (values == np.inf), values, names, where)
+    _refuse_surprisals(values, where)
     if found := _log_probabilities(values):
         return _with_confidence(found)
     _refuse(values == -np.inf, values, names, where)
     _refuse_left_over(values, names)
     found = _probabilities(values, where, sizes or [len(values)]) or Scores(
-        values, "logits", False, ["the numbers are logits"]
+        values, "logits", False, ["the numbers are logits", *_none_below_0(values)]
     )
     with np.errstate(over="ignore"):
         narrow = found.logits.astype(np.float32)
     _refuse(~np.isfinite(narrow), values, names, where)
     return _with_confidence(found._replace(logits=narrow))
+
+
+def _none_below_0(values: np.ndarray) -> list[str]:
+    # hard predictions have a line of their own
+    if len(values) < FEW or values.min() < 0 or ((values > 0).sum(1) <= 1).all():
+        return []
+    return [
+        "none is below 0, as logits often are: where they are votes, shares or scores of another "
+        "kind, bring what a softmax makes probabilities of, or probabilities"
+    ]
 
 
 def _refuse(bad: np.ndarray, values: np.ndarray, names: list[str], where) -> None:
@@ -60,13 +73,36 @@ def _refuse(bad: np.ndarray, values: np.ndarray, names: list[str], where) -> Non
 
 
 def _log_probabilities(values: np.ndarray) -> Scores | None:
-    if values.max() > NOISE:
+    if values.max() > NOISE or (base := _base(values)) is None:
         return None
-    if np.abs(np.exp(values).sum(1) - 1).max() > TOLERANCE[0]:
-        return None
-    least = np.log(SMALLEST)
-    notes = ["the numbers are logarithms of probabilities"] + _clipped(values < least)
+    values, least = values * np.log(base), np.log(SMALLEST)
+    what = "the numbers are logarithms of probabilities"
+    if base != BASES[0]:
+        what += f" to base {base}, and count as natural ones: times {np.log(base):.4g}"
+    notes = [what] + _clipped(values < least)
     return Scores(np.maximum(values, least).astype(np.float32), "log-probabilities", False, notes)
+
+
+def _refuse_surprisals(values: np.ndarray, where) -> None:
+    """The least likely class would win. A logit of 0 beside large ones looks alike, so that one
+    row at least must have no sure answer."""
+    unsure = values.min() >= -NOISE and values.min(1).max() > 0.1
+    # guard: no-surprisals
+    if unsure and _base(-values[:FEW]) and _base(-values):
+        raise DataError(
+            f"{where(0)}: as all rows, minus the logarithms of probabilities; change their sign"
+        )
+
+
+def _base(values: np.ndarray) -> float | None:
+    """What the rows' probabilities were logarithms to; None where the rows do not add to 1.
+
+    Of natural ones a rounding step moves a row's sum by half of it; softmax makes it 1 again."""
+    allowed = dict.fromkeys(BASES, TOLERANCE[0])
+    step = rounding_step(np.where(np.isfinite(values), values, 0))
+    allowed[BASES[0]] = float(np.clip(step / 2 + NOISE, *TOLERANCE))
+    fits = (one for one in BASES if np.abs((one**values).sum(1) - 1).max() <= allowed[one])
+    return next(fits, None)
 
 
 def _clipped(below: np.ndarray) -> list[str]:
@@ -96,8 +132,9 @@ def tolerance(values: np.ndarray) -> float:
 def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None:
     """The logarithms of rows that sum to 1; None for other numbers."""
     sums, inside = values.sum(1), (values >= -NOISE).all(1) & (values <= 1 + NOISE).all(1)
+    _refuse_percentages(values, sums, where)
     if not inside.any():
-        return _refuse_percentages(values, sums, where)
+        return None
     allowed, off = tolerance(values[inside]), np.abs(sums - 1)
     fit = inside & (off <= allowed)
     of_parts = [part.all() for part in np.split(fit, np.cumsum(sizes)[:-1]) if len(part) >= 5]
@@ -114,7 +151,12 @@ def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None
     if not inside.all():
         return None
     if not fit.all():
-        note = "the numbers lie between 0 and 1, their rows do not sum to 1: taken as logits"
+        # guard: sigmoid-is-told
+        note = (
+            "the numbers lie between 0 and 1, their rows do not sum to 1: taken as logits, as of a "
+            "cosine head; where a sigmoid made them, bring what went into it: accuracy would stay, "
+            "but confidence and calibration be wrong"
+        )
         return Scores(values, "logits", False, [note])
     shares = np.clip(values, 0, 1) / sums[:, None]
     notes = ["the numbers are probabilities (0 to 1, rows sum to 1)"]
@@ -142,8 +184,13 @@ def _softmax_of_shares(shares: np.ndarray) -> bool:
 
 
 def _refuse_percentages(values: np.ndarray, sums: np.ndarray, where) -> None:
-    if values.min() >= 0 and np.abs(sums - 100).max() <= 100 * TOLERANCE[0]:
-        raise DataError(f"{where(0)}: sums to 100, as all rows do: percentages; divide them by 100")
+    off = np.abs(sums / 100 - 1).max()
+    # guard: no-percentages
+    if values.min() >= 0 and off <= TOLERANCE[1] and off <= tolerance(values / 100):
+        raise DataError(
+            f"{where(0)}: sums to {sums[0]:.4g}, all rows to 100 or nearly: percentages; divide "
+            "them by 100"
+        )
 
 
 def _refuse_left_over(values: np.ndarray, names: list[str]) -> None:

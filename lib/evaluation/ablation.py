@@ -210,8 +210,9 @@ def effects_table(found: list[dict]) -> pd.DataFrame:
 
 
 def effects_view(found: list[dict]) -> pd.DataFrame:
-    """The same as it is printed, a row an effect."""
-    return pd.DataFrame(
+    """The same as it is printed, a row an effect; seeds are counted where effects differ in
+    them."""
+    view = pd.DataFrame(
         [
             {
                 "effect of": effect["effect"],
@@ -222,6 +223,7 @@ def effects_view(found: list[dict]) -> pd.DataFrame:
             for effect in found
         ]
     )
+    return view.drop(columns=[column for column in ("seeds",) if view[column].nunique() == 1])
 
 
 def heading(name: str) -> str:

@@ -208,7 +208,7 @@ def hypotheses(selection: pd.DataFrame) -> pd.DataFrame:
     columns += [name for name in ("persistence", "cause") if name in selection]
     return (
         selection[columns]
-        .replace({"hypothesis": {"": None}})
+        .replace({"hypothesis": {"": None}, "persistence": {"": None}})
         .rename(columns={"cause": "planted cause"})
     )
 

@@ -302,6 +302,18 @@ def cases_before_after(
     return result
 
 
+def cases_view(cases: pd.DataFrame) -> pd.DataFrame:
+    """The same as it is printed: without what the columns before it tell already, whether an arm is
+    right, and of a single seed in how many it is."""
+    told = [column for column in cases if column.endswith(" right") and "seeds" not in column]
+    single = [
+        column
+        for column in cases
+        if column.endswith(" seeds right") and cases[column].str.endswith(" of 1").all()
+    ]
+    return cases.drop(columns=told + single)
+
+
 def by_cause(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The phantom's images by planted cause: how many, and each arm's accuracy with its 95%
     interval."""

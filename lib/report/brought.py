@@ -9,8 +9,7 @@ from lib.training.intake import EXAMINATION
 
 def numbers(runs: dict) -> dict:
     """By arm that was brought, of `runs` {arm: run}: `examined`, a summary, and `answers`, as
-    lib.training.examination gives them, of a network; `notes` of what was noticed in a file of
-    predictions."""
+    lib.training.examination gives them; `notes` of what was noticed in a file of predictions."""
     return {
         arm: {
             "examined": run.info.get("examined"),
@@ -23,7 +22,7 @@ def numbers(runs: dict) -> dict:
 
 
 def _answers(path) -> list[dict]:
-    """Of a network; a file of predictions has none."""
+    """What was asked and said when the arm was taken in."""
     return artefacts.read_json(path)["answers"] if path.is_file() else []
 
 
@@ -63,7 +62,7 @@ def chapter(results: dict) -> str:
         [
             "What is brought is looked at before it is believed: a network is asked questions on "
             "some images and, once, of all its rows; a file of predictions is read by rules that "
-            "look at the whole of it.",
+            "look at the whole of it, and asked whether its classes are those of its labels.",
             *parts,
         ]
     )

@@ -34,6 +34,7 @@ from lib.report.pictures import PULL, picture, tinted
 from lib.report.style import WIDTH
 
 ENDS = {"estimate": "", "low": " low", "high": " high"}
+REASON = "“Why it fails” has the reason"  # told once, in the body
 AIM = 0.90  # of the causes, where nothing is called something in few cases only
 
 
@@ -72,40 +73,64 @@ def verdicts_text(results: dict) -> str:
     if not any(sum(of_arm.values()) for of_arm in halves.values()):
         return "No error is made: there is no cause to name."
     if not rules:
-        return (
-            "No cause is named: no known causes were planted into pictures that the networks get "
-            "right, or too few, so that nobody knows how often a verdict would be right."
-        )
-    said = " ".join(_mixed(arm, numbers["mixture"]) for arm, numbers in rules.items())
-    return (
+        return f"No cause is named: {REASON}."
+    said = " ".join(
+        [
+            _mixed(arm, numbers["mixture"])
+            for arm, numbers in rules.items()
+            if not (numbers["mixture"] or {}).get("obstacle")
+        ]
+        + _withheld(rules)
+    )
+    text = (
         "A rule of each arm's own turns the answers about an error into a verdict: background, "
         "second object, look-alike, suspected label error, or unexplained. What it is worth is "
-        f"known from causes that were planted ({see('tab-instrument')}), and the shares are "
-        f"corrected for what it confuses ({see('tab-verdicts')}). {said} The cases that somebody "
-        "chose take no part in the shares."
+        f"known from causes that were planted ({see('tab-instrument')})."
+    )
+    if not shared(rules):
+        return f"{text} {said}"
+    return (
+        f"{text} The shares are corrected for what it confuses ({see('tab-verdicts')}). {said} The "
+        "cases that somebody chose take no part in the shares."
     )
 
 
+def shared(rules: dict) -> bool:
+    """Whether the causes' shares are known of any arm; rules: of results.json, by arm."""
+    return any((of_arm["mixture"] or {}).get("shares") for of_arm in rules.values())
+
+
 def _mixed(arm: str, mixture: dict | None) -> str:
-    """The corrected shares of one arm and the verdicts that are trusted."""
+    """The corrected shares of one arm, where they are known, and the verdicts that are trusted."""
     if not mixture:
         return f"Of {name(arm)} no error was read."
-    if mixture["obstacle"]:
-        return (
-            f"For {name(arm)} they cannot be told: {mixture['obstacle']}. Its errors get their "
-            "evidence and no verdict."
-        )
     shares, trusted = mixture["shares"], mixture["trusted"]
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
-    text = listed([f"{readable(cause)} {bounded(shares[cause])}" for cause in ranked])
     given = (
         f"Verdicts are given for {listed([readable(cause) for cause in trusted])}"
         if trusted
         else "No verdict is given"
     )
     return (
-        f"Behind the errors of {name(arm)} stand {text}. {given}: only where the interval of how "
-        f"often a verdict is right, at this mix, lies above {percent(PRECISION, 0)}."
+        f"Behind the errors of {name(arm)} stand above all {most_frequent(shares)}. {given}: only "
+        "where the interval of how often a verdict is right, at this mix, lies above "
+        f"{percent(PRECISION, 0)}."
+    )
+
+
+def _withheld(rules: dict) -> list[str]:
+    """One sentence on all arms of which nothing is known of the shares."""
+    arms = [arm for arm, of in rules.items() if (of["mixture"] or {}).get("obstacle")]
+    if not arms:
+        return []
+    whose = listed([name(arm) for arm in arms])
+    return [f"Errors of {whose} get their evidence and no verdict: {REASON}."]
+
+
+def most_frequent(shares: dict[str, dict]) -> str:
+    """The three causes with the largest estimates; their intervals stand in the table."""
+    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])[:3]
+    return listed(
+        [f"{readable(cause)} ({percent(shares[cause]['estimate'], 0)})" for cause in ranked]
     )
 
 
@@ -125,20 +150,21 @@ def cases_text(results: dict) -> str:
     text += relabelled(results, named)
     if not results["gradcam"]["rule"]:
         return f"{text}{see('tab-cards')} lists them."
+    text += (
+        f"{see('tab-cards')} says of each case what speaks most for the cause that the rule "
+        "points to, and what would have turned it."
+    )
+    if not any(case["verdict"] for case in found):
+        return text
     return (
-        f"{text}{see('tab-cards')} says of each case what speaks most for the cause that the rule "
-        "points to, and what would have turned it. A case that somebody chose is no draw at "
-        "random: its probability is that of an error like it at this network's mix of causes."
+        f"{text} A case that somebody chose is no draw at random: its probability is that of an "
+        "error like it at this network's mix of causes."
     )
 
 
 def _called(case: dict) -> str:
     if case["verdict"]:
-        limits = f"{percent(case['low'], 0)} to {percent(case['high'], 0)}"
-        return (
-            f"is called {readable(case['verdict'])} with probability "
-            f"{percent(case['probability'], 0)} ({limits})"
-        )
+        return f"is called {readable(case['verdict'])}"
     if case["points_to"] == "unexplained":
         return "stays unexplained"
     return "gets no verdict"
@@ -205,13 +231,6 @@ def _occluded(cam: dict) -> str:
     )
 
 
-def _marks(score: dict) -> str:
-    return (
-        f"it finds {bounded(score['macro recall'])} of the causes, on average over four, and names "
-        f"one for {bounded(score['called'])} of errors that have none"
-    )
-
-
 def instrument(results: dict) -> str:
     """What the rules are, how they score on planted errors, and what else they are held against."""
     cam = results["gradcam"]
@@ -226,20 +245,22 @@ def instrument(results: dict) -> str:
         agreed(cam.get("agreement")),
         reviewers(cam.get("reviewed")),
     ]
-    return "\n\n".join(filter(None, parts)) if cam["rule"] else verdicts_text(results)
+    return "\n\n".join(filter(None, parts))
 
 
 def _rule(arm: str, numbers: dict) -> str:
     planted, readings = numbers["planted"], len(numbers["readings"])
     kind = "a multinomial logistic regression" if numbers["linear"] else "boosted trees"
-    strict = numbers["score_strict"]
+    score, strict = numbers["score"], numbers["score_strict"]
     few, most = min(planted.values()), max(planted.values())
     size = f"{few:,}" if few == most else f"{few:,} to {most:,}"
     return (
-        f"Of {name(arm)}, on {size} planted errors a cause, it is {kind} on "
-        f"{plural(readings, 'reading')}: {_marks(numbers['score'])}, where at most "
-        f"{percent(numbers['allowed'], 0)} were allowed. With {percent(numbers['strict'], 0)} "
-        f"allowed it finds {bounded(strict['macro recall'])}: {aim(strict['macro recall'])}."
+        f"Of {name(arm)}, on {size} planted errors a cause, the rule is {kind} on "
+        f"{plural(readings, 'reading')}. It finds {bounded(score['macro recall'])} of the causes, "
+        f"on average over four. It names one for {bounded(score['called'])} of errors that have "
+        f"none, where at most {percent(numbers['allowed'], 0)} were allowed. With "
+        f"{percent(numbers['strict'], 0)} allowed it finds {bounded(strict['macro recall'])}. "
+        f"{aim(strict['macro recall'])}."
     )
 
 
@@ -267,12 +288,13 @@ def reviewers(reviewed: dict | None) -> str:
     see them; "" where nobody looked."""
     if not reviewed:
         return ""
-    own = f"its own confidence {_area(reviewed['own_confidence'])}"
+    own = f"an area under the ROC curve of {_area(reviewed['own_confidence'])}"
     whose = (
         f"the mean probability that {plural(reviewed['runs'], 'other run')} give to the predicted "
-        f"class has an area under the ROC curve of {_area(reviewed['auc'])}, {own}"
+        f"class has an area under the ROC curve of {_area(reviewed['auc'])}. Its own confidence "
+        f"has {_area(reviewed['own_confidence'])}"
         if reviewed["runs"]
-        else f"there is no other run to ask, and {own}, which is weak"
+        else f"there is no other run to ask, and its own confidence has {own}, which is weak"
     )
     return (
         "Labels can be checked by people. Of "
@@ -291,7 +313,7 @@ def aim(found: dict) -> str:
     """Whether so much of the planted causes is found as was aimed at."""
     word = "reached" if found["estimate"] >= AIM else "missed"
     unsettled = found["low"] < AIM <= found["high"]
-    return f"the aim of {percent(AIM, 0)} is {word}" + (
+    return f"The aim of {percent(AIM, 0)} is {word}" + (
         " by the estimate, which the interval does not settle" * unsettled
     )
 
@@ -524,10 +546,11 @@ def card_table(
     table["verdict"] = named = verdicts_of(cases, verdicts)
     if verdicts is not None:
         rows = [said for _, said in verdicts.iloc[cases["row"].tolist()].iterrows()]
-        table["probability"] = [
-            with_limits(*said[["probability", "low", "high"]]) if cause in CAUSES[:-1] else None
-            for said, cause in zip(rows, named)
-        ]
+        if any(cause in CAUSES[:-1] for cause in named):
+            table["probability"] = [
+                with_limits(*said[["probability", "low", "high"]]) if cause in CAUSES[:-1] else None
+                for said, cause in zip(rows, named)
+            ]
         table["evidence"] = [f"{READINGS[said['led']]}: {number(said['value'])}" for said in rows]
         table["turned if"] = [turn(said) for said in rows]
     if agree is not None:

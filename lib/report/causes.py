@@ -267,15 +267,14 @@ def _faithful(arm: str, numbers: dict) -> str:
     )
     return (
         f"In {name(arm)}, over {plural(numbers['images'], 'error')}, covering the cells in the "
-        f"map's order {deletion}; showing them in that order {insertion}."
+        f"map's order {deletion}. Showing them in that order {insertion}."
     )
 
 
 def _than_random(curve: dict, verb: str, better: int) -> str:
     difference = curve["difference"]
     said = (
-        f"area {curve['map']:.3f} against {curve['random']:.3f}, "
-        f"{signed(difference['estimate'], 3)}, "
+        f"difference in area {signed(difference['estimate'], 3)}, "
         f"{interval(signed(difference['low'], 3), signed(difference['high'], 3))}"
     )
     found = {"higher": 1, "lower": -1, "none": 0}[verdict(difference)]
@@ -295,7 +294,7 @@ def randomisation_text(rows: list[dict], chance: float) -> str:
         first, *_, last = [row for row in rows if row["arm"] == arm]
         sentences.append(
             f"With random weights in {first['stage']} the maps of {name(arm)} correlate with the "
-            f"trained ones at {_correlation(first)}, with random weights everywhere at "
+            f"trained ones at {_correlation(first)}. With random weights everywhere they do at "
             f"{_correlation(last)}."
         )
     return (
@@ -319,24 +318,22 @@ def occlusion(numbers: dict[str, dict]) -> str:
     opinion order the cells alike? "" where all maps are occlusion themselves."""
     if not numbers:
         return ""
-    sentences = []
-    for arm, found in numbers.items():
-        correlation = found["correlation"]
-        said = (
-            "no value"
-            if correlation is None
-            else (
-                f"{signed(correlation['estimate'], 2)} "
-                f"({interval(signed(correlation['low'], 2), signed(correlation['high'], 2))}; "
-                f"{plural(found['images'], 'error')}; {signed(found['another']['estimate'], 2)} "
-                "with those of another error's picture)"
-            )
-        )
-        sentences.append(f"{said} in {name(arm)}")
     return (
         "Covering one square after the other and reading how far the logit falls is a second "
-        "opinion that needs no gradient: the rank correlation of its cells with those of the map "
-        f"is {listed(sentences)}."
+        "opinion that needs no gradient. "
+        + " ".join(_second(arm, found) for arm, found in numbers.items())
+    )
+
+
+def _second(arm: str, found: dict) -> str:
+    correlation = found["correlation"]
+    if correlation is None:
+        return f"In {name(arm)} its rank correlation with the map has no value."
+    ends = interval(signed(correlation["low"], 2), signed(correlation["high"], 2))
+    return (
+        f"In {name(arm)}, over {plural(found['images'], 'error')}, its cells' rank correlation "
+        f"with those of the map is {signed(correlation['estimate'], 2)} ({ends}). With the map of "
+        f"another error's picture it is {signed(found['another']['estimate'], 2)}."
     )
 
 
@@ -363,11 +360,11 @@ def attention(found: dict, before: str, after: str) -> str:
     over = f"over {plural(found['images'], 'error')} of {name(before)}{left_out}"
     entropy, hottest = found["normalised_entropy"], found["hottest_share"]
     difference = entropy["difference"]
+    ends = interval(signed(difference["low"], 3), signed(difference["high"], 3))
     numbers = (
-        f"entropy of the positive part, as a share of its maximum, {entropy['before']:.3f} to "
-        f"{entropy['after']:.3f}, {signed(difference['estimate'], 3)}, "
-        f"{interval(signed(difference['low'], 3), signed(difference['high'], 3))}, Wilcoxon "
-        f"{p_value(entropy['p_value'])}"
+        "The entropy of the positive part, as a share of its maximum, goes from "
+        f"{entropy['before']:.3f} to {entropy['after']:.3f}. That is a change of "
+        f"{signed(difference['estimate'], 3)} ({ends}; Wilcoxon {p_value(entropy['p_value'])})."
     )
     moved, ranks_moved = verdict(difference), entropy["p_value"] < 0.05
     what = {
@@ -382,7 +379,7 @@ def attention(found: dict, before: str, after: str) -> str:
             "open: the mean and the ranks disagree"
         )
     return (
-        f"{what} ({over}: {numbers}). The hottest cell has {percent(hottest['before'])} and "
+        f"{what} ({over}). {numbers} The hottest cell has {percent(hottest['before'])} and "
         f"{percent(hottest['after'])} of the positive part."
     )
 
@@ -398,5 +395,6 @@ def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
             "lower": "less often",
             "none": "neither more nor less often, as far as was found,",
         }[verdict(change)]
-        said.append(f"{word} in {name(arm)} ({signed(100 * change['estimate'])} points, {ends})")
-    return f"Covering {probe} changes a wrong answer, against covering {control}: {listed(said)}."
+        size = f"{signed(100 * change['estimate'])} points, {ends}"
+        said.append(f"It changes a wrong answer {word} in {name(arm)} ({size}).")
+    return f"Covering {probe} is held against covering {control}. {' '.join(said)}"

@@ -92,6 +92,8 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
     )
     ax.set_ylabel("errors inside\nthe true superclass")
     ax.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    # room for the counts lies above the largest share, but no share is
+    ax.set_yticks([tick for tick in ax.get_yticks() if tick <= min(1, ax.get_ylim()[1])])
     ax.grid(axis="x", visible=False)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(tables) + 1)
     return ax
@@ -124,7 +126,9 @@ def confusion_figure(
     if axes is None:
         # inches that the longest label takes
         beside = 0.068 * max((len(shorten(label, 18)) for label in labels), default=0)
-        size = (WIDTH, (WIDTH - 0.4 - beside) / len(matrices) + beside + 1.1)
+        # a single matrix of few classes needs no whole page
+        wide = WIDTH if len(matrices) > 1 or len(names) > WRITTEN else 0.62 * WIDTH
+        size = (wide, (wide - 0.4 - beside) / len(matrices) + beside + 1.1)
         axes = plt.subplots(
             1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False
         )[1][0]

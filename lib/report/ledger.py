@@ -115,29 +115,30 @@ def ledger(results: dict) -> str:
     tested = len(claims) - verdicts[UNTESTED]
     text = (
         f"The original study makes {plural(len(claims), 'claim')}; {count(tested)} could be "
-        "tested here"
+        "tested here. "
     )
-    text += f": {_verdicts(results['ledger'])}" if tested else ". "
+    text += _verdicts(results["ledger"]) if tested else ""
     return f"{text}{_contradicted(results['ledger'])}".strip()
 
 
 def _verdicts(found: dict) -> str:
     verdicts, elsewhere, facts = found["verdicts"], found["elsewhere"], len(found["facts"])
     smaller = (
-        f" ({count(elsewhere)} of them claimed of the full-size network, which this is not)"
+        f"Of those not reproduced {count(elsewhere)} {'was' if elsewhere == 1 else 'were'} claimed "
+        "of the full-size network, which this is not. "
         if elsewhere
         else ""
     )
     negative = verdicts[FAILED] + verdicts[CONTRADICTED]
     together = (
-        f"; the {negative:,} negative ones state {plural(facts, 'fact')}"
+        f"The {negative:,} negative ones state {plural(facts, 'fact')}. "
         if facts < negative
         else ""
     )
     return (
-        f"{count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not "
-        f"reproduced{smaller}, {count(verdicts[CONTRADICTED])} contradicted{together} "
-        f"({see('tab-ledger')}). "
+        f"The outcome: {count(verdicts[REPRODUCED])} reproduced, {count(verdicts[FAILED])} not "
+        f"reproduced, {count(verdicts[CONTRADICTED])} contradicted ({see('tab-ledger')}). "
+        f"{smaller}{together}"
     )
 
 

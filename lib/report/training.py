@@ -159,8 +159,8 @@ def done(results: dict) -> str:
     if study["networks"][0] != OWN:
         network = f"The network {escape(study['networks'][0])}"
     return (
-        f"{network} ({study['parameters']:,} parameters){inputs} was trained by SGD with momentum "
-        f"{study['momentum']:g} and weight decay {study['weight_decay']:g}. The {rate}. There were "
+        f"{network} ({study['parameters']:,} parameters){inputs} was trained by SGD. Momentum is "
+        f"{study['momentum']:g}, weight decay {study['weight_decay']:g}. The {rate}. There were "
         f"{study['epochs']} epochs in batches of {study['batch_size']}{exceptions}.\n\n{arms}"
         f"{proof(study)} {not_asked(results)}".rstrip()
     )
@@ -200,15 +200,16 @@ def proof(study: dict) -> str:
     was trained here."""
     if not study["proof"]:
         return ""
-    moved = listed(
-        [f"{percent(shares['train'])} in {name(arm)}" for arm, shares in study["proof"].items()]
-    )
+    shares_of = {arm: percent(shares["train"]) for arm, shares in study["proof"].items()}
+    moved = listed([f"{share} in {name(arm)}" for arm, share in shares_of.items()])
+    if len(shares_of) > 1 and len(set(shares_of.values())) == 1:
+        moved = f"{next(iter(shares_of.values()))} in every arm"
     still = all(
         shares[split] == 0 for shares in study["proof"].values() for split in ("val", "test")
     )
     return (
-        "The proof of each split's transform: read twice, as two epochs read them, the same "
-        f"train images differed ({moved}); "
+        "Whether only train images are augmented was tested by reading each twice, as two epochs "
+        f"do: train images differed ({moved}); "
         + (
             "no validation or test image did."
             if still

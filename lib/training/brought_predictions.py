@@ -9,7 +9,8 @@ import numpy as np
 from lib.base import artefacts, code
 from lib.data import dataset, matching, predictions_file
 from lib.data.predictions_file import Part, PredictionsFile
-from lib.training import machine, record
+from lib.training import examination, machine, record
+from lib.training.intake import EXAMINATION
 
 # The code that decides what a run folder of predictions holds.
 CODE = (
@@ -17,6 +18,7 @@ CODE = (
     "lib/data/predictions_file.py",
     "lib/data/scores.py",
     "lib/training/brought_predictions.py",
+    "lib/training/examination.py",
 )
 
 
@@ -94,6 +96,11 @@ def _write(folder, one, matched, arm, index, params, splits, digest) -> record.R
     for name in ("run.json", *record.FILES):
         (Path(folder) / name).unlink(missing_ok=True)
     artefacts.write_arrays(Path(folder) / "predictions.npz", **arrays)
+    val = parts["val"]
+    answers = examination.ask_table(val.logits, val.labels, matched.class_names)
+    artefacts.write_json(
+        Path(folder) / EXAMINATION, {"answers": [one._asdict() for one in answers]}
+    )
     accuracy = {
         split: float((part.logits.argmax(1) == part.labels).mean()) for split, part in parts.items()
     }
@@ -110,6 +117,7 @@ def _write(folder, one, matched, arm, index, params, splits, digest) -> record.R
             "kind": one.kind,
             "hard": one.hard,
             "notes": one.notes + matched.notes,
+            "examined": examination.summary(answers),
             **{f"{split}_accuracy": share for split, share in accuracy.items()},
             "versions": machine.versions(),
             "commit": artefacts.commit(),

@@ -65,6 +65,28 @@ def no_probabilities(val: np.ndarray, test: np.ndarray, labels, names) -> str | 
     )
 
 
+def another_unit(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
+    """What values alone cannot refuse. Of logarithms of probabilities every number is that of
+    logits: a row's own constant changes none."""
+    logits = np.concatenate([val, test]).astype(np.float64)
+    # guard: another-unit
+    if not logits.size or logits.min() < 0 < SUM_TO_ONE < logits.max():
+        return None
+    if logits.max() <= SUM_TO_ONE and (abs(np.exp(logits).sum(1) - 1) <= SUM_TO_ONE).all():
+        return "these are logarithms of probabilities, as log_softmax gives: the same as logits"
+    if logits.min() < 0:
+        return None
+    if logits.max() > 1:
+        return (
+            "no value is below 0, as logits often are: taken as logits; of votes or shares, let "
+            "its forward return what a softmax makes probabilities of"
+        )
+    return (
+        "every value lies in 0..1, and rows do not add to 1: taken as logits, as of a cosine head; "
+        "of a sigmoid's, let its forward return what goes into the sigmoid"
+    )
+
+
 def all_finite(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
     bad = [int((~np.isfinite(rows)).any(1).sum()) for rows in (val, test)]
     if not any(bad):
@@ -93,7 +115,8 @@ def order_of_classes(val: np.ndarray, test: np.ndarray, labels, names) -> str | 
     ]
     return (
         f"with its outputs in another order it is right on {other.mean():.1%} of validation, as "
-        f"they stand on {given.mean():.1%} ({', '.join(moved[:3])}); `classes` gives the order"
+        f"they stand on {given.mean():.1%} ({', '.join(moved[:3])}); `classes` gives the order, "
+        "in a file the names of its columns"
     )
 
 
@@ -112,6 +135,9 @@ def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str 
     predicted, classes = val.argmax(1), len(names)
     shares = [np.bincount(values, minlength=classes) / len(val) for values in (predicted, labels)]
     chance, right = float(shares[0] @ shares[1]), int((predicted == labels).sum())
+    # so few rows that being right on all of them might be chance
+    if chance < 1 and chance ** len(val) > 0.01:
+        return None
     if binomtest(right, len(val), min(chance, 1.0), alternative="greater").pvalue <= 0.01:
         return None
     return f"right on {right / len(val):.1%} of validation, by chance it would be on {chance:.1%}"
@@ -120,6 +146,7 @@ def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str 
 OF_ROWS = (
     ("all logits are finite", "refused", all_finite),
     ("logits and not probabilities", "refused", no_probabilities),
+    ("the values look like logits", "note", another_unit),
     ("the classes stand in the data's order", "warning", order_of_classes),
     ("better than chance", "warning", better_than_chance),
 )
@@ -131,6 +158,11 @@ def ask_rows(
     """The questions of all rows, logits (n, classes) of validation and test; labels: (n,) of
     validation; names: of the classes."""
     return _asked(OF_ROWS, lambda function: function(val, test, labels, names))
+
+
+def ask_table(val: np.ndarray, labels: np.ndarray, names: list[str]) -> list[Answer]:
+    """The same of a file of predictions, which was read as logits: their classes."""
+    return _asked(OF_ROWS[-2:], lambda function: function(val, val, labels, names))
 
 
 def refuse(arm: str, answers: list[Answer]) -> None:

@@ -2,6 +2,7 @@
 a function that returns nothing or one line, what is wrong, where and what helps.
 """
 
+import contextlib
 import copy
 import difflib
 import random
@@ -26,6 +27,8 @@ IMAGES = 64  # at most, and fewer of large ones: 5 of 224 px
 # networks seen by 1e-5; what dropout or a batch's statistics change is more than 1e-2. Logits of
 # 16 bits have 3 digits
 ROUNDING, ROUNDING_16 = 1e-3, 3e-2
+# steps that choose, arrange or convert numbers and make none
+ARRANGED = ("Index", "View", "UnsafeView", "Squeeze", "Slice", "ToCopy", "Clone", "Permute")
 # sides of pictures that networks are made for
 SIDES = (28, 32, 48, 64, 96, 128, 160, 192, 224, 240, 256, 288, 299, 320, 384, 448, 480, 512)
 
@@ -76,6 +79,16 @@ class Case:
     def few(self) -> torch.Tensor:
         """For the questions that ask again: an eighth of them."""
         return self.inputs[: max(2, len(self.inputs) // 8)]
+
+    @property
+    def fewest(self) -> torch.Tensor:
+        """For what shows on every image: as few, and one of large ones."""
+        return self.inputs[: max(1, len(self.inputs) // 8)]
+
+    @cached_property
+    def alone(self) -> torch.Tensor:
+        """The logits of the first image, shown by itself."""
+        return _predict(self.network, self.inputs[:1], 1)[0]
 
     @cached_property
     def first(self) -> tuple[torch.Tensor, list[str], bool]:
@@ -189,7 +202,7 @@ def two_builds(case: Case) -> str | None:
             f"({', '.join(differ[:2])}): they are drawn at random and do not come from {source}"
             + ("" if case.arm.weights else "; name a file of `weights` that has them")
         )
-    apart = _apart(_predict(case.second, case.few, 2)[0], case.logits[: len(case.few)])
+    apart = _apart(_predict(case.second, case.fewest, 2)[0], case.logits[: len(case.fewest)])
     if apart > case.bound:
         return (
             f"two builds with the same weights answer otherwise, by up to {apart:.2g}: something "
@@ -247,6 +260,26 @@ def taken_out_of_an_object(case: Case) -> str | None:
     return "returns an object; its `logits` are used" if case.first[2] else None
 
 
+def no_sigmoid(case: Case) -> str | None:
+    """By the last step of what was computed: values alone may be a cosine head's."""
+    if case.logits.min() < 0 or case.logits.max() > 1:
+        return None
+    step = None
+    # what fails under gradients gets occlusion, and is said there
+    with put_back(), torch.enable_grad(), contextlib.suppress(Exception):
+        # no leaf, which could not be changed in place
+        step = case.network(case.inputs[:1].detach().clone().requires_grad_() * 1).grad_fn
+        while step and step.name().startswith(ARRANGED):
+            step = step.next_functions[0][0]
+    # guard: no-sigmoid
+    if step is None or step.name() != "SigmoidBackward0":
+        return None
+    return (
+        "its last step is a sigmoid: let its forward return what goes into it; accuracy would be "
+        "the same, but calibration, thresholds and maps wrong"
+    )
+
+
 def finite(case: Case) -> str | None:
     bad = int((~case.logits.isfinite()).any(1).sum())
     # guard: brought-finite
@@ -256,7 +289,7 @@ def finite(case: Case) -> str | None:
 
 
 def one_image(case: Case) -> str | None:
-    shape, wanted = tuple(_predict(case.network, case.inputs[:1], 1)[0].shape), case.logits.shape[1]
+    shape, wanted = tuple(case.alone.shape), case.logits.shape[1]
     if shape == (1, wanted):
         return None
     return f"returns {shape} for a single image; allowed: (1, {wanted}); a squeeze() in it drops it"
@@ -276,7 +309,7 @@ def same_twice(case: Case) -> str | None:
 
 
 def alone_and_in_company(case: Case) -> str | None:
-    alone = [_predict(case.network, image[None], 1)[0] for image in case.few[:2]]
+    alone = [case.alone, _predict(case.network, case.few[1:2], 1)[0]]
     among, _ = _predict(case.network, case.few.flip(0), 1)
     apart = max(
         _apart(torch.cat(alone), case.logits[: len(alone)]),
@@ -308,18 +341,18 @@ def surroundings_stay(case: Case) -> str | None:
 
 
 def copies_are_its_own(case: Case) -> str | None:
-    logits = case.logits[: len(case.few)]
+    logits = case.logits[: len(case.fewest)]
     try:
         other = copy.deepcopy(case.network)
     except Exception as error:
         return f"cannot be copied ({said(error)}), which the checks of its maps need"
-    if (apart := _apart(_predict(other, case.few, 1)[0], logits)) > case.bound:
+    if (apart := _apart(_predict(other, case.fewest, 1)[0], logits)) > case.bound:
         return f"a copy of it answers otherwise, by up to {apart:.2g}"
     _scramble(other)
     case.second.load_state_dict(other.state_dict())
-    wanted, _ = _predict(case.second, case.few, 1)
+    wanted, _ = _predict(case.second, case.fewest, 1)
     # guard: a-copy-is-its-own
-    if _apart(_predict(other, case.few, 1)[0], wanted) > ROUNDING * _spread(wanted):
+    if _apart(_predict(other, case.fewest, 1)[0], wanted) > ROUNDING * _spread(wanted):
         return (
             "a copy of it that is given other weights does not answer as a network that is built "
             "with them: part of it stays that of the first network; write its forward into the "
@@ -441,6 +474,7 @@ QUESTIONS = (
     ("one table of logits, as wide as the classes", "refused", one_table_of_logits),
     ("it is returned as it is", "note", taken_out_of_an_object),
     ("the logits are finite", "refused", finite),
+    ("its last step is no sigmoid", "refused", no_sigmoid),
     ("the same images give the same logits", "refused", same_twice),
     ("one image alone has its row", "refused", one_image),
     ("an image is judged without its company", "refused", alone_and_in_company),

@@ -580,13 +580,29 @@ def test_a_study_lies_in_outputs_of_the_project_or_where_it_is_told(tmp_path):
 # --- file systems and repositories of others
 
 
-def test_a_file_system_that_refuses_chmod_keeps_the_content(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EROFS])
+def test_a_file_system_that_refuses_chmod_keeps_the_content(tmp_path, monkeypatch, number):
     def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "chmod", refuse)
     artefacts.write_bytes(tmp_path / "x", b"content")
     assert (tmp_path / "x").read_bytes() == b"content" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_a_flush_works_and_says_once_what_is_lost(
+    tmp_path, monkeypatch, capsys, number
+):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    for name in "xy":
+        artefacts.write_bytes(tmp_path / name, b"content")
+        assert (tmp_path / name).read_bytes() == b"content"
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path}: its file system flushes no file")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
@@ -603,7 +619,14 @@ def test_a_file_system_without_locks_works_and_says_what_is_lost(
     assert line.startswith(f"{tmp_path}: no locks on this file system")
 
 
-def test_the_commit_is_the_projects_own_whatever_git_variables_say(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "variables",
+    [{"GIT_DIR": ".git"}, {"GIT_DIR": ".git", "GIT_WORK_TREE": "."}, {"GIT_DISCOVERY_ACROSS": "1"}],
+    ids=["folder", "folder and tree", "none that counts"],
+)
+def test_the_commit_is_the_projects_own_whatever_git_variables_say(
+    tmp_path, monkeypatch, variables
+):
     def git(*words):
         settings = ("-c", "user.name=a", "-c", "user.email=a@b")
         subprocess.run(["git", *settings, *words], cwd=tmp_path, check=True, capture_output=True)
@@ -611,7 +634,8 @@ def test_the_commit_is_the_projects_own_whatever_git_variables_say(tmp_path, mon
     monkeypatch.delenv("REPORT_COMMIT", raising=False)
     git("init")
     git("commit", "--allow-empty", "-m", "another's")
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    for name, place in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / place))
     (tmp_path / "project").mkdir()
     monkeypatch.setattr(artefacts, "ROOT", tmp_path / "project")
     assert artefacts.commit() == "unknown"

@@ -6,10 +6,10 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 from lib.base.errors import DataError
-from lib.data import predictions_file, scores
+from lib.data import matching, predictions_file, scores
 
 HEADER = "split,id,label,cat,dog\n"
 ROWS = "test,007,cat,0.75,0.25\ntest,7,dog,0.2,0.8\nval,0E8,dog,0.4,0.6\n"
@@ -89,11 +89,31 @@ def test_pieces_of_a_table_are_one_table(tmp_path, monkeypatch):
     assert line.startswith("row 4, column 'dog': 'x' is not a number")
 
 
-def test_names_that_look_like_something_else_are_names(tmp_path):
-    found = read(tmp_path, "split,label,NA,None,True,1e5\ntest,NA,4,2,3,1\ntest,True,1,2,4,3\n")
-    assert found.class_names == ["NA", "None", "True", "1e5"]
+@pytest.mark.parametrize(
+    "names", ["NA,None,True,1e5", "nan,inf,null,01", "N/A,-,FALSE,1_0", "2024-01-02,#N/A,<NA>,0x1"]
+)
+def test_names_that_look_like_something_else_are_names(tmp_path, names):
+    names = names.split(",")
+    head, rows = ",".join(["split", "label", *names]), f"test,{names[0]},4,2,3,1\n"
+    found = read(tmp_path, f"{head}\n{rows}test,{names[2]},1,2,4,3\n")
+    assert found.class_names == names
     assert found.test.labels.tolist() == [0, 2]
     assert not found.has_ids
+
+
+@pytest.mark.parametrize(
+    "one, other", [("007", "7"), ("1", "1.0"), ("TRUE", "True"), ("a", "a "), ("1e5", "100000")]
+)
+def test_ids_that_a_spreadsheet_would_make_one_are_two(tmp_path, one, other):
+    head = "split,id,label,cat,dog\n"
+    read(tmp_path, f"{head}test,{one},cat,1,2\ntest,{other},cat,1,2\n")
+    arms = {
+        arm: read(tmp_path, f"{head}test,{only},cat,1,2\n", f"{arm}.csv")
+        for arm, only in (("a", one), ("b", other))
+    }
+    with pytest.raises(DataError, match="no test id in common") as caught:
+        matching.match(arms)
+    assert f"{one!r} in a, {other!r} in b" in str(caught.value)
 
 
 def test_pandas_own_files_are_read_back(tmp_path):
@@ -138,6 +158,19 @@ def test_labels_are_wholly_names_or_wholly_places(tmp_path):
     assert (found.test.logits.argmax(1) == found.test.labels).all()
     line = refused(tmp_path, "split,label,x,y\ntest,1,1,2\ntest,2,1,2\n")
     assert line == "row 2: label '2' is no class and no place from 0 to 1"
+    # where all are names they are names, and whole numbers of an .npz are places
+    found = read(tmp_path, "split,label,2,0,1\ntest,0,1,5,1\ntest,1,1,2,5\ntest,2,5,1,1\n")
+    assert found.test.labels.tolist() == [1, 2, 0] and "labels are names of classes" in found.notes
+    given = {"class_names": np.array(["2", "0", "1"]), "test_logits": np.eye(3)}
+    for labels, places, said in (
+        ([0, 1, 2], [0, 1, 2], "places"),
+        (list("012"), [1, 2, 0], "names"),
+    ):
+        path = saved(tmp_path, test_labels=np.array(labels), **given)
+        found = predictions_file.read(path)
+        assert found.test.labels.tolist() == places and f"labels are {said}" in " ".join(
+            found.notes
+        )
     for label in ("01", "1.0", "-1", "", " x"):
         assert "no class" in refused(tmp_path, f"split,label,x,y\ntest,{label},1,2\n")
 
@@ -172,10 +205,43 @@ def test_probabilities_of_any_precision_are_known(classes, rows, dtype):
 
 def test_logits_and_the_logarithms_of_probabilities_stay_as_they_are():
     logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
-    for values, kind in ((logits, "logits"), (log_softmax(logits, 1), "log-probabilities")):
+    logs = log_softmax(logits, 1)
+    for values, kind in ((logits, "logits"), (logs, "log-probabilities"), (logs.round(2), "log-p")):
         found = scores.as_logits(values, list("abcde"), str)
-        assert found.kind == kind
+        assert found.kind.startswith(kind)
         np.testing.assert_array_equal(found.logits, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("base", [2, 10])
+def test_logarithms_to_another_base_are_made_natural_ones(base):
+    logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
+    found = scores.as_logits(log_softmax(logits, 1) / np.log(base), list("abcde"), str)
+    assert found.kind == "log-probabilities" and f"to base {base}" in found.notes[0]
+    np.testing.assert_allclose(softmax(found.logits, 1), softmax(logits, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("base", [np.e, 10])
+def test_minus_a_logarithm_is_refused_and_a_logit_of_0_is_not(base):
+    logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
+    with pytest.raises(DataError, match="^row 0: .*change their sign"):
+        scores.as_logits(-log_softmax(logits, 1) / np.log(base), list("abcde"), "row {}".format)
+    for values in (8 * np.eye(2)[[0, 1, 0]], np.array([[0, 9.1], [12.3, 0], [0, 7.6]])):
+        assert scores.as_logits(values, ["a", "b"], str).kind == "logits"
+
+
+def test_what_no_rule_can_tell_is_said_with_what_to_bring():
+    logits = 3 * np.random.default_rng(1).normal(size=(30, 5))
+
+    def notes(values):
+        found = scores.as_logits(values, list("abcde"), str)
+        assert found.kind == "logits"
+        return " ".join(found.notes)
+
+    for values in (expit(logits), expit(logits).round(2), (logits > 0) * 1.0):
+        assert "where a sigmoid made them" in notes(values)
+    for values in (np.exp(logits), 1000 * softmax(logits, 1), 100 * expit(logits)):
+        assert "none is below 0" in notes(values)
+    assert notes(logits) == "the numbers are logits"
 
 
 def test_zeros_are_clipped_as_stated_and_stay_finite():
@@ -193,6 +259,8 @@ def test_zeros_are_clipped_as_stated_and_stay_finite():
     [
         ([[0.2, 0.8], [0, 0], [0.5, 0.5]], "1: sums to 0, where 2 of 3 rows"),
         ([[20.0, 80], [50, 50]], "percentages"),
+        ([[33.0, 66], [50, 51]], "percentages"),
+        ([[33.3, 66.6], [0.5, 99.4]], "percentages"),
         ([[np.nan, 1], [0, 1]], "nan is not a finite number"),
         ([[1, np.inf], [0, 1]], "inf is not a finite number"),
         ([[1, -np.inf], [0, 1]], "-inf is not a finite number"),

@@ -14,6 +14,7 @@ from lib.evaluation.summary import (
     arm_numbers,
     arms_table,
     cases_before_after,
+    cases_view,
     confidence_of,
     errors_by_level,
     first_runs,
@@ -255,6 +256,19 @@ def test_a_case_says_in_how_many_seeds_it_is_right():
         right = sum(one.test.correct[[5, 9, 70]].astype(int) for one in trained[arm].values())
         assert cases[f"{arm} seeds right"].tolist() == [f"{count} of 3" for count in right]
     assert "base seeds right" not in cases_before_after(selection, tables)
+
+
+def test_a_printed_case_repeats_nothing_that_its_other_columns_tell():
+    trained = study(3)
+    tables = {arm: table_of(runs[0], Names) for arm, runs in trained.items()}
+    selection = tables["base"].iloc[[5, 9, 70]].assign(why="mined")
+    cases = cases_before_after(selection, tables, trained)
+    assert [column for column in cases_view(cases) if "right" in column] == [
+        f"{arm} seeds right" for arm in PAIR
+    ]
+    single = {arm: dict(list(runs.items())[:1]) for arm, runs in trained.items()}
+    view = cases_view(cases_before_after(selection, tables, single))
+    assert not [column for column in view if "right" in column] and "base predicts" in view
 
 
 def test_an_image_is_steady_where_every_pair_of_networks_says_so():

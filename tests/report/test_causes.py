@@ -167,7 +167,7 @@ FAITHFUL = {
 def test_faithfulness_says_which_way_and_when_nothing_was_found():
     text = causes.faithfulness({"baseline": FAITHFUL})
     assert text.count("faster than random order") == 2 and "3,742 errors" in text
-    assert "(area 0.300 against 0.400, −0.100, 95% interval −0.110 to −0.090)" in text
+    assert "(difference in area −0.100, 95% interval −0.110 to −0.090)" in text
     worse = copy.deepcopy(FAITHFUL)
     worse["deletion"]["difference"] = {"estimate": 0.1, "low": 0.09, "high": 0.11}
     worse["insertion"]["difference"] = {"estimate": 0.01, "low": -0.01, "high": 0.03}
@@ -203,9 +203,9 @@ def test_randomisation_gives_the_first_and_the_last_stage():
         "in fc the maps of baseline correlate with the trained ones at +0.02 (95% interval −0.03 "
         "to +0.07; 0.25 without sign)" in text
     )
-    assert "everywhere at −0.10" in text and "at 0.21 without sign" in text
+    assert "everywhere they do at −0.10" in text and "at 0.21 without sign" in text
     rows[-1] |= {"correlation": None, "low": None, "high": None, "absolute": None}
-    assert "everywhere at no value" in causes.randomisation_text(rows, 0.206)
+    assert "everywhere they do at no value" in causes.randomisation_text(rows, 0.206)
 
 
 def test_occlusion_gives_each_arm_its_correlation():
@@ -219,8 +219,9 @@ def test_occlusion_gives_each_arm_its_correlation():
         {"baseline": found, "cutmix": {"images": 0, "undefined": 3, "correlation": None}}
     )
     assert text.endswith(
-        "is +0.65 (95% interval +0.63 to +0.67; 400 errors; +0.21 with those of another error's "
-        "picture) in baseline and no value in CutMix."
+        "In baseline, over 400 errors, its cells' rank correlation with those of the map is +0.65 "
+        "(95% interval +0.63 to +0.67). With the map of another error's picture it is +0.21. In "
+        "CutMix its rank correlation with the map has no value."
     )
 
 

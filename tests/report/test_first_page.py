@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lib.base.errors import ReportError
-from lib.report.chapters import findings, first_page
+from lib.report.chapters import body, findings, first_page
 
 
 def mean(value):
@@ -236,6 +236,42 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     rule["mixture"]["trusted"] = []
     assert first_page.diagnosis(results)[1] == "Causes unproven"
     assert findings.diagnosis(results)["found"] == share
+
+
+def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(results):
+    share = {"estimate": 0.42, "low": 0.3, "high": 0.54}
+    rows = [
+        {"measure": "found", "cause": cause, "found": 0.42, "found low": 0, "found high": 1}
+        for cause in ("mean of four", "nothing called something")
+    ]
+    rule = {"score": {"macro recall": share, "called": share}}
+    rule |= {"mixture": {"trusted": [], "obstacle": "two causes are called alike", "shares": None}}
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": rows, "pages": 0}
+    results["gradcam"]["halves"] = {"baseline": {"discovery": 5, "confirmation": 6}}
+    page = first_page.words(results)
+    assert page["verdicts"][-1][1] == "Causes unproven"
+    assert page["bullets"][-1][1].startswith("names no cause")
+    text = body.why(results)
+    assert "of baseline, since two causes are called alike." in text and "42%" in text
+    assert text.count("42%") == 1 and "names a cause" not in text
+    # a known mix whose verdicts are not right often enough names nothing either
+    rule["mixture"] |= {"obstacle": "", "shares": {"background": share}}
+    assert "since no verdict is surely right 70% of the time" in body.why(results)
+    results["gradcam"] |= {"rule": {}, "agreement": None}
+    assert "No cause is named: no known causes were planted" in body.why(results)
+
+
+def test_of_several_seeds_it_is_said_which_one_the_pictures_are_of(results):
+    assert dict(first_page.footer(results))["Seeds"] == "one an arm (seed 42)."
+    results["study"]["seeds"] = [42, 43, 44]
+    told = dict(first_page.footer(results))["Seeds"]
+    assert told == "3 an arm; pictures are of seed 42."
+
+
+def test_a_threshold_that_rejects_nothing_is_no_condition(results):
+    results["compare"]["promises"][0] |= {"threshold": 0.0, "coverage": 1.0}
+    assert first_page.use(results)[2] == "baseline: all images, however unsure"
+    assert first_page.rely(results)[1] == "at any confidence, if 8.0% wrong answers are acceptable."
 
 
 def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):

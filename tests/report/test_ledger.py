@@ -493,7 +493,8 @@ def test_one_quantity_has_one_verdict_and_one_fact_is_counted_once(tmp_path, res
     ]
     text = ledger.ledger({"ledger": found})
     assert (
-        "the 3 negative ones state 2 facts" in text and "“S” (and 1 claim that restates it)" in text
+        "The 3 negative ones state 2 facts." in text
+        and "“S” (and 1 claim that restates it)" in text
     )
 
 
@@ -768,7 +769,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     results["compare"]["accuracy_change"] = {"estimate": 0.02, "low": 0.01, "high": 0.03}
     text = told(results)
     assert (
-        "2 contradicted; the 4 negative ones state 3 facts" in text
+        "2 contradicted ([](#tab-ledger)). The 4 negative ones state 3 facts." in text
         and "Contradicted: “The CutMix arm is 15.01 points more accurate than the baseline” (and 1 "
         "claim that restates it)."
         in text
@@ -776,7 +777,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     results["study"]["width"] = 16
     results["compare"]["accuracy_change"] = {"estimate": -0.02, "low": -0.03, "high": -0.01}
     assert (
-        "1 not reproduced (1 of them claimed of the full-size network, which this is not)"
+        "Of those not reproduced 1 was claimed of the full-size network, which this is not."
         in told(results)
     )
     assert told(results).count("The original study trained ResNet-18") == 1

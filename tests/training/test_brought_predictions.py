@@ -11,6 +11,7 @@ from lib.base import artefacts
 from lib.base.errors import ArtefactError, DataError
 from lib.data import dataset
 from lib.evaluation import failures
+from lib.report import brought as brought_report
 from lib.training import brought_predictions as brought
 from lib.training import record, released
 
@@ -92,6 +93,54 @@ def test_a_folder_may_be_moved_and_damage_is_seen(tmp_path, two):
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(ArtefactError, match="damaged or changed"):
         record.load_run(run.path)
+
+
+def answers_of(run):
+    path = run.path / "examination.json"
+    return {one["question"]: one["line"] for one in artefacts.read_json(path)["answers"]}
+
+
+ORDER, CHANCE = "the classes stand in the data's order", "better than chance"
+
+
+def certain(tmp_path, order, labels, names):
+    """Validation and test rows with a logit of 9 in the column that `order` has for the label."""
+    rows = 9.0 * np.eye(len(order))[:, order][labels] + np.linspace(0, 0.3, len(order))
+    content = {f"{split}_labels": labels for split in ("val", "test")}
+    content |= {f"{split}_logits": rows for split in ("val", "test")}
+    np.savez(tmp_path / "a.npz", class_names=np.array(names), **content)
+    return take_in(tmp_path, {"a": tmp_path / "a.npz"})["a"]
+
+
+@pytest.mark.parametrize(
+    "order, names",
+    [
+        ([0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9], [f"c{place:02d}" for place in range(12)]),
+        ([2, 0, 1], NAMES),
+        ([0, 1, 3, 2], ["ant", *NAMES]),
+    ],
+    ids=["as text", "from 1", "two exchanged"],
+)
+def test_columns_in_another_order_than_the_labels_are_told(tmp_path, order, names):
+    labels = np.arange(240) % len(order)
+    run = certain(tmp_path, order, labels, names)
+    assert "right on 100.0% of validation" in answers_of(run)[ORDER]
+    assert "warning" in run.info["examined"] and "no warnings" not in run.info["examined"]
+    answers = brought_report.numbers({"a": run})["a"]["answers"]
+    assert [one["line"] for one in answers if one["verdict"] == "warning"][0].startswith("with its")
+    right = certain(tmp_path, range(len(order)), labels, names)
+    assert right.info["examined"] == "examined: 2 questions, no warnings"
+
+
+@pytest.mark.parametrize("rows, told", [(4, False), (90, True)])
+def test_no_better_than_chance_is_told_where_rows_can_tell(tmp_path, rows, told):
+    labels = np.random.default_rng(0).permutation(np.arange(rows) % 3)
+    logits = np.tile([[0.1, 0, 2.0], [3, 0, 1]], (rows // 2, 1))
+    content = {f"{split}_labels": labels for split in ("val", "test")}
+    content |= {f"{split}_logits": logits for split in ("val", "test")}
+    np.savez(tmp_path / "a.npz", **content)
+    run = take_in(tmp_path, {"a": tmp_path / "a.npz"})["a"]
+    assert ("by chance" in answers_of(run)[CHANCE]) == told
 
 
 def test_nothing_is_written_where_a_file_is_wrong(tmp_path, two):

@@ -171,6 +171,14 @@ def test_logits_that_are_not_finite_are_counted(tmp_path):
     assert "1 of 16 images" in only(answers, "the logits are finite")
 
 
+@pytest.mark.parametrize("name", ["Sigmoid", "SigmoidStep", "SigmoidInDictionary"])
+def test_a_sigmoid_at_the_end_is_refused_and_one_within_is_not(tmp_path, name):
+    _, answers = examined(tmp_path, f"networks:{name}", classes=NAMES[::-1])
+    assert "what goes into it" in lines(answers)["its last step is no sigmoid"]
+    _, answers = examined(tmp_path, "networks:Gated")
+    assert not lines(answers)
+
+
 # --- function
 
 
@@ -232,7 +240,14 @@ def test_one_number_stands_for_three_channels():
     assert arm.statistics == ((0, 0, 0), (1, 1, 1))
 
 
-@pytest.mark.parametrize("name, where", [("Normalising", "mean"), ("with_a_step", "0.mean")])
+@pytest.mark.parametrize(
+    "name, where",
+    [
+        ("Normalising", "mean"),
+        ("with_a_step", "0.mean"),
+        ("NormalisingParameters", "pixel_mean"),
+    ],
+)
 def test_a_network_that_normalises_by_itself_is_warned_of_unless_the_arm_knows(
     tmp_path, name, where
 ):
@@ -265,6 +280,8 @@ def test_a_grey_first_convolution_is_said(tmp_path):
     "name, layer, said",
     [
         ("Twice", "block", "runs 2 times an image"),
+        ("Looped", "block.0", "runs 3 times an image"),
+        ("Flipped", "conv1", "runs 2 times an image"),
         ("Tokens", "norm", "(2, 17, 16)"),
         ("small", "conv3", "is it conv2?"),
         ("small", "fc", "(2, 10)"),
@@ -389,10 +406,30 @@ def test_probabilities_are_refused_and_a_cosine_heads_logits_are_not():
         assert "adds to 1: " in only(answers[:2], "logits and not probabilities")
         answers = of_rows(100 * values.numpy(), labels)
         assert "adds to 100: " in only(answers[:2], "logits and not probabilities")
-    cosine = (logits / np.linalg.norm(logits, axis=1, keepdims=True) + 1) / 2
-    assert not lines(of_rows(cosine, labels))
-    assert not lines(of_rows(cosine[:1], labels[:1])[:2])
-    assert not lines(of_rows(torch.from_numpy(logits).log_softmax(1).numpy(), labels))
+    for cosine in cosines(logits):
+        assert not lines(of_rows(cosine, labels)[:2])
+        assert not lines(of_rows(cosine[:1], labels[:1])[:2])
+
+
+def cosines(logits):
+    """As cosine heads give them, in 0..1: moved there, or cut."""
+    cosine = logits / np.linalg.norm(logits, axis=1, keepdims=True)
+    return (cosine + 1) / 2, cosine.clip(0), (0.2 + 0.1 * cosine).astype(np.float32)
+
+
+def test_what_values_alone_cannot_refuse_is_told():
+    logits, labels = rows(200, 10, 0.9)
+    tensor, unit = torch.from_numpy(logits), "the values look like logits"
+    for values in (*map(torch.from_numpy, cosines(logits)), tensor.sigmoid()):
+        assert "a cosine head; of a sigmoid's" in only(
+            of_rows(values.numpy(), labels), unit, "note"
+        )
+    for values in (tensor.log_softmax(1), tensor.log_softmax(1).half().float()):
+        assert "logarithms of prob" in only(of_rows(values.numpy(), labels), unit, "note")
+    for values in (tensor.exp(), 5 * tensor.softmax(1), 100 * tensor.sigmoid()):
+        assert "no value is below 0" in only(of_rows(values.numpy(), labels), unit, "note")
+    for values in (tensor, -tensor.sigmoid(), tensor - tensor.amax(1, keepdim=True), 9 * tensor):
+        assert unit not in lines(of_rows(values.numpy(), labels))
 
 
 def test_rows_that_are_not_finite_are_counted_in_each_split():

@@ -62,6 +62,8 @@ def plain_loop(net, images):
     [
         ("networks:Flat", "conv2"),
         ("networks:PreActivation", "conv3"),
+        ("networks:Crossed", "bn1"),
+        ("networks:NormFirst", "conv3"),
         ("networks:Tokens", None),
         ("networks:Tied", "conv2"),
         ("torchvision.models:mobilenet_v3_small", "features.9.block.0"),
@@ -208,7 +210,18 @@ def test_the_order_of_arms_and_their_company_change_no_bit(tmp_path, splits):
 
 @settings(max_examples=12, deadline=None)
 @given(
-    name=st.sampled_from(["small", "Flat", "PreActivation", "Tokens", "InDataclass", "Halved"]),
+    name=st.sampled_from(
+        [
+            "small",
+            "Flat",
+            "PreActivation",
+            "Crossed",
+            "NormFirst",
+            "Tokens",
+            "InDataclass",
+            "Halved",
+        ]
+    ),
     seed=st.integers(0, 9),
     count=st.integers(1, 7),
     mean=st.floats(0, 1),

@@ -21,6 +21,8 @@ from lib.evaluation.metrics import spread
 from lib.evaluation.per_image import columns
 
 LEVELS = (0.90, 0.95)
+# probabilities that a table gives as equal went through a logarithm in float32
+ROUNDING = 1e-7
 
 
 def rank(images: int, level: float) -> int:
@@ -47,7 +49,8 @@ def sets(logits, labels, largest: float) -> tuple[np.ndarray, np.ndarray]:
     logits (N, K) and labels (N,)."""
     sizes, holds = [], []
     for rows, block in row_blocks(logits):
-        inside = 1 - softmax(block) <= largest
+        # guard: ties-are-inside
+        inside = 1 - softmax(block) <= largest + ROUNDING
         sizes.append(inside.sum(1))
         holds.append(np.take_along_axis(inside, labels[rows, None], 1)[:, 0])
     return np.concatenate(sizes), np.concatenate(holds)

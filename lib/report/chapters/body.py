@@ -17,11 +17,14 @@ from lib.base.text import (
     start,
     verdict,
 )
+from lib.diagnosis.mixture import PRECISION
 from lib.evaluation.changes import of_pair
-from lib.report import brought, candidates, comparison, ledger, training
+from lib.report import brought, candidates, cards, comparison, ledger, training
 from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
 
+# why verdicts are withheld where the causes' shares are known
+UNSURE = f"no verdict is surely right {percent(PRECISION, 0)} of the time"
 FEW = 4  # suspected labels and less are told as a number alone
 
 
@@ -38,7 +41,8 @@ def setup(results: dict) -> str:
     sizes, arms = study["sizes"], list(study["differences"])
     made = training.networks(study)
     drawn = (
-        "Its images are drawn by a program, which plants a known cause of failure in some of them."
+        "Its images are drawn by a program, which plants a known cause of failure in some of them: "
+        "a misleading background, a second object, a look-alike or a wrong label."
         if study["data"] == "the phantom"
         else ""
     )
@@ -52,7 +56,7 @@ def setup(results: dict) -> str:
         f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
         f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
-        f"{len(arms)} ({see('tab-arms')}).",
+        f"{'one' if len(arms) == 1 else len(arms)} ({see('tab-arms')}).",
         _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
         * bool(study["widths"]),
@@ -96,7 +100,7 @@ def cost(results: dict) -> str:
         return ""
     time = found["seconds"]
     spent = (
-        f"{time:,.0f} seconds"
+        plural(round(time), "second")
         if time < 120
         else f"{time / 60:,.0f} minutes"
         if time < 7200
@@ -171,7 +175,8 @@ def _close(numbers: dict, failures: dict) -> str:
         return ""
     return (
         f"Of its errors {percent(numbers['within_superclass'], 0)} stay inside the true "
-        f"superclass, where {percent(failures['chance_within_superclass'], 0)} would by chance."
+        "superclass, a group of like classes, where "
+        f"{percent(failures['chance_within_superclass'], 0)} would by chance."
     )
 
 
@@ -194,26 +199,35 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
-    mixture = rule.get("mixture") or {}
-    shares = mixture.get("shares") or {}
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
+    shares = (rule.get("mixture") or {}).get("shares") or {}
     title = _frequent(findings.leading(shares))
     return section(
         f"Why it fails: {title}",
-        f"A map shows where evidence came from and proves no cause, so {plural(errors, 'error')} "
-        "had their pictures changed in more than a hundred ways and predicted again.",
+        "A map over a picture shows where the evidence for a class came from and proves no cause. "
+        f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
+        f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
+        "again.",
         _worth(findings.diagnosis(results)),
-        _shares(shares, ranked, arm) if ranked else _open(mixture),
+        _shares(shares, arm) if shares else "",
+        _open(cam["rule"]),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
     )
 
 
-def _open(mixture: dict) -> str:
-    """Why nothing is said of the causes."""
-    if not mixture:
-        return ""
-    return f"Which causes stand behind the errors cannot be told: {mixture['obstacle']}."
+def _open(rules: dict) -> str:
+    """Of which arms no cause is named, and why; the one place that tells it."""
+    if not rules:
+        return (
+            "No cause is named: no known causes were planted into pictures that the networks get "
+            "right, or too few, so that nobody knows how often a verdict would be right."
+        )
+    said = [
+        f"of {name(arm)}, since {of_arm['mixture']['obstacle'] or UNSURE}"
+        for arm, of_arm in rules.items()
+        if of_arm["mixture"] and not of_arm["mixture"]["trusted"]
+    ]
+    return f"No cause is named for any error {'; nor '.join(said)}." if said else ""
 
 
 def _frequent(leading: list[str]) -> str:
@@ -224,40 +238,34 @@ def _frequent(leading: list[str]) -> str:
     return f"{said} {'is' if len(leading) == 1 else 'are'} the most frequent"
 
 
-def _shares(shares: dict, ranked: list[str], arm: str) -> str:
-    said = listed(
-        [
-            f"{readable(cause)} {percent(shares[cause]['estimate'], 0)} "
-            f"({percent(shares[cause]['low'], 0)} to {percent(shares[cause]['high'], 0)})"
-            for cause in ranked[:3]
-        ]
-    )
+def _shares(shares: dict, arm: str) -> str:
     return (
         f"Corrected for what the rule confuses, behind the errors of {name(arm)} stand above all "
-        f"{said}."
+        f"{cards.most_frequent(shares)}; {see('tab-verdicts')} has the intervals."
     )
 
 
 def _worth(trust: dict | None) -> str:
     if not trust:
-        return "Nobody knows why a network fails on these images, and no verdict is given."
+        return ""
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
-    whose = "Of causes that were planted into this study's own pictures"
+    whose = "Of their causes"
     if right is not None:
         whose = "Of the causes that stand behind these errors, which are known here,"
     text = (
-        f"A rule reads the answers. {whose} it finds {percent(found['estimate'], 0)} "
+        "A rule reads the answers; it was fitted to planted errors, which were made from right "
+        f"answers in a known way. {whose} it finds {percent(found['estimate'], 0)} "
         f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
-    if called is not None:
+    if called is not None and trust["trusted"]:
         text += f"; of errors without one it names a cause for {percent(called, 0)}"
-    return f"{text}. {_given(trust['trusted'], right)}"
+    return f"{text}. {_given(trust['trusted'], right)}".rstrip()
 
 
 def _given(trusted: list[str], right: dict | None) -> str:
     """For which causes there are verdicts, and where that is known how often they are right."""
     if not trusted:
-        return "No verdict is sure enough to be given: the cards show evidence alone."
+        return ""
     said = [
         readable(cause)
         + (
@@ -382,11 +390,17 @@ def _shown(results: dict) -> list[str]:
 
 
 def _promised(kept: dict, target: str) -> str:
-    outcome = "broken on test" if kept["broken"] else "kept on test"
+    outcome = "broken" if kept["broken"] else "kept"
+    if kept["coverage"] == 1:
+        return (
+            f"With {name(kept['arm'])} validation promises a risk under {target} at any "
+            f"confidence. On all test images it is {percent(kept['selective_risk'])}: the promise "
+            f"is {outcome} ({see('tab-promises')})."
+        )
     return (
         f"With {name(kept['arm'])} validation promises a risk under {target} above "
         f"{kept['threshold']:.3f}: {percent(kept['coverage'])} of the test images, at a risk of "
-        f"{percent(kept['selective_risk'])}, {outcome} ({see('tab-promises')})."
+        f"{percent(kept['selective_risk'])}, {outcome} on test ({see('tab-promises')})."
     )
 
 
@@ -409,7 +423,11 @@ def robust(results: dict) -> str:
         f"Robustness and labels: {head}",
         _corrupted(numbers, _shown(results)) if numbers else "",
         f"Of {suspected['images']:,} test labels {count(suspected['suspected'])} are suspected, "
-        "where most networks name the same other class.",
+        + (
+            "by the one network alone."
+            if results["failures"]["labels"]["runs"] == 1
+            else "where most networks name the same other class."
+        ),
         _opinion(results),
     )
 
@@ -446,10 +464,13 @@ def _opinion(results: dict) -> str:
         "planted label errors" if opinion["source"] == "planted" else "labels that reviewers reject"
     )
     share = percent(opinion["rejected_among_errors"]["estimate"], 0)
-    text = f"{who[:1].upper()}{who[1:]} are {share} of the errors"
+    of = name(results["compare"]["before"])
+    text = f"{who[:1].upper()}{who[1:]} are {share} of the errors of {of}"
     if opinion.get("sure_errors"):
         sure = percent(opinion["rejected_among_sure_errors"]["estimate"], 0)
-        text += f", and {sure} of those at {level(opinion['sure'])} confidence or more"
+        text += (
+            f", and {sure} of those at {level(opinion['sure'])} confidence or more after scaling"
+        )
     return (
         f"{text} ({see('tab-rescored')})." if results["failures"]["known"]["sets"] else f"{text}."
     )

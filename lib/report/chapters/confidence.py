@@ -158,9 +158,9 @@ def smoothing(study: dict, arms) -> str:
     """The ceiling that label smoothing puts on confidence, when one of these arms has it."""
     amount = max(study["label_smoothing"][arm] for arm in arms)
     return amount and (
-        "Label smoothing puts the optimum of the loss below full confidence even for a certain "
-        f"image, at {1 - amount + amount / study['classes']:.3f}: fewer sure errors are no insight "
-        "there."
+        "Under label smoothing the loss is least at a confidence of "
+        f"{1 - amount + amount / study['classes']:.3f}, even for a certain image: fewer confident "
+        "errors prove nothing there."
     )
 
 

@@ -251,10 +251,9 @@ def diagnosis(results: dict) -> dict | None:
 
 
 def proven(results: dict) -> dict | None:
-    """`diagnosis` where it says something of the errors themselves: they read like planted ones, so
-    that some verdict is trusted, or their causes are known."""
+    """`diagnosis` where it names causes: some verdict is trusted."""
     found = diagnosis(results)
-    return found if found and (found["trusted"] or found["right"] is not None) else None
+    return found if found and found["trusted"] else None
 
 
 def truth(row: dict) -> dict:

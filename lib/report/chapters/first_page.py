@@ -204,6 +204,8 @@ def use(results: dict) -> tuple[str, str, str, str]:
     whose = f"{short(kept['arm'])}: " if two else ""
     sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
     what = f"{whose}{percent(kept['coverage'], 0)} of images, those at least {sure} sure"
+    if kept["coverage"] == 1:
+        what = f"{whose}all images, however unsure"
     if kept["broken"]:
         return CARE, f"Promised {target} risk broken", what, counted
     return YES, f"Usable at {target} risk", what, counted
@@ -310,9 +312,9 @@ def _sure(results: dict) -> tuple[str, str]:
     counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
     one, other = counts[compare["before"]], counts[compare["after"]]
     caps = smoothing[compare["after"]] > smoothing[compare["before"]]
-    text = "look fewer under label smoothing: in " if caps else "in "
+    caution = "; label smoothing lowers every confidence" * caps
     return "Confident errors", (
-        f"{text}each network’s surest fifth they go from {one:.0f} to {other:.0f}."
+        f"go from {one:.0f} to {other:.0f} in each network’s surest fifth{caution}."
     )
 
 
@@ -330,8 +332,11 @@ def rely(results: dict) -> tuple[str, str]:
     target = percent(results["compare"]["target_risk"], 0)
     if not kept:
         lead = "Do not rely on either:" if two else "Do not rely on it:"
-        return lead, f"validation allows no threshold with under {target} of errors above it."
+        return lead, f"on validation no confidence threshold keeps errors under {target}."
     whose = f"on {short(kept['arm'])}" if two else "on it"
+    if kept["coverage"] == 1:
+        wrong = percent(kept["selective_risk"], 1)
+        return f"Rely {whose}", f"at any confidence, if {wrong} wrong answers are acceptable."
     sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
     return f"Rely {whose}", (
         f"only at {sure} confidence or more: there {percent(kept['selective_risk'], 1)} of answers "
@@ -342,7 +347,7 @@ def rely(results: dict) -> tuple[str, str]:
 def _trust(results: dict) -> tuple[str, str]:
     found = findings.proven(results)
     if not found:
-        return "The diagnosis", "names no cause: nobody knows why it fails on these images."
+        return "The diagnosis", "names no cause: no verdict is sure enough on these images."
     called = found["called"]["estimate"]
     if called is None:
         return "The diagnosis", "could not be marked on errors without a cause."
@@ -355,8 +360,9 @@ def _trust(results: dict) -> tuple[str, str]:
 def footer(results: dict) -> list[tuple[str, str]]:
     compare = results["compare"]
     seeds, (passed, missed, untested) = results["study"]["seeds"], findings.conditions(results)
-    number = len(seeds) if len(seeds) > 1 else f"one ({seeds[0]})"
-    rows = [("Seeds", f"{number}{' an arm' if compare['after'] else ''}.")]
+    each = " an arm" * bool(compare["after"])
+    several = f"{len(seeds)}{each}; pictures are of seed {seeds[0]}."
+    rows = [("Seeds", several if len(seeds) > 1 else f"one{each} (seed {seeds[0]}).")]
     if results["conditions"]:
         counts = {f"{passed} passed": True, f"{len(missed)} missed": missed}
         counts[f"{untested} not testable here"] = untested
@@ -369,7 +375,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
     unknown += ["whether a remedy helps"] * (not compare["after"])
-    unknown += ["whether its causes are the true ones"] * (not findings.proven(results))
+    unknown += ["why it fails"] * (not findings.proven(results))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 
 

@@ -13,7 +13,7 @@ TERMS = {
     "that of a perfect ranking of as many errors.",
     "Corrected, regressed": "images that the second arm alone gets right, and that the first alone "
     "gets right.",
-    "95% interval": "from paired bootstrap draws of the test images, and of seeds where there are "
+    "95% interval": "from bootstrap draws of the test images, and of seeds where there are "
     "several, unless said otherwise.",
     "McNemar's test": "whether more images are corrected than regressed than chance would have it.",
     "Superclass": "a group of classes that are alike; an error inside it is a smaller one.",
@@ -30,6 +30,7 @@ def glossary(results: dict) -> str:
     """A list of the terms that this report uses."""
     exact = (results["compare"].get("mcnemar") or {}).get("n") == 1
     absent = {"McNemar's test": not exact, "Ledger": not results["ledger"]["claims"]}
+    absent["Corrected, regressed"] = not results["compare"]["after"]
     return "\n".join(
         f"- **{term}**: {meaning}" for term, meaning in TERMS.items() if not absent.get(term)
     )

@@ -6,16 +6,17 @@ CAPTIONS = {
     "measures": (
         "Top-5: the share of images whose true class is among the five likeliest. Macro-F1: the "
         "mean of the classes' F1. Balanced accuracy: the mean of the classes' accuracies. Means "
-        "over the seeds."
+        "over the seeds, where there are several."
     ),
     "class-ends": (
         "The worst and the best classes of the arms compared. The intervals, Clopper and "
-        "Pearson's, hold for all classes together. Means over the seeds."
+        "Pearson's, hold for all classes together. Means over the seeds, where "
+        "there are several."
     ),
     "sets": (
         "Conformal sets: as many classes an image as a limit from validation asks for. Coverage is "
         "the share of test images whose set holds the true class; allowed is what chance allows it "
-        "to be in 95 of 100 studies. Means over the seeds."
+        "to be in 95 of 100 studies. Means over the seeds, where there are several."
     ),
     "groups": (
         "The arms by group of images. Of each group the change is tested, with the false discovery "

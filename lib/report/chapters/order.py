@@ -102,9 +102,12 @@ def _ruled(results: dict):
     return results["gradcam"].get("rule")
 
 
+def _shared(results: dict):
+    """Whether the shares of causes are known, which else are dashes."""
+    return cards.shared(_ruled(results) or {})
+
+
 def _scored(results: dict) -> list[str]:
-    if not _ruled(results):
-        return []
     return ["tables/instrument"] + ["tables/agreement"] * bool(results["gradcam"]["agreement"])
 
 
@@ -175,7 +178,7 @@ def _why(results: dict) -> list[str]:
     found = results["gradcam"]
     cards_shown = ["figures/cards-1"] * bool(found["pages"])
     probes_shown = ["figures/probes-few"] * bool(_probed(results))
-    return cards_shown + probes_shown + ["tables/verdicts"] * bool(_ruled(results))
+    return cards_shown + probes_shown + ["tables/verdicts"] * _shared(results)
 
 
 def _remedy(results: dict) -> list[str]:
@@ -190,6 +193,12 @@ def _remedy(results: dict) -> list[str]:
 def _use(results: dict) -> list[str]:
     promised = ["tables/promises"] * bool(findings.kept(results))
     return ["figures/coverage", *promised, "figures/reliability"]
+
+
+def _rejecting(results: dict) -> list[str]:
+    rows = results["compare"]["promises"]
+    promised = ["tables/promises"] * any(row["threshold"] is not None for row in rows)
+    return ["tables/rejection", "figures/coverage", *promised, "tables/scores"]
 
 
 def _robust(results: dict) -> list[str]:
@@ -223,10 +232,10 @@ APPENDIX = [
         _doubtful,
     ),
     Chapter("### Probes", cards.probing, given(_probed, "figures/probes"), _asked),
-    Chapter("### The verdicts", cards.verdicts_text, given(_ruled, "tables/verdicts"), _asked),
+    Chapter("### The verdicts", cards.verdicts_text, given(_shared, "tables/verdicts"), _asked),
     Chapter("### Cases", cards.cases_text, _cards, _asked),
     Chapter("### What the maps are worth", cards.maps_text, _maps, _asked),
-    Chapter("### What the verdicts are worth", cards.instrument, _scored, _asked),
+    Chapter("### What the verdicts are worth", cards.instrument, _scored, _ruled),
     Chapter("", below(comparison.side_by_side), _side_by_side),
     Chapter(
         "",
@@ -261,7 +270,7 @@ APPENDIX = [
     Chapter(
         "### Rejecting predictions",
         confidence.rejecting,
-        shown("tables/rejection", "figures/coverage", "tables/promises", "tables/scores"),
+        _rejecting,
     ),
     Chapter("### Other measures", measures.notes, measures.exhibits),
     Chapter("### Glossary", glossary.glossary),

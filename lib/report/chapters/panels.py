@@ -278,7 +278,7 @@ def failures_alt(rows: pd.DataFrame) -> str:
 def worst(results: dict):
     """The classes that the arm gets right least often, with exact limits."""
     rows, arm = results["worst_classes"], results["compare"]["before"]
-    high = 0.65 + 0.2 * len(rows)
+    high = 0.65 + 0.26 * len(rows)
     under = f"Lowest of {results['study']['classes']} classes, with 95% intervals"
     figure = _new(high, "Its hardest classes", under)
     axis = _axis(figure, 1.15, 0.2, WIDTH - 1.15 - 0.25, high - 0.2 - 0.42)

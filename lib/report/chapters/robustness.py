@@ -286,8 +286,8 @@ def of_rows(numbers: dict) -> str:
     """Why these calibration errors of clean images are not those of the whole split."""
     found = numbers.get("calibration_of_rows", {})
     said = [
-        f"{one['all']['ece']:.3f} in {name(arm)} (by chance {one['chance']:.3f} and "
-        f"{one['all']['chance']:.3f})"
+        f"In {name(arm)} it is {one['all']['ece']:.3f}, and by chance alone {one['chance']:.3f} "
+        f"of the few images and {one['all']['chance']:.3f} of all."
         for arm, one in found.items()
         if one["images"] < one["all"]["images"]
     ]
@@ -295,8 +295,8 @@ def of_rows(numbers: dict) -> str:
         return ""
     rows = next(iter(found.values()))
     return (
-        f" A calibration error of few images is larger by chance alone: these are of "
-        f"{rows['images']:,} images; clean, of all {rows['all']['images']:,}, it is {listed(said)}."
+        " A calibration error of few images is larger by chance alone, and these are of "
+        f"{rows['images']:,}. Of all {rows['all']['images']:,} clean images: {' '.join(said)}"
     )
 
 

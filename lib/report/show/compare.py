@@ -60,8 +60,9 @@ def change(here, paired: dict, numbers: dict[str, dict]) -> None:
 
 def cases(here, cases: pd.DataFrame) -> None:
     """The images looked at, in both arms; cases: lib.evaluation.summary.cases_before_after."""
-    formats = words.case_formats(here.pair)
-    show_table(cases, "cases", words.cases(here.pair, here.seeds), here.folder, formats=formats)
+    formats, caption = words.case_formats(here.pair), words.cases(here.pair, here.seeds)
+    view = summary.cases_view(cases)
+    show_table(cases, "cases", caption, here.folder, formats=formats, view=view)
 
 
 def confidence(here, numbers: dict[str, dict]) -> None:

@@ -53,6 +53,7 @@ def provenance(here) -> None:
     show_table(runs, "runs", origin.RUNS_CAPTION, here.folder, formats=formats)
     caption = "Seconds of the stages between training and this report."
     stages, formats = origin.stages_table(here.folder), {"seconds": "{:.1f}"}
-    show_table(stages, "stages", caption, here.folder, formats=formats)
+    if len(stages):
+        show_table(stages, "stages", caption, here.folder, formats=formats)
     parameters = origin.parameters_table(here.runs)
     show_table(parameters, "parameters", "Parameters of every arm.", here.folder)

@@ -1,6 +1,7 @@
 """Conformal sets: the rank by hand, exact coverage over exchangeable draws, a plain loop, words."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from synthetic import run
 
 from lib.base import artefacts
 from lib.evaluation.metrics import conformal
+from lib.training.record import Predictions, Run
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,30 @@ def test_sets_are_those_of_a_plain_loop(monkeypatch):
     for row, label, of_row, held in zip(test.logits, test.labels, size, holds):
         chosen = [k for k, p in enumerate(softmax(row.astype(float))) if 1 - p <= 0.8]
         assert (of_row, held) == (len(chosen), label in chosen)
+
+
+@pytest.mark.parametrize("rows", [8, 9, 199])
+@pytest.mark.parametrize("decimals", [1, 2])
+def test_equal_probabilities_of_a_table_are_inside_or_outside_together(rows, decimals):
+    """Rounded, divided by their sum, and through a logarithm in float32, as a table's are."""
+    generator, classes = np.random.default_rng(rows), 4
+    shares = softmax(generator.normal(size=(rows + 400, classes)), 1).round(decimals)
+    shares /= shares.sum(1, keepdims=True)
+    labels = generator.integers(0, classes, len(shares))
+    logits = np.log(np.maximum(shares, 1e-38)).astype(np.float32)
+    parts = [
+        Predictions(np.arange(len(labels[part])), labels[part], logits[part])
+        for part in (slice(rows), slice(rows, None))
+    ]
+    (row,) = conformal.set_numbers({"a": {0: Run(Path("."), {}, None, *parts)}}, [0.9])
+    exact = -(-(rows + 1) * Fraction("0.9") // 1)
+    if exact > rows:
+        assert row["coverage"] is None and row["note"].startswith("90% needs 9 validation images")
+        return
+    scores = np.sort(1 - shares[np.arange(rows), labels[:rows]])
+    inside = 1 - shares[rows:] <= scores[exact - 1] + 1e-12
+    assert row["size"]["mean"] == inside.sum(1).mean()
+    assert row["coverage"]["mean"] == inside[np.arange(400), labels[rows:]].mean() >= 0.85
 
 
 def test_what_chance_allows_is_what_draws_show():
