@@ -30,5 +30,6 @@ def main(arguments: list[str]) -> int:
     )
     status = export.main([notebook, "--html", html, "--pdf", pdf])
     status = status or index.main([options.outputs])
-    print(folder / "report.html", folder / "report.pdf", sep="\n")
+    if not status:
+        print(folder / "report.html", folder / "report.pdf", sep="\n")
     return status
