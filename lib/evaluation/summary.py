@@ -312,7 +312,7 @@ def cases_view(cases: pd.DataFrame) -> pd.DataFrame:
     single = [
         column
         for column in cases
-        if column.endswith(" seeds right") and cases[column].str.endswith(" of 1").all()
+        if column.endswith(" seeds right") and cases[column].astype(str).str.endswith(" of 1").all()
     ]
     return cases.drop(columns=told + single)
 
