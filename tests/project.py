@@ -22,6 +22,7 @@ PARTS = (
 
 def copied(folder: Path) -> Path:
     """`folder` with the project's parts; the environment that runs this test is the one to use."""
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
         copy(ROOT / part, folder / part)

@@ -8,10 +8,12 @@ is `python -m MODULE ARGUMENT...` in such surroundings; the standard library is 
 """
 
 import ast
+import atexit
 import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -74,7 +76,7 @@ def enter(command: list[str], again: bool = False) -> None:
     # A process does so once, and keeps its number: matplotlib, for one, sets variables of its own.
     # guard: enters-once
     if os.environ.get(ENTERED) == str(os.getpid()):
-        return
+        return _keep_fonts()
     wanted = neutral(os.environ)
     if command[:2] == ["-m", "pip"] and os.environ.get("PIP_CONFIG_FILE") != NOWHERE:
         wanted = _reached() | wanted
@@ -123,6 +125,15 @@ def of_a_kernel():
             yield {"transport": "ipc", "ip": str(Path(folder, "socket"))}
         finally:
             _replace(before)
+
+
+def _keep_fonts() -> None:
+    """A folder for matplotlib's list of fonts while this process lives, where its user has none:
+    or matplotlib would say so in two lines."""
+    if not _can_keep():
+        with contextlib.suppress(OSError):
+            folder = os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp("", "stress-test-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _can_keep() -> bool:

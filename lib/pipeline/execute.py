@@ -129,8 +129,9 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
 
 
 def _shown(path: Path) -> str:
-    """A path as it is told: from the project's folder."""
-    return os.path.relpath(path, artefacts.ROOT)
+    """A path as it is told: from the project's folder, where it is in there."""
+    path = Path(os.path.abspath(path))
+    return str(path.relative_to(artefacts.ROOT) if path.is_relative_to(artefacts.ROOT) else path)
 
 
 def _from_here(path: Path) -> Path:

@@ -115,8 +115,8 @@ def order_of_classes(val: np.ndarray, test: np.ndarray, labels, names) -> str | 
     ]
     return (
         f"with its outputs in another order it is right on {other.mean():.1%} of validation, as "
-        f"they stand on {given.mean():.1%} ({', '.join(moved[:3])}); `classes` gives the order, of "
-        "a file the names of its columns"
+        f"they stand on {given.mean():.1%} ({', '.join(moved[:3])}); `classes` gives the order, "
+        "in a file the names of its columns"
     )
 
 

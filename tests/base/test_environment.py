@@ -67,6 +67,24 @@ def test_a_kernel_has_a_place_for_matplotlib_where_its_user_has_none(tmp_path, m
             assert ("MPLCONFIGDIR" in os.environ) == given
 
 
+def test_a_command_of_a_user_without_a_home_is_silent_and_leaves_nothing(tmp_path):
+    for folder in ("home", "temporary"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "fonts.py").write_text(
+        "import sys\nfrom lib.base import environment\nenvironment.enter(sys.orig_argv[1:])\n"
+        "import matplotlib\nprint(matplotlib.get_cachedir())\n"
+    )
+    for home, place in (("home", "home"), ("fonts.py", "temporary")):
+        result = subprocess.run(
+            [sys.executable, "-IS", str(ROOT / SCRIPT), str(tmp_path / "fonts.py")],
+            capture_output=True,
+            text=True,
+            env={"HOME": str(tmp_path / home), "TMPDIR": str(tmp_path / "temporary")},
+        )
+        assert result.stdout.startswith(str(tmp_path / place)) and not result.stderr, result
+        assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_of_pips_settings_those_stay_that_say_how_the_network_is_reached(tmp_path):
     (tmp_path / ".config" / "pip").mkdir(parents=True)
     (tmp_path / ".config" / "pip" / "pip.conf").write_text(

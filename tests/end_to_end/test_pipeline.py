@@ -4,6 +4,7 @@ beyond ASCII."""
 import json
 import shutil
 
+import hostile
 import nbformat
 import pypdf
 import pytest
@@ -35,9 +36,42 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(project):
     """The smoke study, smaller still, made from nothing."""
-    result = make(project, "report", "STUDY=smoke")
+    result = make(project, "report", "STUDY=smoke", REPORT_TIMES="0")
     assert result.returncode == 0, result.stdout + result.stderr
     return project / "outputs" / "smoke"
+
+
+def shown(study):
+    """The bytes of all that a study gives its readers, by the place in its folder; the executed
+    notebooks, which tell the time, are left out, and the runs."""
+    kinds = {".html", ".pdf", ".png", ".svg", ".csv", ".json", ".md"}
+    return {
+        str(path.relative_to(study)): path.read_bytes()
+        for path in study.rglob("*")
+        if path.suffix in kinds and "seed-0" not in path.parts
+    }
+
+
+def test_all_of_a_users_settings_at_once_change_no_byte(finished, tmp_path):
+    other = copied(tmp_path / "ein Ort für 图")
+    shutil.copy2(finished.parents[1] / "params" / "smoke.yaml", other / "params")
+    settings = hostile.surroundings(tmp_path) | {"REPORT_TIMES": "0"}
+    study = other / "outputs" / "smoke"
+
+    result = make(other, "train", "STUDY=smoke", "ARMS=baseline", **settings)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for name in ("model.safetensors", "predictions.npz"):
+        run = f"baseline/seed-0/{name}"
+        assert (study / run).read_bytes() == (finished / run).read_bytes()
+
+    # a run's seconds stand in the report: it is made of the same runs
+    for arm in ("baseline", "cutmix"):
+        shutil.copytree(finished / arm, study / arm, dirs_exist_ok=True)
+    result = make(other, "report", "STUDY=smoke", **settings)
+    assert result.returncode == 0, result.stdout + result.stderr
+    here, there = shown(finished), shown(study)
+    assert here.keys() == there.keys() > {"report.html", "report.pdf", "results.json"}
+    assert not [name for name, content in here.items() if there[name] != content]
 
 
 def test_the_report_says_what_the_study_found(finished):

@@ -239,7 +239,7 @@ def test_a_long_notebook_says_each_minute_how_far_it_is(tmp_path, monkeypatch, c
     monkeypatch.setattr(execute, "TELL_SECONDS", 0.1)
     execute.execute(notebook(tmp_path), values(tmp_path), tmp_path / "x.ipynb")
     told = capsys.readouterr().out.splitlines()
-    assert told[0].endswith("x.ipynb: 0 min so far")
+    assert told[0] == f"{tmp_path / 'x.ipynb'}: 0 min so far"
     assert told[-1].endswith("x.ipynb: 0 min so far, cell 4 of 5: Planted causes")
     time.sleep(0.2)
     assert not capsys.readouterr().out
