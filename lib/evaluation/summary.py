@@ -102,9 +102,12 @@ def _counts(run) -> dict:
 
 
 def confident_errors_view(table: pd.DataFrame) -> pd.DataFrame:
-    """The same as it is printed, standard deviations behind their means."""
+    """The same as it is printed, standard deviations behind their means; ceilings where an arm has
+    one."""
     ceilings = [None if top != top else f"{top:.3f}" for top in table["ceiling"].astype(float)]
-    view = pd.DataFrame({"arm": table["arm"].map(readable), "smoothing's ceiling": ceilings})
+    view = pd.DataFrame({"arm": table["arm"].map(readable)})
+    if any(ceilings):
+        view["smoothing's ceiling"] = ceilings
     for name in (column for column in table if f"{column} sd" in table):
         view[f"errors, {name}"] = [
             f"{mean:.0f}" if sd != sd else f"{mean:.1f} ± {sd:.1f}"
@@ -309,7 +312,7 @@ def cases_view(cases: pd.DataFrame) -> pd.DataFrame:
     single = [
         column
         for column in cases
-        if column.endswith(" seeds right") and cases[column].str.endswith(" of 1").all()
+        if column.endswith(" seeds right") and cases[column].astype(str).str.endswith(" of 1").all()
     ]
     return cases.drop(columns=told + single)
 

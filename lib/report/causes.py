@@ -397,4 +397,4 @@ def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
         }[verdict(change)]
         size = f"{signed(100 * change['estimate'])} points, {ends}"
         said.append(f"It changes a wrong answer {word} in {name(arm)} ({size}).")
-    return f"Covering {probe} is held against covering {control}. {' '.join(said)}"
+    return f"Covering {probe} is compared with covering {control}. {' '.join(said)}"

@@ -153,11 +153,15 @@ def thresholds(counts: pd.DataFrame, given: Seeds) -> dict[str, str]:
     }
 
 
-def confident_errors(given: Seeds) -> str:
+def confident_errors(given: Seeds, capped: bool) -> str:
+    """capped: whether an arm was trained with label smoothing."""
+    ceiling = (
+        ", which label smoothing caps near its ceiling (the top probability that is best for the "
+        "loss on a certain image),"
+    )
     return (
-        "Confident test errors: at ≥ 90% and ≥ 99% confidence, which label smoothing caps near "
-        "its ceiling (the top probability that is best for the loss on a certain image), and "
-        f"among the 10, 20 and 50% most confident predictions of each arm. {seeds(given)}"
+        f"Confident test errors: at ≥ 90% and ≥ 99% confidence{ceiling * capped} and among the 10, "
+        f"20 and 50% most confident predictions of each arm. {seeds(given)}"
     )
 
 

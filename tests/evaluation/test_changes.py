@@ -269,6 +269,8 @@ def test_a_printed_case_repeats_nothing_that_its_other_columns_tell():
     single = {arm: dict(list(runs.items())[:1]) for arm, runs in trained.items()}
     view = cases_view(cases_before_after(selection, tables, single))
     assert not [column for column in view if "right" in column] and "base predicts" in view
+    none = cases_before_after(selection.head(0), tables, trained)
+    assert len(cases_view(none)) == 0
 
 
 def test_an_image_is_steady_where_every_pair_of_networks_says_so():

@@ -135,6 +135,8 @@ def test_confident_errors_stand_beside_the_ceiling():
     assert table["top 20%"][0] == (~run(0).test.correct[order]).sum()
     assert summary.ceiling(0.1, 100) == pytest.approx(0.901)
     assert summary.confident_errors_view(table)["smoothing's ceiling"][1] == "0.920"
+    plain = summary.confident_errors_view(table.assign(ceiling=float("nan")))
+    assert "smoothing's ceiling" not in plain and plain.columns[1].startswith("errors")
 
 
 def test_the_calibration_table_has_all_arms_before_and_after():

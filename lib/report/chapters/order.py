@@ -159,7 +159,9 @@ def _side_by_side(results: dict) -> list[str]:
 
 def _moved(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
-    return [*galleries, *_two("tables/churn")(results)]
+    # between the arms alone the numbers stand in the text
+    between_seeds = (results["compare"].get("churn") or {}).get("between_seeds") or {}
+    return [*galleries, *(_two("tables/churn")(results) if any(between_seeds.values()) else ())]
 
 
 def _two(*names: str) -> Callable[[dict], tuple[str, ...]]:

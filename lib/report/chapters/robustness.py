@@ -286,8 +286,9 @@ def of_rows(numbers: dict) -> str:
     """Why these calibration errors of clean images are not those of the whole split."""
     found = numbers.get("calibration_of_rows", {})
     said = [
-        f"In {name(arm)} it is {one['all']['ece']:.3f}, and by chance alone {one['chance']:.3f} "
-        f"of the few images and {one['all']['chance']:.3f} of all."
+        f"Of all {one['all']['images']:,} clean images it is {one['all']['ece']:.3f} in "
+        f"{name(arm)} (by chance alone {one['all']['chance']:.3f}, and of the few "
+        f"{one['chance']:.3f})."
         for arm, one in found.items()
         if one["images"] < one["all"]["images"]
     ]
@@ -296,7 +297,7 @@ def of_rows(numbers: dict) -> str:
     rows = next(iter(found.values()))
     return (
         " A calibration error of few images is larger by chance alone, and these are of "
-        f"{rows['images']:,}. Of all {rows['all']['images']:,} clean images: {' '.join(said)}"
+        f"{rows['images']:,}. {' '.join(said)}"
     )
 
 

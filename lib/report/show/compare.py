@@ -91,7 +91,7 @@ def thresholds(here, counts: pd.DataFrame, deviations: pd.DataFrame) -> None:
 def confident_errors(here, table: pd.DataFrame) -> None:
     """Confident errors, among equally many predictions as well."""
     view = summary.confident_errors_view(table)
-    caption = words.confident_errors(here.seeds_of_arms)
+    caption = words.confident_errors(here.seeds_of_arms, bool(table["ceiling"].notna().any()))
     show_table(table, "confident-errors", caption, here.folder, view=view)
 
 
