@@ -95,7 +95,8 @@ def finding(results: dict) -> str:
         return f"No difference in accuracy was shown between {_pair(results)}"
     most = f", most of all on {short(findings.called(owner))}" if owner else ""
     if findings.several(results):
-        return f"{added} {'lowers' if found == 'lower' else 'raises'} accuracy{most}"
+        verb = "lower" if found == "lower" else "raise"
+        return f"{added} {verb}{'s' * (' and ' not in added)} accuracy{most}"
     return f"The network with {added} is {'worse' if found == 'lower' else 'better'}{most}"
 
 
