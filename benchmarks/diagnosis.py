@@ -3,6 +3,7 @@
     python benchmarks/diagnosis.py plant cifar100 baseline      plant, ask, keep: the slow part
     python benchmarks/diagnosis.py score cifar100 baseline      recall, by rule and readings
     python benchmarks/diagnosis.py strengths cifar100 baseline  planted otherwise than fitted
+    python benchmarks/diagnosis.py mixed phantom cutmix         plants of all strengths, and truth
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
     python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
@@ -25,7 +26,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.base import artefacts
 from lib.data import dataset
-from lib.diagnosis import judgement, label_doubt, readings, rule, spikes, verdict
+from lib.diagnosis import judgement, label_doubt, mixture, readings, rule, spikes, verdict
 from lib.diagnosis import score as verdict_score
 from lib.diagnosis.judgement import Spiked
 from lib.training import inference, record
@@ -141,6 +142,38 @@ def strengths(study: str, arm: str, others: int) -> None:
         print("  planted", counts, flush=True)
 
 
+def mixed(study: str, arm: str, others: int) -> None:
+    """Of a phantom's arm: what a rule promises that is fitted on a draw of EACH plants of every
+    cause, of all strengths together, and how often its verdicts on the test errors are right."""
+    run, model, splits, every = loaded(study, arm)
+    asked = readings.subject(run, model, splits, LAYER)
+    position = np.flatnonzero(~run.test.correct)
+    few = dict(list(every.items())[:others])
+    found = judgement.read_errors(run, asked, splits, few, position)
+    known = verdict.planted(splits.test, position, run.test.predicted[position])
+    true = known["planted"].where(known["acts"], "unexplained").to_numpy()
+    parts = [plant(study, arm, others, strength) for strength in ("FITTED", "SMALLER", "LARGER")]
+    table, cause, source = (
+        pd.concat([part.readings for part in parts], ignore_index=True),
+        *(np.concatenate([part[place] for part in parts]) for place in (1, 2)),
+    )
+    for seed in range(4):
+        draw = np.random.default_rng(seed).permutation(len(cause))
+        drawn = np.concatenate(
+            [draw[cause[draw] == name][: spikes.EACH] for name in verdict.CAUSES]
+        )
+        learnt = rule.learn(table.iloc[drawn], cause[drawn], source[drawn], boosted=False)
+        called = judgement.call(learnt, found)
+        confusions = rule.confusions(learnt, cause[drawn], source[drawn])
+        mix = mixture.corrected(confusions, called)
+        low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
+        for place, name in enumerate(verdict.CAUSES[:-1]):
+            right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
+            promised = f"promised {mix.precision[place]:.2f} (from {low[place]:.2f})"
+            share = f"share {mix.shares[place]:.2f}, true {np.mean(true == name):.2f}"
+            print(f"draw {seed}, {name}: {promised}, right {right:.2f}, {share}", flush=True)
+
+
 def phantom_errors(seed: int) -> pd.DataFrame:
     """Readings of every error of a phantom's network on validation images that its temperature was
     not fitted on, with what was planted."""
@@ -240,7 +273,7 @@ def network(seed: int) -> record.Run:
 
 if __name__ == "__main__":
     verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
-    verbs |= {"phantoms": phantoms, "checked": checked}
+    verbs |= {"mixed": mixed, "phantoms": phantoms, "checked": checked}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("study", nargs="?", default="cifar100")
