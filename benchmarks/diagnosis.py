@@ -3,7 +3,7 @@
     python benchmarks/diagnosis.py plant cifar100 baseline      plant, ask, keep: the slow part
     python benchmarks/diagnosis.py score cifar100 baseline      recall, by rule and readings
     python benchmarks/diagnosis.py strengths cifar100 baseline  planted otherwise than fitted
-    python benchmarks/diagnosis.py mixed phantom cutmix         plants of all strengths, and truth
+    python benchmarks/diagnosis.py promised phantom cutmix      what is promised, and planted truth
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
     python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
@@ -24,9 +24,18 @@ import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib.base import artefacts
+from lib.base import artefacts, study_file
 from lib.data import dataset
-from lib.diagnosis import judgement, label_doubt, mixture, readings, rule, spikes, verdict
+from lib.diagnosis import (
+    judgement,
+    label_doubt,
+    mixture,
+    readings,
+    rule,
+    spikes,
+    stage,
+    verdict,
+)
 from lib.diagnosis import score as verdict_score
 from lib.diagnosis.judgement import Spiked
 from lib.training import inference, record
@@ -70,22 +79,35 @@ def loaded(study: str, arm: str):
     return run, networks[arm], splits, others
 
 
-def plant(study: str, arm: str, others: int, strength: str = "FITTED", seed: int = 0) -> Spiked:
-    """The planted errors of an arm, asked once and kept; `others`: how many networks are asked."""
-    path = KEPT / f"{study}-{arm}-{strength}-{seed}-{others}.npz"
+def plant(study: str, arm: str, others: int, strength: str = "", seed: int = 0) -> Spiked:
+    """The planted errors of an arm, of all strengths or one, asked once and kept; `others`: how
+    many networks are asked."""
+    path = KEPT / f"{study}-{arm}-{strength or 'all'}-{seed}-{others}.npz"
     if path.is_file():
         return judgement.load(path)
     run, model, splits, every = loaded(study, arm)
     began = time.monotonic()
     asked = readings.subject(run, model, splits, LAYER)
     into = spikes.pool(run, asked.network, splits)
-    made = spikes.plant(into, seed=seed, strength=getattr(spikes, strength))
+    used = (getattr(spikes, strength),) if strength else spikes.STRENGTHS
+    made = spikes.plant(into, seed=seed, strengths=used)
     print(f"planted in {time.monotonic() - began:.0f} s", flush=True)
-    few = dict(list(every.items())[:others])
-    spiked = judgement.read_planted(asked, splits, few, made)
+    spiked = judgement.read_planted(
+        asked, splits, asked_of(every, others), made, wanted(study).quick
+    )
     print(f"and read in {time.monotonic() - began:.0f} s", flush=True)
     judgement.save(path, spiked)
     return spiked
+
+
+def asked_of(every: dict, others: int) -> dict:
+    """The first networks of those that can be asked."""
+    return dict(list(every.items())[:others])
+
+
+def wanted(study: str):
+    """What the study says of its third notebook."""
+    return study_file.view(study_file.read(study), "gradcam", "outputs")
 
 
 def marks(learnt: rule.Rule, cause, source) -> str:
@@ -127,51 +149,56 @@ def score(study: str, arm: str, others: int) -> None:
 
 
 def strengths(study: str, arm: str, others: int) -> None:
-    """The rule of what was planted as fitted, read on what was planted smaller and larger."""
-    learnt = rule.learn(*plant(study, arm, others))
-    for strength in ("FITTED", "SMALLER", "LARGER"):
-        spiked = plant(study, arm, others, strength, seed=1)
-        called = judgement.call(learnt, spiked.readings)
-        recall = {
-            name: np.mean(called[spiked.cause == name] == name) for name in verdict.CAUSES[:-1]
-        }
-        nothing = np.mean(called[spiked.cause == "unexplained"] != "unexplained")
-        counts = pd.Series(spiked.cause).value_counts().to_dict()
-        shown = {name: round(float(value), 2) for name, value in recall.items()}
-        print(f"{strength}: {np.nanmean(list(recall.values())):.3f}, nothing {nothing:.2f}", shown)
-        print("  planted", counts, flush=True)
+    """Plants of each strength read by the rule of the two other strengths, and by one that knows
+    all three, on folds without the source picture."""
+    parts = {name: plant(study, arm, others, name) for name in ("MEDIUM", "SMALLER", "LARGER")}
+    known = together(list(parts.values()))
+    learnt = rule.learn(*known, boosted=False)
+    of = np.repeat(list(parts), [len(part.cause) for part in parts.values()])
+    for name, part in parts.items():
+        rest = together([other for other in parts.values() if other is not part])
+        unseen = judgement.call(rule.learn(*rest, boosted=False), part.readings)
+        seen = rule.held_out(learnt, known.cause)[of == name]
+        for words, called in (("unseen", unseen), ("seen", seen)):
+            print(f"{name}, {words}: {recalls(part.cause, called)}", flush=True)
 
 
-def mixed(study: str, arm: str, others: int) -> None:
-    """Of a phantom's arm: what a rule promises that is fitted on a draw of EACH plants of every
-    cause, of all strengths together, and how often its verdicts on the test errors are right."""
+def together(parts: list[Spiked]) -> Spiked:
+    table = pd.concat([part.readings for part in parts], ignore_index=True)
+    return Spiked(table, *(np.concatenate([part[place] for part in parts]) for place in (1, 2)))
+
+
+def recalls(cause: np.ndarray, called: np.ndarray) -> str:
+    """Macro recall, nothing called something, and recall and number by cause."""
+    named = {name: called[cause == name] == name for name in verdict.CAUSES}
+    shown = {name: (round(float(hit.mean()), 2), len(hit)) for name, hit in named.items()}
+    macro = np.mean([named[name].mean() for name in verdict.CAUSES[:-1]])
+    return f"{macro:.3f}, nothing {1 - named[verdict.CAUSES[-1]].mean():.2f}, {shown}"
+
+
+def promised(study: str, arm: str, others: int) -> None:
+    """Of a phantom's arm: what the rules of four draws of plants promise of their verdicts, and how
+    often those on the test errors are right."""
     run, model, splits, every = loaded(study, arm)
     asked = readings.subject(run, model, splits, LAYER)
-    position = np.flatnonzero(~run.test.correct)
-    few = dict(list(every.items())[:others])
-    found = judgement.read_errors(run, asked, splits, few, position)
+    position = stage.sample(run, wanted(study).probed)
+    found = judgement.read_errors(
+        run, asked, splits, asked_of(every, others), position, wanted(study).quick
+    )
     known = verdict.planted(splits.test, position, run.test.predicted[position])
     true = known["planted"].where(known["acts"], "unexplained").to_numpy()
-    parts = [plant(study, arm, others, strength) for strength in ("FITTED", "SMALLER", "LARGER")]
-    table, cause, source = (
-        pd.concat([part.readings for part in parts], ignore_index=True),
-        *(np.concatenate([part[place] for part in parts]) for place in (1, 2)),
-    )
     for seed in range(4):
-        draw = np.random.default_rng(seed).permutation(len(cause))
-        drawn = np.concatenate(
-            [draw[cause[draw] == name][: spikes.EACH] for name in verdict.CAUSES]
-        )
-        learnt = rule.learn(table.iloc[drawn], cause[drawn], source[drawn], boosted=False)
+        spiked = plant(study, arm, others, seed=seed)
+        learnt = rule.learn(*spiked, boosted=False)
         called = judgement.call(learnt, found)
-        confusions = rule.confusions(learnt, cause[drawn], source[drawn])
-        mix = mixture.corrected(confusions, called)
+        mix = mixture.corrected(rule.confusions(learnt, *spiked[1:]), called)
         low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
         for place, name in enumerate(verdict.CAUSES[:-1]):
             right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
-            promised = f"promised {mix.precision[place]:.2f} (from {low[place]:.2f})"
+            words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"
             share = f"share {mix.shares[place]:.2f}, true {np.mean(true == name):.2f}"
-            print(f"draw {seed}, {name}: {promised}, right {right:.2f}, {share}", flush=True)
+            given = "given" if name in mix.trusted else "withheld"
+            print(f"draw {seed}, {name}: {words}, right {right:.2f}, {share}: {given}", flush=True)
 
 
 def phantom_errors(seed: int) -> pd.DataFrame:
@@ -273,7 +300,7 @@ def network(seed: int) -> record.Run:
 
 if __name__ == "__main__":
     verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
-    verbs |= {"mixed": mixed, "phantoms": phantoms, "checked": checked}
+    verbs |= {"promised": promised, "phantoms": phantoms, "checked": checked}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("study", nargs="?", default="cifar100")

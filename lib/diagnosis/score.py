@@ -63,8 +63,9 @@ def _promised(judged: Judgement, seed: int) -> dict[str, tuple]:
     spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
     found, drawn = measures(spiked.sum(0)[None]), measures(resampled(spiked, seed))
     promised = {name: (found[name][0], drawn[name]) for name in found}
-    mix, unknown = judged.mixture, np.nan if judged.mixture.obstacle else 0.0
+    mix = judged.mixture
     for place, cause in enumerate(CAUSES):
+        unknown = 0.0 if cause in mix.trusted else np.nan
         promised[f"precision {cause}"] = (
             mix.precision[place] + unknown,
             mix.drawn_precision[:, place] + unknown,
