@@ -26,7 +26,7 @@ from lib.diagnosis.judgement import NO_VERDICT, given, turn
 from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.probes import FILLS, LABELS
 from lib.diagnosis.readings import READINGS
-from lib.diagnosis.score import agreement_text
+from lib.diagnosis.score import FOUND
 from lib.diagnosis.verdict import CAUSES, number
 from lib.report import causes
 from lib.report.failures import bounded
@@ -281,9 +281,38 @@ def agreed(rows: list[dict] | None) -> str:
     every = {end: mean[f"all found{column}"] for end, column in ENDS.items()}
     return (
         "Here the causes of the real errors are known too, which checks the checker "
-        f"({see('tab-agreement')}). {agreement_text(table)} Counted over all "
+        f"({see('tab-agreement')}). {promised(table)} Counted over all "
         f"{mean['all errors']:,} errors with a cause, whatever was predicted, it finds "
         f"{share_text(every)}."
+    )
+
+
+def promised(table: pd.DataFrame) -> str:
+    """Which causes are found more or less often than planted errors promise; table:
+    lib.diagnosis.score.agreement."""
+    known = table[table["agree"].notna()]
+    apart = known[~known["agree"].astype(bool)]
+    if not len(apart):
+        return "What the planted errors promise and what is found agree."
+    more = apart["found"] > apart["promised"]
+    said = [
+        f"more often than that for {_measured(apart[more])}" * bool(more.any()),
+        f"less often for {_measured(apart[~more])}" * bool((~more).any()),
+    ]
+    return (
+        f"What the planted errors promise is not so in {len(apart)} of {len(known)} numbers: it is "
+        f"{'; '.join(filter(None, said))}."
+    )
+
+
+def _measured(rows: pd.DataFrame) -> str:
+    return listed(
+        [
+            readable(row.cause)
+            if row.measure == FOUND
+            else f"{readable(row.cause)} ({row.measure})"
+            for row in rows.itertuples()
+        ]
     )
 
 
@@ -636,6 +665,8 @@ def table_caption(arm: str, table: pd.DataFrame) -> str:
         if "verdict" in table
         else f"what becomes of each with the {HOTTEST}"
     )
-    return f"{said}; the probability that the other runs give to the wrong class." if (
-        "other runs agree" in table
-    ) else f"{said}."
+    return (
+        f"{said}; the probability that the other runs give to the wrong class."
+        if ("other runs agree" in table)
+        else f"{said}."
+    )
