@@ -8,6 +8,7 @@ import pandas as pd
 
 from lib.base import artefacts
 from lib.base.errors import DataError
+from lib.base.text import one_form
 
 NAMED = 3  # ids or columns that a message names
 
@@ -27,6 +28,7 @@ def read_metadata(path) -> pd.DataFrame:
     names, *cells = rows or [[]]
     _check_columns(path, names, cells)
     table = pd.DataFrame(cells, columns=names, dtype=str)
+    table["id"] = table["id"].map(one_form)
     _check_ids(path, table["id"])
     return table.set_index("id")
 

@@ -268,7 +268,7 @@ def test_folders_that_are_no_split_are_told(root, caplog):
     (root / ".git").mkdir()
     load(root)
     (line,) = [line for line in caplog.messages if "no split" in line]
-    assert line.startswith(f"{root / 'validation'}: passed over")
+    assert line.startswith(f"{root}: passed over 'validation', for it is no split")
 
 
 def test_too_few_to_draw_a_validation_split_from(tmp_path):
