@@ -276,6 +276,7 @@ def _ended(content: bytes, side: int) -> Image.Image | None:
     one, other = (
         _rgb(io.BytesIO(content + filling + JPEGS_END), side) for filling in (b"", b"U" * 512)
     )
+    # guard: no-pixel-of-what-follows
     return one if one == other else None
 
 
