@@ -892,6 +892,30 @@ MUTANTS = [
             "finished-elsewhere",
             OUT,
         ),
+        (
+            "an active conda with libraries of its own",
+            "test_environment.py::test_libraries_of_an_active_conda_are_not_loaded",
+            "no-library-of-condas",
+            "kept = folders.split(os.pathsep)",
+        ),
+        (
+            "an environment that this user can neither run nor change",
+            "test_environment.py::test_an_environment_of_another_user_is_left_alone",
+            "an-environment-of-others",
+            OUT,
+        ),
+        (
+            "temporary folders of killed processes",
+            "test_environment.py::test_what_a_killed_process_left_goes_with_the_next[killed]",
+            "what-killed-processes-left",
+            OUT,
+        ),
+        (
+            "temporary folders of living processes",
+            "test_environment.py::test_what_a_killed_process_left_goes_with_the_next[alive]",
+            "alive-while-it-lives",
+            OUT,
+        ),
         # --- pictures and names
         (
             "pictures: a file or folder whose name begins with a dot, at any depth",
