@@ -916,6 +916,12 @@ MUTANTS = [
             "alive-while-it-lives",
             OUT,
         ),
+        (
+            "REPORT_DEBUG=0, TENSORBOARD=0",
+            "test_environment.py::test_no_means_no_in_every_flag",
+            "no-means-no",
+            OUT,
+        ),
         # --- pictures and names
         (
             "pictures: a file or folder whose name begins with a dot, at any depth",

@@ -29,6 +29,9 @@ FOREIGN = (
     *("PAPERMILL_", "LC_", "LANG", "GIT_", "BASH_ENV", "ENV", "COLUMNS", "LINES"),
     *("CONDA", "_CONDA", "_CE_", "MAMBA", "FONTCONFIG_"),
 )
+# the project's own that are read by their presence, and how "no" is written there
+FLAGS = {"REPORT_DEBUG", "REPORT_HEADLESS", "REPORT_RETRAIN", "REPORT_TENSORBOARD"}
+NO = ("", "0", "no", "false", "off")
 # Where the system looks for libraries first: a GPU's driver may be known by nothing else.
 LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 # of these, what decides no result: where byte code goes, which cluster is meant
@@ -69,6 +72,8 @@ def neutral(variables) -> dict[str, str]:
         for name, value in variables.items()
         if name in HARMLESS or not name.startswith(FOREIGN) or _reach(name)
     }
+    # guard: no-means-no
+    kept = {name: kept[name] for name in kept if name not in FLAGS or not _is_no(kept[name])}
     kept |= {name: _not_condas(kept[name], variables) for name in LIBRARIES if name in kept}
     # guard: own-variables
     kept |= OWN
@@ -88,6 +93,10 @@ def _not_condas(folders: str, variables) -> str:
         if not any(Path(folder).is_relative_to(base) for base in bases)
     ]
     return os.pathsep.join(kept)
+
+
+def _is_no(value: str) -> bool:
+    return value.strip().lower() in NO
 
 
 def _reach(name: str) -> bool:

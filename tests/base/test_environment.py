@@ -35,6 +35,13 @@ def test_what_is_foreign_goes_and_what_decides_nothing_stays(tmp_path):
     assert environment.neutral(found) == found
 
 
+@pytest.mark.parametrize("value", ["", "0", "no", "False", " off "])
+def test_no_means_no_in_every_flag(value):
+    flags = dict.fromkeys(environment.FLAGS, value)
+    assert environment.neutral(flags) == environment.OWN
+    assert environment.neutral(dict.fromkeys(flags, "1")).keys() > flags.keys()
+
+
 @pytest.mark.parametrize("name", environment.LIBRARIES)
 def test_libraries_of_an_active_conda_are_not_loaded(name):
     conda = {
