@@ -315,6 +315,20 @@ def test_what_only_the_comparison_reads_is_read_first(place, photos, section, co
     assert says in line
 
 
+@pytest.mark.parametrize(
+    "sections, read",
+    [
+        ({"data": "{source: phantom, metadata: m.csv}"}, ["m.csv"]),
+        ({"data": "{source: phantom, outside: away}"}, ["away"]),
+        ({"claims": "claims.yaml", "cases": "cases.yaml"}, ["claims.yaml", "cases.yaml"]),
+    ],
+    ids=["metadata", "outside", "claims and cases"],
+)
+def test_make_knows_by_content_whatever_a_study_reads(place, sections, read):
+    study(place, "s", **sections)
+    assert preflight._read_by(study_file.read("s")) == {"PICTURES": [], "READS": read}
+
+
 def test_classes_that_may_be_one_are_told_first(place, photos, caplog):
     for split in ("train", "test"):
         one, other = sorted((photos / split).iterdir())
