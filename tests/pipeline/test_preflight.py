@@ -329,6 +329,20 @@ def test_make_knows_by_content_whatever_a_study_reads(place, sections, read):
     assert preflight._read_by(study_file.read("s")) == {"PICTURES": [], "READS": read}
 
 
+@pytest.mark.parametrize("name", ["0", "1e3", "true", "null"])
+def test_a_name_of_a_class_that_yaml_takes_for_more_is_asked_to_be_quoted(place, name):
+    path = study(place, "s")
+    arm = f"{{network: 'a:b', mean: 0.5, std: 0.5, classes: [cat, {name}]}}"
+    text = path.read_text().replace("  baseline:", f"  baseline: {arm}")
+    path.write_text(text)
+    with pytest.raises(ParameterError, match="classes.1: .* need quotes"):
+        preflight.checked(study_file.read("s"))
+    path.write_text(text.replace(name, f"'{name}'"))
+    with pytest.raises(ParameterError) as caught:
+        preflight.checked(study_file.read("s"))
+    assert "quotes" not in str(caught.value)
+
+
 def test_classes_that_may_be_one_are_told_first(place, photos, caplog):
     for split in ("train", "test"):
         one, other = sorted((photos / split).iterdir())
