@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from lib.base import artefacts, random
+from lib.base.text import one_form
 from lib.data import own_images
 from lib.data.cifar import DataError, read, read_cifar10
 from lib.data.own_images import SPLITS, stamp
@@ -356,7 +357,7 @@ def ids(splits: Splits, split: str) -> np.ndarray:
     part = getattr(splits, split)
     if part.files is None:
         return part.index.astype(str).astype(object)
-    return np.array([str(file).split("/", 1)[1] for file in part.files], object)
+    return np.array([one_form(file).split("/", 1)[1] for file in part.files], object)
 
 
 def positions(splits: Splits, rows: Rows) -> dict[str, tuple[str, np.ndarray]]:
