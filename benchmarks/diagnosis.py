@@ -4,13 +4,14 @@
     python benchmarks/diagnosis.py score cifar100 baseline      recall, by rule and readings
     python benchmarks/diagnosis.py strengths cifar100 baseline  planted otherwise than fitted
     python benchmarks/diagnosis.py promised phantom cutmix      what is promised, and planted truth
+                                     --seed 44 --strength MEDIUM   of another run, of one strength
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
     python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
 
-Runs are those of released/<study>/<arm>/seed-42 or, of a study that was made here, of outputs/; the
-other arms with weights there are asked for a second opinion. The phantoms' networks are trained,
-two minutes each. These and what is planted are kept in outputs/benchmark-diagnosis.
+Runs are those of released/<study>/<arm>/seed-<n> or, of a study that was made here, of outputs/;
+the other arms with weights there are asked for a second opinion. The phantoms' networks are
+trained, two minutes each. These and what is planted are kept in outputs/benchmark-diagnosis.
 """
 
 import argparse
@@ -56,20 +57,20 @@ SETS = {
 }
 
 
-def runs(study: str) -> dict:
-    """The runs with weights of a study's arms, seed 42."""
+def runs(study: str, seed: int = 42) -> dict:
+    """The runs with weights of a study's arms, of one seed."""
     found = {}
     for root in ("released", "outputs"):
-        for path in sorted((artefacts.ROOT / root / study).glob("*/seed-42/run.json")):
+        for path in sorted((artefacts.ROOT / root / study).glob(f"*/seed-{seed}/run.json")):
             run = record.load_run(path.parent)
             if record.has_weights(run):
                 found.setdefault(path.parent.parent.name, run)
     return found
 
 
-def loaded(study: str, arm: str):
+def loaded(study: str, arm: str, seed: int = 42):
     """Run, network, splits, and the other arms' runs and networks."""
-    every = runs(study)
+    every = runs(study, seed)
     run = every[arm]
     splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     networks = {
@@ -79,18 +80,20 @@ def loaded(study: str, arm: str):
     return run, networks[arm], splits, others
 
 
-def plant(study: str, arm: str, others: int, strength: str = "", seed: int = 0) -> Spiked:
+def plant(
+    study: str, arm: str, others: int, strength: str = "", draw: int = 0, seed: int = 42
+) -> Spiked:
     """The planted errors of an arm, of all strengths or one, asked once and kept; `others`: how
     many networks are asked."""
-    path = KEPT / f"{study}-{arm}-{strength or 'all'}-{seed}-{others}.npz"
+    path = KEPT / f"{study}-{arm}-{seed}-{strength or 'all'}-{draw}-{others}.npz"
     if path.is_file():
         return judgement.load(path)
-    run, model, splits, every = loaded(study, arm)
+    run, model, splits, every = loaded(study, arm, seed)
     began = time.monotonic()
     asked = readings.subject(run, model, splits, LAYER)
     into = spikes.pool(run, asked.network, splits)
     used = (getattr(spikes, strength),) if strength else spikes.STRENGTHS
-    made = spikes.plant(into, seed=seed, strengths=used)
+    made = spikes.plant(into, seed=draw, strengths=used)
     print(f"planted in {time.monotonic() - began:.0f} s", flush=True)
     spiked = judgement.read_planted(
         asked, splits, asked_of(every, others), made, wanted(study).quick
@@ -176,29 +179,40 @@ def recalls(cause: np.ndarray, called: np.ndarray) -> str:
     return f"{macro:.3f}, nothing {1 - named[verdict.CAUSES[-1]].mean():.2f}, {shown}"
 
 
-def promised(study: str, arm: str, others: int) -> None:
+def promised(study: str, arm: str, others: int, strength: str, seed: int) -> None:
     """Of a phantom's arm: what the rules of four draws of plants promise of their verdicts, and how
     often those on the test errors are right."""
-    run, model, splits, every = loaded(study, arm)
+    run, model, splits, every = loaded(study, arm, seed)
     asked = readings.subject(run, model, splits, LAYER)
-    position = stage.sample(run, wanted(study).probed)
-    found = judgement.read_errors(
-        run, asked, splits, asked_of(every, others), position, wanted(study).quick
-    )
-    known = verdict.planted(splits.test, position, run.test.predicted[position])
-    true = known["planted"].where(known["acts"], "unexplained").to_numpy()
-    for seed in range(4):
-        spiked = plant(study, arm, others, seed=seed)
+    position, asks = stage.sample(run, wanted(study).probed), asked_of(every, others)
+    found = judgement.read_errors(run, asked, splits, asks, position, wanted(study).quick)
+    true = causes(run, splits, position)
+    for draw in range(4):
+        spiked = plant(study, arm, others, strength, draw, seed)
         learnt = rule.learn(*spiked, boosted=False)
         called = judgement.call(learnt, found)
         mix = mixture.corrected(rule.confusions(learnt, *spiked[1:]), called)
-        low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
-        for place, name in enumerate(verdict.CAUSES[:-1]):
-            right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
-            words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"
-            share = f"share {mix.shares[place]:.2f}, true {np.mean(true == name):.2f}"
-            given = "given" if name in mix.trusted else "withheld"
-            print(f"draw {seed}, {name}: {words}, right {right:.2f}, {share}: {given}", flush=True)
+        kept(f"{arm}/{seed}, draw {draw}", mix, called, true)
+
+
+def causes(run, splits, position) -> np.ndarray:
+    """What stands behind each error of a phantom, as far as it points at the prediction."""
+    known = verdict.planted(splits.test, position, run.test.predicted[position])
+    return known["planted"].where(known["acts"], "unexplained").to_numpy()
+
+
+def kept(title: str, mix: mixture.Mixture, called: np.ndarray, true: np.ndarray) -> None:
+    """One line a cause: what is promised of its verdict and share, and what is so."""
+    low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
+    least, most = np.quantile(mix.drawn, [0.025, 0.975], axis=0)
+    print(title, mix.obstacle)
+    for place, name in enumerate(verdict.CAUSES[:-1]):
+        right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
+        words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"
+        share = f"share {least[place]:.2f} to {most[place]:.2f}, true {np.mean(true == name):.2f}"
+        given = "given" if name in mix.trusted else "withheld"
+        called_so = (called == name).sum()
+        print(f"  {name}: {words}, right {right:.2f} of {called_so}; {share}: {given}", flush=True)
 
 
 def phantom_errors(seed: int) -> pd.DataFrame:
@@ -257,8 +271,8 @@ def phantoms() -> None:
 
 
 def checked() -> None:
-    """Of each phantom's network, what its planted errors promise against what is found in its test
-    errors, whose causes are planted as well."""
+    """Of each phantom's network, alone, what its planted errors promise against what is found in
+    its test errors, whose causes are planted as well."""
     for seed in SCORED:
         run = network(seed)
         splits = dataset.load_for(run.info["params"], run.info["data_digest"])
@@ -266,13 +280,10 @@ def checked() -> None:
         began = time.process_time()
         judged = judgement.judge(run, model, splits, {}, LAYER, KEPT)
         print(f"phantom {seed}, judged in {time.process_time() - began:.0f} s of processor time")
-        print(f"told apart {judged.mixture.apart:.2f}: {judged.mixture.obstacle or 'identified'}")
-        # what it would have promised, whatever stands against it
-        judged = judged._replace(mixture=judged.mixture._replace(obstacle=""))
-        print("trusted", judged.mixture.trusted)
+        true, called = causes(run, splits, judged.position), judged.verdicts["verdict"].to_numpy()
+        kept(f"told apart {judged.mixture.apart:.2f}", judged.mixture, called, true)
         found = verdict_score.checked(judged, run, splits)
         print(verdict_score.agreement_view(found).to_string(), flush=True)
-        print(verdict_score.agreement_text(found), flush=True)
 
 
 def people(study: str, arm: str) -> None:
@@ -306,8 +317,13 @@ if __name__ == "__main__":
     parser.add_argument("study", nargs="?", default="cifar100")
     parser.add_argument("arm", nargs="?", default="baseline")
     parser.add_argument("--others", type=int, default=1, help="networks asked a second opinion")
+    parser.add_argument(
+        "--strength", default="", help="of what is planted: MEDIUM, SMALLER, LARGER"
+    )
+    parser.add_argument("--seed", type=int, default=42, help="of the run")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    words = {"people": [given.study, given.arm]}
+    of_run = [given.study, given.arm]
+    words = {"people": of_run, "promised": [*of_run, given.others, given.strength, given.seed]}
     words |= dict.fromkeys(("phantoms", "checked"), [])
-    verbs[given.verb](*words.get(given.verb, [given.study, given.arm, given.others]))
+    verbs[given.verb](*words.get(given.verb, [*of_run, given.others]))
