@@ -81,11 +81,11 @@ def loaded(study: str, arm: str, seed: int = 42):
 
 
 def plant(
-    study: str, arm: str, others: int, strength: str = "", draw: int = 0, seed: int = 42
+    study: str, arm: str, others: int, strength="", draw=0, seed=42, each=spikes.EACH
 ) -> Spiked:
     """The planted errors of an arm, of all strengths or one, asked once and kept; `others`: how
     many networks are asked."""
-    path = KEPT / f"{study}-{arm}-{seed}-{strength or 'all'}-{draw}-{others}.npz"
+    path = KEPT / f"{study}-{arm}-{seed}-{strength or 'all'}-{draw}-{each}-{others}.npz"
     if path.is_file():
         return judgement.load(path)
     run, model, splits, every = loaded(study, arm, seed)
@@ -93,7 +93,7 @@ def plant(
     asked = readings.subject(run, model, splits, LAYER)
     into = spikes.pool(run, asked.network, splits)
     used = (getattr(spikes, strength),) if strength else spikes.STRENGTHS
-    made = spikes.plant(into, seed=draw, strengths=used)
+    made = spikes.plant(into, each, draw, used)
     print(f"planted in {time.monotonic() - began:.0f} s", flush=True)
     spiked = judgement.read_planted(
         asked, splits, asked_of(every, others), made, wanted(study).quick
@@ -154,9 +154,15 @@ def score(study: str, arm: str, others: int) -> None:
 def strengths(study: str, arm: str, others: int) -> None:
     """Plants of each strength read by the rule of the two other strengths, and by one that knows
     all three, on folds without the source picture."""
-    parts = {name: plant(study, arm, others, name) for name in ("MEDIUM", "SMALLER", "LARGER")}
+    each = spikes.EACH // len(spikes.STRENGTHS)
+    names = ("MEDIUM", "SMALLER", "LARGER")
+    # other draws, or the rule would have been fitted on the same pictures
+    parts = {
+        name: plant(study, arm, others, name, draw, each=each) for draw, name in enumerate(names)
+    }
     known = together(list(parts.values()))
     learnt = rule.learn(*known, boosted=False)
+    print(f"all: {marks(learnt, *known[1:])}")
     of = np.repeat(list(parts), [len(part.cause) for part in parts.values()])
     for name, part in parts.items():
         rest = together([other for other in parts.values() if other is not part])
