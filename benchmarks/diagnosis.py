@@ -8,6 +8,7 @@
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
     python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
+    python benchmarks/diagnosis.py reviewed cifar100 baseline   the rule against reviewers
 
 Runs are those of released/<study>/<arm>/seed-<n> or, of a study that was made here, of outputs/;
 the other arms with weights there are asked for a second opinion. The phantoms' networks are
@@ -154,12 +155,7 @@ def score(study: str, arm: str, others: int) -> None:
 def strengths(study: str, arm: str, others: int) -> None:
     """Plants of each strength read by the rule of the two other strengths, and by one that knows
     all three, on folds without the source picture."""
-    each = spikes.EACH // len(spikes.STRENGTHS)
-    names = ("MEDIUM", "SMALLER", "LARGER")
-    # other draws, or the rule would have been fitted on the same pictures
-    parts = {
-        name: plant(study, arm, others, name, draw, each=each) for draw, name in enumerate(names)
-    }
+    parts = by_strength(study, arm, others)
     known = together(list(parts.values()))
     learnt = rule.learn(*known, boosted=False)
     print(f"all: {marks(learnt, *known[1:])}")
@@ -170,6 +166,16 @@ def strengths(study: str, arm: str, others: int) -> None:
         seen = rule.held_out(learnt, known.cause)[of == name]
         for words, called in (("unseen", unseen), ("seen", seen)):
             print(f"{name}, {words}: {recalls(part.cause, called)}", flush=True)
+
+
+def by_strength(study: str, arm: str, others: int) -> dict[str, Spiked]:
+    """As many plants as a study has, by strength."""
+    each = spikes.EACH // len(spikes.STRENGTHS)
+    names = ("MEDIUM", "SMALLER", "LARGER")
+    # other draws, or the rule would have been fitted on the same pictures
+    return {
+        name: plant(study, arm, others, name, draw, each=each) for draw, name in enumerate(names)
+    }
 
 
 def together(parts: list[Spiked]) -> Spiked:
@@ -197,8 +203,14 @@ def promised(study: str, arm: str, others: int, strength: str, seed: int) -> Non
         spiked = plant(study, arm, others, strength, draw, seed)
         learnt = rule.learn(*spiked, boosted=False)
         called = judgement.call(learnt, found)
-        mix = mixture.corrected(rule.confusions(learnt, *spiked[1:]), called)
-        kept(f"{arm}/{seed}, draw {draw}", mix, called, true)
+        kept(f"{arm}/{seed}, draw {draw}", mix_of(learnt, spiked, found, called), called, true)
+
+
+def mix_of(learnt: rule.Rule, spiked: Spiked, found: pd.DataFrame, called) -> mixture.Mixture:
+    """The mixture behind real errors, held against them."""
+    mix, names = mixture.corrected(rule.confusions(learnt, *spiked[1:]), called), learnt.model.names
+    planted, real = (table[names].to_numpy() for table in (spiked.readings, found))
+    return mixture.held_against(mix, planted, spiked.cause, real)
 
 
 def causes(run, splits, position) -> np.ndarray:
@@ -211,7 +223,7 @@ def kept(title: str, mix: mixture.Mixture, called: np.ndarray, true: np.ndarray)
     """One line a cause: what is promised of its verdict and share, and what is so."""
     low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
     least, most = np.quantile(mix.drawn, [0.025, 0.975], axis=0)
-    print(title, mix.obstacle)
+    print(f"{title}, told apart {mix.apart:.2f}; {mix.obstacle}")
     for place, name in enumerate(verdict.CAUSES[:-1]):
         right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
         words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"
@@ -287,7 +299,7 @@ def checked() -> None:
         judged = judgement.judge(run, model, splits, {}, LAYER, KEPT)
         print(f"phantom {seed}, judged in {time.process_time() - began:.0f} s of processor time")
         true, called = causes(run, splits, judged.position), judged.verdicts["verdict"].to_numpy()
-        kept(f"told apart {judged.mixture.apart:.2f}", judged.mixture, called, true)
+        kept(f"phantom {seed}", judged.mixture, called, true)
         found = verdict_score.checked(judged, run, splits)
         print(verdict_score.agreement_view(found).to_string(), flush=True)
 
@@ -305,6 +317,28 @@ def people(study: str, arm: str) -> None:
         print(name, label_doubt.against_people(run, asked, splits))
 
 
+def reviewed(study: str, arm: str, others: int) -> None:
+    """How often most reviewers accept the predicted class of reviewed errors, by what the rule
+    calls them, and the AUC of its probability of a label error."""
+    run, model, splits, every = loaded(study, arm)
+    asked = readings.subject(run, model, splits, LAYER)
+    position, accepted = label_doubt.accepted(run, splits)
+    asks, order = asked_of(every, others), np.argsort(position)
+    position, accepted = position[order], accepted[order]
+    found = judgement.read_errors(run, asked, splits, asks, position, wanted(study).quick)
+    spiked = together(list(by_strength(study, arm, others).values()))
+    learnt = rule.learn(*spiked, boosted=False)
+    called = judgement.call(learnt, found)
+    mix = mix_of(learnt, spiked, found, called)
+    print(f"{len(position)} errors, told apart {mix.apart:.2f}")
+    for place, name in enumerate(verdict.CAUSES):
+        here = called == name
+        words = f"in equal shares {mix.evenly[place]:.2f}"
+        print(f"  {name}: {here.sum()}, accepted {accepted[here].mean():.2f}; {words}", flush=True)
+    doubt = rule.probabilities(learnt.model, found)[:, verdict.CAUSES.index("label_error")]
+    print("AUC", label_doubt.auc_interval(doubt, accepted, 0))
+
+
 def network(seed: int) -> record.Run:
     """The baseline of the phantom with that data seed, trained as the study trains; a finished one
     is not trained again."""
@@ -317,7 +351,7 @@ def network(seed: int) -> record.Run:
 
 if __name__ == "__main__":
     verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
-    verbs |= {"promised": promised, "phantoms": phantoms, "checked": checked}
+    verbs |= {"reviewed": reviewed, "promised": promised, "phantoms": phantoms, "checked": checked}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("study", nargs="?", default="cifar100")
