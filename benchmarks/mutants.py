@@ -1032,6 +1032,12 @@ MUTANTS = [
             OUT,
         ),
         (
+            "pictures: a class whose only picture is drawn for validation",
+            "test_own_images.py::test_a_class_without_a_training_picture_is_told",
+            "a-class-that-is-not-trained",
+            OUT,
+        ),
+        (
             "names and ids in two Unicode forms",
             "test_predictions_file.py::test_names_and_ids_are_of_one_unicode_form",
             "one-unicode-form",
