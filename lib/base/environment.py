@@ -239,8 +239,8 @@ def fill(folder: str) -> None:
     # guard: an-environment-of-others
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         sys.exit(
-            f"{folder}: you can neither run nor change this environment; ask its owner for "
-            "`chmod -R a+rX` (of its Python too), or make your own: make VENV=another-folder"
+            f"{folder}: does not work as it is, and is not yours to change; ask its owner for "
+            "`make setup` and `chmod -R a+rX`, or make your own: make VENV=another-folder"
         )
     # guard: half-made-anew
     if not _runs(folder, "-Ic", "import pip", quiet=True):
