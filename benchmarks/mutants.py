@@ -922,6 +922,12 @@ MUTANTS = [
             "no-means-no",
             OUT,
         ),
+        (
+            "a user's first drawing, on a slow machine",
+            "test_execute.py::test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale",
+            "no-word-of-fonts",
+            OUT,
+        ),
         # --- pictures and names
         (
             "pictures: a file or folder whose name begins with a dot, at any depth",

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import importlib.util
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -108,6 +109,7 @@ def enter(command: list[str], again: bool = False) -> None:
     # A process does so once, and keeps its number: matplotlib, for one, sets variables of its own.
     # guard: enters-once
     if os.environ.get(ENTERED) == str(os.getpid()):
+        quiet_fonts()
         return _keep_fonts()
     wanted = neutral(os.environ)
     if command[:2] == ["-m", "pip"] and os.environ.get("PIP_CONFIG_FILE") != NOWHERE:
@@ -176,6 +178,13 @@ def _temporary(place: str | None = None):
             # guard: alive-while-it-lives
             fcntl.flock(file, fcntl.LOCK_EX)
         yield folder
+
+
+def quiet_fonts() -> None:
+    """Where a user draws for the first time and the machine is slow, matplotlib would say so, in
+    what a notebook shows as well."""
+    # guard: no-word-of-fonts
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 def _keep_fonts() -> None:

@@ -96,6 +96,7 @@ def test_a_command_of_a_user_without_a_home_is_silent_and_leaves_nothing(tmp_pat
     (tmp_path / "fonts.py").write_text(
         "import sys\nfrom lib.base import environment\nenvironment.enter(sys.orig_argv[1:])\n"
         "import matplotlib\nprint(matplotlib.get_cachedir())\n"
+        "import logging\nlogging.getLogger('matplotlib.font_manager').warning('slowly')\n"
     )
     for home, place in (("home", "home"), ("fonts.py", "temporary")):
         result = subprocess.run(
