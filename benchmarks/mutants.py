@@ -928,6 +928,12 @@ MUTANTS = [
             "no-word-of-fonts",
             OUT,
         ),
+        (
+            "nbconvert was installed for another Python, or by a user for himself",
+            "test_export.py::test_a_nbconvert_of_another_python_brings_its_templates",
+            "templates-of-nbconvert",
+            "return [str(TEMPLATES)]",
+        ),
         # --- pictures and names
         (
             "pictures: a file or folder whose name begins with a dot, at any depth",

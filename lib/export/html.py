@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from importlib.metadata import files
 
 import nh3
 from bs4 import BeautifulSoup
@@ -118,6 +119,13 @@ def report_table(text: str, label: str = "") -> str:
     return "".join(f"<style>{style}</style>" for style in styles if style) + str(soup)
 
 
+def of_nbconvert() -> list[str]:
+    """The folder of nbconvert's own templates: it looks for them in the data folders of the user
+    and of this Python, and another Python may have brought it."""
+    own = (path for path in files("nbconvert") or () if path.match("templates/base/conf.json"))
+    return [str(path.locate().resolve().parents[1]) for path in own]
+
+
 def only_text(text: str) -> str:
     return BeautifulSoup(text, "html.parser").get_text()
 
@@ -131,7 +139,8 @@ class ReportHTML(HTMLExporter):
 
     @default("extra_template_basedirs")
     def _extra_template_basedirs_default(self):
-        return [str(TEMPLATES)]
+        # guard: templates-of-nbconvert
+        return [str(TEMPLATES), *of_nbconvert()]
 
     @property
     def default_config(self):
