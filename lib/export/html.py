@@ -122,8 +122,8 @@ def report_table(text: str, label: str = "") -> str:
 def of_nbconvert() -> list[str]:
     """The folder of nbconvert's own templates: it looks for them in the data folders of the user
     and of this Python, and another Python may have brought it."""
-    own = (path for path in files("nbconvert") or () if path.match("templates/base/conf.json"))
-    return [str(path.locate().resolve().parents[1]) for path in own]
+    own = (path for path in files("nbconvert") or () if path.match("templates/base/*"))
+    return [str(path.locate().resolve().parents[1]) for path in own][:1]
 
 
 def only_text(text: str) -> str:
