@@ -932,7 +932,7 @@ MUTANTS = [
             "nbconvert was installed for another Python, or by a user for himself",
             "test_export.py::test_a_nbconvert_of_another_python_brings_its_templates",
             "templates-of-nbconvert",
-            "return [str(TEMPLATES)]",
+            "return super().get_prefix_root_dirs()",
         ),
         # --- pictures and names
         (

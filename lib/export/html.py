@@ -120,10 +120,10 @@ def report_table(text: str, label: str = "") -> str:
 
 
 def of_nbconvert() -> list[str]:
-    """The folder of nbconvert's own templates: it looks for them in the data folders of the user
-    and of this Python, and another Python may have brought it."""
-    own = (path for path in files("nbconvert") or () if path.match("templates/base/*"))
-    return [str(path.locate().resolve().parents[1]) for path in own][:1]
+    """The data folder that nbconvert was installed with, for its templates: it looks for them in
+    those of the user and of this Python, and another Python may have brought it."""
+    own = (path for path in files("nbconvert") or () if path.match("nbconvert/templates/base/*"))
+    return [str(path.locate().resolve().parents[3]) for path in own][:1]
 
 
 def only_text(text: str) -> str:
@@ -139,8 +139,11 @@ class ReportHTML(HTMLExporter):
 
     @default("extra_template_basedirs")
     def _extra_template_basedirs_default(self):
+        return [str(TEMPLATES)]
+
+    def get_prefix_root_dirs(self):
         # guard: templates-of-nbconvert
-        return [str(TEMPLATES), *of_nbconvert()]
+        return [*super().get_prefix_root_dirs(), *of_nbconvert()]
 
     @property
     def default_config(self):

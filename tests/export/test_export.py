@@ -155,6 +155,7 @@ def test_what_cannot_be_published_is_an_error_that_names_it(exporter, cells, mes
 
 def test_a_nbconvert_of_another_python_brings_its_templates(monkeypatch):
     monkeypatch.setattr(templateexporter, "jupyter_path", lambda *_: ["/nowhere"])
+    monkeypatch.setattr(ReportHTML, "template_data_paths", ["/nowhere"])
     assert "Hello" in to_html("Hello").text
 
 
