@@ -934,6 +934,12 @@ MUTANTS = [
             "templates-of-nbconvert",
             "return super().get_prefix_root_dirs()",
         ),
+        (
+            "Windows without WSL",
+            "test_checkout.py::test_windows_without_wsl_is_one_line",
+            "not-windows",
+            OUT,
+        ),
         # --- pictures and names
         (
             "pictures: a file or folder whose name begins with a dot, at any depth",
