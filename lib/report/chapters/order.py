@@ -159,6 +159,7 @@ def _side_by_side(results: dict) -> list[str]:
 
 def _moved(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
+    galleries += _two("figures/classes")(results)
     # between the arms alone the numbers stand in the text
     between_seeds = (results["compare"].get("churn") or {}).get("between_seeds") or {}
     return [*galleries, *(_two("tables/churn")(results) if any(between_seeds.values()) else ())]
@@ -189,7 +190,7 @@ def _remedy(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
     ablation = ["figures/ablation"] * bool(results["compare"]["ablation"])
     kept = [name for name in galleries if name != "figures/both-wrong"]
-    return [*ablation, "figures/classes", *kept]
+    return [*ablation, f"figures/{findings.classes_figure(results)}", *kept]
 
 
 def _use(results: dict) -> list[str]:

@@ -153,14 +153,19 @@ def churn(here, churn: dict) -> None:
 
 
 def classes(here, classes: pd.DataFrame) -> None:
-    """The change of every class; classes: lib.evaluation.changes.class_table."""
-    show_figure(
-        style.per_class_change(classes, here.pair)[0].figure,
-        "classes",
-        **words.classes(classes, *here.pair, here.seeds),
-        folder=here.folder,
-        data=classes.reset_index().round(3),
-    )
+    """The change of every class, and of the few that change most; classes:
+    lib.evaluation.changes.class_table."""
+    many = classes["change"].notna().sum() > style.FEW_CLASSES
+    for name, shown in [("classes", style.SHOWN_CLASSES)] + [
+        ("classes-few", style.FEW_CLASSES)
+    ] * many:
+        show_figure(
+            style.per_class_change(classes, here.pair, shown=shown)[0].figure,
+            name,
+            **words.classes(classes, *here.pair, here.seeds, shown),
+            folder=here.folder,
+            data=classes.reset_index().round(3),
+        )
 
 
 def rejected(here, rejected: pd.DataFrame) -> None:
