@@ -922,6 +922,24 @@ MUTANTS = [
             "no-means-no",
             OUT,
         ),
+        (
+            "a user's first drawing, on a slow machine",
+            "test_execute.py::test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale",
+            "no-word-of-fonts",
+            OUT,
+        ),
+        (
+            "nbconvert was installed for another Python, or by a user for himself",
+            "test_export.py::test_a_nbconvert_of_another_python_brings_its_templates",
+            "templates-of-nbconvert",
+            "return super().get_prefix_root_dirs()",
+        ),
+        (
+            "Windows without WSL",
+            "test_checkout.py::test_windows_without_wsl_is_one_line",
+            "not-windows",
+            OUT,
+        ),
         # --- pictures and names
         (
             "pictures: a file or folder whose name begins with a dot, at any depth",
@@ -1029,6 +1047,12 @@ MUTANTS = [
             "pictures: a pipe or a link to nothing, looked at by make",
             "test_identity.py::test_what_is_no_file_has_no_content_and_is_not_waited_for[nothing]",
             "content-of-files-alone",
+            OUT,
+        ),
+        (
+            "pictures: a class whose only picture is drawn for validation",
+            "test_own_images.py::test_a_class_without_a_training_picture_is_told",
+            "a-class-that-is-not-trained",
             OUT,
         ),
         (

@@ -63,6 +63,14 @@ def test_no_process_is_forked(word):
     assert not [str(path) for path, text in texts.items() if word in text]
 
 
+def test_windows_without_wsl_is_one_line():
+    code = "import sys, runpy; sys.platform = 'win32'; runpy.run_module('lib', run_name='__main__')"
+    words = [sys.executable, "-c", code]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1 and "use WSL" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("how", ["in the folder", "by the path"])
 def test_notebooks_find_lib_whatever_opens_them(how, tmp_path):
     """Without site-packages: an environment's own hint does not count."""

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import importlib.util
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -108,6 +109,7 @@ def enter(command: list[str], again: bool = False) -> None:
     # A process does so once, and keeps its number: matplotlib, for one, sets variables of its own.
     # guard: enters-once
     if os.environ.get(ENTERED) == str(os.getpid()):
+        quiet_fonts()
         return _keep_fonts()
     wanted = neutral(os.environ)
     if command[:2] == ["-m", "pip"] and os.environ.get("PIP_CONFIG_FILE") != NOWHERE:
@@ -178,6 +180,13 @@ def _temporary(place: str | None = None):
         yield folder
 
 
+def quiet_fonts() -> None:
+    """Where a user draws for the first time and the machine is slow, matplotlib would say so, in
+    what a notebook shows as well."""
+    # guard: no-word-of-fonts
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+
+
 def _keep_fonts() -> None:
     """A folder for matplotlib's list of fonts while this process lives, where its user has none:
     or matplotlib would say so in two lines."""
@@ -239,8 +248,8 @@ def fill(folder: str) -> None:
     # guard: an-environment-of-others
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         sys.exit(
-            f"{folder}: you can neither run nor change this environment; ask its owner for "
-            "`chmod -R a+rX` (of its Python too), or make your own: make VENV=another-folder"
+            f"{folder}: does not work as it is, and is not yours to change; ask its owner for "
+            "`make setup` and `chmod -R a+rX`, or make your own: make VENV=another-folder"
         )
     # guard: half-made-anew
     if not _runs(folder, "-Ic", "import pip", quiet=True):

@@ -293,6 +293,15 @@ def test_a_root_that_looks_like_the_one_that_is_there_is_told_apart(root, form):
     assert ascii(str(there)) in refused(other)
 
 
+@pytest.mark.parametrize("sizes, left", [({}, 1), ({"train": 2}, 8)], ids=["drawn", "cut"])
+def test_a_class_without_a_training_picture_is_told(tmp_path, caplog, sizes, left):
+    caplog.set_level(logging.INFO, "lib")
+    root = folder_of_pictures.write(tmp_path / "one", {"train": 1, "test": 1}, classes=10)
+    load(root, sizes=sizes)
+    (line,) = [line for line in caplog.messages if "no training picture" in line]
+    assert (f" and {left - 1} more," in line) == (left > 1)
+
+
 def test_what_stands_in_the_place_of_the_splits_is_shown(root):
     for split in ("train", "test"):
         (root / split).rename(root / split.upper())
