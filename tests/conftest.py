@@ -13,6 +13,8 @@ os.environ["PYTHONPATH"] = str(ROOT)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["REPORT_HEADLESS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
+# jsonschema's check of web addresses: a second to load, and no notebook asks for it
+sys.modules.setdefault("rfc3987_syntax", None)
 
 
 from lib.base.log import to_stdout  # noqa: E402
@@ -21,10 +23,12 @@ to_stdout()
 
 
 def pytest_collection_modifyitems(items):
-    """What runs from end to end is slow."""
+    """What runs from end to end is slow, and what is slow begins first: then both cores end
+    together."""
     for item in items:
         if "end_to_end" in item.path.parts:
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="module", autouse=True)
