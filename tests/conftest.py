@@ -1,6 +1,7 @@
 """Tests import the project's lib, in the kernels that they start as well, and run without a
 display, a thread each."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -13,8 +14,6 @@ os.environ["PYTHONPATH"] = str(ROOT)
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["REPORT_HEADLESS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
-# jsonschema's check of web addresses: a second to load, and no notebook asks for it
-sys.modules.setdefault("rfc3987_syntax", None)
 
 
 from lib.base.log import to_stdout  # noqa: E402
@@ -29,6 +28,11 @@ def pytest_collection_modifyitems(items):
         if "end_to_end" in item.path.parts:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish():
+    """What is imported by now stays: no search for what can be freed looks through it again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

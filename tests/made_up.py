@@ -29,7 +29,8 @@ SIZES = {
 }
 STAGES = {
     "02_failures": {"mined": 6, "cases": ""},
-    "03_gradcam": {"shown": 3, "diagnosed": 4},
+    # twenty are enough for a rule
+    "03_gradcam": {"shown": 3, "diagnosed": 4, "planted": 20},
     "04_compare": {
         "confidence_levels": [0.5, 0.9, 0.99],
         "reject_below": 0.7,
