@@ -91,7 +91,8 @@ def verdicts_text(results: dict) -> str:
         return f"{text} {said}"
     return (
         f"{text} The shares are corrected for what it confuses ({see('tab-verdicts')}). {said} The "
-        "cases that somebody chose take no part in the shares."
+        "cases that somebody chose take no part in the shares. On phantoms, whose causes are "
+        "known, such shares were right or too high."
     )
 
 
@@ -122,7 +123,10 @@ def _mixed(arm: str, mixture: dict | None) -> str:
 def behind(shares: dict[str, dict], arm: str) -> str:
     """A sentence on the known shares."""
     told = listed(
-        [f"{readable(cause)} ({percent(share['estimate'], 0)})" for cause, share in shares.items()]
+        [
+            f"{readable(cause)} (about {percent(share['estimate'], 0)})"
+            for cause, share in shares.items()
+        ]
     )
     stands = "stands" if len(shares) == 1 else "stand"
     return (

@@ -268,7 +268,7 @@ def _open(rules: dict) -> str:
 def _frequent(shares: dict[str, dict]) -> str:
     """The known shares of causes, as a title has them."""
     told = [
-        f"{readable(cause)} behind {percent(share['estimate'], 0)}"
+        f"{readable(cause)} behind about {percent(share['estimate'], 0)}"
         for cause, share in shares.items()
     ]
     return f"{listed(told)} of the errors" if told else "the causes stay open"
