@@ -44,9 +44,8 @@ def test_line_ends_are_those_of_the_commit_whatever_git_is_set_to(names, tmp_pat
     options = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
     copy = tmp_path / "copy"
     for command in (
-        ["init", "--quiet", str(copy)],
-        ["-C", str(copy), *options, "fetch", "--quiet", "--depth=1", str(ROOT), "HEAD"],
-        ["-C", str(copy), *options, "checkout", "--quiet", "FETCH_HEAD"],
+        ["clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(copy)],
+        ["-C", str(copy), *options, "checkout", "--quiet", "HEAD"],
     ):
         subprocess.run(["git", *command], check=True, capture_output=True)
     texts = (".mk", ".py", ".yaml", ".csv", ".json", ".txt", ".sh", ".ipynb", "Makefile")

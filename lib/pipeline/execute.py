@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("REPORT_HEADLESS", "1")
-# jsonschema's check of web addresses: a second to load, and no notebook asks for it
-sys.modules.setdefault("rfc3987_syntax", None)
 
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402

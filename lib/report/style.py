@@ -150,7 +150,8 @@ def confidence_histograms(confidences: dict[str, tuple], axes=None):
         axis.set_yscale("symlog", linthresh=1)
         axis.set(title=title, xlabel="confidence", ylabel="test images", ylim=(0, None))
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
-    axes[1].legend(loc="upper left")
+    labels = axes[1].get_legend_handles_labels()
+    axes[1].figure.legend(*labels, loc="outside upper right", ncols=len(confidences))
     return axes
 
 

@@ -145,7 +145,10 @@ def test_of_the_promised_thresholds_the_one_that_accepts_most_is_told(results):
     assert findings.kept(results)["arm"] == "baseline"
     kind, head, what, _ = first_page.use(results)
     # rounded up, so that no image below the threshold is let in
-    assert (kind, head) == ("yes", "Usable at 10% risk") and "91.3% sure" in what
+    assert (kind, head) == (
+        "yes",
+        "Usable at 10% risk",
+    ) and "61% of images, 91.3% sure or more" in what
     assert findings.sure(0.99996) == "99.996%" and findings.sure(0.9) == "90.0%"
     results["compare"]["promises"][0] |= dict.fromkeys(("threshold", "selective_risk"))
     assert first_page.use(results)[:2] == ("no", "Not usable at 10% risk")
@@ -154,7 +157,7 @@ def test_of_the_promised_thresholds_the_one_that_accepts_most_is_told(results):
 def test_networks_with_thresholds_of_their_own_are_not_said_to_share_one(results):
     first = results["compare"]["promises"][0]
     results["compare"]["promises"] = [first, first | {"threshold": 0.85, "coverage": 0.71}]
-    assert "66% of images, those at least 85.0% to 91.3% sure" in first_page.use(results)[2]
+    assert "66% of images, 85.0–91.3% sure or more" in first_page.use(results)[2]
     assert "each network’s threshold, 91.3% at most" in first_page.rely(results)[1]
     text = body.use(changed(results, -0.1, -0.12, -0.08))
     assert "a threshold of each network's own, from 85.0% to 91.3% confidence. That accepts" in text

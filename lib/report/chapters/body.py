@@ -462,6 +462,7 @@ def robust(results: dict) -> str:
     return section(
         f"Robustness and labels: {head}",
         _corrupted(numbers, _shown(results)) if numbers else "",
+        _few(results),
         f"Of {suspected['images']:,} test labels {count(suspected['suspected'])} are suspected, "
         + (
             "by the one network alone."
@@ -476,10 +477,22 @@ def _carried(results: dict) -> str:
     numbers = results["compare"].get("robustness")
     if not numbers or "accuracy_changes" not in numbers or findings.identical(results):
         return ""
-    changes = numbers["accuracy_changes"]
+    changes, found = numbers["accuracy_changes"], findings.change(results)
+    if verdict(changes["none"]) == "none" and found in ("higher", "lower"):
+        return f"whether the {'gain' if found == 'higher' else 'loss'} carries over is open"
     text = robustness.CARRIED[verdict(changes["none"]), verdict(changes["all"])]
     text = text.removeprefix("So ").rstrip(".")
     return text[:1].lower() + text[1:]
+
+
+def _few(results: dict) -> str:
+    """Why nothing can be said of what carries over, although the arms differ on all images."""
+    numbers = results["compare"].get("robustness")
+    if not _carried(results).endswith("is open"):
+        return ""
+    return (
+        f"On the {numbers['images']:,} clean images of this sample the arms differ within chance."
+    )
 
 
 def _corrupted(numbers: dict, arms: list[str]) -> str:

@@ -203,7 +203,7 @@ def use(results: dict) -> tuple[str, str, str, str]:
         of = " for either arm" if two else ""
         return NO, f"Not usable at {target} risk", f"no threshold is safe{of}", counted
     whose = f"{short(kept['arm'])}: " if two else ""
-    what = f"{whose}{percent(kept['coverage'], 0)} of images, those at least {_least(kept)} sure"
+    what = f"{whose}{percent(kept['coverage'], 0)} of images, {_least(kept)} sure or more"
     if kept["coverage"] == 1:
         what = f"{whose}all images, however unsure"
     if kept["broken"]:
@@ -214,7 +214,7 @@ def use(results: dict) -> tuple[str, str, str, str]:
 def _least(kept: dict) -> str:
     """The threshold, or from which to which the networks' own lie."""
     low, high = findings.sure(kept["lowest"]), findings.sure(kept["threshold"])
-    return high if low == high else f"{low} to {high}"
+    return high if low == high else f"{low.rstrip('%')}–{high}"
 
 
 def _missed(results: dict) -> tuple[str, str, str, str] | None:
