@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from lib.export.markdown import TEMPLATES, ReportError
 from lib.export.notebook import HIDDEN, PrepareReport
-from lib.export.tables import LINES_KEPT_TOGETHER, literal, typst_table
+from lib.export.tables import LINES_KEPT_TOGETHER, LINES_OF_FLOAT, literal, typst_table
 from lib.report import fonts
 
 SUFFIXES = {
@@ -62,7 +62,7 @@ def typst_markdown(text: str, pictures: Pictures) -> str:
     )
 
 
-def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
+def typst_figure(body: str, kind: str, details: dict, breakable: bool, floats=False) -> str:
     """`body` with its caption and label."""
     if not details.get("caption"):
         return f"#block(breakable: {str(breakable).lower()}, {body})"
@@ -70,7 +70,7 @@ def typst_figure(body: str, kind: str, details: dict, breakable: bool) -> str:
     # a tall picture floats to the head or foot of a page, so that it leaves no hole in the text
     # before it
     tall = kind == "image" and float(details.get("height") or TALL) >= TALL
-    placement = "auto" if tall else "none"
+    placement = "auto" if tall or floats else "none"
     code = (
         f"#figure(kind: {kind}, placement: {placement}, caption: [{caption}], {body}) "
         f"<{details['label']}>"
@@ -106,7 +106,13 @@ def typst_output(output, pictures: Pictures, log) -> str:
         return typst_page(details["page"], pictures)
     if kind == "text/html":
         table, lines = typst_table(content, pictures.save_uri)
-        return typst_figure(table, "table", details, lines > LINES_KEPT_TOGETHER)
+        return typst_figure(
+            table,
+            "table",
+            details,
+            lines > LINES_OF_FLOAT,
+            LINES_KEPT_TOGETHER < lines <= LINES_OF_FLOAT,
+        )
     if kind == "text/plain":
         return f"#raw(block: true, {literal(content)})"
     if not details.get("alt"):

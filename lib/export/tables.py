@@ -126,9 +126,13 @@ def tidy_table(table) -> None:
 
 
 # width of the PDF's text in ems of table text; only a first guess, the template measures
-TEXT_WIDTH_EM = 50
-CHARACTER_EM, PADDING_EM = 0.49, 1.2
-LINES_KEPT_TOGETHER = 12  # a table, or a row, with fewer lines moves to the next page as a whole
+TEXT_WIDTH_EM = 54
+CHARACTER_EM, PADDING_EM = 0.46, 1.2
+LEAST_EM = 8  # of a column of long text
+LINES_KEPT_TOGETHER = 12  # a row with fewer lines is not broken over pages
+LINES_OF_FLOAT = (
+    24  # a longer one breaks over pages; a shorter one floats, so that no row stands alone
+)
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 
@@ -223,13 +227,26 @@ def column_widths(head: list[list], body: list[list]) -> list[float | None]:
         for cells, length, long in zip(body, longest, is_long)
     ]
     return [
-        min(full, max(rest * weight / sum(weights), 8))
+        min(full, max(rest * weight / sum(weights), LEAST_EM))
         if long
         else None
         if width >= full
         else width
         for full, width, weight, long in zip(natural, short, weights, is_long)
     ]
+
+
+def typst_columns(widths: list[float | None], longest: list[int]) -> str:
+    """The widths as Typst code; columns of long text that are not as wide as their longest cell
+    share all that the others leave."""
+    shared = [
+        width is not None and length > LONG_TEXT and LEAST_EM <= width < _ems(length)
+        for width, length in zip(widths, longest)
+    ]
+    return "".join(
+        "auto, " if width is None else f"{width:.1f}{'fr' if share else 'em'}, "
+        for width, share in zip(widths, shared)
+    )
 
 
 def _ems(characters: int) -> float:
@@ -273,13 +290,16 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
         for number, row in enumerate(rows)
     ]
     widths = column_widths(columns_of(rows[:head], width), columns)
-    columns_code = (
-        "(" + "".join("auto, " if one is None else f"{one:.1f}em, " for one in widths) + ")"
-    )
+    longest = [max((len(text_of(cell)) for cell in cells), default=0) for cells in columns]
     header = f"table.header({', '.join(lines[:head])})"
     heights = [int(lines_of(row, widths)) for row in rows]
     tall = (
         max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
     )
-    parts = [columns_code, str(tall).lower(), header, *filter(None, lines[head:])]
+    parts = [
+        f"({typst_columns(widths, longest)})",
+        str(tall).lower(),
+        header,
+        *filter(None, lines[head:]),
+    ]
     return f"fit-table({', '.join(parts)})", sum(heights)

@@ -116,7 +116,8 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
                 extra_arguments=[
                     # or a kernel that is being stopped logs that it was
                     "--IPKernelApp.log_level=50",
-                    f"--IPKernelApp.exec_lines=from lib.base import signals; "
+                    "--IPKernelApp.exec_lines=from lib.base import environment, signals; "
+                    "environment.quiet_fonts(); "
                     f"signals.end_with({os.getpid()}, {signal.SIGKILL:d})",
                 ],
             )

@@ -26,7 +26,7 @@ from lib.diagnosis.judgement import NO_VERDICT, given, turn
 from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.probes import FILLS, LABELS
 from lib.diagnosis.readings import READINGS
-from lib.diagnosis.score import agreement_text
+from lib.diagnosis.score import FOUND
 from lib.diagnosis.verdict import CAUSES, number
 from lib.report import causes
 from lib.report.failures import bounded
@@ -78,7 +78,7 @@ def verdicts_text(results: dict) -> str:
         [
             _mixed(arm, numbers["mixture"])
             for arm, numbers in rules.items()
-            if not (numbers["mixture"] or {}).get("obstacle")
+            if not numbers["mixture"] or numbers["mixture"]["trusted"]
         ]
         + _withheld(rules)
     )
@@ -96,42 +96,48 @@ def verdicts_text(results: dict) -> str:
 
 
 def shared(rules: dict) -> bool:
-    """Whether the causes' shares are known of any arm; rules: of results.json, by arm."""
-    return any((of_arm["mixture"] or {}).get("shares") for of_arm in rules.values())
+    """Whether the share of any cause is known of any arm; rules: of results.json, by arm."""
+    return any(known_shares(of_arm["mixture"]) for of_arm in rules.values())
+
+
+def known_shares(mixture: dict | None) -> dict[str, dict]:
+    """The shares that are known, those of trusted causes, the largest first."""
+    shares = (mixture or {}).get("shares") or {}
+    known = {cause: share for cause, share in shares.items() if share}
+    return dict(sorted(known.items(), key=lambda item: -item[1]["estimate"]))
 
 
 def _mixed(arm: str, mixture: dict | None) -> str:
-    """The corrected shares of one arm, where they are known, and the verdicts that are trusted."""
+    """The corrected shares of one arm and the verdicts that are trusted, where there are any."""
     if not mixture:
         return f"Of {name(arm)} no error was read."
-    shares, trusted = mixture["shares"], mixture["trusted"]
-    given = (
-        f"Verdicts are given for {listed([readable(cause) for cause in trusted])}"
-        if trusted
-        else "No verdict is given"
-    )
+    causes = listed([readable(cause) for cause in mixture["trusted"]])
     return (
-        f"Behind the errors of {name(arm)} stand above all {most_frequent(shares)}. {given}: only "
-        "where the interval of how often a verdict is right, at this mix, lies above "
-        f"{percent(PRECISION, 0)}."
+        f"{behind(known_shares(mixture), arm)} Verdicts are given for {causes}: only where the "
+        "interval of how often a verdict is right, at this mix, lies above "
+        f"{percent(PRECISION, 0)}, and its value in equal shares of all causes too."
+    )
+
+
+def behind(shares: dict[str, dict], arm: str) -> str:
+    """A sentence on the known shares."""
+    told = listed(
+        [f"{readable(cause)} ({percent(share['estimate'], 0)})" for cause, share in shares.items()]
+    )
+    stands = "stands" if len(shares) == 1 else "stand"
+    return (
+        f"Behind the errors of {name(arm)} {stands} {told}; the shares of the other causes are "
+        "not known."
     )
 
 
 def _withheld(rules: dict) -> list[str]:
-    """One sentence on all arms of which nothing is known of the shares."""
-    arms = [arm for arm, of in rules.items() if (of["mixture"] or {}).get("obstacle")]
+    """One sentence on all arms without a verdict."""
+    arms = [arm for arm, of in rules.items() if of["mixture"] and not of["mixture"]["trusted"]]
     if not arms:
         return []
     whose = listed([name(arm) for arm in arms])
     return [f"Errors of {whose} get their evidence and no verdict: {REASON}."]
-
-
-def most_frequent(shares: dict[str, dict]) -> str:
-    """The three causes with the largest estimates; their intervals stand in the table."""
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])[:3]
-    return listed(
-        [f"{readable(cause)} ({percent(shares[cause]['estimate'], 0)})" for cause in ranked]
-    )
 
 
 def cases_text(results: dict) -> str:
@@ -147,12 +153,15 @@ def cases_text(results: dict) -> str:
         for case in named
     ]
     text = f"Of the named cases that the network gets wrong, {listed(said)}. " if said else ""
+    if named and not any(map(_given, named)):
+        text = f"No verdict is given on the named cases that the network gets wrong: {REASON}. "
     text += relabelled(results, named)
     if not results["gradcam"]["rule"]:
         return f"{text}{see('tab-cards')} lists them."
+    if not any(map(_given, found)):
+        return f"{text}{see('tab-cards')} has the evidence on each."
     text += (
-        f"{see('tab-cards')} says of each case what speaks most for the cause that the rule "
-        "points to, and what would have turned it."
+        f"{see('tab-cards')} says what speaks most for each verdict, and what would have turned it."
     )
     if not any(case["verdict"] for case in found):
         return text
@@ -160,6 +169,11 @@ def cases_text(results: dict) -> str:
         f"{text} A case that somebody chose is no draw at random: its probability is that of an "
         "error like it at this network's mix of causes."
     )
+
+
+def _given(case: dict) -> bool:
+    """Whether a case has a verdict, which "unexplained" is."""
+    return bool(case["verdict"]) or case["points_to"] == "unexplained"
 
 
 def _called(case: dict) -> str:
@@ -273,9 +287,38 @@ def agreed(rows: list[dict] | None) -> str:
     every = {end: mean[f"all found{column}"] for end, column in ENDS.items()}
     return (
         "Here the causes of the real errors are known too, which checks the checker "
-        f"({see('tab-agreement')}). {agreement_text(table)} Counted over all "
+        f"({see('tab-agreement')}). {promised(table)} Counted over all "
         f"{mean['all errors']:,} errors with a cause, whatever was predicted, it finds "
         f"{share_text(every)}."
+    )
+
+
+def promised(table: pd.DataFrame) -> str:
+    """Which causes are found more or less often than planted errors promise; table:
+    lib.diagnosis.score.agreement."""
+    known = table[table["agree"].notna()]
+    apart = known[~known["agree"].astype(bool)]
+    if not len(apart):
+        return "What the planted errors promise and what is found agree."
+    more = apart["found"] > apart["promised"]
+    said = [
+        f"more often than that for {_measured(apart[more])}" * bool(more.any()),
+        f"less often for {_measured(apart[~more])}" * bool((~more).any()),
+    ]
+    return (
+        f"What the planted errors promise is not so in {len(apart)} of {len(known)} numbers: it is "
+        f"{'; '.join(filter(None, said))}."
+    )
+
+
+def _measured(rows: pd.DataFrame) -> str:
+    return listed(
+        [
+            readable(row.cause)
+            if row.measure == FOUND
+            else f"{readable(row.cause)} ({row.measure})"
+            for row in rows.itertuples()
+        ]
     )
 
 
@@ -334,9 +377,11 @@ TAGS = {
     NO_VERDICT: "#5c6068",
 }
 FITS = {True: ("✓ fits", "#0a6453"), False: ("✕ differs", "#97202f"), None: ("", QUIET)}
+HOTTEST = "hottest cells covered"
+TURNED = 0.25  # of probability that the true class gains, from which on it is said to rise
 BARS = {
     "as it is": None,
-    "hottest cells covered": "hot",
+    HOTTEST: "hot",
     "coldest cells covered": "cold",
     "random cells covered": "random",
     "only hottest cells": "only-hot",
@@ -348,7 +393,7 @@ BARS = {
 PROBES = [name for name in LABELS if {name, name.split(":")[0]} & set(BARS.values())]
 SHOWN = 3  # cards a figure, so that one stands in the body and two fit a page
 HEIGHT, FOOT, CELL = 1.8, 0.3, 1.0  # inches; 192 pixels a picture, six for each of its own
-LINE = 96  # characters of evidence on a line, of which there are two
+LINE = 116  # characters of evidence on a line, of which there are two
 LEGEND = "maps: what each cell adds · bars: probability while the picture changes"
 
 
@@ -383,13 +428,35 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
     ]
 
 
-def evidence(said: pd.Series | None, agree: float | None) -> str:
-    """What speaks most for the cause that the rule points to, and how far the other runs agree with
-    the network, in two short sentences; said: a row of lib.diagnosis.judgement.decide."""
-    parts = []
-    if said is not None:
-        reading = READINGS[said["led"]]
-        parts.append(f"{reading[:1].upper()}{reading[1:]}: {number(said['value'])}.")
+def covered(bars: pd.DataFrame, true: str, wrong: str) -> str:
+    """What covering the hottest cells of the wrong class's map does, in a sentence; bars:
+    `probe_bars`, true and wrong: the classes' names as they are to be printed."""
+    whole, hot = (bars.set_index("picture").loc[name] for name in ("as it is", HOTTEST))
+    if hot["true"] - whole["true"] >= TURNED:
+        told = f"{true} rises to {percent(hot['true'], 0)}: the rest of the picture speaks for it"
+    elif hot["wrong"] < whole["wrong"] / 2:
+        told = (
+            f"{wrong} falls to {percent(hot['wrong'], 0)} and {true} gets "
+            f"{percent(hot['true'], 0)}: the rest of the picture speaks for neither"
+        )
+    else:
+        told = f"{wrong} keeps {percent(hot['wrong'], 0)}: it does not hang on that place"
+    return f"With the {HOTTEST}, {told}."
+
+
+def reading(said: pd.Series) -> str:
+    """What speaks most for a verdict; said: a row of lib.diagnosis.judgement.decide."""
+    return f"{READINGS[said['led']]}: {number(said['value'])}"
+
+
+def evidence(case, verdict: str, said: pd.Series | None, bars: pd.DataFrame, agree=None) -> str:
+    """In two short sentences: what speaks most for the verdict or, where none may be given, what
+    covering the hottest cells does; and how far the other runs agree with the network."""
+    if verdict == NO_VERDICT:
+        told = covered(bars, shorten(case.true), shorten(case.predicted))
+    else:
+        told = f"{reading(said)}."
+    parts = [told[:1].upper() + told[1:]]
     if agree is not None:
         parts.append(f"Other runs give the wrong class {percent(agree, 0)}.")
     return " ".join(parts)
@@ -452,10 +519,11 @@ def draw_cards(
     for place, (case, image, cause) in enumerate(zip(cases.itertuples(), images, named)):
         bottom = FOOT + HEIGHT * (len(cases) - 1 - place)
         said = None if verdicts is None else verdicts.iloc[case.row]
-        text = evidence(said, None if agree is None else agree[place])
+        bars = probe_bars(found, case.row)
+        text = evidence(case, cause, said, bars, None if agree is None else agree[place])
         _head(figure, bottom + HEIGHT, case, cause, text, truths[place] if truths else None)
         _strip(figure, bottom, case, image, found.maps[case.row].numpy(), limit)
-        _bars(figure, bottom, probe_bars(found, case.row))
+        _bars(figure, bottom, bars)
     for left, colour, text in (
         (0, WRONG, "wrong class"),
         (0.98, TRUE, "true class"),
@@ -539,25 +607,38 @@ def _bars(figure, bottom: float, table: pd.DataFrame) -> None:
 
 
 def card_table(
-    cases: pd.DataFrame, verdicts: pd.DataFrame | None, agree: np.ndarray | None = None
+    cases: pd.DataFrame,
+    found: Evidence,
+    verdicts: pd.DataFrame | None,
+    agree: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """The verdicts of the cases, a row each, in words."""
+    """The cases in words, a row each: the verdicts that may be given and what would have turned
+    them, columns that a study without such a verdict has not; the evidence."""
     table = cases[["id", "true", "predicted"]].reset_index(drop=True)
-    table["verdict"] = named = verdicts_of(cases, verdicts)
-    if verdicts is not None:
-        rows = [said for _, said in verdicts.iloc[cases["row"].tolist()].iterrows()]
-        if any(cause in CAUSES[:-1] for cause in named):
-            table["probability"] = [
-                with_limits(*said[["probability", "low", "high"]]) if cause in CAUSES[:-1] else None
-                for said, cause in zip(rows, named)
-            ]
-        table["evidence"] = [f"{READINGS[said['led']]}: {number(said['value'])}" for said in rows]
-        table["turned if"] = [turn(said) for said in rows]
+    named = verdicts_of(cases, verdicts)
+    rows = [None if verdicts is None else verdicts.iloc[row] for row in cases["row"]]
+    if set(named) - {NO_VERDICT}:
+        table["verdict"] = [readable(cause) for cause in named]
+    if set(named) & set(CAUSES[:-1]):
+        table["probability"] = [
+            with_limits(*said[["probability", "low", "high"]]) if cause in CAUSES[:-1] else None
+            for said, cause in zip(rows, named)
+        ]
+    table["evidence"] = [
+        covered(probe_bars(found, case.row), readable(case.true), readable(case.predicted))[:-1]
+        if cause == NO_VERDICT
+        else reading(said)
+        for case, said, cause in zip(cases.itertuples(), rows, named)
+    ]
+    if "verdict" in table:
+        table["turned if"] = [
+            None if cause == NO_VERDICT else turn(said) for said, cause in zip(rows, named)
+        ]
     if agree is not None:
         table["other runs agree"] = [percent(share, 0) for share in agree]
     if "cause" in cases:
         table["planted"] = cases["cause"].map(readable).to_numpy()
-    return table.assign(verdict=table["verdict"].map(readable))
+    return table
 
 
 def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
@@ -571,16 +652,27 @@ def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
 def caption(arm: str) -> str:
     return (
         f"Diagnosis cards of errors of {name(arm)}: the verdict, where one may be given, and "
-        "beside it what is known of the truth; what speaks most for the cause that the rule points "
-        "to; the picture, the maps of the wrong and of the true class, and the probabilities of "
-        "both, after temperature scaling."
+        "beside it what is known of the truth; the evidence in a line; the picture, the maps of "
+        "the wrong and of the true class, and the probabilities of both, after temperature scaling."
     )
 
 
-def table_caption(arm: str) -> str:
+def table_caption(arm: str, table: pd.DataFrame) -> str:
+    """Of what `card_table` has."""
+    said = f"The errors of {name(arm)} that have a card: "
+    if "probability" in table:
+        said += (
+            "the cause, where its verdict may be given, and its probability at this network's mix "
+            "of causes with the interval that the mix's uncertainty gives; "
+        )
+    said += (
+        "the reading that speaks most for a verdict and what would have turned it, all else equal, "
+        f"or, of an error without one, what becomes of it with the {HOTTEST}"
+        if "verdict" in table
+        else f"what becomes of each with the {HOTTEST}"
+    )
     return (
-        f"Verdicts on errors of {name(arm)}: the cause, where its verdict may be given, and its "
-        "probability at this network's mix of causes with the interval that the mix's uncertainty "
-        "gives; the reading that speaks most for it against the second cause, and what would have "
-        "turned it, all else equal; the probability that the other runs give to the wrong class."
+        f"{said}; the probability that the other runs give to the wrong class."
+        if ("other runs agree" in table)
+        else f"{said}."
     )

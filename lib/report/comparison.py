@@ -31,7 +31,7 @@ from lib.evaluation import changes as changes_of
 from lib.evaluation import scope
 from lib.evaluation.ablation import arms_text
 from lib.evaluation.summary import change_text, missing
-from lib.report.style import CLASS_FORMATS, WIDTH
+from lib.report.style import CLASS_FORMATS, SHOWN_CLASSES, WIDTH
 
 INTERVALS = "Intervals: 95%, bootstrap over test images, drawn alike in all arms"
 RULE = {
@@ -211,7 +211,7 @@ def _steady(kind: str, drawn: pd.DataFrame, churn: dict) -> str:
     arm does."""
     alone = _of_seeds(churn, kind) if kind in MOVES else ""
     if not any(churn["between_seeds"].values()):
-        return " How many another seed would change so is not known from one seed." if alone else ""
+        return ""  # told once, where the change is
     always = int(drawn["in all seeds"].sum())
     shown = count(always).capitalize() if always else "Not one"
     text = f" {shown} of these {'is' if always < 2 else 'are'} so in all pairs of seeds."
@@ -238,20 +238,19 @@ def beside_seeds(compare: dict) -> str:
 
 
 def churn_caption(given: Seeds) -> str:
-    return "How many test images two networks disagree on." + (
-        " With one seed, how many change between seeds of one arm is not known."
-        if most(given) == 1
-        else " Means over seeds, and over pairs of seeds."
-    )
+    means = " Means over seeds, and over pairs of seeds." * (most(given) > 1)
+    return f"How many test images two networks disagree on.{means}"
 
 
-def classes(change: pd.DataFrame, before: str, after: str, given: Seeds) -> dict[str, str]:
+def classes(
+    change: pd.DataFrame, before: str, after: str, given: Seeds, shown: int = SHOWN_CLASSES
+) -> dict[str, str]:
     ranked = change.dropna(subset="change").sort_values("change")
     ends = " to ".join(
         f"{signed(ranked['change'].iloc[place])} points ({readable(ranked.index[place])})"
         for place in (0, -1)
     )
-    ends_only = ", the 100 largest gains and losses" if len(ranked) > 200 else ""
+    ends_only = f", the {shown // 2} largest gains and losses" * (len(ranked) > shown)
     mean = (
         ""
         if most(given) == 1
@@ -273,7 +272,7 @@ def _class_of_seeds(change: pd.DataFrame) -> str:
     """By how much a class changes, beside what another seed of one arm does."""
     another = change["another_seed"].mean() if "another_seed" in change else np.nan
     if np.isnan(another):
-        return " How far a class moves between two seeds is not known from one."
+        return ""
     return (
         f" A class moves by {change['change'].abs().mean():.1f} points on average, between two "
         f"seeds of one arm by {another:.1f}."
@@ -537,8 +536,7 @@ def moved(results: dict) -> str:
         return ""
     counts, classes = compare["migration"], compare["classes"]
     wrong, share = counts["both_wrong"], counts["both_wrong_less_confident_scaled_share"]
-    digits = 0 if isinstance(counts["net_gain"], int) else 1
-    sentences = [f"Both arms are wrong on {wrong:,.{digits}f} test images{_means(compare)}."]
+    sentences = [f"Both arms are wrong on {wrong:,.0f} test images{_means(compare)}."]
     if share is not None:
         sentences += [
             f"After scaling each by its temperature, {name(compare['after'])} is the less "
@@ -557,7 +555,7 @@ def moved(results: dict) -> str:
 def churn_text(compare: dict) -> str:
     """How many predictions differ between the arms, beside how many differ between seeds of one
     arm."""
-    shares = compare["churn"]
+    shares, after = compare["churn"], compare["after"]
     between = shares["between_arms"]
     sentences = [
         f"The two predict different classes for {percent(between['class'])} of the test images, "
@@ -575,10 +573,16 @@ def churn_text(compare: dict) -> str:
     sentences += [
         f"Another seed alone corrects many images and loses as many: {listed(alone)} "
         f"({see('tab-churn')}).",
-        f"What is beyond that is the change: {signed(beyond(shares), 0)} of the "
-        f"{between['corrected']:,.0f} corrected.",
+        f"Of the {between['corrected']:,.0f} that {name(after)} corrects "
+        f"{_beyond(beyond(shares))}.",
     ]
     return " ".join(sentences)
+
+
+def _beyond(more: float) -> str:
+    if more <= 0:
+        return "none are more than another seed corrects"
+    return f"{more:,.0f} are more than another seed corrects"
 
 
 def beyond(shares: dict) -> float:

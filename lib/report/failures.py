@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import (
+    compared,
     count,
     escape,
     headed,
@@ -601,10 +602,10 @@ def levels(sets: list[dict], arm: str) -> str:
 
 
 def severity(results: dict) -> str:
-    """How far the errors are from the truth, by confidence, against chance; and which classes are
-    confused."""
+    """How far the errors of the arms compared are from the truth, by confidence, against chance;
+    and which classes are confused."""
     failures = results["failures"]
-    numbers = failures["severity"]
+    numbers = of_pair(failures["severity"], failures)
     pairs = f"{see('tab-confused')} has the pairs that are confused most." * bool(
         failures["confused"]
     )
@@ -638,6 +639,14 @@ def severity(results: dict) -> str:
             ],
         )
     )
+
+
+def of_pair(numbers: dict | None, failures: dict) -> dict | None:
+    """The numbers of the arms before and after alone."""
+    if numbers is None:
+        return None
+    arms = {arm: of for arm, of in numbers["arms"].items() if arm in compared(failures)}
+    return numbers | {"arms": arms}
 
 
 def alike(numbers: dict, said) -> str:

@@ -269,12 +269,8 @@ def _compared(interval: Interval, test: Test, claimed: float | None, unit: str) 
     holds = interval.low - test.tolerance <= claimed <= interval.high + test.tolerance
     noun = {"percent": "points", "score": ""}.get(unit, unit)
     noun = {"classes": "class"}.get(noun, noun.removesuffix("s")) if test.tolerance == 1 else noun
-    where = f"within {test.tolerance:g} {noun} of" if test.tolerance else "inside"
-    return (
-        (REPRODUCED, f"the claimed number {where} the interval")
-        if holds
-        else (FAILED, f"the claimed number not {where} the interval")
-    )
+    where = f"within {test.tolerance:g} {noun}".rstrip() if test.tolerance else "inside it"
+    return (REPRODUCED, where) if holds else (FAILED, f"not {where}")
 
 
 def _lies(interval: Interval, bound: Bound) -> bool:

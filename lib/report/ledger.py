@@ -208,9 +208,9 @@ def ledger_caption() -> str:
         "over the choice of test images (over seeds too where the number is an arm's or a change "
         "from arm to arm; where two numbers are subtracted here, as if independent, which is too "
         "wide), or the words “no interval”: counts of classes, and numbers of one image. "
-        "Contradicted: the interval lies beyond a bound stated beforehand. Not "
-        "reproduced: it does not show what was claimed. A direction claimed of one network and "
-        "not found in another is not contradicted."
+        "Within, inside: so near the claimed number lies to the interval. Contradicted: the "
+        "interval lies beyond a bound stated beforehand. Not reproduced: it does not show what was "
+        "claimed. A direction claimed of one network and not found in another is not contradicted."
     )
 
 

@@ -17,7 +17,7 @@ from lib.report import fonts
 # Okabe and Ito's colours, told apart by colour-blind readers; an arm keeps its colour in every
 # figure.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SHOWN_CLASSES = 200  # of more, the ends
+SHOWN_CLASSES, FEW_CLASSES = 200, 24  # of more, the ends; the few stand in the body
 GREY = "#6e6e6e"
 WIDTH = 6.9  # inches, a page's measure
 
@@ -150,7 +150,8 @@ def confidence_histograms(confidences: dict[str, tuple], axes=None):
         axis.set_yscale("symlog", linthresh=1)
         axis.set(title=title, xlabel="confidence", ylabel="test images", ylim=(0, None))
         axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
-    axes[1].legend(loc="upper left")
+    labels = axes[1].get_legend_handles_labels()
+    axes[1].figure.legend(*labels, loc="outside upper right", ncols=len(confidences))
     return axes
 
 
@@ -188,12 +189,15 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
     return ax
 
 
-def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
-    """Change of accuracy of every class with its interval, largest gain first; `change` is
-    lib.evaluation.paired's table, in points."""
+def per_class_change(
+    change: pd.DataFrame, arms: tuple[str, str], axes=None, shown: int = SHOWN_CLASSES
+):
+    """Change of accuracy of every class with its interval, largest gain first, of more than `shown`
+    classes those at both ends; `change` is lib.evaluation.paired's table, in points."""
     ranked = change.sort_values("change", ascending=False)
-    if len(ranked) > SHOWN_CLASSES:
-        ranked = pd.concat([ranked.head(SHOWN_CLASSES // 2), ranked.tail(SHOWN_CLASSES // 2)])
+    if len(ranked) > shown:
+        ranked = ranked.dropna(subset="change")
+        ranked = pd.concat([ranked.head(shown // 2), ranked.tail(shown // 2)])
     panels = [ranked.iloc[start : start + 50] for start in range(0, len(ranked), 50)]
     if axes is None:
         height = 0.6 + 0.16 * max(map(len, panels))
@@ -332,8 +336,11 @@ def arm_titles(selection: pd.DataFrame, arms) -> list[list[str]]:
     ]
 
 
-def causes() -> str:
+def causes(given: dict[str, list[int]]) -> str:
+    """given: each arm's seeds."""
+    first = next(iter(given.values()))
+    of_seed = f" of seed {first[0]}" * (len(first) > 1)
     return (
-        "Test accuracy by planted cause, with 95% Clopper–Pearson intervals. A label error "
-        "counts as an error even where the network is right."
+        f"Test accuracy{of_seed} by planted cause, with 95% Clopper–Pearson intervals. A label "
+        "error counts as an error even where the network is right."
     )

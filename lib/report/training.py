@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from lib.base import artefacts
 from lib.base.text import (
+    compared,
     count,
     escape,
     level,
@@ -201,7 +202,12 @@ def proof(study: dict) -> str:
     if not study["proof"]:
         return ""
     shares_of = {arm: percent(shares["train"]) for arm, shares in study["proof"].items()}
-    moved = listed([f"{share} in {name(arm)}" for arm, share in shares_of.items()])
+    moved = listed(
+        [
+            f"{share} in {listed([name(arm) for arm in shares_of if shares_of[arm] == share])}"
+            for share in dict.fromkeys(shares_of.values())
+        ]
+    )
     if len(shares_of) > 1 and len(set(shares_of.values())) == 1:
         moved = f"{next(iter(shares_of.values()))} in every arm"
     still = all(
@@ -219,7 +225,7 @@ def proof(study: dict) -> str:
 
 
 def training(results: dict) -> str:
-    number = len(results["study"]["seeds"])
+    number, arms = len(results["study"]["seeds"]), results["compare"]["arms"]
     sentences = (
         [f"The numbers of this paragraph are means of {number} seeds."] if number > 1 else []
     )
@@ -228,9 +234,11 @@ def training(results: dict) -> str:
         f"train images and {percent(numbers['val_accuracy']['mean'])} of the validation images "
         f"right, a gap of {signed(100 * numbers['train_val_gap']['mean']).lstrip('+')} points "
         f"({see(f'fig-training-{arm}')})."
-        for arm, numbers in results["compare"]["arms"].items()
-        if numbers["train_accuracy"]["mean"] is not None
+        for arm, numbers in arms.items()
+        if arm in compared(results["compare"]) and numbers["train_accuracy"]["mean"] is not None
     ]
+    if len(arms) > 2:
+        sentences += [f"{see('tab-arms')} has the other arms."]
     sentences += [
         f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
         for arm, share in results["study"]["mean_lambda"].items()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lib.base.text import readable
 from lib.diagnosis import evidence, probes, readings
 from lib.diagnosis.verdict import CAUSES
 from lib.report import cards, exhibits, style
@@ -111,9 +112,9 @@ def test_bars_are_means_of_the_responses(found, row):
         assert table.loc["no detail", which] == pytest.approx(mean(which, "low:2"))
 
 
-def test_the_table_says_the_verdict_what_led_to_it_and_what_would_turn_it(cases, verdicts):
+def test_the_table_says_the_verdict_what_led_to_it_and_what_would_turn_it(cases, found, verdicts):
     known = cases.assign(cause=["none", "second_object", "background"])
-    table = cards.card_table(known, verdicts, np.array([0.1, 0.2, 0.71]))
+    table = cards.card_table(known, found, verdicts, np.array([0.1, 0.2, 0.71]))
     assert table.columns.tolist() == [
         *("id", "true", "predicted", "verdict", "probability", "evidence", "turned if"),
         *("other runs agree", "planted"),
@@ -125,6 +126,9 @@ def test_the_table_says_the_verdict_what_led_to_it_and_what_would_turn_it(cases,
     assert table["probability"].isna().tolist() == [False, True, False]
     assert table["probability"][0] == "83.0% (71.0% to 90.0%)"
     for said, row in zip(table.itertuples(index=False), (4, 0, 2)):
+        if row == 0:
+            assert said.evidence.startswith("With the hottest cells covered, ") and pd.isna(said[6])
+            continue
         expected = verdicts.iloc[row]
         value, turns = (f"{expected[name]:.2f}".replace("-", "−") for name in ("value", "turns"))
         assert said.evidence == f"{readings.READINGS[expected['led']]}: {value}"
@@ -132,11 +136,27 @@ def test_the_table_says_the_verdict_what_led_to_it_and_what_would_turn_it(cases,
 
 
 def test_without_a_rule_there_is_no_verdict(cases, found):
-    table = cards.card_table(cases, None)
-    assert table.columns.tolist() == ["id", "true", "predicted", "verdict"]
-    assert set(table["verdict"]) == {"no verdict"} and "no verdict" in cards.alt(cases, None)
+    table = cards.card_table(cases, found, None)
+    assert table.columns.tolist() == ["id", "true", "predicted", "evidence"]
+    assert "turned" not in cards.table_caption("base", table)
+    assert "no verdict" in cards.alt(cases, None)
     texts = [text.get_text() for text in cards.draw_cards(cases, IMAGES, found, None).texts]
     assert texts.count("no verdict") == 3
+
+
+@pytest.mark.parametrize(
+    "wrong, true, told",
+    [
+        ((0.97, 0.07), (0.02, 0.50), "tag rises to 50%: the rest of the picture speaks for it"),
+        ((0.97, 0.12), (0.02, 0.03), "disc falls to 12% and tag gets 3%: the rest of the picture"),
+        ((0.97, 0.60), (0.02, 0.10), "disc keeps 60%: it does not hang on that place"),
+    ],
+)
+def test_what_covering_the_hottest_cells_does_is_told(wrong, true, told):
+    bars = pd.DataFrame(
+        {"picture": ["as it is", "hottest cells covered"], "wrong": wrong, "true": true}
+    )
+    assert told in cards.covered(bars, "tag", "disc")
 
 
 def test_a_verdict_that_is_not_trusted_is_not_on_the_card(cases, found, verdicts):
@@ -168,8 +188,9 @@ def test_each_case_has_a_row_of_three_pictures_with_its_own_maps(cases, found, v
             assert cell[pull][1] < cell[pull][0] and cell[other][1] > cell[other][0]
         assert str(cases["id"][place]) in picture.get_title(loc="left")
     told = [text.get_text().replace("\n", " ") for text in figure.texts]
-    for row, cause in zip(cases["row"], ("background", "no verdict", "look alike")):
-        assert cause in told and cards.evidence(verdicts.iloc[row], None) in told
+    for case, cause in zip(cases.itertuples(), ("background", "no verdict", "look_alike")):
+        said, bars = verdicts.iloc[case.row], cards.probe_bars(found, case.row)
+        assert readable(cause) in told and cards.evidence(case, cause, said, bars) in told
 
 
 def test_all_maps_of_a_figure_share_one_scale(cases, found, verdicts):
@@ -207,9 +228,7 @@ def test_pictures_are_drawn_by_whole_pixels(found, verdicts, number):
 
 
 def test_the_longest_evidence_stays_on_its_card_and_type_is_large_enough(found):
-    every = pd.DataFrame(
-        [one("second_object", -10.25, led=led, trusted=False) for led in readings.READINGS]
-    )
+    every = pd.DataFrame([one("second_object", -10.25, led=led) for led in readings.READINGS])
     longest = every.iloc[[every["led"].map(readings.READINGS).str.len().argmax()] * 3]
     few = pd.DataFrame({"id": range(3), "true": "w" * 40, "predicted": "m" * 40, "row": range(3)})
     truths = [("reviewers", "x" * 60, fits) for fits in (True, False, None)]
@@ -265,7 +284,7 @@ def test_hostile_names_are_drawn_and_told_as_text(cases, found, verdicts, tmp_pa
         vector=False,
     )
     assert "<script" not in cards.caption(HOSTILE[0]) and "<script" not in cards.table_caption(
-        HOSTILE[0]
+        HOSTILE[0], cases
     )
     titles = [axis.get_title(loc="left") for axis in figure.axes if axis.images]
     assert max(map(len, titles)) < 30 and not any(

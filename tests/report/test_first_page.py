@@ -6,6 +6,7 @@ import json
 import pytest
 
 from lib.base.errors import ReportError
+from lib.diagnosis.verdict import CAUSES
 from lib.report.chapters import body, findings, first_page
 
 
@@ -19,6 +20,8 @@ def arm(accuracy):
         "train_accuracy": mean(0.99),
         "errors": mean(1000 * (1 - accuracy)),
         "errors_ge_90": mean(40),
+        "ece": mean(0.2),
+        "ece_scaled": mean(0.02),
     }
 
 
@@ -59,7 +62,7 @@ def results():
             "accuracy_change": {"estimate": -0.1, "low": -0.12, "high": -0.08},
             "mcnemar": {"p_value": 1e-9, "n": 1},
             "churn": {"between_arms": {"class": 0.3}},
-            "classes": {"tested": 20, "worse": 20, "better": 0},
+            "classes": {"tested": 20, "worse_beyond_chance": 20, "better_beyond_chance": 0},
             "confident_errors": [
                 {"arm": "baseline", "top 20%": 20.0},
                 {"arm": "cutmix", "top 20%": 41.0},
@@ -141,10 +144,39 @@ def test_equal_arms_are_one_and_nothing_is_said_to_differ(results):
 def test_of_the_promised_thresholds_the_one_that_accepts_most_is_told(results):
     assert findings.kept(results)["arm"] == "baseline"
     kind, head, what, _ = first_page.use(results)
-    # rounded down, so that no image below the threshold is let in
-    assert (kind, head) == ("yes", "Usable at 10% risk") and "91.2% sure" in what
+    # rounded up, so that no image below the threshold is let in
+    assert (kind, head) == (
+        "yes",
+        "Usable at 10% risk",
+    ) and "61% of images, 91.3% sure or more" in what
+    assert findings.sure(0.99996) == "99.996%" and findings.sure(0.9) == "90.0%"
     results["compare"]["promises"][0] |= dict.fromkeys(("threshold", "selective_risk"))
     assert first_page.use(results)[:2] == ("no", "Not usable at 10% risk")
+
+
+def test_networks_with_thresholds_of_their_own_are_not_said_to_share_one(results):
+    first = results["compare"]["promises"][0]
+    results["compare"]["promises"] = [first, first | {"threshold": 0.85, "coverage": 0.71}]
+    assert "66% of images, 85.0–91.3% sure or more" in first_page.use(results)[2]
+    assert "each network’s threshold, 91.3% at most" in first_page.rely(results)[1]
+    text = body.use(changed(results, -0.1, -0.12, -0.08))
+    assert "a threshold of each network's own, from 85.0% to 91.3% confidence. That accepts" in text
+
+
+@pytest.mark.parametrize(
+    "worse, better, told",
+    [
+        (20, 0, "80.0% to 70.0%; every class loses beyond chance."),
+        (11, 0, "80.0% to 70.0%; most classes lose beyond chance."),
+        (3, 1, "80.0% to 70.0%."),
+        (0, 0, "80.0% to 70.0%; no single class changes beyond chance."),
+    ],
+)
+def test_page_one_counts_the_classes_that_the_body_counts(results, worse, better, told):
+    counts = {"worse_beyond_chance": worse, "better_beyond_chance": better}
+    results["compare"]["classes"] |= counts
+    (_, rest) = first_page.words(results)["bullets"][0]
+    assert rest.endswith(told)
 
 
 def test_a_condition_on_an_absent_arm_is_not_missed(results):
@@ -187,16 +219,6 @@ def test_planted_wrong_labels_are_said_to_count(results):
     assert first_page.use(results)[3] == ""
 
 
-def test_causes_lead_together_where_their_intervals_meet():
-    def share(low, high):
-        return {"estimate": (low + high) / 2, "low": low, "high": high}
-
-    shares = {"look_alike": share(0.2, 0.4), "background": share(0.38, 0.5)}
-    assert findings.leading(shares) == ["background", "look_alike"]
-    assert findings.leading(shares | {"background": share(0.41, 0.5)}) == ["background"]
-    assert findings.leading({}) == []
-
-
 def test_the_first_cards_differ_in_their_verdicts():
     same = ["label_error", "label_error", "label_error", "background", "look_alike"]
     assert findings.varied(same, 3) == [0, 3, 4, 1, 2]
@@ -234,10 +256,29 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": None}
     found = findings.diagnosis(results)
     assert found == {"found": share, "called": called, "trusted": ["background"], "right": None}
-    assert first_page.diagnosis(results)[2] == "finds 73% of planted causes"
+    assert first_page.diagnosis(results)[1:3] == (
+        "Verdicts on 1 cause of 4",
+        "finds 73% of planted causes",
+    )
+    assert first_page.words(results)["bullets"][-1] == (
+        "The diagnosis",
+        "gives verdicts on background alone; of errors without a cause it blames one for 20%.",
+    )
+    rule["mixture"]["trusted"] = [cause for cause in CAUSES if cause != "unexplained"]
+    assert first_page.diagnosis(results)[1] == "Diagnosis to be doubted"
+    assert "verdicts on all four causes; of" in first_page.words(results)["bullets"][-1][1]
     rule["mixture"]["trusted"] = []
     assert first_page.diagnosis(results)[1] == "Causes unproven"
     assert findings.diagnosis(results)["found"] == share
+    # the other arm may have verdicts where the first has none
+    other = {"mixture": {"trusted": ["look_alike"]}}
+    results["gradcam"]["rule"]["cutmix"] = rule | other
+    page = first_page.words(results)
+    assert page["verdicts"][-1][2] == "no cause of baseline’s errors is named"
+    assert page["bullets"][-1][1] == (
+        "names no cause of baseline’s errors; of CutMix’s it gives verdicts on 1 cause."
+    )
+    assert "why it fails" not in dict(page["footer"])["Not known"]
 
 
 def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(results):
@@ -255,7 +296,26 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     assert page["bullets"][-1][1].startswith("names no cause")
     text = body.why(results)
     assert "of baseline, since two causes are called alike." in text and "42%" in text
-    assert text.count("42%") == 1 and "names a cause" not in text
+    assert text.count("42%") == 1 and "first, image" not in text and "names a cause" not in text
+    results["first_card"] = {
+        "id": "7",
+        "true": "tag",
+        "wrong": "disc",
+        "bars": [
+            {"picture": "as it is", "wrong": 0.97, "true": 0.02},
+            {"picture": "hottest cells covered", "wrong": 0.07, "true": 0.5},
+        ],
+        "cause": "second_object",
+    }
+    results["gradcam"]["cases"] = [{"id": 7, "verdict": None}]
+    assert (
+        "image 7, tag is taken for disc, 97% sure after scaling. With the hottest cells covered, "
+        "tag rises to 50%: the rest of the picture speaks for it. What was planted there is known: "
+        "a second object."
+    ) in body.why(results)
+    # two arms without verdicts for one reason are named together
+    results["gradcam"]["rule"]["cutmix"] = rule
+    assert "any error of baseline or CutMix, since two causes" in body.why(results)
     # a known mix whose verdicts are not right often enough names nothing either
     rule["mixture"] |= {"obstacle": "", "shares": {"background": share}}
     assert "since no verdict is surely right 70% of the time" in body.why(results)

@@ -453,7 +453,7 @@ READINGS = """\
     "first, second, verdict, named",
     [
         (0.02, 0.2, "reproduced", "otherwise: contradicted (wholly above +5 points)"),
-        (0.2, 0.02, "not reproduced", "otherwise: reproduced (the claimed number within 2 points"),
+        (0.2, 0.02, "not reproduced", "otherwise: reproduced (within 2 points"),
         (0.02, None, "reproduced", "otherwise: not tested here (compare.b is not in results.json)"),
         (None, 0.02, "not tested here", "compare.a is not in results.json"),
     ],

@@ -1,6 +1,8 @@
 """The body's sections: a title that states the finding, and one paragraph of sentences with at most
 four numbers each. Everything is told in full in the appendix."""
 
+import pandas as pd
+
 from lib.base.text import (
     compared,
     count,
@@ -149,7 +151,7 @@ def where(results: dict) -> str:
         f"Where it fails: {escape(findings.called(hardest))} are "
         f"{'hardest' if hardest['alone'] else 'among the hardest'} for {name(before)}",
         f"{start(before)} gets {numbers['errors']:,} of {failures['test_images']:,} test images "
-        "wrong.",
+        f"wrong{_of_seed(results)}.",
         _groups(results, hardest),
         _close(numbers, failures),
         _confused(failures),
@@ -159,14 +161,21 @@ def where(results: dict) -> str:
     )
 
 
+def _of_seed(results: dict) -> str:
+    """ "" of one seed."""
+    seeds = results["study"]["seeds"]
+    return f" with seed {seeds[0]}" if len(seeds) > 1 else ""
+
+
 def _groups(results: dict, hardest: dict) -> str:
-    before = results["compare"]["before"]
+    before, seeds = results["compare"]["before"], results["study"]["seeds"]
     best = max(results["groups"], key=lambda row: row[before])
     if best["group"] == hardest["group"]:
         return ""
+    over = f"Over its {len(seeds)} seeds it" if len(seeds) > 1 else "It"
     return (
-        f"Of {escape(findings.called(best))} it gets {percent(best[before], 0)} right, of "
-        f"{escape(findings.called(hardest))} {percent(hardest[before], 0)}."
+        f"{over} gets {percent(best[before], 0)} of {escape(findings.called(best))} right and "
+        f"{percent(hardest[before], 0)} of {escape(findings.called(hardest))}."
     )
 
 
@@ -199,10 +208,9 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
-    shares = (rule.get("mixture") or {}).get("shares") or {}
-    title = _frequent(findings.leading(shares))
+    shares = cards.known_shares(rule.get("mixture"))
     return section(
-        f"Why it fails: {title}",
+        f"Why it fails: {_frequent(shares)}",
         "A map over a picture shows where the evidence for a class came from and proves no cause. "
         f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
         f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
@@ -212,7 +220,30 @@ def why(results: dict) -> str:
         _open(cam["rule"]),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
+        _first(results),
     )
+
+
+def _first(results: dict) -> str:
+    """What the first card shows of its error, and what is known of it; "" without cards."""
+    card = results.get("first_card")
+    if not card:
+        return ""
+    bars, sure = pd.DataFrame(card["bars"]), card["bars"][0]["wrong"]
+    named = {str(case["id"]): case["verdict"] for case in results["gradcam"]["cases"]}
+    cause, verdict = card["cause"], named.get(card["id"])
+    said = f"Its verdict is {readable(verdict)}." if verdict else ""
+    known = "No cause was planted there." if cause == "none" else ""
+    if cause and cause != "none":
+        known = f"What was planted there is known: a {readable(cause)}."
+    parts = [
+        f"In the first, image {escape(card['id'])}, {name(card['true'])} is taken for "
+        f"{name(card['wrong'])}, {percent(sure, 0)} sure after scaling.",
+        cards.covered(bars, name(card["true"]), name(card["wrong"])),
+        said,
+        known,
+    ]
+    return " ".join(filter(None, parts))
 
 
 def _open(rules: dict) -> str:
@@ -222,26 +253,31 @@ def _open(rules: dict) -> str:
             "No cause is named: no known causes were planted into pictures that the networks get "
             "right, or too few, so that nobody knows how often a verdict would be right."
         )
+    why = {
+        arm: (of["mixture"]["obstacle"] or UNSURE).partition(" (")[0]
+        for arm, of in rules.items()
+        if of["mixture"] and not of["mixture"]["trusted"]
+    }
     said = [
-        f"of {name(arm)}, since {of_arm['mixture']['obstacle'] or UNSURE}"
-        for arm, of_arm in rules.items()
-        if of_arm["mixture"] and not of_arm["mixture"]["trusted"]
+        f"of {' or '.join(name(arm) for arm in why if why[arm] == reason)}, since {reason}"
+        for reason in dict.fromkeys(why.values())
     ]
     return f"No cause is named for any error {'; nor '.join(said)}." if said else ""
 
 
-def _frequent(leading: list[str]) -> str:
-    """No more than the intervals of the causes' shares hold."""
-    if not leading or len(leading) > 3:
-        return "the causes stay open" if not leading else "no cause stands out"
-    said = listed([readable(cause) for cause in leading])
-    return f"{said} {'is' if len(leading) == 1 else 'are'} the most frequent"
+def _frequent(shares: dict[str, dict]) -> str:
+    """The known shares of causes, as a title has them."""
+    told = [
+        f"{readable(cause)} behind {percent(share['estimate'], 0)}"
+        for cause, share in shares.items()
+    ]
+    return f"{listed(told)} of the errors" if told else "the causes stay open"
 
 
 def _shares(shares: dict, arm: str) -> str:
     return (
-        f"Corrected for what the rule confuses, behind the errors of {name(arm)} stand above all "
-        f"{cards.most_frequent(shares)}; {see('tab-verdicts')} has the intervals."
+        f"{cards.behind(shares, arm)} They are corrected for what the rule confuses; "
+        f"{see('tab-verdicts')} has the intervals."
     )
 
 
@@ -338,10 +374,9 @@ def _owned(results: dict) -> str:
 
 def _corrected(results: dict) -> str:
     counts, after = results["compare"]["migration"], results["compare"]["after"]
-    digits = 0 if isinstance(counts["net_gain"], int) else 1
     return (
-        f"{start(after)} corrects {counts['corrected']:,.{digits}f} images and loses "
-        f"{counts['regressed']:,.{digits}f}; {comparison.beside_seeds(results['compare'])}."
+        f"{start(after)} corrects {counts['corrected']:,.0f} images and loses "
+        f"{counts['regressed']:,.0f}; {comparison.beside_seeds(results['compare'])}."
     )
 
 
@@ -350,7 +385,7 @@ def _classes(results: dict) -> str:
     up, down = classes["better_beyond_chance"], classes["worse_beyond_chance"]
     return (
         f"Of {classes['tested']} classes {count(up)} rise and {count(down)} fall beyond chance "
-        f"({see('fig-classes')})."
+        f"({see('fig-' + findings.classes_figure(results))})."
     )
 
 
@@ -374,7 +409,8 @@ def use(results: dict) -> str:
         f"among them ({see('fig-coverage')}).",
         _promised(kept, target)
         if kept
-        else f"Validation allows no threshold that keeps the risk under {target}.",
+        else f"Validation allows no threshold: at none is it 95% certain that the risk stays under "
+        f"{target}, wherever the risk itself may lie.",
         _counted(findings.wrong_labels(results)),
         *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
         confidence.smoothing(results["study"], compared(compare)),
@@ -397,10 +433,14 @@ def _promised(kept: dict, target: str) -> str:
             f"confidence. On all test images it is {percent(kept['selective_risk'])}: the promise "
             f"is {outcome} ({see('tab-promises')})."
         )
+    low, high = findings.sure(kept["lowest"]), findings.sure(kept["threshold"])
+    least = f"at {high} confidence or more"
+    if kept["lowest"] < kept["threshold"]:
+        least = f"above a threshold of each network's own, from {low} to {high} confidence"
     return (
-        f"With {name(kept['arm'])} validation promises a risk under {target} above "
-        f"{kept['threshold']:.3f}: {percent(kept['coverage'])} of the test images, at a risk of "
-        f"{percent(kept['selective_risk'])}, {outcome} on test ({see('tab-promises')})."
+        f"With {name(kept['arm'])} validation promises a risk under {target} {least}. That accepts "
+        f"{percent(kept['coverage'])} of the test images, at a risk of "
+        f"{percent(kept['selective_risk'])}: the promise is {outcome} ({see('tab-promises')})."
     )
 
 
@@ -422,6 +462,7 @@ def robust(results: dict) -> str:
     return section(
         f"Robustness and labels: {head}",
         _corrupted(numbers, _shown(results)) if numbers else "",
+        _few(results),
         f"Of {suspected['images']:,} test labels {count(suspected['suspected'])} are suspected, "
         + (
             "by the one network alone."
@@ -436,10 +477,22 @@ def _carried(results: dict) -> str:
     numbers = results["compare"].get("robustness")
     if not numbers or "accuracy_changes" not in numbers or findings.identical(results):
         return ""
-    changes = numbers["accuracy_changes"]
+    changes, found = numbers["accuracy_changes"], findings.change(results)
+    if verdict(changes["none"]) == "none" and found in ("higher", "lower"):
+        return f"whether the {'gain' if found == 'higher' else 'loss'} carries over is open"
     text = robustness.CARRIED[verdict(changes["none"]), verdict(changes["all"])]
     text = text.removeprefix("So ").rstrip(".")
     return text[:1].lower() + text[1:]
+
+
+def _few(results: dict) -> str:
+    """Why nothing can be said of what carries over, although the arms differ on all images."""
+    numbers = results["compare"].get("robustness")
+    if not _carried(results).endswith("is open"):
+        return ""
+    return (
+        f"On the {numbers['images']:,} clean images of this sample the arms differ within chance."
+    )
 
 
 def _corrupted(numbers: dict, arms: list[str]) -> str:

@@ -1,16 +1,18 @@
 """Short facts that page one and the body share: what the arms differ in, whether they differ at
 all, in which images, and above which confidence they may be relied on."""
 
+import math
 import re
 
 import numpy as np
 import pandas as pd
 
-from lib.base.text import compared, listed, plural, readable, settled
+from lib.base.text import compared, listed, percent, plural, readable, settled
 from lib.data.dataset import Splits
 from lib.diagnosis.score import FOUND, RIGHT
 from lib.evaluation import scope, severity
 from lib.evaluation.selective import clopper_pearson
+from lib.report import style
 from lib.report.judgement import CONTRADICTED, FAILED
 
 # a cause as a reader calls the images that carry it
@@ -179,10 +181,10 @@ def part(share: float) -> str:
 
 def kept(results: dict) -> dict | None:
     """Of the thresholds that validation promised, the one that accepts most test images: arm,
-    threshold, coverage and selective_risk; None where validation allows none.
+    threshold, lowest, coverage and selective_risk; None where validation allows none.
 
-    Of several seeds an arm counts only where each has a threshold; the numbers are their means, and
-    the threshold is the highest."""
+    Of several seeds an arm counts only where each has a threshold; the numbers are their means, the
+    threshold is the highest and `lowest` the lowest: each network has its own."""
     arms = {}
     for row in results["compare"]["promises"]:
         arms.setdefault(row["arm"], []).append(row)
@@ -190,6 +192,7 @@ def kept(results: dict) -> dict | None:
         {
             "arm": arm,
             "threshold": max(row["threshold"] for row in rows),
+            "lowest": min(row["threshold"] for row in rows),
             "coverage": float(np.mean([row["coverage"] for row in rows])),
             "selective_risk": float(np.mean([row["selective_risk"] for row in rows])),
             "broken": any(row["outcome"] == "broken" for row in rows),
@@ -199,6 +202,13 @@ def kept(results: dict) -> dict | None:
         if all(row["selective_risk"] is not None for row in rows)
     ]
     return max(found, key=lambda row: row["coverage"], default=None)
+
+
+def sure(threshold: float) -> str:
+    """A threshold of confidence, rounded up, so that no image below it is let in."""
+    digits = 1 if threshold <= 0.999 else 3
+    places = 10 ** (digits + 2)
+    return percent(math.ceil(round(places * threshold, 6)) / places, digits)
 
 
 def conditions(results: dict) -> tuple[int, list[dict], int]:
@@ -211,13 +221,6 @@ def conditions(results: dict) -> tuple[int, list[dict], int]:
 
 
 # What the rule says of errors.
-
-
-def leading(shares: dict[str, dict]) -> list[str]:
-    """The cause with the largest share, and behind it those whose intervals reach its own; shares:
-    by cause {estimate, low, high}."""
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
-    return [cause for cause in ranked if shares[cause]["high"] >= shares[ranked[0]]["low"]]
 
 
 def varied(verdicts: list[str], shown: int) -> list[int]:
@@ -250,6 +253,12 @@ def diagnosis(results: dict) -> dict | None:
     return {"found": found, "called": called, "trusted": trusted, "right": right}
 
 
+def trusted(results: dict) -> dict[str, list[str]]:
+    """The causes whose verdicts may be given, of each arm that was asked."""
+    rules = results["gradcam"].get("rule") or {}
+    return {arm: (rule["mixture"] or {}).get("trusted") or [] for arm, rule in rules.items()}
+
+
 def proven(results: dict) -> dict | None:
     """`diagnosis` where it names causes: some verdict is trusted."""
     found = diagnosis(results)
@@ -259,6 +268,36 @@ def proven(results: dict) -> dict | None:
 def truth(row: dict) -> dict:
     """What was found, of a row of lib.diagnosis.score.agreement."""
     return {"estimate": row["found"], "low": row["found low"], "high": row["found high"]}
+
+
+def classes_figure(results: dict) -> str:
+    """The figure of the classes' changes that stands in the body."""
+    many = results["compare"]["classes"]["tested"] > style.FEW_CLASSES
+    return "classes-few" if many else "classes"
+
+
+# The first error that has a card.
+
+
+def first_card(here) -> dict | None:
+    """What the first card shows: id, the names of the true and of the wrong class, the bars as
+    lib.report.cards.probe_bars has them, the planted cause, None where it is not known; None
+    without cards. here: lib.study.Study."""
+    kept = here.folder / "figures" / "cards-1.csv"
+    if not kept.is_file():
+        return None
+    names = {"id": str, "true_class": str, "wrong_class": str}
+    table = pd.read_csv(kept, dtype=names, keep_default_na=False)
+    first = table.iloc[0]
+    bars = table[table["id"] == first["id"]][["picture", "wrong", "true"]]
+    rows = here.selection[here.selection["id"].astype(str) == first["id"]]
+    return {
+        "id": first["id"],
+        "true": first["true_class"],
+        "wrong": first["wrong_class"],
+        "bars": bars.to_dict("records"),
+        "cause": rows["cause"].iloc[0] if "cause" in rows and len(rows) else None,
+    }
 
 
 # What an earlier study claimed and was not found.

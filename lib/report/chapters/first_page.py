@@ -1,7 +1,6 @@
 """Page one: a verdict bar in words, a hero of pictures, five bullets and a footer, all from the
 study's numbers by the rules that each function states. `check` holds it to its length."""
 
-import math
 import re
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 from lib.base import artefacts
 from lib.base.errors import ReportError
 from lib.base.text import listed, percent, plural, points, readable, shorten
+from lib.diagnosis.verdict import CAUSES
 from lib.evaluation import scope
 from lib.report import brought, exhibits, style
 from lib.report.chapters import findings, panels
@@ -203,13 +203,18 @@ def use(results: dict) -> tuple[str, str, str, str]:
         of = " for either arm" if two else ""
         return NO, f"Not usable at {target} risk", f"no threshold is safe{of}", counted
     whose = f"{short(kept['arm'])}: " if two else ""
-    sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
-    what = f"{whose}{percent(kept['coverage'], 0)} of images, those at least {sure} sure"
+    what = f"{whose}{percent(kept['coverage'], 0)} of images, {_least(kept)} sure or more"
     if kept["coverage"] == 1:
         what = f"{whose}all images, however unsure"
     if kept["broken"]:
         return CARE, f"Promised {target} risk broken", what, counted
     return YES, f"Usable at {target} risk", what, counted
+
+
+def _least(kept: dict) -> str:
+    """The threshold, or from which to which the networks' own lie."""
+    low, high = findings.sure(kept["lowest"]), findings.sure(kept["threshold"])
+    return high if low == high else f"{low.rstrip('%')}–{high}"
 
 
 def _missed(results: dict) -> tuple[str, str, str, str] | None:
@@ -227,14 +232,19 @@ def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
     found = findings.proven(results)
     if not found:
-        return CARE, "Causes unproven", "no cause is named", ""
+        arms = findings.trusted(results)
+        of = f" of {short(next(iter(arms)))}’s errors" if any(arms.values()) else ""
+        return CARE, "Causes unproven", f"no cause{of} is named", ""
     share, called = found["found"], found["called"]["estimate"]
+    between = f"95% interval {percent(share['low'], 0)} to {percent(share['high'], 0)}"
+    what = f"finds {percent(share['estimate'], 0)} of planted causes"
+    if len(found["trusted"]) < len(CAUSES) - 1:
+        few = plural(len(found["trusted"]), "cause")
+        return CARE, f"Verdicts on {few} of {len(CAUSES) - 1}", what, between
     good = share["estimate"] >= AIM_FOUND and (called is None or called <= AIM_CALLED)
     head = "Diagnosis reliable here" if good else "Diagnosis to be doubted"
     if not good and share["estimate"] >= 0.75:
         head = "Diagnosis: mostly right"
-    between = f"95% interval {percent(share['low'], 0)} to {percent(share['high'], 0)}"
-    what = f"finds {percent(share['estimate'], 0)} of planted causes"
     return (YES if good else CARE), head, what, between
 
 
@@ -271,9 +281,17 @@ def _accuracy(results: dict) -> tuple[str, str]:
     verb, key, does = (
         ("falls", "worse", "lose") if found == "lower" else ("rises", "better", "gain")
     )
-    share = classes[key] / classes["tested"]
+    return "Accuracy", f"{verb} from {one} to {other}{_which(classes, key, does)}."
+
+
+def _which(classes: dict, key: str, does: str) -> str:
+    """How many classes take part, each held against chance by itself, as the body counts them."""
+    beyond = [classes[f"{side}_beyond_chance"] for side in ("better", "worse")]
+    if not any(beyond):
+        return "; no single class changes beyond chance"
+    share = classes[f"{key}_beyond_chance"] / classes["tested"]
     which = f"; every class {does}s" if share == 1 else f"; most classes {does}" * (share > 0.5)
-    return "Accuracy", f"{verb} from {one} to {other}{which}."
+    return f"{which} beyond chance" * bool(which)
 
 
 def _accuracy_alone(results: dict) -> tuple[str, str]:
@@ -333,26 +351,38 @@ def rely(results: dict) -> tuple[str, str]:
     target = percent(results["compare"]["target_risk"], 0)
     if not kept:
         lead = "Do not rely on either:" if two else "Do not rely on it:"
-        return lead, f"on validation no confidence threshold keeps errors under {target}."
+        return lead, f"on validation no confidence threshold surely keeps errors under {target}."
     whose = f"on {short(kept['arm'])}" if two else "on it"
     if kept["coverage"] == 1:
         wrong = percent(kept["selective_risk"], 1)
         return f"Rely {whose}", f"at any confidence, if {wrong} wrong answers are acceptable."
-    sure = percent(math.floor(1000 * kept["threshold"]) / 1000)
-    return f"Rely {whose}", (
-        f"only at {sure} confidence or more: there {percent(kept['selective_risk'], 1)} of answers "
-        "are wrong."
+    where = f"only at {findings.sure(kept['threshold'])} confidence or more"
+    if kept["lowest"] < kept["threshold"]:
+        where = f"only above each network’s threshold, {findings.sure(kept['threshold'])} at most"
+    return (
+        f"Rely {whose}",
+        f"{where}: there {percent(kept['selective_risk'])} of answers are wrong.",
     )
 
 
 def _trust(results: dict) -> tuple[str, str]:
-    found = findings.proven(results)
+    found, others = findings.proven(results), findings.trusted(results)
     if not found:
-        return "The diagnosis", "names no cause: no verdict is sure enough on these images."
-    called = found["called"]["estimate"]
-    if called is None:
-        return "The diagnosis", "could not be marked on errors without a cause."
-    return "The diagnosis", f"names a cause for {percent(called, 0)} of errors that have none."
+        arm = next((arm for arm, causes in others.items() if causes), None)
+        if not arm:
+            return "The diagnosis", "names no cause: no verdict is sure enough on these images."
+        return "The diagnosis", (
+            f"names no cause of {short(next(iter(others)))}’s errors; of {short(arm)}’s it gives "
+            f"verdicts on {plural(len(others[arm]), 'cause')}."
+        )
+    called, few = found["called"]["estimate"], len(found["trusted"]) < len(CAUSES) - 1
+    causes = f"{listed(list(map(readable, found['trusted'])))} alone" if few else "all four causes"
+    marked = (
+        "errors without a cause could not be marked"
+        if called is None
+        else f"of errors without a cause it blames one for {percent(called, 0)}"
+    )
+    return "The diagnosis", f"gives verdicts on {causes}; {marked}."
 
 
 # The footer.
@@ -376,7 +406,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
     unknown += ["whether a remedy helps"] * (not compare["after"])
-    unknown += ["why it fails"] * (not findings.proven(results))
+    unknown += ["why it fails"] * (not any(findings.trusted(results).values()))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 
 

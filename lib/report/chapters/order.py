@@ -5,7 +5,7 @@ figures and tables stand below them. The body is what one reads; the appendix ha
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from lib.base.text import escape
+from lib.base.text import compared, escape
 from lib.report import brought, cards, comparison, failures, ledger, provenance
 from lib.report import training as study
 from lib.report.chapters import (
@@ -159,6 +159,7 @@ def _side_by_side(results: dict) -> list[str]:
 
 def _moved(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
+    galleries += _two("figures/classes")(results)
     # between the arms alone the numbers stand in the text
     between_seeds = (results["compare"].get("churn") or {}).get("between_seeds") or {}
     return [*galleries, *(_two("tables/churn")(results) if any(between_seeds.values()) else ())]
@@ -189,7 +190,7 @@ def _remedy(results: dict) -> list[str]:
     galleries = [f"figures/{kind}" for kind in results["compare"]["galleries"]]
     ablation = ["figures/ablation"] * bool(results["compare"]["ablation"])
     kept = [name for name in galleries if name != "figures/both-wrong"]
-    return [*ablation, "figures/classes", *kept]
+    return [*ablation, *kept, f"figures/{findings.classes_figure(results)}"]
 
 
 def _use(results: dict) -> list[str]:
@@ -200,6 +201,8 @@ def _use(results: dict) -> list[str]:
 def _rejecting(results: dict) -> list[str]:
     rows = results["compare"]["promises"]
     promised = ["tables/promises"] * any(row["threshold"] is not None for row in rows)
+    if {row["arm"] for row in rows} - set(compared(results["compare"])):
+        promised += ["tables/promises-all"]
     return ["tables/rejection", "figures/coverage", *promised, "tables/scores"]
 
 

@@ -4,6 +4,8 @@ one fills a phone, with type of 8 points or more. It holds labels; sentences sta
 Data in, figure out; nothing is computed but positions.
 """
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -202,7 +204,7 @@ def coverage(results: dict, curves: pd.DataFrame):
     """Errors among the accepted answers, the surest first; dashed: the study's target. curves: the
     table of lib.evaluation.rejection.curve_table."""
     arms = [one for one in (results["compare"]["before"], results["compare"]["after"]) if one]
-    target, high, kept = results["compare"]["target_risk"], 2.2, findings.kept(results)
+    target, high, kept = results["compare"]["target_risk"], 2.0, findings.kept(results)
     title = (
         f"Under {percent(target, 0)} wrong on {percent(kept['coverage'], 0)} of images"
         if kept and not kept["broken"]
@@ -324,7 +326,10 @@ def squares(ledger: dict):
     small = -(-untested // (2 * ACROSS))
     high = 0.95 + 0.2 * lines + 0.11 * small
     total = sum(ledger["verdicts"].values())
-    figure = _new(high, f"{total} claims, {len(facts)} facts tested", "One square a fact")
+    most = max((claims for _, claims in facts), default=1)
+    several = f"; {most}: so many claims state it" if most > 1 else ""
+    title = f"{total} claims, {len(facts)} facts tested"
+    figure = _new(high, title, f"One square a fact{several}")
     axis = _axis(figure, 0, 0, WIDTH, high)
     axis.set(xlim=(0, WIDTH), ylim=(0, high))
     axis.set_axis_off()
@@ -362,6 +367,7 @@ def squares_alt(ledger: dict) -> str:
 
 
 FOREST = 6
+LEVEL = re.compile(r"errors (\d\d)$")  # of confidence, in a claim's id
 
 
 def forest_rows(results: dict) -> list[list[dict]]:
@@ -387,9 +393,9 @@ def forest(results: dict):
     claims fit better."""
     rows, claims = forest_rows(results), results["ledger"]["claims"]
     pair = [one for one in (results["compare"]["before"], results["compare"]["after"]) if one]
-    high = 0.85 + 0.47 * len(rows)
+    high = 0.85 + 0.44 * len(rows)
     good = sum(row[0]["reproduced"] for row in rows)
-    title = f"{good or 'None'} of {len(rows)} claimed numbers come out"
+    title = f"{good or 'None'} of these {len(rows)} claimed numbers come out"
     figure = _new(high, title, "Measured ÷ claimed, with 95% intervals")
     axis = _axis(figure, 0.06, 0.4, WIDTH - 1.5, high - 0.4 - 0.55)
     ratios = [one[end] / one["claimed"] for row in rows for one in row for end in ("low", "high")]
@@ -397,7 +403,7 @@ def forest(results: dict):
     axis.set(xscale="log", xlim=(least / 1.06, most * 1.06), ylim=(len(rows) - 0.5, -0.65))
     for number, (row, *others) in enumerate(rows):
         verdict = claims[row["id"]]["verdict"]
-        label = readable(row["id"].replace("-", "_"))
+        label = LEVEL.sub(r"errors at ≥ \1%", readable(row["id"].replace("-", "_")))
         axis.annotate(
             shorten(label[:1].upper() + label[1:], 40),
             (0, number - 0.4),

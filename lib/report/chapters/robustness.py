@@ -99,7 +99,7 @@ SOURCE = "[Hendrycks and Dietterich 2019](https://arxiv.org/abs/1903.12261)"
 def examples_caption(index: int, label: str, side: int = 32) -> dict[str, str]:
     """side: of the picture, in pixels."""
     return {
-        "caption": f"Test image {index} ({name(label)}), clean and under the generated "
+        "caption": f"Test image {index}, labelled {name(label)}, clean and under the generated "
         f"corruptions at severity {SHOWN_SEVERITY} of 5, after {SOURCE}, with the "
         f"severities of {'CIFAR-C' if side <= SMALL else 'ImageNet-C'}.",
         "alt": f"Seven pictures of test image {index} ({readable(label)}): clean, then with "

@@ -153,14 +153,19 @@ def churn(here, churn: dict) -> None:
 
 
 def classes(here, classes: pd.DataFrame) -> None:
-    """The change of every class; classes: lib.evaluation.changes.class_table."""
-    show_figure(
-        style.per_class_change(classes, here.pair)[0].figure,
-        "classes",
-        **words.classes(classes, *here.pair, here.seeds),
-        folder=here.folder,
-        data=classes.reset_index().round(3),
-    )
+    """The change of every class, and of the few that change most; classes:
+    lib.evaluation.changes.class_table."""
+    figures = {"classes": style.SHOWN_CLASSES}
+    if classes["change"].notna().sum() > style.FEW_CLASSES:
+        figures |= {"classes-few": style.FEW_CLASSES}
+    for name, shown in figures.items():
+        show_figure(
+            style.per_class_change(classes, here.pair, shown=shown)[0].figure,
+            name,
+            **words.classes(classes, *here.pair, here.seeds, shown),
+            folder=here.folder,
+            data=classes.reset_index().round(3),
+        )
 
 
 def rejected(here, rejected: pd.DataFrame) -> None:
@@ -181,9 +186,15 @@ def coverage(here, curves: dict[str, pd.DataFrame], numbers: dict[str, dict]) ->
 
 
 def promises(here, promises: pd.DataFrame) -> None:
-    """What became of thresholds chosen on validation; from lib.evaluation.rejection.promises."""
-    caption, view = words.promises(here.p.target_risk), rejection.promises_view(promises)
-    show_table(promises, "promises", caption, here.folder, view=view)
+    """What became of thresholds chosen on validation, of the arms compared and, where there are
+    more, of all; from lib.evaluation.rejection.promises."""
+    of_pair = promises[promises["arm"].isin(here.pair)]
+    tables = {"promises": of_pair}
+    if len(of_pair) < len(promises):
+        tables["promises-all"] = promises
+    for name, table in tables.items():
+        caption, view = words.promises(here.p.target_risk), rejection.promises_view(table)
+        show_table(table, name, caption, here.folder, view=view)
 
 
 def scores(here, numbers: dict[str, dict], score_changes: dict) -> None:

@@ -91,8 +91,8 @@ def beside(here, selection: pd.DataFrame) -> None:
 def causes(here, causes: pd.DataFrame) -> None:
     """Accuracy by planted cause; causes: lib.evaluation.summary.by_cause."""
     view = summary.by_cause_view(causes, here.p.arms)
-    formats = style.CLASS_FORMATS
-    show_table(causes, "causes", style.causes(), here.folder, formats=formats, view=view)
+    caption, formats = style.causes(here.seeds_of_arms), style.CLASS_FORMATS
+    show_table(causes, "causes", caption, here.folder, formats=formats, view=view)
 
 
 def doubtful(suspects: pd.DataFrame) -> pd.DataFrame:

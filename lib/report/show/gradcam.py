@@ -118,10 +118,11 @@ def cards(here, cases: pd.DataFrame, found, verdicts, agree: np.ndarray | None) 
     return len(pages)
 
 
-def card_table(here, cases: pd.DataFrame, verdicts, agree: np.ndarray | None) -> None:
-    """The same verdicts in words."""
+def card_table(here, cases: pd.DataFrame, found, verdicts, agree: np.ndarray | None) -> None:
+    """The same in words."""
     share = None if agree is None else agree[cases["position"]]
-    table, caption = words.card_table(cases, verdicts, share), words.table_caption(here.p.before)
+    table = words.card_table(cases, found, verdicts, share)
+    caption = words.table_caption(here.p.before, table)
     show_table(table, "cards", caption, here.folder, formats=style.CLASS_FORMATS)
 
 
