@@ -3,14 +3,16 @@
     python benchmarks/diagnosis.py plant cifar100 baseline      plant, ask, keep: the slow part
     python benchmarks/diagnosis.py score cifar100 baseline      recall, by rule and readings
     python benchmarks/diagnosis.py strengths cifar100 baseline  planted otherwise than fitted
-    python benchmarks/diagnosis.py mixed phantom cutmix         plants of all strengths, and truth
+    python benchmarks/diagnosis.py promised phantom cutmix      what is promised, and planted truth
+                                     --seed 44 --strength MEDIUM   of another run, of one strength
     python benchmarks/diagnosis.py phantoms                     planted truth, one phantom left out
     python benchmarks/diagnosis.py checked                      planted errors against planted truth
     python benchmarks/diagnosis.py people cifar100 baseline     label doubt against reviewers
+    python benchmarks/diagnosis.py reviewed cifar100 baseline   the rule against reviewers
 
-Runs are those of released/<study>/<arm>/seed-42 or, of a study that was made here, of outputs/; the
-other arms with weights there are asked for a second opinion. The phantoms' networks are trained,
-two minutes each. These and what is planted are kept in outputs/benchmark-diagnosis.
+Runs are those of released/<study>/<arm>/seed-<n> or, of a study that was made here, of outputs/;
+the other arms with weights there are asked for a second opinion. The phantoms' networks are
+trained, two minutes each. These and what is planted are kept in outputs/benchmark-diagnosis.
 """
 
 import argparse
@@ -24,9 +26,18 @@ import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lib.base import artefacts
+from lib.base import artefacts, study_file
 from lib.data import dataset
-from lib.diagnosis import judgement, label_doubt, mixture, readings, rule, spikes, verdict
+from lib.diagnosis import (
+    judgement,
+    label_doubt,
+    mixture,
+    readings,
+    rule,
+    spikes,
+    stage,
+    verdict,
+)
 from lib.diagnosis import score as verdict_score
 from lib.diagnosis.judgement import Spiked
 from lib.training import inference, record
@@ -47,20 +58,20 @@ SETS = {
 }
 
 
-def runs(study: str) -> dict:
-    """The runs with weights of a study's arms, seed 42."""
+def runs(study: str, seed: int = 42) -> dict:
+    """The runs with weights of a study's arms, of one seed."""
     found = {}
     for root in ("released", "outputs"):
-        for path in sorted((artefacts.ROOT / root / study).glob("*/seed-42/run.json")):
+        for path in sorted((artefacts.ROOT / root / study).glob(f"*/seed-{seed}/run.json")):
             run = record.load_run(path.parent)
             if record.has_weights(run):
                 found.setdefault(path.parent.parent.name, run)
     return found
 
 
-def loaded(study: str, arm: str):
+def loaded(study: str, arm: str, seed: int = 42):
     """Run, network, splits, and the other arms' runs and networks."""
-    every = runs(study)
+    every = runs(study, seed)
     run = every[arm]
     splits = dataset.load_for(run.info["params"], run.info["data_digest"])
     networks = {
@@ -70,22 +81,37 @@ def loaded(study: str, arm: str):
     return run, networks[arm], splits, others
 
 
-def plant(study: str, arm: str, others: int, strength: str = "FITTED", seed: int = 0) -> Spiked:
-    """The planted errors of an arm, asked once and kept; `others`: how many networks are asked."""
-    path = KEPT / f"{study}-{arm}-{strength}-{seed}-{others}.npz"
+def plant(
+    study: str, arm: str, others: int, strength="", draw=0, seed=42, each=spikes.EACH
+) -> Spiked:
+    """The planted errors of an arm, of all strengths or one, asked once and kept; `others`: how
+    many networks are asked."""
+    path = KEPT / f"{study}-{arm}-{seed}-{strength or 'all'}-{draw}-{each}-{others}.npz"
     if path.is_file():
         return judgement.load(path)
-    run, model, splits, every = loaded(study, arm)
+    run, model, splits, every = loaded(study, arm, seed)
     began = time.monotonic()
     asked = readings.subject(run, model, splits, LAYER)
     into = spikes.pool(run, asked.network, splits)
-    made = spikes.plant(into, seed=seed, strength=getattr(spikes, strength))
+    used = (getattr(spikes, strength),) if strength else spikes.STRENGTHS
+    made = spikes.plant(into, each, draw, used)
     print(f"planted in {time.monotonic() - began:.0f} s", flush=True)
-    few = dict(list(every.items())[:others])
-    spiked = judgement.read_planted(asked, splits, few, made)
+    spiked = judgement.read_planted(
+        asked, splits, asked_of(every, others), made, wanted(study).quick
+    )
     print(f"and read in {time.monotonic() - began:.0f} s", flush=True)
     judgement.save(path, spiked)
     return spiked
+
+
+def asked_of(every: dict, others: int) -> dict:
+    """The first networks of those that can be asked."""
+    return dict(list(every.items())[:others])
+
+
+def wanted(study: str):
+    """What the study says of its third notebook."""
+    return study_file.view(study_file.read(study), "gradcam", "outputs")
 
 
 def marks(learnt: rule.Rule, cause, source) -> str:
@@ -127,51 +153,84 @@ def score(study: str, arm: str, others: int) -> None:
 
 
 def strengths(study: str, arm: str, others: int) -> None:
-    """The rule of what was planted as fitted, read on what was planted smaller and larger."""
-    learnt = rule.learn(*plant(study, arm, others))
-    for strength in ("FITTED", "SMALLER", "LARGER"):
-        spiked = plant(study, arm, others, strength, seed=1)
-        called = judgement.call(learnt, spiked.readings)
-        recall = {
-            name: np.mean(called[spiked.cause == name] == name) for name in verdict.CAUSES[:-1]
-        }
-        nothing = np.mean(called[spiked.cause == "unexplained"] != "unexplained")
-        counts = pd.Series(spiked.cause).value_counts().to_dict()
-        shown = {name: round(float(value), 2) for name, value in recall.items()}
-        print(f"{strength}: {np.nanmean(list(recall.values())):.3f}, nothing {nothing:.2f}", shown)
-        print("  planted", counts, flush=True)
+    """Plants of each strength read by the rule of the two other strengths, and by one that knows
+    all three, on folds without the source picture."""
+    parts = by_strength(study, arm, others)
+    known = together(list(parts.values()))
+    learnt = rule.learn(*known, boosted=False)
+    print(f"all: {marks(learnt, *known[1:])}")
+    of = np.repeat(list(parts), [len(part.cause) for part in parts.values()])
+    for name, part in parts.items():
+        rest = together([other for other in parts.values() if other is not part])
+        unseen = judgement.call(rule.learn(*rest, boosted=False), part.readings)
+        seen = rule.held_out(learnt, known.cause)[of == name]
+        for words, called in (("unseen", unseen), ("seen", seen)):
+            print(f"{name}, {words}: {recalls(part.cause, called)}", flush=True)
 
 
-def mixed(study: str, arm: str, others: int) -> None:
-    """Of a phantom's arm: what a rule promises that is fitted on a draw of EACH plants of every
-    cause, of all strengths together, and how often its verdicts on the test errors are right."""
-    run, model, splits, every = loaded(study, arm)
+def by_strength(study: str, arm: str, others: int) -> dict[str, Spiked]:
+    """As many plants as a study has, by strength."""
+    each = spikes.EACH // len(spikes.STRENGTHS)
+    names = ("MEDIUM", "SMALLER", "LARGER")
+    # other draws, or the rule would have been fitted on the same pictures
+    return {
+        name: plant(study, arm, others, name, draw, each=each) for draw, name in enumerate(names)
+    }
+
+
+def together(parts: list[Spiked]) -> Spiked:
+    table = pd.concat([part.readings for part in parts], ignore_index=True)
+    return Spiked(table, *(np.concatenate([part[place] for part in parts]) for place in (1, 2)))
+
+
+def recalls(cause: np.ndarray, called: np.ndarray) -> str:
+    """Macro recall, nothing called something, and recall and number by cause."""
+    named = {name: called[cause == name] == name for name in verdict.CAUSES}
+    shown = {name: (round(float(hit.mean()), 2), len(hit)) for name, hit in named.items()}
+    macro = np.mean([named[name].mean() for name in verdict.CAUSES[:-1]])
+    return f"{macro:.3f}, nothing {1 - named[verdict.CAUSES[-1]].mean():.2f}, {shown}"
+
+
+def promised(study: str, arm: str, others: int, strength: str, seed: int) -> None:
+    """Of a phantom's arm: what the rules of four draws of plants promise of their verdicts, and how
+    often those on the test errors are right."""
+    run, model, splits, every = loaded(study, arm, seed)
     asked = readings.subject(run, model, splits, LAYER)
-    position = np.flatnonzero(~run.test.correct)
-    few = dict(list(every.items())[:others])
-    found = judgement.read_errors(run, asked, splits, few, position)
-    known = verdict.planted(splits.test, position, run.test.predicted[position])
-    true = known["planted"].where(known["acts"], "unexplained").to_numpy()
-    parts = [plant(study, arm, others, strength) for strength in ("FITTED", "SMALLER", "LARGER")]
-    table, cause, source = (
-        pd.concat([part.readings for part in parts], ignore_index=True),
-        *(np.concatenate([part[place] for part in parts]) for place in (1, 2)),
-    )
-    for seed in range(4):
-        draw = np.random.default_rng(seed).permutation(len(cause))
-        drawn = np.concatenate(
-            [draw[cause[draw] == name][: spikes.EACH] for name in verdict.CAUSES]
-        )
-        learnt = rule.learn(table.iloc[drawn], cause[drawn], source[drawn], boosted=False)
+    position, asks = stage.sample(run, wanted(study).probed), asked_of(every, others)
+    found = judgement.read_errors(run, asked, splits, asks, position, wanted(study).quick)
+    true = causes(run, splits, position)
+    for draw in range(4):
+        spiked = plant(study, arm, others, strength, draw, seed)
+        learnt = rule.learn(*spiked, boosted=False)
         called = judgement.call(learnt, found)
-        confusions = rule.confusions(learnt, cause[drawn], source[drawn])
-        mix = mixture.corrected(confusions, called)
-        low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
-        for place, name in enumerate(verdict.CAUSES[:-1]):
-            right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
-            promised = f"promised {mix.precision[place]:.2f} (from {low[place]:.2f})"
-            share = f"share {mix.shares[place]:.2f}, true {np.mean(true == name):.2f}"
-            print(f"draw {seed}, {name}: {promised}, right {right:.2f}, {share}", flush=True)
+        kept(f"{arm}/{seed}, draw {draw}", mix_of(learnt, spiked, found, called), called, true)
+
+
+def mix_of(learnt: rule.Rule, spiked: Spiked, found: pd.DataFrame, called) -> mixture.Mixture:
+    """The mixture behind real errors, held against them."""
+    mix, names = mixture.corrected(rule.confusions(learnt, *spiked[1:]), called), learnt.model.names
+    planted, real = (table[names].to_numpy() for table in (spiked.readings, found))
+    return mixture.held_against(mix, planted, spiked.cause, real)
+
+
+def causes(run, splits, position) -> np.ndarray:
+    """What stands behind each error of a phantom, as far as it points at the prediction."""
+    known = verdict.planted(splits.test, position, run.test.predicted[position])
+    return known["planted"].where(known["acts"], "unexplained").to_numpy()
+
+
+def kept(title: str, mix: mixture.Mixture, called: np.ndarray, true: np.ndarray) -> None:
+    """One line a cause: what is promised of its verdict and share, and what is so."""
+    low = np.nanquantile(mix.drawn_precision, 0.025, axis=0)
+    least, most = np.quantile(mix.drawn, [0.025, 0.975], axis=0)
+    print(f"{title}, told apart {mix.apart:.2f}; {mix.obstacle}")
+    for place, name in enumerate(verdict.CAUSES[:-1]):
+        right = np.mean(true[called == name] == name) if (called == name).any() else np.nan
+        words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"
+        share = f"share {least[place]:.2f} to {most[place]:.2f}, true {np.mean(true == name):.2f}"
+        given = "given" if name in mix.trusted else "withheld"
+        called_so = (called == name).sum()
+        print(f"  {name}: {words}, right {right:.2f} of {called_so}; {share}: {given}", flush=True)
 
 
 def phantom_errors(seed: int) -> pd.DataFrame:
@@ -230,8 +289,8 @@ def phantoms() -> None:
 
 
 def checked() -> None:
-    """Of each phantom's network, what its planted errors promise against what is found in its test
-    errors, whose causes are planted as well."""
+    """Of each phantom's network, alone, what its planted errors promise against what is found in
+    its test errors, whose causes are planted as well."""
     for seed in SCORED:
         run = network(seed)
         splits = dataset.load_for(run.info["params"], run.info["data_digest"])
@@ -239,13 +298,10 @@ def checked() -> None:
         began = time.process_time()
         judged = judgement.judge(run, model, splits, {}, LAYER, KEPT)
         print(f"phantom {seed}, judged in {time.process_time() - began:.0f} s of processor time")
-        print(f"told apart {judged.mixture.apart:.2f}: {judged.mixture.obstacle or 'identified'}")
-        # what it would have promised, whatever stands against it
-        judged = judged._replace(mixture=judged.mixture._replace(obstacle=""))
-        print("trusted", judged.mixture.trusted)
+        true, called = causes(run, splits, judged.position), judged.verdicts["verdict"].to_numpy()
+        kept(f"phantom {seed}", judged.mixture, called, true)
         found = verdict_score.checked(judged, run, splits)
         print(verdict_score.agreement_view(found).to_string(), flush=True)
-        print(verdict_score.agreement_text(found), flush=True)
 
 
 def people(study: str, arm: str) -> None:
@@ -261,6 +317,28 @@ def people(study: str, arm: str) -> None:
         print(name, label_doubt.against_people(run, asked, splits))
 
 
+def reviewed(study: str, arm: str, others: int) -> None:
+    """How often most reviewers accept the predicted class of reviewed errors, by what the rule
+    calls them, and the AUC of its probability of a label error."""
+    run, model, splits, every = loaded(study, arm)
+    asked = readings.subject(run, model, splits, LAYER)
+    position, accepted = label_doubt.accepted(run, splits)
+    asks, order = asked_of(every, others), np.argsort(position)
+    position, accepted = position[order], accepted[order]
+    found = judgement.read_errors(run, asked, splits, asks, position, wanted(study).quick)
+    spiked = together(list(by_strength(study, arm, others).values()))
+    learnt = rule.learn(*spiked, boosted=False)
+    called = judgement.call(learnt, found)
+    mix = mix_of(learnt, spiked, found, called)
+    print(f"{len(position)} errors, told apart {mix.apart:.2f}")
+    for place, name in enumerate(verdict.CAUSES):
+        here = called == name
+        words = f"in equal shares {mix.evenly[place]:.2f}"
+        print(f"  {name}: {here.sum()}, accepted {accepted[here].mean():.2f}; {words}", flush=True)
+    doubt = rule.probabilities(learnt.model, found)[:, verdict.CAUSES.index("label_error")]
+    print("AUC", label_doubt.auc_interval(doubt, accepted, 0))
+
+
 def network(seed: int) -> record.Run:
     """The baseline of the phantom with that data seed, trained as the study trains; a finished one
     is not trained again."""
@@ -273,14 +351,19 @@ def network(seed: int) -> record.Run:
 
 if __name__ == "__main__":
     verbs = {"plant": plant, "score": score, "strengths": strengths, "people": people}
-    verbs |= {"mixed": mixed, "phantoms": phantoms, "checked": checked}
+    verbs |= {"reviewed": reviewed, "promised": promised, "phantoms": phantoms, "checked": checked}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("study", nargs="?", default="cifar100")
     parser.add_argument("arm", nargs="?", default="baseline")
     parser.add_argument("--others", type=int, default=1, help="networks asked a second opinion")
+    parser.add_argument(
+        "--strength", default="", help="of what is planted: MEDIUM, SMALLER, LARGER"
+    )
+    parser.add_argument("--seed", type=int, default=42, help="of the run")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    words = {"people": [given.study, given.arm]}
+    of_run = [given.study, given.arm]
+    words = {"people": of_run, "promised": [*of_run, given.others, given.strength, given.seed]}
     words |= dict.fromkeys(("phantoms", "checked"), [])
-    verbs[given.verb](*words.get(given.verb, [given.study, given.arm, given.others]))
+    verbs[given.verb](*words.get(given.verb, [*of_run, given.others]))

@@ -4,6 +4,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 
 import matplotlib.pyplot as plt
 
@@ -42,21 +43,26 @@ def rates(ax, title: str, engine: dict) -> None:
 
 
 def seconds(ax, stages: dict) -> None:
-    rows = list(stages["seconds"].items())[::-1]
-    ax.barh(range(len(rows)), [value for _, value in rows], color=OURS)
-    for place, (_, value) in enumerate(rows):
-        ax.text(value, place, f"  {value:.0f}", va="center")
+    """Median seconds of a report's parts, and of the revision that it is held against."""
+    sides = [of_side for of_side in stages["times"].values() if of_side]
+    rows = list(sides[-1])[::-1]
+    for side, colour in zip(sides[::-1], (OURS, PLAIN)):
+        values = [median(side.get(row, [0])) for row in rows]
+        places = [place - 0.4 * (colour == PLAIN) for place in range(len(rows))]
+        ax.barh(places, values, 0.4, color=colour)
+        for place, value in zip(places, values):
+            ax.text(value, place, f"  {value:.0f}", va="center")
     ax.set(
         yticks=range(len(rows)),
-        yticklabels=[name for name, _ in rows],
-        title=f"stages, {stages['study']}",
+        yticklabels=rows,
+        title=f"make report, {stages['study']}",
         xlabel="seconds",
-        xlim=(0, 1.2 * max(value for _, value in rows)),
+        xlim=(0, 1.2 * max(median(value) for side in sides for value in side.values())),
     )
 
 
 def main() -> None:
-    plt.style.use(PLACE.parent / "lib" / "report.mplstyle")
+    plt.style.use(PLACE.parent / "lib" / "report" / "report.mplstyle")
     engine = newest("engine")
     figure, axes = plt.subplots(1, 3, figsize=(12, 2.6), layout="constrained")
     for ax, title in zip(axes, GROUPS):

@@ -4,3 +4,8 @@ parameters, signals), data (CIFAR-100, the phantom, own images), these three, tr
 what a finished run is), evaluation (what predictions say), diagnosis (why errors happen), report
 (figures, captions and sentences), export (HTML and PDF) and explorer (widgets), pipeline (what make
 calls)."""
+
+import sys
+
+# jsonschema's check of web addresses: a second to load, and no notebook asks for it
+sys.modules.setdefault("rfc3987_syntax", None)

@@ -3,6 +3,12 @@
 import signal
 import sys
 
+# guard: not-windows
+if sys.platform == "win32":
+    sys.exit(
+        "Windows has neither the locks nor the signals that runs need: use WSL, docs/install.md"
+    )
+
 # while the modules below are read there is nothing to save and nothing to say
 # guard: quiet-start
 signal.signal(signal.SIGINT, signal.SIG_DFL)

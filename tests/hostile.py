@@ -28,6 +28,10 @@ def surroundings(home: Path) -> dict[str, str]:
         "path/lib.py": RAISES,
         "startup.py": RAISES,
         "startup.sh": "echo leaked; exit 3\n",
+        # what conda's base brings, and what its libraries are to others
+        "conda/lib/libstdc++.so.6": "no library\n",
+        "conda/lib/libgomp.so.1": "no library\n",
+        "conda/etc/fonts/fonts.conf": "no configuration\n",
     }.items():
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +42,13 @@ def surroundings(home: Path) -> dict[str, str]:
         "BASH_ENV": str(home / "startup.sh"),
         "CDPATH": "/",
         "COLUMNS": "10",
+        "CONDA_DEFAULT_ENV": "base",
+        "CONDA_EXE": str(home / "conda/bin/conda"),
+        "CONDA_PREFIX": str(home / "conda"),
+        "CONDA_PYTHON_EXE": "/bin/false",
+        "CONDA_SHLVL": "1",
         "DASK_DISTRIBUTED__LOGGING": "[no, mapping]",
+        "FONTCONFIG_FILE": str(home / "conda/etc/fonts/fonts.conf"),
         "GIT_DIR": "/nowhere",
         "IPYTHONDIR": str(home / ".ipython"),
         "JUPYTER_PATH": str(home / "jupyter"),
@@ -46,6 +56,7 @@ def surroundings(home: Path) -> dict[str, str]:
         "LANG": "xx_XX.ASCII",
         "LC_ALL": "xx_XX.ASCII",
         "LC_NUMERIC": "de_DE",
+        "LD_LIBRARY_PATH": f"{home / 'conda/lib'}{os.pathsep}{home}",
         "MATPLOTLIBRC": str(home / ".config/matplotlib/matplotlibrc"),
         "MPLBACKEND": "qtagg",
         "MPLCONFIGDIR": str(home / ".config/matplotlib"),

@@ -14,6 +14,7 @@ from synthetic import FINGERPRINT, PARAMS
 from lib.base import artefacts
 from lib.data import dataset
 from lib.model import resnet18
+from lib.report import exhibits
 from lib.training import record
 
 NOTEBOOKS = artefacts.ROOT / "notebooks"
@@ -28,7 +29,8 @@ SIZES = {
 }
 STAGES = {
     "02_failures": {"mined": 6, "cases": ""},
-    "03_gradcam": {"shown": 3, "diagnosed": 4},
+    # twenty are enough for a rule
+    "03_gradcam": {"shown": 3, "diagnosed": 4, "planted": 20},
     "04_compare": {
         "confidence_levels": [0.5, 0.9, 0.99],
         "reject_below": 0.7,
@@ -165,6 +167,18 @@ def write_run(
     )
 
 
+def laid_out(monkeypatch) -> None:
+    """Figures are laid out from here on, and not rendered, which takes longer: for tests of what
+    is told."""
+
+    def draw(figure, *_, **__) -> bytes:
+        if figure.stale:
+            figure.draw_without_rendering()
+        return b""
+
+    monkeypatch.setattr(exhibits, "rendered", draw)
+
+
 def play(notebook: str, values: dict) -> nbformat.NotebookNode:
     """One of the project's notebooks, executed in this process with `values` over its
     parameters."""
@@ -210,6 +224,7 @@ def report(
 ) -> nbformat.NotebookNode:
     """Write the runs of `arms` (arm to `wrong`, `noise` and `changed` of `write_run`), play the
     stages, return the executed report."""
+    monkeypatch.setattr(exhibits, "PIXELS_PER_INCH", 64)
     monkeypatch.setattr(dataset, "load_for", lambda *_: made)
     monkeypatch.setenv("CIFAR100_ROOT", str(folder / "no-reviews"))
     for arm, options in arms.items():

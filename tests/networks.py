@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.models.resnet import Bottleneck, ResNet
 
 
 class Small(nn.Module):
@@ -63,6 +64,12 @@ class PreActivation(nn.Module):
         x = x + self.conv2(self.bn2(x).relu()) + self.conv1(self.bn2(x).relu())
         x = self.downsample(x) + self.conv3(self.bn2(x).relu())
         return self.fc(x.mean((2, 3)))
+
+
+def bottlenecks(num_classes: int = 10):
+    """torchvision's ResNet-50 with a block in place of several, and a quarter of its width."""
+    blocks = [1, 1, 1, 1]
+    return ResNet(Bottleneck, blocks, num_classes=num_classes, width_per_group=16)
 
 
 class Tokens(nn.Module):

@@ -1,6 +1,7 @@
 """What a benchmark owes: one row that fails does not cost the others."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from lib.base import artefacts
 sys.path.insert(0, str(artefacts.ROOT / "benchmarks"))
 import gpu  # noqa: E402
 import stability  # noqa: E402
+import stages  # noqa: E402
 
 
 def test_a_row_that_fails_is_named_and_the_others_are_measured(monkeypatch, capsys):
@@ -65,3 +67,29 @@ def test_twice_doubles_epochs_and_milestones_and_nothing_else():
         "epochs": base.epochs + base.epochs,
         "milestones": [milestone + milestone for milestone in base.milestones],
     }
+
+
+def test_a_reports_own_lines_give_the_seconds_of_its_parts(monkeypatch):
+    said = """make: Entering directory
+outputs/smoke/a/seed-0/train.ipynb: 7 s
+outputs/smoke/b/seed-0/train.ipynb: 8 s
+smoke/a/0  epoch 1/8: 3.0 s
+outputs/smoke/02_failures.ipynb: 11 s
+outputs/smoke/report.html: 0.94 MB in 2.5 s
+outputs/smoke/report.html
+"""
+    monkeypatch.setattr(stages, "run", lambda *_: (said, 40.0, 60.0))
+    rows = stages.report(Path("."), "smoke", Path(".venv"))
+    assert rows == {
+        "02_failures": 11,
+        "report.html": 2.5,
+        "trainings": 15,
+        stages.WHOLE: 40,
+        stages.CPU: 60,
+    }
+    found = {"before": {"trainings": [9, 30, 10]}, "after": {"trainings": [5, 4, 6], "new": [1]}}
+    assert stages.table(found).splitlines()[2:] == [
+        "| trainings | 9 / 10 / 30 | 4 / 5 / 6 | 2.00 |",
+        "| new | – | 1 / 1 / 1 | – |",
+    ]
+    assert "wait for 25%" in stages.left({row: [seconds] for row, seconds in rows.items()})

@@ -3,6 +3,7 @@ otherwise, and start processes anew in place of forking them."""
 
 import re
 import subprocess
+import sys
 from pathlib import PurePosixPath
 
 import pytest
@@ -43,9 +44,8 @@ def test_line_ends_are_those_of_the_commit_whatever_git_is_set_to(names, tmp_pat
     options = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
     copy = tmp_path / "copy"
     for command in (
-        ["init", "--quiet", str(copy)],
-        ["-C", str(copy), *options, "fetch", "--quiet", "--depth=1", str(ROOT), "HEAD"],
-        ["-C", str(copy), *options, "checkout", "--quiet", "FETCH_HEAD"],
+        ["clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(copy)],
+        ["-C", str(copy), *options, "checkout", "--quiet", "HEAD"],
     ):
         subprocess.run(["git", *command], check=True, capture_output=True)
     texts = (".mk", ".py", ".yaml", ".csv", ".json", ".txt", ".sh", ".ipynb", "Makefile")
@@ -60,3 +60,26 @@ def test_no_process_is_forked(word):
     """Threads, and processes that are started anew: what is forked with threads may hang."""
     texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "lib").rglob("*.py")}
     assert not [str(path) for path, text in texts.items() if word in text]
+
+
+def test_windows_without_wsl_is_one_line():
+    code = "import sys, runpy; sys.platform = 'win32'; runpy.run_module('lib', run_name='__main__')"
+    words = [sys.executable, "-c", code]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1 and "use WSL" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", ["in the folder", "by the path"])
+def test_notebooks_find_lib_whatever_opens_them(how, tmp_path):
+    """Without site-packages: an environment's own hint does not count."""
+    code, folder = "import lib.base.log; print(lib.__path__[0])", ROOT / "notebooks"
+    (tmp_path / "opener.py").write_text(f"import sys; sys.path.insert(0, {str(folder)!r}); {code}")
+    words, place = {
+        "in the folder": (["-c", code], folder),
+        "by the path": ([str(tmp_path / "opener.py")], tmp_path),
+    }[how]
+    result = subprocess.run(
+        [sys.executable, "-S", *words], cwd=place, env={}, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == str(ROOT / "lib"), result.stderr

@@ -12,7 +12,7 @@ readme-figures: $(STAMP) ## for authors: the README's pictures in docs/ from a f
 bench: $(STAMP) ## measure training, prediction and the stages beside a plain loop; draw docs/performance.png (30 min, a quiet machine)
 	$(PY) benchmarks/engine.py
 	$(PY) benchmarks/accuracy.py
-	$(PY) benchmarks/stages.py cifar100-small --outputs '$(OUTPUTS)'
+	$(PY) benchmarks/stages.py
 	$(PY) benchmarks/draw.py
 fuzz: $(TESTED) ## 10,000 parameter files and 10,000 damaged artefacts: none is accepted wrongly, none ends in a traceback (5 min)
 	FUZZ=10000 $(PY) -m pytest -q tests/base/test_fuzz.py

@@ -2,9 +2,9 @@
 .PHONY: test unit quick lint nbval
 test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (8 min)
 unit: $(TESTED) $(CLUSTER)
-	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
+	$(PY) -m pytest -p no:nbval --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 quick: $(TESTED) ## the unit tests that start no process, kernel or browser
-	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m "not slow" tests
+	$(PY) -m pytest -q -p no:nbval --numprocesses 2 --dist loadfile -m "not slow" tests
 lint: $(TESTED) ## ruff's rules and format, and the one way that imports run between the rooms
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/lint-imports --no-cache
 nbval: $(STAMP) ## only nbval: do the committed notebooks still print what they print? (1 min)

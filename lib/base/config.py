@@ -231,7 +231,7 @@ class Gradcam(View):
         400, description="errors of each arm probed, drawn at random, besides the cases; 0 for all"
     )
     planted: Annotated[int, Field(ge=0, le=1000)] = Field(
-        150,
+        300,
         description="errors of each cause planted into right test images, on which the diagnosis "
         "of each arm is fitted and scored; 0 for none, and then there are no verdicts",
     )

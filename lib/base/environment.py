@@ -10,14 +10,17 @@ is `python -m MODULE ARGUMENT...` in such surroundings; the standard library is 
 import ast
 import atexit
 import contextlib
+import fcntl
 import importlib.util
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +28,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FOREIGN = (
     *("PYTHON", "IPYTHON", "JUPYTER", "MPL", "MATPLOTLIB", "PIP_", "DASK_", "TQDM_", "TYPST_"),
     *("PAPERMILL_", "LC_", "LANG", "GIT_", "BASH_ENV", "ENV", "COLUMNS", "LINES"),
+    *("CONDA", "_CONDA", "_CE_", "MAMBA", "FONTCONFIG_"),
 )
+# the project's own that are read by their presence, and how "no" is written there
+FLAGS = {"REPORT_DEBUG", "REPORT_HEADLESS", "REPORT_RETRAIN", "REPORT_TENSORBOARD"}
+NO = ("", "0", "no", "false", "off")
+# Where the system looks for libraries first: a GPU's driver may be known by nothing else.
+LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 # of these, what decides no result: where byte code goes, which cluster is meant
 HARMLESS = {
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),
@@ -33,6 +42,8 @@ HARMLESS = {
 }
 ENTERED = "REPORT_SURROUNDINGS"  # the process whose surroundings they were made for
 NOWHERE = os.devnull  # a place where no settings are
+TEMPORARY, ALIVE = "stress-test-", "alive"  # folders, and a file that is locked by their process
+YOUNG = 60  # seconds in which a folder may have no lock yet
 OWN = {
     "PYTHONPATH": str(ROOT),
     "PYTHONHASHSEED": "0",
@@ -62,9 +73,31 @@ def neutral(variables) -> dict[str, str]:
         for name, value in variables.items()
         if name in HARMLESS or not name.startswith(FOREIGN) or _reach(name)
     }
+    # guard: no-means-no
+    kept = {name: kept[name] for name in kept if name not in FLAGS or not _is_no(kept[name])}
+    kept |= {name: _not_condas(kept[name], variables) for name in LIBRARIES if name in kept}
     # guard: own-variables
     kept |= OWN
     return kept
+
+
+def _not_condas(folders: str, variables) -> str:
+    """Folders of libraries without those of an active conda, whose libstdc++ would be loaded in
+    the place of the system's; its own Python finds them by itself."""
+    bases = [
+        value for name, value in variables.items() if name.startswith("CONDA_PREFIX") and value
+    ]
+    # guard: no-library-of-condas
+    kept = [
+        folder
+        for folder in folders.split(os.pathsep)
+        if not any(Path(folder).is_relative_to(base) for base in bases)
+    ]
+    return os.pathsep.join(kept)
+
+
+def _is_no(value: str) -> bool:
+    return value.strip().lower() in NO
 
 
 def _reach(name: str) -> bool:
@@ -76,6 +109,7 @@ def enter(command: list[str], again: bool = False) -> None:
     # A process does so once, and keeps its number: matplotlib, for one, sets variables of its own.
     # guard: enters-once
     if os.environ.get(ENTERED) == str(os.getpid()):
+        quiet_fonts()
         return _keep_fonts()
     wanted = neutral(os.environ)
     if command[:2] == ["-m", "pip"] and os.environ.get("PIP_CONFIG_FILE") != NOWHERE:
@@ -108,9 +142,7 @@ def of_a_kernel():
     before = dict(os.environ)
     # the system lets a socket's path have a hundred characters
     place = None if len(tempfile.gettempdir()) < 70 else "/tmp"
-    with tempfile.TemporaryDirectory(
-        "", "stress-test-", place, ignore_cleanup_errors=True
-    ) as folder:
+    with _temporary(place) as folder:
         spec = Path(folder, "kernels", "python3", "kernel.json")
         spec.parent.mkdir(parents=True)
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -127,13 +159,42 @@ def of_a_kernel():
             _replace(before)
 
 
+@contextlib.contextmanager
+def _temporary(place: str | None = None):
+    """A folder while this process lives; those that killed processes left go first."""
+    place = place or tempfile.gettempdir()
+    for alive in Path(place).glob(f"{TEMPORARY}*/{ALIVE}"):
+        # where it is locked, or another user's, it stays
+        with contextlib.suppress(OSError), open(alive, "r+") as file:
+            if time.time() - alive.stat().st_mtime > YOUNG:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # guard: what-killed-processes-left
+                shutil.rmtree(alive.parent, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory("", TEMPORARY, place, ignore_cleanup_errors=True) as folder,
+        open(Path(folder, ALIVE), "w") as file,
+    ):
+        with contextlib.suppress(OSError):
+            # guard: alive-while-it-lives
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
+
+
+def quiet_fonts() -> None:
+    """Where a user draws for the first time and the machine is slow, matplotlib would say so, in
+    what a notebook shows as well."""
+    # guard: no-word-of-fonts
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+
+
 def _keep_fonts() -> None:
     """A folder for matplotlib's list of fonts while this process lives, where its user has none:
     or matplotlib would say so in two lines."""
     if not _can_keep():
+        kept = contextlib.ExitStack()
         with contextlib.suppress(OSError):
-            folder = os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp("", "stress-test-")
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            os.environ["MPLCONFIGDIR"] = kept.enter_context(_temporary())
+            atexit.register(kept.close)
 
 
 def _can_keep() -> bool:
@@ -184,6 +245,12 @@ def settle() -> None:
 def fill(folder: str) -> None:
     """Install the lock into the environment `folder`, made anew where it does not work. Raises
     SystemExit with one line."""
+    # guard: an-environment-of-others
+    if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        sys.exit(
+            f"{folder}: does not work as it is, and is not yours to change; ask its owner for "
+            "`make setup` and `chmod -R a+rX`, or make your own: make VENV=another-folder"
+        )
     # guard: half-made-anew
     if not _runs(folder, "-Ic", "import pip", quiet=True):
         _new(folder)

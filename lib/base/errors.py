@@ -6,6 +6,8 @@ import sys
 import tempfile
 import traceback
 
+from lib.base.text import printed
+
 DEBUG = "REPORT_DEBUG"  # in the environment: every error comes with its traceback
 
 
@@ -26,7 +28,12 @@ class LockedError(ArtefactError):
 
 
 class DataError(Error):
-    """Data that are missing, damaged or not what they should be."""
+    """Data that are missing, damaged or not what they should be; names of files may hold anything,
+    and are told in one line."""
+
+    def __init__(self, message: str = ""):
+        # guard: one-line-whatever-the-name
+        super().__init__(printed(message))
 
 
 class NetworkError(Error):

@@ -38,6 +38,9 @@ def files(place: Path) -> list[str]:
         seen.add((told.st_dev, told.st_ino))
         below[:] = sorted(name for name in below if not name.startswith("."))
         found += [os.path.join(folder, name) for name in sorted(names) if name[0] != "."]
+    # a pipe would be waited for, and a link to nothing has no content
+    # guard: content-of-files-alone
+    found = list(filter(os.path.isfile, found))
     return found
 
 

@@ -1,6 +1,7 @@
 """How names and numbers are written in prose, captions and legends."""
 
 import html
+import unicodedata
 from collections import Counter
 from functools import lru_cache
 from itertools import combinations
@@ -8,6 +9,10 @@ from itertools import combinations
 # decimals beyond which a number is that of its arithmetic: one quantity, reached by two ways, is
 # written alike
 NOISE = 9
+# signs without a look of their own, by which Persian, Hindi and emoji join their letters
+JOINERS = "\u200c\u200d"
+# letters that are drawn as Latin ones, Cyrillic and Greek, as `casefold` writes them
+LATIN = str.maketrans("авеѕіјкмнорстухԁԛԝαβεζηικμνορτυχ", "abesijkmhopctyxdqwabezhikmnoptyx")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -194,6 +199,30 @@ def count(number: int) -> str:
 
 def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def one_form(name: str) -> str:
+    """A name in the Unicode form in which others are compared with it: macOS writes "é" as two
+    signs."""
+    # guard: one-unicode-form
+    return unicodedata.normalize("NFC", str(name))
+
+
+def look_alike(names) -> list[list[str]]:
+    """The names, two or more together, that a reader could take for each other: by capitals,
+    blanks, full stops, letters of another alphabet."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        letters = "".join(filter(str.isprintable, unicodedata.normalize("NFKC", name)))
+        words = letters.casefold().translate(LATIN).replace("_", " ").replace("-", " ")
+        alike.setdefault(" ".join(words.split()).rstrip(". "), []).append(name)
+    # guard: names-that-look-alike
+    return [together for together in alike.values() if len(together) > 1]
+
+
+def printed(text: str) -> str:
+    """A text in one line that every stream takes, whatever a file system allows in a name."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def listed(items: list[str]) -> str:

@@ -12,6 +12,8 @@ import pandas as pd
 import torch
 
 from lib.base import artefacts, random
+from lib.base.log import log
+from lib.base.text import one_form
 from lib.data import own_images
 from lib.data.cifar import DataError, read, read_cifar10
 from lib.data.own_images import SPLITS, stamp
@@ -100,6 +102,8 @@ def load(
                 f"{name} has {len(splits[split])} {split} images, {size} were asked for"
             )
         splits[split] = splits[split].first(size)
+    if name == "folder":
+        _tell_untrained(splits["train"], names["class_names"])
     known = remembered(splits, found.cache) if name == "folder" else walk(splits)
     return Splits(
         name,
@@ -215,6 +219,18 @@ def _folder(found: own_images.Found, seed: int):
         "superclass": np.arange(len(found.class_names)),
         "superclass_names": found.class_names,
     }
+
+
+def _tell_untrained(train: Split, names: list[str]) -> None:
+    counts = np.bincount(train.labels, minlength=len(names))
+    absent = [name for name, count in zip(names, counts) if not count]
+    # guard: a-class-that-is-not-trained
+    if absent:
+        more = f" and {len(absent) - 1} more" * (len(absent) > 1)
+        log.info(
+            f"no training picture is left of class {absent[0]!r}{more}, once validation is drawn "
+            "and the sizes are kept; a folder val/ spares the first"
+        )
 
 
 # A walk over all images of a data set: the statistics of its training pixels, and the digest that a
@@ -356,7 +372,7 @@ def ids(splits: Splits, split: str) -> np.ndarray:
     part = getattr(splits, split)
     if part.files is None:
         return part.index.astype(str).astype(object)
-    return np.array([str(file).split("/", 1)[1] for file in part.files], object)
+    return np.array([one_form(file).split("/", 1)[1] for file in part.files], object)
 
 
 def positions(splits: Splits, rows: Rows) -> dict[str, tuple[str, np.ndarray]]:

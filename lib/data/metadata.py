@@ -8,6 +8,7 @@ import pandas as pd
 
 from lib.base import artefacts
 from lib.base.errors import DataError
+from lib.base.text import one_form
 
 NAMED = 3  # ids or columns that a message names
 
@@ -19,7 +20,7 @@ def read_metadata(path) -> pd.DataFrame:
     Raises DataError with one line for a file that is no such table."""
     try:
         content = (artefacts.ROOT / path).read_text(encoding="utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(content), strict=True) if row]
+        rows = [row for row in _reader(content) if row]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except (csv.Error, UnicodeDecodeError) as error:
@@ -27,8 +28,18 @@ def read_metadata(path) -> pd.DataFrame:
     names, *cells = rows or [[]]
     _check_columns(path, names, cells)
     table = pd.DataFrame(cells, columns=names, dtype=str)
+    table["id"] = table["id"].map(one_form)
     _check_ids(path, table["id"])
     return table.set_index("id")
+
+
+def _reader(content: str):
+    """Commas, semicolons or tabs between the cells: what parts `id` from others in the header."""
+    # guard: mark-of-the-header
+    for mark in ",;\t":
+        if "id" in next(csv.reader(io.StringIO(content), delimiter=mark), []):
+            return csv.reader(io.StringIO(content), delimiter=mark, strict=True)
+    return csv.reader(io.StringIO(content), strict=True)
 
 
 def _check_columns(path, names: list[str], cells: list[list[str]]) -> None:

@@ -20,7 +20,7 @@ def read(named: str, image_size: int) -> torch.Tensor:
             raise DataError(f"outside: cifar10 has images of 32 px, the study's have {image_size}")
         return torch.from_numpy(np.asarray(test["data"]).reshape(-1, 3, 32, 32))
     folder = artefacts.ROOT / Path(named).expanduser()
-    files = picture_files.tree(folder)
+    files = picture_files.tree(folder) if folder.is_dir() else []
     if not files:
         raise DataError(f"outside: {folder}: no such folder, or no picture in it")
     return torch.stack([_picture(path, image_size) for path in files])

@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import os
 import shutil
+import unicodedata
+from collections import Counter
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -17,7 +19,7 @@ from lib.base import artefacts, identity
 from lib.base.identity import cache_folder
 from lib.base.log import log
 from lib.data.cifar import DataError
-from lib.data.picture_files import class_folders, pictures, pixels, printable, unreadable
+from lib.data.picture_files import NAMED, class_folders, pictures, pixels, printable, unreadable
 from lib.data.streams import Stream, ahead
 
 SPLITS = ("train", "val", "test")
@@ -31,8 +33,7 @@ def decoded(folder: Path, image_size: int) -> Path:
     for split in SPLITS:
         if split != "val" or (folder / split).is_dir():
             listed[split] = pictures(folder / split, names)
-    for other in _no_splits(folder):
-        log.info(f"{folder / other}: passed over, for it is no split ({', '.join(SPLITS)})")
+    _tell_beside(folder)
     known = {
         split: [
             [os.path.relpath(path, folder), content]
@@ -67,20 +68,36 @@ def decoded(folder: Path, image_size: int) -> Path:
     return place
 
 
-def _no_splits(folder: Path) -> list[str]:
-    """Folders beside those of the splits."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-    return [name for name in names if name not in SPLITS and name[0] != "."]
+def _tell_beside(folder: Path) -> None:
+    """Say what stands beside the splits."""
+    names = sorted(name for name in os.listdir(folder) if name not in SPLITS and name[0] != ".")
+    # guard: what-is-no-split-is-told
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        log.info(
+            f"{folder}: passed over {', '.join(map(ascii, names[:NAMED]))}{more}, for it is no "
+            f"split ({', '.join(SPLITS)})"
+        )
 
 
 def _tell_repeated(folder: Path, known: dict[str, list[list[str]]]) -> None:
-    """Say how many files of the other splits are files of train; the report says it of all that
-    look equal."""
-    trained = {content for _, content in known["train"]}
-    for split in [split for split in known if split != "train"]:
-        # guard: repeated-files-are-told
-        if count := sum(content in trained for _, content in known[split]):
-            log.info(f"{folder}: {count} of {len(known[split])} files of {split} are in train too")
+    """Say how many files of a split are in an earlier one, or there before; the report says it of
+    all that look equal."""
+    counts, size = Counter(), {split: len(files) for split, files in known.items()}
+    split_of: dict[str, str] = {}
+    for split, files in known.items():
+        for _, content in files:
+            # guard: repeated-files-are-told
+            counts[split, split_of.setdefault(content, split)] += 1
+    once = Counter(split_of.values())
+    for (split, first), count in counts.items():
+        if split != first:
+            log.info(f"{folder}: {count} of {size[split]} files of {split} are in {first} too")
+        elif count > once[split]:
+            log.info(
+                f"{folder}: {count - once[split]} of {size[split]} files of {split} repeat "
+                "another of it"
+            )
 
 
 def _decode(
@@ -169,13 +186,23 @@ def place(root) -> Path:
     holds neither layout."""
     folder = artefacts.ROOT / Path(root).expanduser()
     if not folder.is_dir():
-        raise DataError(f"root: {folder}: no such folder")
+        raise DataError(f"root: {folder}: no such folder{_other_form(folder)}")
     if not (folder / "train").is_dir() and not (folder / "train_images.npy").is_file():
+        names = sorted(os.listdir(folder))[:NAMED]
         raise DataError(
             f"root: {folder}: neither pictures (train/<class>/<picture>) nor arrays "
-            "(train_images.npy) are there"
+            f"(train_images.npy) are there, but {', '.join(map(repr, names)) or 'nothing'}"
         )
     return folder
+
+
+def _other_form(folder: Path) -> str:
+    """What a name that looks the same is on the disk."""
+    for form in ("NFC", "NFD"):
+        other = Path(unicodedata.normalize(form, str(folder)))
+        if other.is_dir():
+            return f"; one that looks the same has other signs: write {str(other)!a}"
+    return ""
 
 
 def read(root, image_size: int) -> Found:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from lib.base.errors import DataError
+from lib.base.text import one_form
 from lib.data import scores
 
 SPLITS = ("val", "test")
@@ -93,6 +94,8 @@ def read(path, ids_by_split: bool = False) -> PredictionsFile:
 def _checked(path: Path, names, splits: dict[str, _Rows], by_split: bool) -> PredictionsFile:
     if "test" not in splits:
         raise DataError("no test rows")
+    names = names and list(map(one_form, names))
+    splits = {split: _of_one_form(rows) for split, rows in splits.items()}
     width = splits["test"].values.shape[1]
     listed = list(names or map(str, range(width)))
     _check_classes(listed, width)
@@ -113,6 +116,17 @@ def _checked(path: Path, names, splits: dict[str, _Rows], by_split: bool) -> Pre
     notes = [f"{len(listed)} classes: {shown}", of_labels, *found.notes]
     return PredictionsFile(
         path, listed, bool(names), has_ids, parts.get("val"), parts["test"], *found[1:3], notes
+    )
+
+
+def _of_one_form(rows: _Rows) -> _Rows:
+    """The same with ids and names of classes in one Unicode form."""
+    return rows._replace(
+        **{
+            name: np.array(list(map(one_form, values)), object)
+            for name in ("ids", "labels")
+            if (values := getattr(rows, name)) is not None and values.dtype.kind == "O"
+        }
     )
 
 

@@ -65,9 +65,9 @@ def votes(splits) -> pd.DataFrame | None:
     return table.dropna(subset="position").astype(int).reset_index(drop=True)
 
 
-def against_people(run, others: list, splits, chosen=(), seed: int = 0) -> dict | None:
-    """AUC of `support` for "most reviewers accept the predicted class", over the run's reviewed
-    errors, with a 95 % bootstrap interval; None without reviews or without both kinds.
+def accepted(run, splits, chosen=()) -> tuple[np.ndarray, np.ndarray] | None:
+    """The reviewed errors of a run (N,): positions, and whether most reviewers accept the predicted
+    class; None without reviews.
 
     chosen: positions that somebody picked, which are left out. Where reviewers were asked about
     another class than the predicted one, the predicted one counts as not accepted."""
@@ -78,15 +78,23 @@ def against_people(run, others: list, splits, chosen=(), seed: int = 0) -> dict 
     kept = ~run.test.correct[position] & ~np.isin(position, np.asarray(chosen))
     asked, position = asked[kept], position[kept]
     same = asked["guessed"].to_numpy() == run.test.predicted[position]
-    accepted = same & (asked["accept_guessed"].to_numpy() >= MOST)
-    if accepted.all() or not accepted.any():
+    return position, same & (asked["accept_guessed"].to_numpy() >= MOST)
+
+
+def against_people(run, others: list, splits, chosen=(), seed: int = 0) -> dict | None:
+    """AUC of `support` for "most reviewers accept the predicted class", over the run's reviewed
+    errors (`accepted`), with a 95 % bootstrap interval; None without reviews or without both
+    kinds."""
+    found = accepted(run, splits, chosen)
+    if found is None or found[1].all() or not found[1].any():
         return None
+    position, agreed = found
     return {
-        "errors": len(accepted),
-        "accepted": int(accepted.sum()),
+        "errors": len(agreed),
+        "accepted": int(agreed.sum()),
         "runs": len(others),
-        "auc": auc_interval(support(run, others)[position], accepted, seed)._asdict(),
-        "own_confidence": auc_interval(support(run, [])[position], accepted, seed)._asdict(),
+        "auc": auc_interval(support(run, others)[position], agreed, seed)._asdict(),
+        "own_confidence": auc_interval(support(run, [])[position], agreed, seed)._asdict(),
     }
 
 

@@ -5,7 +5,7 @@ spike-ins promise can be held against what is found.
 import numpy as np
 import pandas as pd
 
-from lib.base.text import listed, name, readable, with_limits
+from lib.base.text import name, readable, with_limits
 from lib.diagnosis import verdict
 from lib.diagnosis.confusion import by_source, interval, measures, resampled
 from lib.diagnosis.judgement import Judgement
@@ -63,8 +63,9 @@ def _promised(judged: Judgement, seed: int) -> dict[str, tuple]:
     spiked = confusions(judged.rule, judged.spiked.cause, judged.spiked.source)
     found, drawn = measures(spiked.sum(0)[None]), measures(resampled(spiked, seed))
     promised = {name: (found[name][0], drawn[name]) for name in found}
-    mix, unknown = judged.mixture, np.nan if judged.mixture.obstacle else 0.0
+    mix = judged.mixture
     for place, cause in enumerate(CAUSES):
+        unknown = 0.0 if cause in mix.trusted else np.nan
         promised[f"precision {cause}"] = (
             mix.precision[place] + unknown,
             mix.drawn_precision[:, place] + unknown,
@@ -129,26 +130,4 @@ def agreement_caption(arm: str) -> str:
         "own errors, whose causes are known; with 95% bootstrap intervals. They agree where the "
         "interval of their difference holds 0. Errors: those whose cause points at the predicted "
         "class; all errors: whatever was predicted, so that the planted cause need not be why."
-    )
-
-
-def agreement_text(table: pd.DataFrame) -> str:
-    """Whether the spike-ins promise what is found, and where not, which way they err."""
-    known = table[table["agree"].notna()]
-    apart = known[~known["agree"].astype(bool)]
-    if not len(apart):
-        return "What the planted errors promise and what is found on the phantom agree."
-    said = [
-        f"{measure}, "
-        + listed(
-            [
-                f"{readable(row.cause)} (promised {row.promised:.0%}, is {row.found:.0%})"
-                for row in rows.itertuples()
-            ]
-        )
-        for measure, rows in apart.groupby("measure", sort=False)
-    ]
-    return (
-        f"What the planted errors promise is not so in {len(apart)} of {len(known)} numbers: "
-        f"{'; '.join(said)}."
     )

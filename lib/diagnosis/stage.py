@@ -33,6 +33,7 @@ from lib.training import inference, record
 STEPS = 8
 SIDE_BY_SIDE = 2  # networks; torch works outside Python's lock, so that threads are enough
 UNKNOWN = dict.fromkeys(("estimate", "low", "high"), np.nan)
+OF_MIXTURE = ("shares", "precision")
 SEED = 1  # of the sample of errors, where not all are probed
 FINEST = 8 * probes.SIDE  # pixels of a side on which occlusion is held against a map
 TESTED = 200  # errors whose maps are tested: cells taken away, weights made random
@@ -363,17 +364,16 @@ def judged_table(judged: dict[str, Judgement], pair: dict, splits) -> pd.DataFra
 def corrected_shares(judged: dict[str, Judgement], chosen=()) -> pd.DataFrame:
     """What stands behind each arm's errors: one row a cause and arm, with the errors called so (the
     chosen ones left out), the share corrected for what the rule confuses (share, low, high), the
-    precision of the verdict at that mix likewise, both NaN where no mix is identified, and whether
-    the verdict is trusted."""
+    precision of the verdict at that mix likewise, and whether the verdict is trusted; without that
+    share and precision are NaN."""
     rows = []
     for arm, one in judged.items():
         if one.mixture is None:
             continue
         found = mixture.numbers(one.mixture)
         called = one.verdicts["verdict"][~np.isin(one.position, np.asarray(chosen))]
-        unknown = dict.fromkeys(verdict.CAUSES, UNKNOWN)
         for cause in verdict.CAUSES:
-            share, right = ((found[what] or unknown)[cause] for what in ("shares", "precision"))
+            share, right = ((found[what] or {}).get(cause) or UNKNOWN for what in OF_MIXTURE)
             rows.append(
                 {"verdict": cause, "arm": arm, "errors": int((called == cause).sum())}
                 | {"share": share["estimate"], "low": share["low"], "high": share["high"]}

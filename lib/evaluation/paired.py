@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, norm, t
+import scipy
 
 from lib.base.checks import flags, same_length
 from lib.evaluation.significance import benjamini_hochberg, bonett_price, grouped, sign_flip
@@ -37,7 +37,7 @@ def mcnemar(correct_a, correct_b) -> McNemar:
     correct_a, correct_b = flags("correct_a", correct_a), flags("correct_b", correct_b)
     corrected, regressed = int(np.sum(~correct_a & correct_b)), int(np.sum(correct_a & ~correct_b))
     changed = corrected + regressed
-    p_value = float(binomtest(corrected, changed).pvalue) if changed else 1.0
+    p_value = float(scipy.stats.binomtest(corrected, changed).pvalue) if changed else 1.0
     return McNemar(corrected, regressed, p_value)
 
 
@@ -96,7 +96,7 @@ def percentiles(estimate, values, level: float) -> Interval:
 
 def student(estimate: float, each: np.ndarray, level: float = 0.95) -> Interval:
     """Student's interval of the mean of `each` (seeds,), around it."""
-    half = t.isf((1 - level) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
+    half = scipy.stats.t.isf((1 - level) / 2, len(each) - 1) * each.std(ddof=1) / np.sqrt(len(each))
     return Interval(*map(float, (estimate, estimate - half, estimate + half)))
 
 
@@ -105,7 +105,7 @@ def student_p(each: np.ndarray) -> float:
     error = each.std(ddof=1) / np.sqrt(len(each))
     if not error:
         return float(each.mean() == 0)
-    return float(2 * t.sf(abs(each.mean()) / error, len(each) - 1))
+    return float(2 * scipy.stats.t.sf(abs(each.mean()) / error, len(each) - 1))
 
 
 def hull(intervals: list[Interval]) -> Interval:
@@ -217,12 +217,14 @@ def _seeds_besides(low, high, p_value, a, b, images, level: float):
     alone: what a seed does to all classes at once no number of classes can average out."""
     expected = (a.mean(0) * (1 - a.mean(0)) + b.mean(0) * (1 - b.mean(0))) / images
     ratio = np.nansum(np.var(b - a, axis=0, ddof=1)) / max(np.nansum(expected), 1e-12)
-    middle, deviation = (low + high) / 2, (high - low) / 2 / norm.isf((1 - level) / 2)
+    middle, deviation = (low + high) / 2, (high - low) / 2 / scipy.stats.norm.isf((1 - level) / 2)
     of_seeds = ratio * expected / len(a)
     both = deviation**2 + of_seeds
     freedom = (len(a) - 1) * (both / np.maximum(of_seeds, 1e-12)) ** 2
-    half = np.sqrt(both) * t.isf((1 - level) / 2, freedom)
-    p_value = 2 * t.sf(norm.isf(p_value / 2) * deviation / np.sqrt(both), freedom)
+    half = np.sqrt(both) * scipy.stats.t.isf((1 - level) / 2, freedom)
+    p_value = 2 * scipy.stats.t.sf(
+        scipy.stats.norm.isf(p_value / 2) * deviation / np.sqrt(both), freedom
+    )
     return np.clip(middle - half, -1, 1), np.clip(middle + half, -1, 1), p_value
 
 

@@ -12,7 +12,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import fisher_exact, spearmanr
+import scipy
 
 from lib.base.text import verdict
 from lib.evaluation.significance import benjamini_hochberg
@@ -106,7 +106,7 @@ def trend(values, by) -> dict:
     unknown = {"rows": len(values), "rho": None, "p_value": None, "found": None}
     if not enough(len(values)) or not np.ptp(values) or not np.ptp(by):
         return unknown
-    rho, p_value = map(float, spearmanr(values, by))
+    rho, p_value = map(float, scipy.stats.spearmanr(values, by))
     found = "none" if p_value >= LEVEL else "rises" if rho > 0 else "falls"
     return unknown | {"rho": rho, "p_value": p_value, "found": found}
 
@@ -119,7 +119,7 @@ def two_shares(hits: int, rows: int, other_hits: int, other_rows: int) -> dict:
     if not (enough(rows) and enough(other_rows)):
         return {"p_value": None, "found": None}
     table = [[hits, rows - hits], [other_hits, other_rows - other_hits]]
-    p_value = float(fisher_exact(table).pvalue)
+    p_value = float(scipy.stats.fisher_exact(table).pvalue)
     higher = hits * other_rows > other_hits * rows
     found = "none" if p_value >= LEVEL else "higher" if higher else "lower"
     return {"p_value": p_value, "found": found}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
+import scipy
 
 from lib.base.checks import scored
 
@@ -61,8 +61,12 @@ def clopper_pearson(successes, trials, level: float = 0.95) -> tuple[np.ndarray,
     """
     successes, trials = np.asarray(successes, np.float64), np.asarray(trials, np.float64)
     tail, failures = (1 - level) / 2, trials - successes
-    low = np.where(successes > 0, beta.ppf(tail, np.maximum(successes, 1), failures + 1), 0.0)
-    return low, np.where(failures > 0, beta.isf(tail, successes + 1, np.maximum(failures, 1)), 1.0)
+    low = np.where(
+        successes > 0, scipy.stats.beta.ppf(tail, np.maximum(successes, 1), failures + 1), 0.0
+    )
+    return low, np.where(
+        failures > 0, scipy.stats.beta.isf(tail, successes + 1, np.maximum(failures, 1)), 1.0
+    )
 
 
 def _accepted(confidence, correct, thresholds):

@@ -2,7 +2,7 @@
 among many, calibration errors."""
 
 import numpy as np
-from scipy.stats import binom, false_discovery_control, norm
+import scipy
 
 
 def grouped(values: np.ndarray, group: np.ndarray, groups: int) -> list[np.ndarray]:
@@ -27,7 +27,7 @@ def sign_flip(changes, unit: int = 1) -> float:
     chance = np.ones(1)  # of each possible sum, from the lowest, in steps of 1
     for size in range(1, unit + 1):
         number = int(np.sum(np.abs(changes) == size))
-        share = _without_zeros(binom.pmf(np.arange(number + 1), number, 0.5))
+        share = _without_zeros(scipy.stats.binom.pmf(np.arange(number + 1), number, 0.5))
         spread = np.zeros(2 * size * (len(share) - 1) + 1)
         spread[:: 2 * size] = share
         chance = _without_zeros(np.convolve(chance, spread))
@@ -49,7 +49,7 @@ def bonett_price(total, squares, images, level: float):
     Bonett and Price 2012, https://doi.org/10.3102/1076998611411915: one image that rose and one
     that fell are added."""
     mean = total / (images + 2)
-    half = norm.isf((1 - level) / 2) * np.sqrt(
+    half = scipy.stats.norm.isf((1 - level) / 2) * np.sqrt(
         ((squares + 2) / (images + 2) - mean**2) / (images + 2)
     )
     return np.clip(mean - half, -1, 1), np.clip(mean + half, -1, 1)
@@ -63,7 +63,7 @@ def benjamini_hochberg(p_values) -> np.ndarray:
     ValueError outside 0 to 1."""
     adjusted = np.array(p_values, dtype=np.float64)
     tested = ~np.isnan(adjusted)
-    adjusted[tested] = false_discovery_control(adjusted[tested])
+    adjusted[tested] = scipy.stats.false_discovery_control(adjusted[tested])
     return adjusted
 
 

@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from importlib.metadata import files
 
 import nh3
 from bs4 import BeautifulSoup
@@ -118,6 +119,13 @@ def report_table(text: str, label: str = "") -> str:
     return "".join(f"<style>{style}</style>" for style in styles if style) + str(soup)
 
 
+def of_nbconvert() -> list[str]:
+    """The data folder that nbconvert was installed with, for its templates: it looks for them in
+    those of the user and of this Python, and another Python may have brought it."""
+    own = (path for path in files("nbconvert") or () if path.match("nbconvert/templates/base/*"))
+    return [str(path.locate().resolve().parents[3]) for path in own][:1]
+
+
 def only_text(text: str) -> str:
     return BeautifulSoup(text, "html.parser").get_text()
 
@@ -132,6 +140,10 @@ class ReportHTML(HTMLExporter):
     @default("extra_template_basedirs")
     def _extra_template_basedirs_default(self):
         return [str(TEMPLATES)]
+
+    def get_prefix_root_dirs(self):
+        # guard: templates-of-nbconvert
+        return [*super().get_prefix_root_dirs(), *of_nbconvert()]
 
     @property
     def default_config(self):

@@ -99,6 +99,8 @@ def _network(study: Study, arm: str) -> Brought:
     except ValidationError as error:
         lines = [
             f"{study.path}: arms.{arm}: {'.'.join(map(str, item['loc']))}: {item['msg']}"
+            + f" (got {item['input']!r}; numbers, yes and no need quotes)"
+            * (item["type"] == "string_type")
             for item in error.errors(include_url=False)
         ]
         raise ParameterError("\n".join(lines)) from None

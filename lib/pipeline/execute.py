@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("REPORT_HEADLESS", "1")
-# jsonschema's check of web addresses: a second to load, and no notebook asks for it
-sys.modules.setdefault("rfc3987_syntax", None)
 
 import papermill  # noqa: E402  (reads the environment above)
 from nbclient.exceptions import DeadKernelError  # noqa: E402
@@ -118,7 +116,8 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
                 extra_arguments=[
                     # or a kernel that is being stopped logs that it was
                     "--IPKernelApp.log_level=50",
-                    f"--IPKernelApp.exec_lines=from lib.base import signals; "
+                    "--IPKernelApp.exec_lines=from lib.base import environment, signals; "
+                    "environment.quiet_fonts(); "
                     f"signals.end_with({os.getpid()}, {signal.SIGKILL:d})",
                 ],
             )

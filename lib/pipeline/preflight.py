@@ -7,12 +7,14 @@ import shlex
 
 import numpy as np
 
-from lib.base import artefacts
+from lib.base import artefacts, text
 from lib.base.config import Stage
 from lib.base.errors import DataError, Error, ParameterError
 from lib.base.log import log
 from lib.base.study_file import Study
 from lib.data import dataset
+from lib.data.metadata import read_metadata
+from lib.data.outside import read as read_outside
 from lib.data.streams import mapped
 from lib.evaluation import failures
 from lib.pipeline import arms, at_hand, parameters
@@ -41,6 +43,12 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
     train = found[trained[0]] if trained else None
     splits = attempt(_pictures, train) if train and train.data == "folder" else None
     _tell_undrawn(study, splits.class_names if splits else [])
+    _tell_alike(study, splits.class_names if splits else [])
+    # guard: what-comparing-reads-first
+    if content.data.get("metadata"):
+        attempt(_metadata, content.data["metadata"], splits)
+    if content.data.get("outside") and train:
+        attempt(read_outside, content.data["outside"], train.image_size)
     # guard: brought-cases-first
     if ids is not None:
         attempt(failures.read_cases, content.cases, ids)
@@ -63,6 +71,17 @@ def _pictures(train) -> dataset.Splits:
         raise DataError(str(error)) from None
 
 
+def _metadata(path, splits: dataset.Splits | None) -> None:
+    """Raises DataError for a file that is no table, or of none of the test pictures."""
+    table, known = read_metadata(path), dataset.ids(splits, "test") if splits else []
+    # guard: metadata-of-these-pictures
+    if len(known) and not table.index.isin(known).any():
+        raise DataError(
+            f"{path}: no id is a test picture's: {table.index[0]!r} in the file, {known[0]!r} "
+            "among the pictures"
+        )
+
+
 def _tell_undrawn(study: Study, names: list[str]) -> None:
     """Say which names hold letters that no font of this machine has."""
     shown = [*names, study.content.title]
@@ -75,6 +94,17 @@ def _tell_undrawn(study: Study, names: list[str]) -> None:
             f"{study.path}: no font of this machine has {' '.join(missing[:SHOWN])}: "
             f"figures and the PDF will show boxes in {', '.join(map(repr, odd[:NAMED]))}{more}; "
             "on Debian `apt install fonts-noto` helps"
+        )
+
+
+def _tell_alike(study: Study, names: list[str]) -> None:
+    """Say which classes may be one that was written twice."""
+    if together := text.look_alike(names):
+        pairs = ["/".join(map(ascii, some)) for some in together[:NAMED]]
+        more = f" and {len(together) - NAMED} more" if len(together) > NAMED else ""
+        log.warning(
+            f"{study.path}: classes whose names look alike: {', '.join(pairs)}{more}; should they "
+            "be one?"
         )
 
 

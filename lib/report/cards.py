@@ -78,7 +78,7 @@ def verdicts_text(results: dict) -> str:
         [
             _mixed(arm, numbers["mixture"])
             for arm, numbers in rules.items()
-            if not (numbers["mixture"] or {}).get("obstacle")
+            if not numbers["mixture"] or numbers["mixture"]["trusted"]
         ]
         + _withheld(rules)
     )
@@ -96,42 +96,48 @@ def verdicts_text(results: dict) -> str:
 
 
 def shared(rules: dict) -> bool:
-    """Whether the causes' shares are known of any arm; rules: of results.json, by arm."""
-    return any((of_arm["mixture"] or {}).get("shares") for of_arm in rules.values())
+    """Whether the share of any cause is known of any arm; rules: of results.json, by arm."""
+    return any(known_shares(of_arm["mixture"]) for of_arm in rules.values())
+
+
+def known_shares(mixture: dict | None) -> dict[str, dict]:
+    """The shares that are known, those of trusted causes, the largest first."""
+    shares = (mixture or {}).get("shares") or {}
+    known = {cause: share for cause, share in shares.items() if share}
+    return dict(sorted(known.items(), key=lambda item: -item[1]["estimate"]))
 
 
 def _mixed(arm: str, mixture: dict | None) -> str:
-    """The corrected shares of one arm, where they are known, and the verdicts that are trusted."""
+    """The corrected shares of one arm and the verdicts that are trusted, where there are any."""
     if not mixture:
         return f"Of {name(arm)} no error was read."
-    shares, trusted = mixture["shares"], mixture["trusted"]
-    given = (
-        f"Verdicts are given for {listed([readable(cause) for cause in trusted])}"
-        if trusted
-        else "No verdict is given"
-    )
+    causes = listed([readable(cause) for cause in mixture["trusted"]])
     return (
-        f"Behind the errors of {name(arm)} stand above all {most_frequent(shares)}. {given}: only "
-        "where the interval of how often a verdict is right, at this mix, lies above "
-        f"{percent(PRECISION, 0)}."
+        f"{behind(known_shares(mixture), arm)} Verdicts are given for {causes}: only where the "
+        "interval of how often a verdict is right, at this mix, lies above "
+        f"{percent(PRECISION, 0)}, and its value in equal shares of all causes too."
+    )
+
+
+def behind(shares: dict[str, dict], arm: str) -> str:
+    """A sentence on the known shares."""
+    told = listed(
+        [f"{readable(cause)} ({percent(share['estimate'], 0)})" for cause, share in shares.items()]
+    )
+    stands = "stands" if len(shares) == 1 else "stand"
+    return (
+        f"Behind the errors of {name(arm)} {stands} {told}; the shares of the other causes are "
+        "not known."
     )
 
 
 def _withheld(rules: dict) -> list[str]:
-    """One sentence on all arms of which nothing is known of the shares."""
-    arms = [arm for arm, of in rules.items() if (of["mixture"] or {}).get("obstacle")]
+    """One sentence on all arms without a verdict."""
+    arms = [arm for arm, of in rules.items() if of["mixture"] and not of["mixture"]["trusted"]]
     if not arms:
         return []
     whose = listed([name(arm) for arm in arms])
     return [f"Errors of {whose} get their evidence and no verdict: {REASON}."]
-
-
-def most_frequent(shares: dict[str, dict]) -> str:
-    """The three causes with the largest estimates; their intervals stand in the table."""
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])[:3]
-    return listed(
-        [f"{readable(cause)} ({percent(shares[cause]['estimate'], 0)})" for cause in ranked]
-    )
 
 
 def cases_text(results: dict) -> str:

@@ -17,6 +17,7 @@ from torch import nn
 from lib.base import artefacts, code
 from lib.base.config import NETWORK, Entry
 from lib.base.errors import NetworkError
+from lib.base.text import one_form
 from lib.model import resnet18
 from lib.training import weights
 from lib.training.surroundings import modules_of, put_back
@@ -245,7 +246,8 @@ def finish(network: nn.Module, arm: Brought, class_names: list[str]) -> nn.Modul
     """The network as it is used everywhere: in eval mode, with its own mean and deviation, and its
     outputs (N, classes) taken out of what it returns, in the order of the data's classes."""
     network.brought_statistics = arm.statistics
-    order = [arm.classes.index(name) for name in class_names] if arm.classes else None
+    given = list(map(one_form, arm.classes))
+    order = [given.index(name) for name in class_names] if given else None
     network.register_forward_hook(
         lambda module, inputs, output: _in_order(logits_in(output, len(class_names)), order)
     )

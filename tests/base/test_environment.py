@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import hostile
@@ -29,12 +31,33 @@ def test_what_is_foreign_goes_and_what_decides_nothing_stays(tmp_path):
     }
     found = environment.neutral(user | kept)
     assert found.items() >= (kept | environment.OWN).items()
-    assert set(found) == {*kept, *environment.OWN, "PATH", "HOME", "CDPATH"}
+    assert set(found) == {*kept, *environment.OWN, "PATH", "HOME", "CDPATH", "LD_LIBRARY_PATH"}
     assert environment.neutral(found) == found
 
 
+@pytest.mark.parametrize("value", ["", "0", "no", "False", " off "])
+def test_no_means_no_in_every_flag(value):
+    flags = dict.fromkeys(environment.FLAGS, value)
+    assert environment.neutral(flags) == environment.OWN
+    assert environment.neutral(dict.fromkeys(flags, "1")).keys() > flags.keys()
+
+
+@pytest.mark.parametrize("name", environment.LIBRARIES)
+def test_libraries_of_an_active_conda_are_not_loaded(name):
+    conda = {
+        "CONDA_PREFIX": "/opt/conda/envs/a",
+        "CONDA_PREFIX_1": "/opt/conda",
+        "CONDA_SHLVL": "2",
+    }
+    folders = ("/opt/conda/lib", "/usr/lib/driver", "/opt/conda/envs/a/lib", "/opt/condas/lib")
+    found = environment.neutral(conda | {name: os.pathsep.join(folders)})
+    assert found[name].split(os.pathsep) == ["/usr/lib/driver", "/opt/condas/lib"]
+    assert environment.neutral({name: folders[0]})[name] == folders[0]
+
+
 def test_a_command_runs_in_neutral_surroundings_from_any_folder(tmp_path):
-    code = "import os, lib, numpy, locale; print(lib.__file__, os.environ['LC_ALL'], __debug__)"
+    # numpy brings a libstdc++ of its own, torch loads the system's
+    code = "import os, lib, numpy, torch; print(lib.__file__, os.environ['LC_ALL'], __debug__)"
     result = subprocess.run(
         [sys.executable, "-IS", str(ROOT / SCRIPT), "-c", code],
         capture_output=True,
@@ -73,6 +96,7 @@ def test_a_command_of_a_user_without_a_home_is_silent_and_leaves_nothing(tmp_pat
     (tmp_path / "fonts.py").write_text(
         "import sys\nfrom lib.base import environment\nenvironment.enter(sys.orig_argv[1:])\n"
         "import matplotlib\nprint(matplotlib.get_cachedir())\n"
+        "import logging\nlogging.getLogger('matplotlib.font_manager').warning('slowly')\n"
     )
     for home, place in (("home", "home"), ("fonts.py", "temporary")):
         result = subprocess.run(
@@ -116,6 +140,31 @@ def test_a_kernels_surroundings_end_with_it(tmp_path, monkeypatch):
         folder = Path(os.environ["IPYTHONDIR"])
         assert sys.executable in (folder / "kernels/python3/kernel.json").read_text()
     assert dict(os.environ) == before and not folder.exists()
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["killed", "alive"])
+def test_what_a_killed_process_left_goes_with_the_next(tmp_path, monkeypatch, ended):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import tempfile; from lib.base import environment\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "with environment.of_a_kernel(): print('begun', flush=True); input()"
+    )
+    words = [sys.executable, "-c", code]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=ROOT, **pipes) as process:
+        process.stdout.readline()
+        (left,) = tmp_path.iterdir()
+        if ended:
+            process.kill()
+            process.wait()
+        for age, stays in ((0, True), (2 * environment.YOUNG, not ended)):
+            then = time.time() - age
+            os.utime(left / environment.ALIVE, (then, then))
+            with environment.of_a_kernel():
+                assert len(list(tmp_path.iterdir())) == 1 + stays
+            assert left.exists() == stays
+        process.kill()
 
 
 # --- the environment that make fills
@@ -181,6 +230,15 @@ def test_an_environment_is_done_when_the_projects_imports_work(project):
     (project / ".venv" / "damaged").touch()
     result = fill(project)
     assert result.returncode == 0 and ".venv: made anew" in result.stdout, result
+
+
+def test_an_environment_of_another_user_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda place, mode: place != str(tmp_path))
+    monkeypatch.setattr(environment, "_runs", lambda *words, **options: True)
+    with pytest.raises(SystemExit) as caught:
+        environment.fill(str(tmp_path))
+    assert "make VENV=" in str(caught.value) and "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_no_environment_is_left_alone(project):

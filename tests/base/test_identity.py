@@ -19,6 +19,16 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "root"
 
 
+@pytest.mark.parametrize("kind", ["pipe", "nothing", "itself"])
+def test_what_is_no_file_has_no_content_and_is_not_waited_for(folder, kind):
+    before, path = identity.of([folder]), folder / "train" / "cat" / "odd"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("odd" if kind == "itself" else "/nowhere")
+    assert identity.of([folder]) == before
+
+
 def rewrite(folder):
     path = folder / "train/cat/1.png"
     told = path.stat()

@@ -108,6 +108,28 @@ def test_names_stay_distinct_whole_and_shortened(names, keep_apart):
     assert len({text.headed(814, name) for name in names}) == len(names)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Cat", "cat"),
+        ("cat", "c\u0430t"),
+        ("cat", "cat."),
+        ("oak_tree", "oak tree", "Oak-Tree"),
+        ("fir", "ﬁr"),
+        ("dog", "d\u200dog"),
+        ("Νο", "No"),
+    ],
+    ids=["capitals", "Cyrillic", "full stop", "blanks", "ligature", "joiner", "Greek"],
+)
+def test_names_that_could_be_taken_for_each_other_are_found(names):
+    others = ["elm", "x1", "x2", "日本", "кот"]
+    assert text.look_alike([*others, *names]) == [list(names)]
+
+
+def test_any_text_is_printed_in_one_line():
+    assert text.printed("a\nb\x1b\udcff é") == "a\\nb\\x1b\\udcff é"
+
+
 def test_a_name_like_no_other_is_cut_at_its_end(keep_apart):
     name = "a_long_name_of_a_class"
     assert text.shorten(name) == "a long name of…"

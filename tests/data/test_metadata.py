@@ -1,9 +1,12 @@
 """Metadata of pictures: ids stay text, and every bad file is one line."""
 
+import unicodedata
+
 import pytest
 
 from lib.base.errors import DataError
 from lib.data.metadata import read_metadata
+from lib.evaluation.metrics import groups
 
 
 def written(tmp_path, content, encoding="utf-8"):
@@ -21,6 +24,23 @@ def test_ids_and_values_are_text_in_any_column_order(tmp_path):
             "camera": ["A", "B, new", "NA"],
             "year": ["1999", "", "nan"],
         }
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_the_mark_between_cells_is_that_of_the_header(tmp_path, mark, end):
+    content = end.join([f"camera{mark}id", f"A{mark}007", f'"a,b;c\t"{mark}1e3'])
+    table = read_metadata(written(tmp_path, content, "utf-8-sig"))
+    assert table["camera"].to_dict() == {"007": "A", "1e3": "a,b;c\t"}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_ids_are_of_one_unicode_form(tmp_path, form):
+    content = unicodedata.normalize(form, "id,camera\ncafé/é.png,A\n고/1.png,B\n")
+    rows, matched = groups.assign(
+        read_metadata(written(tmp_path, content)), ["café/é.png", "고/1.png"]
+    )
+    assert rows["camera"].tolist() == ["A", "B"] and matched == {"missing": 0, "other_ids": 0}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ damaged is one line."""
 
 import logging
 import shutil
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import folder_of_pictures
@@ -266,9 +267,45 @@ def test_folders_that_are_no_split_are_told(root, caplog):
     caplog.set_level(logging.INFO, "lib")
     (root / "validation").mkdir()
     (root / ".git").mkdir()
+    (root / "more.png").touch()
     load(root)
     (line,) = [line for line in caplog.messages if "no split" in line]
-    assert line.startswith(f"{root / 'validation'}: passed over")
+    assert line.startswith(f"{root}: passed over 'more.png', 'validation', for it is no split")
+
+
+def test_files_that_repeat_within_a_split_or_in_val_and_test_are_counted(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "lib")
+    root = folder_of_pictures.write(tmp_path / "root", {"train": 4, "val": 2, "test": 2})
+    one, other, *_ = (folder for folder in sorted((root / "val").iterdir()))
+    shutil.copy(next((root / "train" / one.name).iterdir()), root / "train" / other.name / "x.png")
+    shutil.copy(next(one.iterdir()), root / "test" / one.name / "x.png")
+    load(root)
+    assert caplog.messages[:2] == [
+        f"{root}: 1 of 13 files of train repeat another of it",
+        f"{root}: 1 of 7 files of test are in val too",
+    ]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_root_that_looks_like_the_one_that_is_there_is_told_apart(root, form):
+    there = root.rename(root.parent / unicodedata.normalize(form, "é"))
+    other = unicodedata.normalize("NFD" if form == "NFC" else "NFC", str(there))
+    assert ascii(str(there)) in refused(other)
+
+
+@pytest.mark.parametrize("sizes, left", [({}, 1), ({"train": 2}, 8)], ids=["drawn", "cut"])
+def test_a_class_without_a_training_picture_is_told(tmp_path, caplog, sizes, left):
+    caplog.set_level(logging.INFO, "lib")
+    root = folder_of_pictures.write(tmp_path / "one", {"train": 1, "test": 1}, classes=10)
+    load(root, sizes=sizes)
+    (line,) = [line for line in caplog.messages if "no training picture" in line]
+    assert (f" and {left - 1} more," in line) == (left > 1)
+
+
+def test_what_stands_in_the_place_of_the_splits_is_shown(root):
+    for split in ("train", "test"):
+        (root / split).rename(root / split.upper())
+    assert refused(root).endswith("are there, but 'TEST', 'TRAIN'")
 
 
 def test_too_few_to_draw_a_validation_split_from(tmp_path):

@@ -2,6 +2,7 @@
 line."""
 
 import gzip
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,15 @@ def refused_arrays(tmp_path, **arrays) -> str:
 
 
 # --- what is read
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", ["café", "고양이"])
+def test_names_and_ids_are_of_one_unicode_form(tmp_path, form, name):
+    content = f"split,id,label,{name},dog\ntest,{name}/1.png,{name},0.7,0.3\n"
+    found = read(tmp_path, unicodedata.normalize(form, content))
+    assert found.class_names == [name, "dog"]
+    assert found.test.ids.tolist() == [f"{name}/1.png"] and found.test.labels.tolist() == [0]
 
 
 def test_ids_are_text_and_labels_names(tmp_path):

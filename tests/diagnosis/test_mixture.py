@@ -76,6 +76,19 @@ def test_a_rare_cause_gets_no_verdict_and_a_frequent_one_does():
     assert "label_error" in found.trusted and "background" not in found.trusted
 
 
+def test_a_verdict_does_not_rest_on_the_mix_alone():
+    """Background is called often where it is not, and yet right if nearly all errors are of it."""
+    table = 0.8 * np.eye(5) + 0.04
+    table[1:, 0] += 0.3
+    table /= table.sum(1, keepdims=True)
+    shares = np.array([0.8, 0.05, 0.05, 0.05, 0.05])
+    found = mixture.corrected(planted(table, 3000), calls(shares, table=table))
+    assert np.quantile(found.drawn_precision, 0.025, axis=0)[0] > 0.9
+    assert found.evenly[0] == pytest.approx(table[0, 0] / table[:, 0].sum(), abs=0.02)
+    assert found.evenly[0] < 0.5 and "background" not in found.trusted
+    assert not found.obstacle
+
+
 def test_a_table_that_tells_nothing_apart_gives_no_verdicts():
     alike = TABLE.copy()
     alike[0] = alike[1]

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_report_ends_with_what_the_assignment_asks(tmp_path, monkeypatch):
+    made_up.laid_out(monkeypatch)
     arms = {"baseline": {"wrong": 0.3, "noise": 10}, "remedy": {"wrong": 0.3, "noise": 11}}
     (tmp_path / "claims.yaml").write_text(
         new.ASSIGNMENT["params/claims/{name}.yaml"].format(name="made-up"), encoding="utf-8"

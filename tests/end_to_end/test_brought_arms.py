@@ -97,6 +97,7 @@ class Played:
 @pytest.fixture(scope="module")
 def play(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
+        made_up.laid_out(patch)
 
         def of_arms(data, *texts) -> Played:
             project = tmp_path_factory.mktemp("project")
@@ -126,7 +127,7 @@ def plain_loop(name: str, splits) -> np.ndarray:
     "one, layer, other, other_layer",
     [
         ("mobilenet_v3_small", "features.9.block.0", "small", "conv2"),
-        ("resnet50", "layer4.0.bn1", "PreActivation", "conv3"),
+        ("bottlenecks", "layer4.0.bn1", "PreActivation", "conv3"),
     ],
 )
 def test_networks_with_weights_from_a_file_get_all_that_our_own_gets(

@@ -70,6 +70,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
         "before": before,
         "after": after,
         "bootstrap_draws": 100,
+        "corruption_images": 8,
     }
     trained = record.load_runs(values["runs"], values["arms"])
     info, study = trained[before][seeds[0]].info, folder / "made-up"

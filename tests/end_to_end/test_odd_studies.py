@@ -6,6 +6,7 @@ import json
 import os
 import re
 
+import made_up
 import nbformat
 import numpy as np
 import pytest
@@ -80,7 +81,9 @@ def shown(stage: str, **values) -> str:
 )
 def study(request, tmp_path_factory):
     outputs = tmp_path_factory.mktemp("outputs")
-    return request.param, *made(outputs, request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        made_up.laid_out(patch)
+        return request.param, *made(outputs, request.param)
 
 
 def made(outputs, right: bool) -> tuple[dict[str, str], dict]:
@@ -95,7 +98,7 @@ def made(outputs, right: bool) -> tuple[dict[str, str], dict]:
         "arms": {"baseline": [5], "cutmix": [5]},
     }
     fewer = {
-        "gradcam": {"shown": 1, "diagnosed": 1},
+        "gradcam": {"shown": 1, "diagnosed": 1, "planted": 20},
         "compare": {"bootstrap_draws": 100, "corruption_images": 0},
     }
     said = {

@@ -158,17 +158,13 @@ def test_a_failed_stage_stops_with_its_notebook_kept(finished, project):
         notebook.write_bytes(good)
 
 
-@pytest.mark.parametrize(
-    "line, said", [("epocs: 3", "did you mean 'epochs'"), ("epochs: 2\nepochs: 3", "given twice")]
-)
-def test_bad_parameters_are_one_clear_line(project, line, said):
-    study(project, "broken", line, "baseline cutmix")
+def test_bad_parameters_are_one_clear_line(project):
+    study(project, "broken", "epochs: 2\nepochs: 3", "baseline cutmix")
     result = make(project, "outputs/broken/cutmix/seed-0/train.ipynb", "STUDY=broken")
     assert result.returncode != 0
     message = [text for text in result.stderr.splitlines() if not text.startswith("make")]
-    assert len(message) == 2 and said in message[0] and "params/broken.yaml" in message[0], (
-        result.stderr
-    )
+    assert len(message) == 2, result.stderr
+    assert "given twice" in message[0] and "params/broken.yaml" in message[0]
     assert not (project / "outputs" / "broken" / "cutmix" / "seed-0" / "train.ipynb").exists()
 
 

@@ -10,6 +10,7 @@ import nbformat.v4 as v4
 import pytest
 from bs4 import BeautifulSoup
 from documents import assert_nothing_runs_or_loads, pdf_text, structure
+from nbconvert.exporters import templateexporter
 from PIL import Image
 from pypdf import PdfReader
 
@@ -150,6 +151,12 @@ def test_both_formats_number_alike_and_fill_references():
 def test_what_cannot_be_published_is_an_error_that_names_it(exporter, cells, message):
     with pytest.raises(ReportError, match=message):
         exporter().from_notebook_node(notebook(*cells))
+
+
+def test_a_nbconvert_of_another_python_brings_its_templates(monkeypatch):
+    monkeypatch.setattr(templateexporter, "jupyter_path", lambda *_: ["/nowhere"])
+    monkeypatch.setattr(ReportHTML, "template_data_paths", ["/nowhere"])
+    assert "Hello" in to_html("Hello").text
 
 
 def test_hostile_text_is_shown_as_text_in_html():

@@ -20,7 +20,6 @@ from lib.pipeline import cluster
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
 TINY = """\
 title: tiny
 data: {source: phantom, train_size: 300, val_size: 40, test_size: 40}
@@ -28,7 +27,7 @@ train: {width: 4, epochs: 6, milestones: [4], batch_size: 50, precision: fp32}
 arms:
   baseline:
   cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
-seeds: [0, 1, 2]
+seeds: [0]
 """
 REFERENCE = """
 import sys, torch
@@ -39,15 +38,14 @@ from lib.training import loop, machine, record
 machine.set_deterministic(1)
 device = torch.device("cpu")
 for arm in ("baseline", "cutmix"):
-    for seed in (0, 1, 2):
-        p = study_file.train(study_file.read("tiny"), arm, seed, "reference")
-        sizes = {"train": p.train_size, "val": p.val_size, "test": p.test_size}
-        splits = data.load(p.data, sizes=sizes, seed=p.data_seed)
-        precision = machine.choose_precision(p.precision, device)
-        state = loop.start(p, splits, record.folder(p), device, precision, "none")
-        while state.epoch < p.epochs:
-            loop.finish_epoch(state, loop.train_epoch(state))
-        artefacts.write_weights(state.folder / "model.safetensors", state.model)
+    p = study_file.train(study_file.read("tiny"), arm, 0, "reference")
+    sizes = {"train": p.train_size, "val": p.val_size, "test": p.test_size}
+    splits = data.load(p.data, sizes=sizes, seed=p.data_seed)
+    precision = machine.choose_precision(p.precision, device)
+    state = loop.start(p, splits, record.folder(p), device, precision, "none")
+    while state.epoch < p.epochs:
+        loop.finish_epoch(state, loop.train_epoch(state))
+    artefacts.write_weights(state.folder / "model.safetensors", state.model)
 """
 
 
@@ -140,7 +138,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
                 "--host",
                 "127.0.0.1",
                 "--nthreads",
-                "2",
+                "1",
                 "--no-dashboard",
                 "--memory-limit",
                 "0",
@@ -150,7 +148,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
             for _ in range(2)
         ]
         training = subprocess.Popen(
-            ["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"],
+            ["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=2"],
             cwd=project,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -180,11 +178,11 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         lines += training.stdout
         assert training.wait() == 0, "".join(lines)
         found = hashes(project / "outputs" / "tiny")
-        assert len(found) == 6 and found == hashes(project / "reference" / "tiny")
-        assert "".join(lines).count("epoch 1/6") <= 6, "a moved run goes on from its checkpoint"
+        assert len(found) == 2 and found == hashes(project / "reference" / "tiny")
+        assert "".join(lines).count("epoch 1/6") <= 2, "a moved run goes on from its checkpoint"
         moved = [name for name in re.findall(r"(\S+/train.ipynb): on tcp", "".join(lines))]
-        assert len(moved) in (7, 8) and len(set(moved)) == 6, (
-            "what the lost node ran, one or two of them, began once more elsewhere"
+        assert len(moved) == 3 and len(set(moved)) == 2, (
+            "what the lost node ran began once more elsewhere"
         )
     finally:
         for process in started:

@@ -100,6 +100,7 @@ def test_a_run_leaves_its_output_alone_also_without_stdin_and_in_the_c_locale(tm
         "print('title is', title)",
         "import os\nprint(os.getcwd())",
         "print(arms)",
+        "import logging\nlogging.getLogger('matplotlib.font_manager').warning('fonts, slowly')",
     )
     (tmp_path / "report.yaml").write_text(
         yaml.safe_dump(VALUES | {"title": 'A "Größe" – {study}'}), encoding="utf-8"

@@ -297,6 +297,61 @@ def test_pictures_that_a_training_would_fail_on_are_told_first(place, photos, sp
     assert says in line
 
 
+@pytest.mark.parametrize(
+    "section, content, says",
+    [
+        ("metadata", "name,camera\na,b\n", "one column must be called id"),
+        ("metadata", "id,camera\n0.png,b\n", "no id is a test picture's: '0.png' in the file"),
+        ("metadata", None, "cannot be read"),
+        ("outside", None, "no such folder, or no picture"),
+        ("outside", "", "no such folder, or no picture"),
+    ],
+    ids=["no ids", "ids of others", "no file", "no folder", "a file"],
+)
+def test_what_only_the_comparison_reads_is_read_first(place, photos, section, content, says):
+    if content is not None:
+        (place / "more").write_text(content)
+    (line,) = told(place, "", "a b", data=f"{of(photos)[:-1]}, {section}: more}}")
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    "sections, read",
+    [
+        ({"data": "{source: phantom, metadata: m.csv}"}, ["m.csv"]),
+        ({"data": "{source: phantom, outside: away}"}, ["away"]),
+        ({"claims": "claims.yaml", "cases": "cases.yaml"}, ["claims.yaml", "cases.yaml"]),
+    ],
+    ids=["metadata", "outside", "claims and cases"],
+)
+def test_make_knows_by_content_whatever_a_study_reads(place, sections, read):
+    study(place, "s", **sections)
+    assert preflight._read_by(study_file.read("s")) == {"PICTURES": [], "READS": read}
+
+
+@pytest.mark.parametrize("name", ["0", "1e3", "true", "null"])
+def test_a_name_of_a_class_that_yaml_takes_for_more_is_asked_to_be_quoted(place, name):
+    path = study(place, "s")
+    arm = f"{{network: 'a:b', mean: 0.5, std: 0.5, classes: [cat, {name}]}}"
+    text = path.read_text().replace("  baseline:", f"  baseline: {arm}")
+    path.write_text(text)
+    with pytest.raises(ParameterError, match="classes.1: .* need quotes"):
+        preflight.checked(study_file.read("s"))
+    path.write_text(text.replace(name, f"'{name}'"))
+    with pytest.raises(ParameterError) as caught:
+        preflight.checked(study_file.read("s"))
+    assert "quotes" not in str(caught.value)
+
+
+def test_classes_that_may_be_one_are_told_first(place, photos, caplog):
+    for split in ("train", "test"):
+        one, other = sorted((photos / split).iterdir())
+        one.rename(photos / split / other.name.upper())
+    assert told(place, data=of(photos)) == []
+    (line,) = [line for line in caplog.messages if "look alike" in line]
+    assert ascii(other.name.upper()) in line and ascii(other.name) in line
+
+
 @pytest.mark.parametrize("name, odd", [("日本語の花", "の"), ("🐈", "🐈")])
 def test_a_name_that_no_font_writes_is_told_first(place, photos, monkeypatch, caplog, name, odd):
     monkeypatch.setattr(fonts.font_manager, "findSystemFonts", list)

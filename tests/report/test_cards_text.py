@@ -38,7 +38,12 @@ def rule_of(*shares, obstacle="", trusted=("second_object",)):
         "mixture": {
             "obstacle": obstacle,
             "trusted": [] if obstacle else list(trusted),
-            "shares": None if obstacle else dict(zip(CAUSES, map(share, shares))),
+            "shares": None
+            if obstacle or not trusted
+            else {
+                cause: share(one) if cause in trusted else None
+                for cause, one in zip(CAUSES, shares)
+            },
             "precision": None,
         },
     }
@@ -200,13 +205,19 @@ def test_probing_counts_all_errors_and_holds_them_against_random_cells(cifar):
 def test_corrected_shares_are_ranked_and_told_with_what_may_be_said(cifar):
     text = cards.verdicts_text(cifar)
     assert (
-        "Behind the errors of baseline stand above all look alike (50%), background (25%) and "
-        "second object (15%)." in text
+        "Behind the errors of baseline stands second object (15%); the shares of the other causes "
+        "are not known." in text
+    )
+    two = rule_of(0.25, 0.15, 0.5, 0.06, 0.04, trusted=("second_object", "look_alike"))
+    assert "baseline stand look alike (50%) and second object (15%);" in cards.verdicts_text(
+        cifar | {"gradcam": cifar["gradcam"] | {"rule": {"baseline": two}}}
     )
     assert "Verdicts are given for second object: only where" in text and "above 70%" in text
     assert "Errors of CutMix get their evidence and no verdict: “Why it fails” has" in text
-    cifar["gradcam"]["rule"]["baseline"]["mixture"]["trusted"] = []
-    assert "No verdict is given: only where" in cards.verdicts_text(cifar)
+    cifar["gradcam"]["rule"]["baseline"] = rule_of(0.25, 0.15, 0.5, 0.06, 0.04, trusted=())
+    text = cards.verdicts_text(cifar)
+    assert "Errors of baseline and CutMix get their evidence and no verdict" in text
+    assert "Behind" not in text and "tab-verdicts" not in text
 
 
 def test_without_shares_of_any_arm_no_table_of_them_is_pointed_at(cifar):

@@ -219,16 +219,6 @@ def test_planted_wrong_labels_are_said_to_count(results):
     assert first_page.use(results)[3] == ""
 
 
-def test_causes_lead_together_where_their_intervals_meet():
-    def share(low, high):
-        return {"estimate": (low + high) / 2, "low": low, "high": high}
-
-    shares = {"look_alike": share(0.2, 0.4), "background": share(0.38, 0.5)}
-    assert findings.leading(shares) == ["background", "look_alike"]
-    assert findings.leading(shares | {"background": share(0.41, 0.5)}) == ["background"]
-    assert findings.leading({}) == []
-
-
 def test_the_first_cards_differ_in_their_verdicts():
     same = ["label_error", "label_error", "label_error", "background", "look_alike"]
     assert findings.varied(same, 3) == [0, 3, 4, 1, 2]

@@ -79,7 +79,8 @@ def plainly(state):
         {},
         {"augment": False, "cutmix_probability": 0.0},
         {"cutmix_probability": 1.0, "label_smoothing": 0.0},
-        {"precision": "bf16"},
+        # which some processors have to emulate
+        {"precision": "bf16", "width": 2},
         {"mixup_probability": 0.5, "cutout_size": 9, "schedule": "cosine"},
         {"mixup_probability": 1.0, "cutmix_probability": 0.0, "augment": False, "cutout_size": 8},
     ],

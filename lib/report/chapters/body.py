@@ -208,10 +208,9 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
-    shares = (rule.get("mixture") or {}).get("shares") or {}
-    title = _frequent(findings.leading(shares))
+    shares = cards.known_shares(rule.get("mixture"))
     return section(
-        f"Why it fails: {title}",
+        f"Why it fails: {_frequent(shares)}",
         "A map over a picture shows where the evidence for a class came from and proves no cause. "
         f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
         f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
@@ -266,18 +265,19 @@ def _open(rules: dict) -> str:
     return f"No cause is named for any error {'; nor '.join(said)}." if said else ""
 
 
-def _frequent(leading: list[str]) -> str:
-    """No more than the intervals of the causes' shares hold."""
-    if not leading or len(leading) > 3:
-        return "the causes stay open" if not leading else "no cause stands out"
-    said = listed([readable(cause) for cause in leading])
-    return f"{said} {'is' if len(leading) == 1 else 'are'} the most frequent"
+def _frequent(shares: dict[str, dict]) -> str:
+    """The known shares of causes, as a title has them."""
+    told = [
+        f"{readable(cause)} behind {percent(share['estimate'], 0)}"
+        for cause, share in shares.items()
+    ]
+    return f"{listed(told)} of the errors" if told else "the causes stay open"
 
 
 def _shares(shares: dict, arm: str) -> str:
     return (
-        f"Corrected for what the rule confuses, behind the errors of {name(arm)} stand above all "
-        f"{cards.most_frequent(shares)}; {see('tab-verdicts')} has the intervals."
+        f"{cards.behind(shares, arm)} They are corrected for what the rule confuses; "
+        f"{see('tab-verdicts')} has the intervals."
     )
 
 

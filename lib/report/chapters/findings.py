@@ -223,13 +223,6 @@ def conditions(results: dict) -> tuple[int, list[dict], int]:
 # What the rule says of errors.
 
 
-def leading(shares: dict[str, dict]) -> list[str]:
-    """The cause with the largest share, and behind it those whose intervals reach its own; shares:
-    by cause {estimate, low, high}."""
-    ranked = sorted(shares, key=lambda cause: -shares[cause]["estimate"])
-    return [cause for cause in ranked if shares[cause]["high"] >= shares[ranked[0]]["low"]]
-
-
 def varied(verdicts: list[str], shown: int) -> list[int]:
     """The order of cases with these verdicts in which the first `shown` are as different as can be;
     otherwise as they come."""
