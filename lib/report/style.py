@@ -254,9 +254,10 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
             if seeds > 1
             else ""
         ),
+        # the curve is of some train images, so its end is not to the digit what the text says
         "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(epochs), 'epoch')}; at "
-        f"the end {percent(last['train_accuracy'])} on clean train images and "
-        f"{percent(last['val_accuracy'])} on validation.",
+        f"the end about {percent(last['train_accuracy'], 0)} on clean train images and "
+        f"{percent(last['val_accuracy'], 0)} on validation.",
     }
 
 
