@@ -384,10 +384,8 @@ def _trust(results: dict) -> tuple[str, str]:
         share = percent(min(known, default=PRECISION), 0)
         least = "" if len(known) == 1 else "at least "
         causes = listed(list(map(readable, found["trusted"])))
-        whence = "" if known else "by what was planted "
-        return "The diagnosis", (
-            f"gives verdicts on {causes} alone; {whence}right {least}{share} of the time."
-        )
+        whence = "" if known else " by planted errors"
+        return "The diagnosis", f"names {causes} alone, {least}{share} right{whence}."
     marked = (
         "errors without a cause could not be marked"
         if called is None
