@@ -237,16 +237,14 @@ def column_widths(head: list[list], body: list[list]) -> list[float | None]:
 
 
 def typst_columns(widths: list[float | None], longest: list[int]) -> str:
-    """The widths as Typst code; columns of long text that are not as wide as their longest cell
-    share all that the others leave."""
+    """The widths as Typst code, and again with columns of long text that are not as wide as their
+    longest cell sharing all that the others leave."""
+    plain = ["auto, " if width is None else f"{width:.1f}em, " for width in widths]
     shared = [
-        width is not None and length > LONG_TEXT and LEAST_EM <= width < _ems(length)
-        for width, length in zip(widths, longest)
+        code.replace("em", "fr") if width and LONG_TEXT < length and width < _ems(length) else code
+        for code, width, length in zip(plain, widths, longest)
     ]
-    return "".join(
-        "auto, " if width is None else f"{width:.1f}{'fr' if share else 'em'}, "
-        for width, share in zip(widths, shared)
-    )
+    return f"({''.join(plain)}), ({''.join(shared)})"
 
 
 def _ems(characters: int) -> float:
@@ -297,7 +295,7 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
         max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
     )
     parts = [
-        f"({typst_columns(widths, longest)})",
+        typst_columns(widths, longest),
         str(tall).lower(),
         header,
         *filter(None, lines[head:]),

@@ -397,7 +397,7 @@ BARS = {
 PROBES = [name for name in LABELS if {name, name.split(":")[0]} & set(BARS.values())]
 SHOWN = 3  # cards a figure, so that one stands in the body and two fit a page
 HEIGHT, FOOT, CELL = 1.8, 0.3, 1.0  # inches; 192 pixels a picture, six for each of its own
-LINE = 116  # characters of evidence on a line, of which there are two
+LINE = 112  # characters of evidence on a line, of which there are two
 LEGEND = "maps: what each cell adds · bars: probability while the picture changes"
 
 

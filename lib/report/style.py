@@ -189,15 +189,20 @@ def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None)
     return ax
 
 
-def per_class_change(
-    change: pd.DataFrame, arms: tuple[str, str], axes=None, shown: int = SHOWN_CLASSES
-):
-    """Change of accuracy of every class with its interval, largest gain first, of more than `shown`
-    classes those at both ends; `change` is lib.evaluation.paired's table, in points."""
+def at_ends(change: pd.DataFrame, shown: int) -> pd.DataFrame:
+    """The classes ranked by their change, largest gain first; of more than `shown` those at both
+    ends."""
     ranked = change.sort_values("change", ascending=False)
-    if len(ranked) > shown:
-        ranked = ranked.dropna(subset="change")
-        ranked = pd.concat([ranked.head(shown // 2), ranked.tail(shown // 2)])
+    if len(ranked) <= shown:
+        return ranked
+    ranked = ranked.dropna(subset="change")
+    return pd.concat([ranked.head(shown // 2), ranked.tail(shown // 2)])
+
+
+def per_class_change(change: pd.DataFrame, arms: tuple[str, str], axes=None):
+    """Change of accuracy of every class with its interval, largest gain first; `change` is
+    lib.evaluation.paired's table, in points."""
+    ranked = at_ends(change, SHOWN_CLASSES)
     panels = [ranked.iloc[start : start + 50] for start in range(0, len(ranked), 50)]
     if axes is None:
         height = 0.6 + 0.16 * max(map(len, panels))
@@ -254,9 +259,10 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
             if seeds > 1
             else ""
         ),
+        # the curve is of some train images, so its end is not to the digit what the text says
         "alt": f"Loss and accuracy of {readable(arm)} over {plural(len(epochs), 'epoch')}; at "
-        f"the end {percent(last['train_accuracy'])} on clean train images and "
-        f"{percent(last['val_accuracy'])} on validation.",
+        f"the end about {percent(last['train_accuracy'], 0)} on clean train images and "
+        f"{percent(last['val_accuracy'], 0)} on validation.",
     }
 
 

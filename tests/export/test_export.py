@@ -18,6 +18,7 @@ from lib.export.__main__ import main
 from lib.export.html import ReportHTML
 from lib.export.markdown import ReportError
 from lib.export.pdf import ReportPDF
+from lib.export.tables import typst_table
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" '
@@ -458,6 +459,24 @@ def test_a_cell_over_more_rows_than_a_page_holds_still_breaks_in_pdf():
         for page in to_pdf("# Title", table("tab-long", spanned)).pages
     ]
     assert sum(map(len, with_rows)) == 120 and max(map(len, with_rows)) < 100
+
+
+@pytest.mark.parametrize("lines", [30, 36])
+def test_a_table_of_some_rows_is_on_one_page_and_the_text_goes_on_before_it(lines):
+    short = rows(["identity", "value"], *([f"row{number}", "1.5"] for number in range(20)))
+    cells = ["\n\n".join(["A line."] * lines), table("tab-short", short), "What follows."]
+    texts = [page.extract_text() for page in to_pdf("# Title", *cells).pages]
+    assert [len(re.findall(r"row\d+", text)) for text in texts] == [0, 20]
+    assert "What follows." in texts[0]
+
+
+def test_columns_of_long_text_share_the_page_and_no_more_than_they_need():
+    long = rows(["a", "b", "c"], ["so and so " * 20, "and so on " * 40, "1.5"])
+    code, _ = typst_table(long, None)
+    widths = [float(width) for width in re.findall(r"([\d.]+)fr", code)]
+    assert len(widths) == 2 and widths[0] < widths[1]
+    code, _ = typst_table(rows(["a", "b"], ["thirty letters are enough here", "1.5"]), None)
+    assert "fr" not in code
 
 
 @pytest.mark.parametrize("lines", [34, 35, 36])

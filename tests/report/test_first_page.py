@@ -262,8 +262,11 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     )
     assert first_page.words(results)["bullets"][-1] == (
         "The diagnosis",
-        "gives verdicts on background alone; of errors without a cause it blames one for 20%.",
+        "names background alone, at least 70% right by planted errors.",
     )
+    # the longest that it can be still fits a bullet
+    rule["mixture"]["trusted"] = ["second_object", "look_alike", "label_error"]
+    assert first_page.words(results)["bullets"][-1][1].count("object, look alike and label") == 1
     rule["mixture"]["trusted"] = [cause for cause in CAUSES if cause != "unexplained"]
     assert first_page.diagnosis(results)[1] == "Diagnosis to be doubted"
     assert "verdicts on all four causes; of" in first_page.words(results)["bullets"][-1][1]
@@ -313,6 +316,8 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
         "tag rises to 50%: the rest of the picture speaks for it. What was planted there is known: "
         "a second object."
     ) in body.why(results)
+    results["gradcam"]["cases"] = [{"id": 7, "verdict": "label_error"}]
+    assert body.why(results).endswith("a second object, so the verdict is wrong.")
     # two arms without verdicts for one reason are named together
     results["gradcam"]["rule"]["cutmix"] = rule
     assert "any error of baseline or CutMix, since two causes" in body.why(results)
@@ -352,3 +357,5 @@ def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):
     found = findings.diagnosis(results)
     assert (found["found"]["estimate"], found["called"]["estimate"]) == (0.5, 0.4)
     assert found["right"]["background"]["estimate"] == 0.3
+    told = first_page.words(results)["bullets"][-1][1]
+    assert told == "names background alone, 30% right."

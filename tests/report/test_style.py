@@ -45,7 +45,7 @@ def test_histograms_count_images_and_average_over_seeds():
     axes = style.confidence_histograms({"cutmix": (confidence, correct)})
     wrong, right = (axis.patches[0].get_data().values for axis in axes)
     assert wrong[2] == 1.5 and wrong.sum() == 2 and right.sum() == 1
-    assert axes[1].get_legend().get_texts()[0].get_text() == "CutMix"
+    assert axes[1].figure.legends[0].get_texts()[0].get_text() == "CutMix"
 
 
 def test_bars_of_errors_have_their_counts_and_several_seeds_whiskers():

@@ -236,6 +236,8 @@ def _first(results: dict) -> str:
     known = "No cause was planted there." if cause == "none" else ""
     if cause and cause != "none":
         known = f"What was planted there is known: a {readable(cause)}."
+    if verdict and cause:
+        known = f"{known[:-1]}, so the verdict is {'right' if verdict == cause else 'wrong'}."
     parts = [
         f"In the first, image {escape(card['id'])}, {name(card['true'])} is taken for "
         f"{name(card['wrong'])}, {percent(sure, 0)} sure after scaling.",
@@ -276,7 +278,7 @@ def _frequent(shares: dict[str, dict]) -> str:
 
 def _shares(shares: dict, arm: str) -> str:
     return (
-        f"{cards.behind(shares, arm)} They are corrected for what the rule confuses; "
+        f"{cards.behind(shares, arm)} Shares are corrected for what the rule confuses; "
         f"{see('tab-verdicts')} has the intervals."
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from lib.base import artefacts
 from lib.base.errors import ReportError
 from lib.base.text import listed, percent, plural, points, readable, shorten
+from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation import scope
 from lib.report import brought, exhibits, style
@@ -375,14 +376,22 @@ def _trust(results: dict) -> tuple[str, str]:
             f"names no cause of {short(next(iter(others)))}’s errors; of {short(arm)}’s it gives "
             f"verdicts on {plural(len(others[arm]), 'cause')}."
         )
-    called, few = found["called"]["estimate"], len(found["trusted"]) < len(CAUSES) - 1
-    causes = f"{listed(list(map(readable, found['trusted'])))} alone" if few else "all four causes"
+    called, right = found["called"]["estimate"], found["right"] or {}
+    if len(found["trusted"]) < len(CAUSES) - 1:
+        known = [
+            right[cause]["estimate"] for cause in right if right[cause]["estimate"] is not None
+        ]
+        share = percent(min(known, default=PRECISION), 0)
+        least = "" if len(known) == 1 else "at least "
+        causes = listed(list(map(readable, found["trusted"])))
+        whence = "" if known else " by planted errors"
+        return "The diagnosis", f"names {causes} alone, {least}{share} right{whence}."
     marked = (
         "errors without a cause could not be marked"
         if called is None
         else f"of errors without a cause it blames one for {percent(called, 0)}"
     )
-    return "The diagnosis", f"gives verdicts on {causes}; {marked}."
+    return "The diagnosis", f"gives verdicts on all four causes; {marked}."
 
 
 # The footer.

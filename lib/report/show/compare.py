@@ -155,16 +155,16 @@ def churn(here, churn: dict) -> None:
 def classes(here, classes: pd.DataFrame) -> None:
     """The change of every class, and of the few that change most; classes:
     lib.evaluation.changes.class_table."""
-    figures = {"classes": style.SHOWN_CLASSES}
+    figures = {"classes": (classes, style.SHOWN_CLASSES)}
     if classes["change"].notna().sum() > style.FEW_CLASSES:
-        figures |= {"classes-few": style.FEW_CLASSES}
-    for name, shown in figures.items():
+        figures |= {"classes-few": (style.at_ends(classes, style.FEW_CLASSES), style.FEW_CLASSES)}
+    for name, (drawn, shown) in figures.items():
         show_figure(
-            style.per_class_change(classes, here.pair, shown=shown)[0].figure,
+            style.per_class_change(drawn, here.pair)[0].figure,
             name,
             **words.classes(classes, *here.pair, here.seeds, shown),
             folder=here.folder,
-            data=classes.reset_index().round(3),
+            data=drawn.reset_index().round(3),
         )
 
 
