@@ -201,9 +201,10 @@ def promised(study: str, arm: str, others: int, strength: str, seed: int) -> Non
     true = causes(run, splits, position)
     for draw in range(4):
         spiked = plant(study, arm, others, strength, draw, seed)
-        learnt = rule.learn(*spiked, boosted=False)
+        learnt = rule.learn(*spiked)
         called = judgement.call(learnt, found)
-        kept(f"{arm}/{seed}, draw {draw}", mix_of(learnt, spiked, found, called), called, true)
+        title = f"{arm}/{seed}, draw {draw}, {type(learnt.model).__name__.lower()}"
+        kept(title, mix_of(learnt, spiked, found, called), called, true)
 
 
 def mix_of(learnt: rule.Rule, spiked: Spiked, found: pd.DataFrame, called) -> mixture.Mixture:
