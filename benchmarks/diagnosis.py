@@ -319,23 +319,26 @@ def people(study: str, arm: str) -> None:
 
 
 def reviewed(study: str, arm: str, others: int) -> None:
-    """How often most reviewers accept the predicted class of reviewed errors, by what the rule
-    calls them, and the AUC of its probability of a label error."""
+    """What the linear rule promises of its verdicts at the mix of errors drawn at random, and how
+    often most reviewers accept the predicted class of reviewed errors, by what it calls them."""
     run, model, splits, every = loaded(study, arm)
-    asked = readings.subject(run, model, splits, LAYER)
+    asked, asks = readings.subject(run, model, splits, LAYER), asked_of(every, others)
     position, accepted = label_doubt.accepted(run, splits)
-    asks, order = asked_of(every, others), np.argsort(position)
+    order = np.argsort(position)
     position, accepted = position[order], accepted[order]
-    found = judgement.read_errors(run, asked, splits, asks, position, wanted(study).quick)
+    drawn, found = (
+        judgement.read_errors(run, asked, splits, asks, places, wanted(study).quick)
+        for places in (stage.sample(run, wanted(study).probed), position)
+    )
     spiked = together(list(by_strength(study, arm, others).values()))
     learnt = rule.learn(*spiked, boosted=False)
-    called = judgement.call(learnt, found)
-    mix = mix_of(learnt, spiked, found, called)
-    print(f"{len(position)} errors, told apart {mix.apart:.2f}")
+    mix = mix_of(learnt, spiked, drawn, judgement.call(learnt, drawn))
+    low, called = np.nanquantile(mix.drawn_precision, 0.025, axis=0), judgement.call(learnt, found)
+    print(f"told apart {mix.apart:.2f}; of {len(position)} reviewed errors:")
     for place, name in enumerate(verdict.CAUSES):
-        here = called == name
-        words = f"in equal shares {mix.evenly[place]:.2f}"
-        print(f"  {name}: {here.sum()}, accepted {accepted[here].mean():.2f}; {words}", flush=True)
+        here, share = called == name, mix.shares[place]
+        words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"
+        print(f"  {name}: {here.sum()}, accepted {accepted[here].mean():.2f}; {words}, {share:.2f}")
     doubt = rule.probabilities(learnt.model, found)[:, verdict.CAUSES.index("label_error")]
     print("AUC", label_doubt.auc_interval(doubt, accepted, 0))
 
