@@ -19,9 +19,12 @@ from pypdf import PdfReader
 MARGIN = 0.055  # share of a page's height that head and foot take
 DOTS = 36  # an inch: a line of text is four rows of dots
 APPENDIX = "Appendix"
-# a number as a reader counts it: "95 %" in "95% interval" is a name, and so are ids of figures
+# a number as a reader counts it: "95 %" in "95% interval" is a name, and so are a figure's number
+# and that of a class without a word for it
 NUMBER = re.compile(r"(?<![\w.])[−+-]?\d[\d,]*(?:\.\d+)?")
-NAMES = re.compile(r"95% (?:interval|confidence)|(?:Figures?|Tables?)\s\d+|ResNet-18|CIFAR-\d+")
+NAMES = re.compile(
+    r"95% (?:interval|confidence)|(?:Figures?|Tables?|class)\s\d+|ResNet-18|CIFAR-\d+"
+)
 # not behind an abbreviation, nor inside a number
 SENTENCE = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z“])")
 
