@@ -16,7 +16,7 @@ from lib.base import signals
 from lib.pipeline import execute
 
 DATA = "{source: phantom, train_size: 100, val_size: 40, test_size: 40}"
-LONG = "width: 2\nepochs: 1000000\nmilestones: []\nbatch_size: 50"
+LONG = "width: 2\nepochs: 20000\nmilestones: []\nbatch_size: 50"
 CASES = [
     ("TERM", "make"),
     ("INT", "make"),
