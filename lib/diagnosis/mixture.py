@@ -90,7 +90,7 @@ def held_against(
     apart = told_apart(planted, cause, real, found.shares)
     unlike = (
         "the real errors do not read like planted ones (they are told apart with an area under the "
-        f"ROC curve of {apart:.2f}, and {UNLIKE:.2f} is allowed)"
+        f"ROC curve of {apart:.3f}, and {UNLIKE} is allowed)"
     )
     obstacle = found.obstacle or unlike * (apart > UNLIKE)
     return found._replace(apart=apart, obstacle=obstacle)

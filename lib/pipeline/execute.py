@@ -52,14 +52,15 @@ class _Prefixed:
 
 
 @contextlib.contextmanager
-def _told(name: str, part: Path):
-    """Within the block a line a minute: how long a notebook has run, and where it is."""
+def _told(output: Path, part: Path):
+    """Within the block a line a minute: how long a notebook has run, where it is, and how long the
+    rest took the last time."""
     over, began = threading.Event(), time.monotonic()
 
     def tell():
         while not over.wait(TELL_SECONDS):
             minutes = (time.monotonic() - began) / 60
-            print(f"{name}: {minutes:.0f} min so far{_place(part)}", flush=True)
+            print(f"{_shown(output)}: {minutes:.0f} min so far{_place(part, output)}", flush=True)
 
     threading.Thread(target=tell, daemon=True).start()
     try:
@@ -68,8 +69,9 @@ def _told(name: str, part: Path):
         over.set()
 
 
-def _place(part: Path) -> str:
-    """How many cells of a notebook that runs are done, and below which heading the next stands."""
+def _place(part: Path, earlier: Path) -> str:
+    """How many cells of a notebook that runs are done, below which heading the next stands, and how
+    long it and those after it took the last time, where that is known."""
     try:
         cells = json.loads(part.read_text(encoding="utf-8"))["cells"]
         done = [cell["metadata"]["papermill"]["status"] == "completed" for cell in cells]
@@ -78,7 +80,18 @@ def _place(part: Path) -> str:
         return ""
     lines = [line for cell in before for line in cell["source"] if cell["cell_type"] == "markdown"]
     headings = [line.strip("# \n") for line in lines if line.startswith("#")]
-    return f", cell {len(before) + 1} of {len(cells)}" + f": {headings[-1]}" * bool(headings)
+    below = "".join(f": {heading}" for heading in headings[-1:])
+    return f", cell {len(before) + 1} of {len(cells)}{below}{_rest(earlier, len(before))}"
+
+
+def _rest(earlier: Path, done: int) -> str:
+    """How long the cells after the first `done` took when the notebook was run before."""
+    try:
+        cells = json.loads(earlier.read_text(encoding="utf-8"))["cells"][done:]
+        seconds = sum(cell["metadata"]["papermill"]["duration"] or 0 for cell in cells)
+    except (OSError, ValueError, KeyError):
+        return ""
+    return f"; from here on {seconds / 60:.1f} min the last time"
 
 
 def execute(notebook: Path, file: Path, output: Path) -> float:
@@ -99,7 +112,7 @@ def execute(notebook: Path, file: Path, output: Path) -> float:
             # a run's folder is its own: what a killed writer left there is nobody's
             for left in output.parent.glob(".*.tmp"):
                 left.unlink()
-        telling = contextlib.nullcontext() if stage == "train" else _told(_shown(output), part)
+        telling = contextlib.nullcontext() if stage == "train" else _told(output, part)
         with environment.of_a_kernel() as sockets, telling:
             papermill.execute_notebook(
                 # papermill formats its paths

@@ -68,6 +68,9 @@ def check(report: Rendered, folder) -> None:
     assert len(tagged) == len(figures) + len(panels) and all(tagged)
     assert b"pdfuaid" in report.reader.trailer["/Root"]["/Metadata"].get_data()
     assert len(report.reader.pages) < 25
+    first, second = (page.extract_text() for page in report.reader.pages[:2])
+    assert "Contents" not in first and "Seeds" in first, "page one ends with its footer"
+    assert "Contents" in second, "page one is one page"
     assert pages.appendix(report.reader) <= 10, "the body has at most ten pages"
     told = [one for text in pages.paragraphs(report.html) for one in pages.sentences(text)]
     assert len(told) > 10 and [one for one in told if pages.numbers(one) > 4] == []
@@ -121,7 +124,7 @@ def test_no_effect_with_one_seed(tmp_path, monkeypatch):
         "title, finding, verdict, bullets and footer on the first page"
     )
     second = report.reader.pages[1].extract_text()
-    assert 0 <= second.find("Contents") < second.find("Set-up")
+    assert second.find("Contents") < second.find("Set-up")
     body = " ".join(pages.paragraphs(report.html))
     assert "identical on 60 of 60 images" in body and "Image by image" not in body
 
@@ -148,18 +151,18 @@ def test_a_worse_arm_with_several_seeds_and_no_superclasses(tmp_path, monkeypatc
     assert "trained once" not in report.texts[0] and "McNemar" not in report.texts[0]
 
 
-def test_a_thousand_classes_are_cut_with_a_note(tmp_path, monkeypatch):
+def test_hundreds_of_classes_are_cut_with_a_note(tmp_path, monkeypatch):
     arms = {"baseline": {"wrong": 0.08, "sure": 6.0}, "cutmix": {"wrong": 0.02, "sure": 6.0}}
     few = SMALL | {"03_gradcam": {"probed": 12, "planted": 2}}
     report = Rendered(
-        made_up.report(tmp_path, monkeypatch, made_up.splits(classes(1000), 20, 1000), arms, **few)
+        made_up.report(tmp_path, monkeypatch, made_up.splits(classes(300), 20, 600), arms, **few)
     )
     check(report, tmp_path)
-    says(report, "that of CutMix gets more test images right", "Of 1000 classes none rise")
-    assert "The first 200 of 1,000 rows; all are in figures/classes.csv." in report.texts[0]
+    says(report, "that of CutMix gets more test images right", "Of 300 classes none rise")
+    assert "The first 200 of 300 rows; all are in figures/classes.csv." in report.texts[0]
     assert (
         len(report.html) < 3e6
-        and (tmp_path / "made-up" / "figures" / "classes.csv").read_text().count("\n") == 1001
+        and (tmp_path / "made-up" / "figures" / "classes.csv").read_text().count("\n") == 301
     )
 
 

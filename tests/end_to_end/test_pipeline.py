@@ -21,8 +21,8 @@ arms:
   cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
 seeds: [0]
 failures: {mined: 6}
-gradcam: {shown: 2, diagnosed: 1, probed: 40, planted: 0}
-compare: {target_risk: 0.4, bootstrap_draws: 100, corruption_images: 40}
+gradcam: {shown: 2, diagnosed: 1, probed: 8, planted: 0}
+compare: {target_risk: 0.4, bootstrap_draws: 100, corruption_images: 10}
 """
 
 

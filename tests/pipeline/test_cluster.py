@@ -15,12 +15,11 @@ import pytest
 from project import copied, environment, study
 
 from lib.base import artefacts, signals
-from lib.pipeline import cluster
+from lib.pipeline import cluster, execute
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS, ARMS = (0, 1, 2), ("baseline", "cutmix")
 TINY = """\
 title: tiny
 data: {source: phantom, train_size: 300, val_size: 40, test_size: 40}
@@ -28,7 +27,7 @@ train: {width: 4, epochs: 6, milestones: [4], batch_size: 50, precision: fp32}
 arms:
   baseline:
   cutmix: {cutmix_probability: 0.5, label_smoothing: 0.1}
-seeds: [0, 1, 2]
+seeds: [0, 1]
 """
 REFERENCE = """
 import sys, torch
@@ -39,7 +38,7 @@ from lib.training import loop, machine, record
 machine.set_deterministic(1)
 device = torch.device("cpu")
 for arm in ("baseline", "cutmix"):
-    for seed in (0, 1, 2):
+    for seed in (0, 1):
         p = study_file.train(study_file.read("tiny"), arm, seed, "reference")
         sizes = {"train": p.train_size, "val": p.val_size, "test": p.test_size}
         splits = data.load(p.data, sizes=sizes, seed=p.data_seed)
@@ -150,7 +149,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
             for _ in range(2)
         ]
         training = subprocess.Popen(
-            ["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=6"],
+            ["make", "train", "STUDY=tiny", f"ON={address}", f"VENV={sys.prefix}", "JOBS=4"],
             cwd=project,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -173,17 +172,17 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
         lost = time.monotonic()
         while (
             any("lib run" in command_of(one) or "ipykernel" in command_of(one) for one in node)
-            and time.monotonic() - lost < 20
+            and time.monotonic() - lost < execute.STOP_SECONDS
         ):
             time.sleep(0.1)
-        assert time.monotonic() - lost < 20, "a run goes on without its node"
+        assert time.monotonic() - lost < execute.STOP_SECONDS, "a run goes on without its node"
         lines += training.stdout
         assert training.wait() == 0, "".join(lines)
         found = hashes(project / "outputs" / "tiny")
-        assert len(found) == 6 and found == hashes(project / "reference" / "tiny")
-        assert "".join(lines).count("epoch 1/6") <= 6, "a moved run goes on from its checkpoint"
+        assert len(found) == 4 and found == hashes(project / "reference" / "tiny")
+        assert "".join(lines).count("epoch 1/6") <= 4, "a moved run goes on from its checkpoint"
         moved = [name for name in re.findall(r"(\S+/train.ipynb): on tcp", "".join(lines))]
-        assert len(moved) in (7, 8) and len(set(moved)) == 6, (
+        assert len(moved) in (5, 6) and len(set(moved)) == 4, (
             "what the lost node ran, one or two of them, began once more elsewhere"
         )
     finally:

@@ -246,6 +246,22 @@ def test_a_long_notebook_says_each_minute_how_far_it_is(tmp_path, monkeypatch, c
     assert not capsys.readouterr().out
 
 
+def test_the_last_time_says_how_long_the_rest_takes(tmp_path):
+    """Seconds of five cells, three of them done; a notebook that was never run says nothing."""
+    for name, seconds in (("part", None), ("earlier", (1.0, 2.0, None, 60.0, 30.0))):
+        cells = [
+            {"cell_type": "code", "metadata": {"papermill": {"status": status}}, "source": []}
+            for status in ["completed"] * 3 + ["pending"] * 2
+        ]
+        for cell, duration in zip(cells, seconds or []):
+            cell["metadata"]["papermill"]["duration"] = duration
+        (tmp_path / name).write_text(json.dumps({"cells": cells}))
+    told = execute._place(tmp_path / "part", tmp_path / "earlier")
+    assert told == ", cell 4 of 5; from here on 1.5 min the last time"
+    for no_durations in ("none", "part"):
+        assert execute._place(tmp_path / "part", tmp_path / no_durations) == ", cell 4 of 5"
+
+
 FAILURES = {
     "disk": (
         OSError(28, os.strerror(28), "x.part.ipynb"),
