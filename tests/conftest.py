@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 from lib.base.log import to_stdout  # noqa: E402
 
+gc.disable()  # until all tests are known: what they import stays
 to_stdout()
 
 
@@ -33,6 +34,7 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     """What is imported by now stays: no search for what can be freed looks through it again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

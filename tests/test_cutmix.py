@@ -62,6 +62,7 @@ def realised(alpha, draws=4000):
     return np.array([cutmix(images, labels, alpha, source)[3] for _ in range(draws)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [1.0, 0.3])
 def test_realised_lambda_is_distributed_as_torchvisions(alpha):
     ours = realised(alpha)

@@ -42,6 +42,7 @@ def test_a_narrow_networks_shortcut_is_the_convolution_of_stride_2(folded):
     assert (convolution.bias is not None) is folded
 
 
+@pytest.mark.slow
 def test_same_gradients_as_torchvision_in_train_mode():
     torch.manual_seed(0)
     theirs, ours = reference(10).double(), resnet18(10, 64).double()

@@ -55,6 +55,7 @@ def test_libraries_of_an_active_conda_are_not_loaded(name):
     assert environment.neutral({name: folders[0]})[name] == folders[0]
 
 
+@pytest.mark.slow
 def test_a_command_runs_in_neutral_surroundings_from_any_folder(tmp_path):
     # numpy brings a libstdc++ of its own, torch loads the system's
     code = "import os, lib, numpy, torch; print(lib.__file__, os.environ['LC_ALL'], __debug__)"
@@ -109,6 +110,7 @@ def test_a_command_of_a_user_without_a_home_is_silent_and_leaves_nothing(tmp_pat
         assert not list((tmp_path / "temporary").iterdir())
 
 
+@pytest.mark.slow
 def test_of_pips_settings_those_stay_that_say_how_the_network_is_reached(tmp_path):
     (tmp_path / ".config" / "pip").mkdir(parents=True)
     (tmp_path / ".config" / "pip" / "pip.conf").write_text(

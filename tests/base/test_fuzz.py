@@ -244,6 +244,7 @@ def files(draw):
     return stage, text
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, **quiet)
 @given(files())
 def test_a_parameter_file_is_refused_by_lines_or_all_of_it_is_allowed(case):

@@ -414,6 +414,7 @@ def theirs(official):
     return {train: torchvision.datasets.CIFAR100(PARENT, train=train) for train in (True, False)}
 
 
+@pytest.mark.slow
 def test_the_splits_have_their_sizes_and_cover_the_official_files_once(official):
     assert [len(split) for split in (official.train, official.val, official.test)] == [
         45_000,
@@ -429,6 +430,7 @@ def test_the_splits_have_their_sizes_and_cover_the_official_files_once(official)
     assert np.array_equal(official.test.index, np.arange(10_000))
 
 
+@pytest.mark.slow
 def test_images_and_labels_are_torchvisions(official, theirs):
     train, test = theirs[True], theirs[False]
     for split, reference in ((official.train, train), (official.val, train), (official.test, test)):
@@ -474,6 +476,7 @@ def test_statistics_are_those_of_the_train_split_alone(official):
     np.testing.assert_allclose(official.std, [0.2673, 0.2564, 0.2762], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_sizes_seeds_and_what_is_too_much(official, monkeypatch):
     files = cifar.read(PARENT)
     monkeypatch.setattr(dataset, "read", lambda root: files)

@@ -20,6 +20,8 @@ from lib.model import resnet18
 from lib.training import inference, record
 from lib.training.inference import fold_batch_norm
 
+pytestmark = pytest.mark.slow
+
 PLAIN = (0.0,) * 3, (1.0,) * 3  # of pictures that are normalised already
 SMALL = torch.from_numpy(draw.generate("test", 4, 0).images)
 PUBLISHED = {  # ImageNet-C/create_c/make_imagenet_c.py

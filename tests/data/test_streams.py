@@ -213,6 +213,7 @@ def undisturbed(in_memory, tmp_path_factory):
     return finished(started(in_memory, tmp_path_factory.mktemp("memory")))
 
 
+@pytest.mark.slow
 def test_training_from_disk_gives_the_bits_of_training_from_memory(
     splits, in_memory, undisturbed, tmp_path, monkeypatch
 ):
@@ -249,6 +250,7 @@ def test_what_is_read_is_known_without_asking_the_device(splits, tmp_path, monke
     assert loop.train_epoch(state)["stream_loss"] == 0 and state.totals[2] == len(splits.train)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch, step", [(0, 1), (0, 3), (1, 2)])
 def test_a_training_that_stops_in_mid_epoch_goes_on_with_the_same_bits(
     splits, undisturbed, tmp_path, monkeypatch, epoch, step

@@ -20,7 +20,7 @@ from lib.training import inference
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 TARGETS = torch.tensor([0, 1, 2, 3, 2, 4])
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def trained(seed):

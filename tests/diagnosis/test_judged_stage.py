@@ -12,6 +12,8 @@ from lib.diagnosis import mixture, rule, score, stage
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation.failures import half
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = 3
 
 

@@ -11,6 +11,8 @@ import spiked
 from lib.diagnosis import judgement, mixture, readings, rule, spikes
 from lib.diagnosis.verdict import CAUSES
 
+pytestmark = pytest.mark.slow
+
 EACH = 25
 
 

@@ -6,6 +6,8 @@ import pytest
 from lib.diagnosis import mixture
 from lib.diagnosis.verdict import CAUSES
 
+pytestmark = pytest.mark.slow
+
 TABLE = np.array(
     [
         [0.80, 0.05, 0.02, 0.05, 0.08],

@@ -9,6 +9,8 @@ from sklearn.metrics import precision_score, recall_score
 from lib.diagnosis import rule
 from lib.diagnosis.verdict import CAUSES
 
+pytestmark = pytest.mark.slow
+
 EACH = 60
 
 

@@ -234,6 +234,7 @@ def test_seeds_that_differ_widen_the_interval_and_seeds_alike_do_not_narrow_it_b
     assert width[0] == pytest.approx(width[1]) and width[2] > 1.5 * width[0]
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     truth = {
         arm: run(0, 60_000, **options)

@@ -16,6 +16,8 @@ from lib.data import dataset
 from lib.evaluation import bootstrap, changes, failures, labels, rejection, summary
 from lib.training import brought_predictions as brought
 
+pytestmark = pytest.mark.slow
+
 QUICK = settings(
     max_examples=12,
     deadline=None,

@@ -9,6 +9,8 @@ from lib.base import artefacts
 sys.path.insert(0, str(artefacts.ROOT / "benchmarks"))
 import false_claims  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 PAIRS, DRAWS = 10, 100
 
 

@@ -147,6 +147,7 @@ def test_the_seed_fixes_the_draws():
         assert len({interval(a, b, draws=200, seed=seed) for seed in range(5)}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "interval, sets",
     [

@@ -76,6 +76,7 @@ def test_accuracy_and_calibration_of_every_condition_are_those_of_torchmetrics(m
             assert value == pytest.approx(reference.item(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_logits_are_those_of_the_network_on_the_corrupted_images(monkeypatch):
     monkeypatch.setattr(machine, "choose_precision", lambda *_: "fp32")
     run = record.load_run(artefacts.ROOT / "released" / "smoke" / "cutmix" / "seed-0")

@@ -20,6 +20,8 @@ from lib.export.markdown import ReportError
 from lib.export.pdf import ReportPDF
 from lib.export.tables import typst_table
 
+pytestmark = pytest.mark.slow
+
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="48"><rect width="90" '
     'height="40"/></svg>'

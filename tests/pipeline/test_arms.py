@@ -146,6 +146,7 @@ def test_named_cases_are_held_against_the_ids_of_what_is_brought(place, data, of
     assert line == f"cases.yaml: no test image has id {absent}"
 
 
+@pytest.mark.slow
 def test_bad_input_of_every_kind_is_one_line_and_a_status_before_anything_is_made(place, capsys):
     torch.save({"a": torch.zeros(1)}, place / "other.pt")
     (place / "w.onnx").write_bytes(b"\x08\x07")

@@ -329,6 +329,7 @@ def test_make_knows_by_content_whatever_a_study_reads(place, sections, read):
     assert preflight._read_by(study_file.read("s")) == {"PICTURES": [], "READS": read}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["0", "1e3", "true", "null"])
 def test_a_name_of_a_class_that_yaml_takes_for_more_is_asked_to_be_quoted(place, name):
     path = study(place, "s")

@@ -17,6 +17,8 @@ from lib.base.config import Train
 from lib.data import augment, dataset
 from lib.training import cuda_graph, loop, machine, record
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"train": 50, "val": 20, "test": 20}  # batches of 16, 16, 16 and 2
 MIXUP = {"cutmix_probability": 0.5, "mixup_probability": 0.5, "cutout_size": 8}
 
@@ -129,7 +131,6 @@ def test_batches_are_those_of_the_recipe_and_a_resumed_epoch_begins_where_it_was
     assert state.engine.plan.step.item() == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "backend, mixing, changes",
     [("eager", False, {}), ("aot_eager", True, {}), ("eager", True, MIXUP)],

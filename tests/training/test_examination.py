@@ -12,7 +12,7 @@ from lib.training.examination import ask, ask_rows
 from lib.training.network import Brought
 from lib.training.questions import Case
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 NAMES = [f"class {place}" for place in range(10)]
 IMAGES = torch.randint(
     0, 256, (16, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)

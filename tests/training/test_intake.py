@@ -22,7 +22,7 @@ from lib.gradcam import find_layer
 from lib.training import examination, inference, intake, loop, network, questions, record
 from lib.training.network import Brought
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 DATA = ("data", "root", "image_size", "data_seed", "train_size", "val_size", "test_size")
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3]
 

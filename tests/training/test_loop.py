@@ -88,6 +88,7 @@ def by_hand(state):
     return state
 
 
+@pytest.mark.slow
 def test_epochs_are_those_taken_one_by_one_and_each_row_is_told_when_it_is_in_the_history(
     splits, tmp_path
 ):

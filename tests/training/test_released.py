@@ -82,6 +82,7 @@ def test_half_precision_moves_no_first_guess():
     assert (np.abs(stored - logits) <= 2 * np.spacing(np.abs(stored)).astype(np.float32)).all()
 
 
+@pytest.mark.slow
 def test_what_is_released_is_half_as_large_and_predicted_by_its_own_weights(trained, kept):
     splits = dataset.load("phantom", sizes={"train": 60, "val": 40, "test": 50})
     run = record.load_run(kept / "released" / "smoke" / "baseline" / "seed-0")

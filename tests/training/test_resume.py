@@ -18,6 +18,8 @@ from lib.base.config import Train
 from lib.report import provenance
 from lib.training import checkpoint, inference, loop, machine, record
 
+pytestmark = pytest.mark.slow
+
 STEPS = 5  # an epoch's; the last has 10 images
 FINGERPRINT = {"torch": torch.__version__, "threads": 1}
 CLOCKS = {"seconds", "images_per_second"}
@@ -104,7 +106,6 @@ def same_bits(state, undisturbed):
 # --- kill -9
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "moment, epoch, step, resumes",
     [
@@ -130,7 +131,6 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
     assert same_bits(finish(state), undisturbed)
 
 
-@pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path, undisturbed):
     for epoch, step in ((0, 2), (1, 1), (1, 4), (2, 3)):
         kill_at(tmp_path, "step", epoch, step)
@@ -188,7 +188,6 @@ def elsewhere(monkeypatch):
     return go
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_elsewhere_and_its_record_says_both(tmp_path, elsewhere, capsys):
     kill_at(tmp_path, "step", 1, 3)
     elsewhere()
@@ -355,7 +354,6 @@ def test_a_run_of_another_key_is_not_finished(copy, undisturbed):
     assert record.finished(copy, "0" * 64) is None
 
 
-@pytest.mark.slow
 def test_a_run_killed_while_it_is_published_is_published_again(tmp_path, undisturbed, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
     state = finish(started(tmp_path))
