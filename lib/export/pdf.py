@@ -141,8 +141,17 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
             parts.append(typst_markdown(cell.source, pictures))
         parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
     source = "\n\n".join(parts) + "\n"
-    # what floats stands before the body's last section
-    source = re.sub(r"^(?== Limits: )", "#place.flush()\n\n", source, count=1, flags=re.M)
+    # what floats in the body stands before the appendix, and never inside the list of limits: a
+    # list in two parts is none to PDF/UA
+    source = re.sub(
+        r"^= Limits: .*?(?=^= Appendix)",
+        lambda limits: (
+            f"#[#show list: block.with(breakable: false)\n\n{limits[0]}]\n\n#place.flush()\n\n"
+        ),
+        source,
+        count=1,
+        flags=re.M | re.S,
+    )
     # what stands before the first section is page one
     return re.sub(r"^(?==+ )", "#contents\n\n", source, count=1, flags=re.M)
 

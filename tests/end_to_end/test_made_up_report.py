@@ -108,6 +108,7 @@ def test_no_effect_with_one_seed(tmp_path, monkeypatch):
     check(report, tmp_path)
     says(
         report,
+        "Two networks, baseline and CutMix, answered 60 test images",
         "The predictions are identical on 60 of 60 images",
         "No difference in their number was found",
         "was not found to leave fewer errors in either",

@@ -133,7 +133,7 @@ def standfirst(results: dict) -> str:
         return f"One network answered {images}{held}."
     seeds = len(compare["seeds"])
     networks = "Two networks" if seeds == 1 else f"{seeds} networks an arm"
-    if not study["widths"]:
+    if not (study["widths"] and study["changes"][compare["before"]][compare["after"]]):
         both = f"{short(compare['before'])} and {short(compare['after'])}"
         return f"{networks}, {both}, answered {images}{held}."
     return f"{networks}, without and with {short_method(results)}, answered {images}{held}."
