@@ -411,7 +411,7 @@ def corrected_caption(judged: dict[str, Judgement], pair: dict) -> str:
         "What stands behind the errors of each arm: how many its rule calls so, their share "
         "corrected for what the rule confuses, and how often the verdict is right at that mix of "
         "causes; 95% intervals hold the rule's own mistakes. Read were "
-        f"{listed(read)}; chosen cases take no part."
+        f"{listed(read)}; the chosen cases among them take no part."
     )
 
 

@@ -130,8 +130,8 @@ def behind(shares: dict[str, dict], arm: str) -> str:
     )
     stands = "stands" if len(shares) == 1 else "stand"
     return (
-        f"Behind the errors of {name(arm)} {stands} {told}; the shares of the other causes are "
-        "not known."
+        f"Behind the errors of {name(arm)} {stands} {told}; the shares of the other causes the "
+        "rule cannot tell."
     )
 
 

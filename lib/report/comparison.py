@@ -234,7 +234,9 @@ def beside_seeds(compare: dict) -> str:
     churn = compare["churn"]
     if not any(churn["between_seeds"].values()):
         return "what another seed of one arm does is not known from one seed"
-    return f"between two seeds of one arm, {_of_seeds(churn, 'corrected')} and as many lost"
+    return (
+        f"from one seed of an arm to another, {_of_seeds(churn, 'corrected')}, and as many are lost"
+    )
 
 
 def churn_caption(given: Seeds) -> str:

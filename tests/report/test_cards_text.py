@@ -206,7 +206,7 @@ def test_corrected_shares_are_ranked_and_told_with_what_may_be_said(cifar):
     text = cards.verdicts_text(cifar)
     assert (
         "Behind the errors of baseline stands second object (about 15%); the shares of the other "
-        "causes are not known." in text
+        "causes the rule cannot tell." in text
     )
     two = rule_of(0.25, 0.15, 0.5, 0.06, 0.04, trusted=("second_object", "look_alike"))
     assert (

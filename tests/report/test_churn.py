@@ -50,8 +50,8 @@ def test_with_one_seed_it_is_said_once_not_to_be_known():
 
 def test_corrected_and_lost_stand_beside_those_of_another_seed():
     assert comparison.beside_seeds({"churn": SEVERAL}) == (
-        "between two seeds of one arm, 655 with baseline and 593 with CutMix are corrected and as "
-        "many lost"
+        "from one seed of an arm to another, 655 with baseline and 593 with CutMix are corrected, "
+        "and as many are lost"
     )
 
 

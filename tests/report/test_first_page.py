@@ -313,11 +313,28 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     results["gradcam"]["cases"] = [{"id": 7, "verdict": None}]
     assert (
         "image 7, tag is taken for disc, 97% sure after scaling. With the hottest cells covered, "
-        "tag rises to 50%: the rest of the picture speaks for it. What was planted there is known: "
-        "a second object."
+        "tag rises to 50%: the rest of the picture speaks for it. "
+        "A second object was planted there."
     ) in body.why(results)
     results["gradcam"]["cases"] = [{"id": 7, "verdict": "label_error"}]
-    assert body.why(results).endswith("a second object, so the verdict is wrong.")
+    assert body.why(results).endswith(
+        "Its verdict, label error, is wrong: a second object was planted there."
+    )
+    # the title has what was planted, the text what the rule estimates besides
+    known = rule | {"mixture": {"trusted": ["label_error"], "shares": {"label_error": share}}}
+    results["gradcam"]["rule"] = {"baseline": known}
+    results["gradcam"]["agreement"] = [
+        *rows,
+        rows[0] | {"measure": "verdict right", "cause": "label_error"},
+        rows[0] | {"measure": "share of errors", "cause": "label_error", "all found": 0.33},
+    ]
+    text = body.why(results)
+    assert "Why it fails: label error behind 33% of the errors" in text
+    assert (
+        "label error (about 42%)" in text
+        and "Planted was label error in 33% of those that were read." in text
+    )
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": rows}
     # two arms without verdicts for one reason are named together
     results["gradcam"]["rule"]["cutmix"] = rule
     assert "any error of baseline or CutMix, since two causes" in body.why(results)

@@ -208,15 +208,16 @@ def why(results: dict) -> str:
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
-    shares = cards.known_shares(rule.get("mixture"))
+    shares, truth = cards.known_shares(rule.get("mixture")), findings.planted_shares(results)
     return section(
-        f"Why it fails: {_frequent(shares)}",
-        "A map over a picture shows where the evidence for a class came from and proves no cause. "
+        f"Why it fails: {_frequent(shares, truth)}",
+        "A map over a picture shows, cell by cell, where the evidence for a class came from, and "
+        "proves no cause; its hottest cells have most of it. "
         f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
         f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
         "again.",
         _worth(findings.diagnosis(results)),
-        _shares(shares, arm) if shares else "",
+        _shares(shares, arm, truth) if shares else "",
         _open(cam["rule"]),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
@@ -232,18 +233,18 @@ def _first(results: dict) -> str:
     bars, sure = pd.DataFrame(card["bars"]), card["bars"][0]["wrong"]
     named = {str(case["id"]): case["verdict"] for case in results["gradcam"]["cases"]}
     cause, verdict = card["cause"], named.get(card["id"])
+    planted = "nothing was" if cause == "none" else f"a {readable(cause)} was"
     said = f"Its verdict is {readable(verdict)}." if verdict else ""
-    known = "No cause was planted there." if cause == "none" else ""
-    if cause and cause != "none":
-        known = f"What was planted there is known: a {readable(cause)}."
+    if cause:
+        said = f"{planted.capitalize()} planted there."
     if verdict and cause:
-        known = f"{known[:-1]}, so the verdict is {'right' if verdict == cause else 'wrong'}."
+        right = "right" if verdict == cause else "wrong"
+        said = f"Its verdict, {readable(verdict)}, is {right}: {planted} planted there."
     parts = [
         f"In the first, image {escape(card['id'])}, {name(card['true'])} is taken for "
         f"{name(card['wrong'])}, {percent(sure, 0)} sure after scaling.",
         cards.covered(bars, name(card["true"]), name(card["wrong"])),
         said,
-        known,
     ]
     return " ".join(filter(None, parts))
 
@@ -267,19 +268,23 @@ def _open(rules: dict) -> str:
     return f"No cause is named for any error {'; nor '.join(said)}." if said else ""
 
 
-def _frequent(shares: dict[str, dict]) -> str:
-    """The known shares of causes, as a title has them."""
+def _frequent(shares: dict[str, dict], truth: dict[str, float]) -> str:
+    """The known shares of causes as a title has them: on a phantom those that were planted."""
     told = [
-        f"{readable(cause)} behind about {percent(share['estimate'], 0)}"
+        f"{readable(cause)} behind "
+        + (percent(truth[cause], 0) if truth else f"about {percent(share['estimate'], 0)}")
         for cause, share in shares.items()
     ]
     return f"{listed(told)} of the errors" if told else "the causes stay open"
 
 
-def _shares(shares: dict, arm: str) -> str:
+def _shares(shares: dict, arm: str, truth: dict[str, float]) -> str:
+    planted = [f"{readable(cause)} in {percent(truth[cause], 0)}" for cause in shares if truth]
     return (
         f"{cards.behind(shares, arm)} Shares are corrected for what the rule confuses; "
         f"{see('tab-verdicts')} has the intervals."
+        + f" Planted {'was' if len(planted) == 1 else 'were'} {listed(planted)} of those that were "
+        "read." * bool(planted)
     )
 
 
@@ -412,7 +417,7 @@ def use(results: dict) -> str:
         _promised(kept, target)
         if kept
         else f"Validation allows no threshold: at none is it 95% certain that the risk stays under "
-        f"{target}, wherever the risk itself may lie.",
+        f"{target}, even where the risk that was measured does.",
         _counted(findings.wrong_labels(results)),
         *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
         confidence.smoothing(results["study"], compared(compare)),
@@ -508,7 +513,8 @@ def _corrupted(numbers: dict, arms: list[str]) -> str:
     )
     if not said:
         return ""
-    return f"Under six corruptions accuracy goes {said}, on average ({see('fig-robustness')})."
+    where = f"Under six corruptions of {numbers['images']:,} test images"
+    return f"{where} accuracy goes {said}, on average ({see('fig-robustness')})."
 
 
 def _opinion(results: dict) -> str:
@@ -523,9 +529,8 @@ def _opinion(results: dict) -> str:
     text = f"{who[:1].upper()}{who[1:]} are {share} of the errors of {of}"
     if opinion.get("sure_errors"):
         sure = percent(opinion["rejected_among_sure_errors"]["estimate"], 0)
-        text += (
-            f", and {sure} of those at {level(opinion['sure'])} confidence or more after scaling"
-        )
+        least = f"at {level(opinion['sure'])} confidence or more after scaling"
+        text += f", and {sure} of its errors {least}"
     return (
         f"{text} ({see('tab-rescored')})." if results["failures"]["known"]["sets"] else f"{text}."
     )

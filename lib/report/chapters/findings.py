@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib.base.text import compared, listed, percent, plural, readable, settled
 from lib.data.dataset import Splits
-from lib.diagnosis.score import FOUND, RIGHT
+from lib.diagnosis.score import FOUND, RIGHT, SHARE
 from lib.evaluation import scope, severity
 from lib.evaluation.selective import clopper_pearson
 from lib.report import style
@@ -263,6 +263,13 @@ def proven(results: dict) -> dict | None:
     """`diagnosis` where it names causes: some verdict is trusted."""
     found = diagnosis(results)
     return found if found and found["trusted"] else None
+
+
+def planted_shares(results: dict) -> dict[str, float]:
+    """On a phantom the share of each cause among the errors that were read, by what was planted;
+    else empty."""
+    rows = results["gradcam"]["agreement"] or []
+    return {row["cause"]: row["all found"] for row in rows if row["measure"] == SHARE}
 
 
 def truth(row: dict) -> dict:
