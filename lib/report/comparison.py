@@ -281,7 +281,7 @@ def _class_of_seeds(change: pd.DataFrame) -> str:
     )
 
 
-def coverage(numbers: dict, given: Seeds) -> dict[str, str]:
+def coverage(numbers: dict, given: Seeds, target: float) -> dict[str, str]:
     said = "; ".join(
         f"{readable(arm)} {of_arm['aurc']['mean']:.3f}" for arm, of_arm in numbers.items()
     )
@@ -292,7 +292,7 @@ def coverage(numbers: dict, given: Seeds) -> dict[str, str]:
     )
     return {
         "caption": "Risk against coverage: predictions are accepted from the most confident "
-        f"down. {band}",
+        f"down. {band} Dashed: the risk that this study allows, {level(target)}.",
         "alt": f"Risk–coverage curves. Area under the curve: {said}.",
     }
 

@@ -345,8 +345,9 @@ def arm_titles(selection: pd.DataFrame, arms) -> list[list[str]]:
 def causes(given: dict[str, list[int]]) -> str:
     """given: each arm's seeds."""
     first = next(iter(given.values()))
-    of_seed = f" of seed {first[0]}" * (len(first) > 1)
+    several = len(first) > 1
     return (
-        f"Test accuracy{of_seed} by planted cause, with 95% Clopper–Pearson intervals. A label "
-        "error counts as an error even where the network is right."
+        f"Test accuracy{f' of seed {first[0]}' * several} by planted cause, with 95% "
+        "Clopper–Pearson intervals. A label error counts as an error even where the network is "
+        "right." + " Page one has the means of the seeds." * (several and len(given) > 1)
     )

@@ -102,11 +102,12 @@ def test_a_curve_has_the_exact_interval_of_one_seed_and_the_ends_of_several():
     assert several.iloc[-1][["low", "risk", "high"]].tolist() == pytest.approx(
         [min(ends), np.mean(ends), max(ends)]
     )
-    ax = confidence.risk_coverage({"a": one, "cutmix_only": several})
+    ax = confidence.risk_coverage({"a": one, "cutmix_only": several}, 0.1)
     assert {text.get_text(): text.get_color() for text in ax.texts} == {
         "a": "#0072B2",
         "CutMix only": "#D55E00",
     } and len(ax.collections) == 2
+    assert ax.lines[0].get_ydata() == [0.1, 0.1] and ax.get_ylim()[1] >= 0.1
 
 
 def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():

@@ -25,22 +25,23 @@ from lib.report.comparison import number_of_seeds, ranking, subject, sure_and_wr
 from lib.report.style import WIDTH, colours, label_ends
 
 
-def risk_coverage(curves: dict[str, pd.DataFrame], ax=None):
+def risk_coverage(curves: dict[str, pd.DataFrame], target: float):
     """Share of errors among the accepted against the share accepted; curves: arm to
-    lib.evaluation.rejection.curve, drawn with its band."""
-    ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1] if ax is None else ax
+    lib.evaluation.rejection.curve, drawn with its band; target: the share that is allowed."""
+    ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1]
+    ax.axhline(target, color="0.4", linewidth=0.8, linestyle="--", zorder=0)
     for arm, colour in colours(curves).items():
         curve = curves[arm]
         ax.plot(curve["coverage"], curve["risk"], color=colour, label=readable(arm))
         ax.fill_between(
             curve["coverage"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0
         )
-    highest = max(curve.loc[curve["coverage"] >= 0.05, "high"].max() for curve in curves.values())
+    tops = [curve.loc[curve["coverage"] >= 0.05, "high"].max() for curve in curves.values()]
     ax.set(
         xlabel="coverage: share of test images accepted",
         ylabel="risk: errors among them",
         xlim=(0, 1),
-        ylim=(0, highest),
+        ylim=(0, max(*tops, 1.2 * target)),
     )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, 0))

@@ -177,9 +177,9 @@ def rejected(here, rejected: pd.DataFrame) -> None:
 def coverage(here, curves: dict[str, pd.DataFrame], numbers: dict[str, dict]) -> None:
     """Risk against coverage; curves: arm to lib.evaluation.rejection.curve."""
     show_figure(
-        of_confidence.risk_coverage(curves).figure,
+        of_confidence.risk_coverage(curves, here.p.target_risk).figure,
         "coverage",
-        **words.coverage(numbers, here.seeds_of_arms),
+        **words.coverage(numbers, here.seeds_of_arms, here.p.target_risk),
         folder=here.folder,
         data=rejection.curve_table(curves),
     )
