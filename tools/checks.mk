@@ -2,7 +2,7 @@
 .PHONY: test unit quick lint nbval
 # many processes read the same modules: whoever writes no byte code otherwise does so here
 TESTS := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest -p no:nbval
-test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (10 min)
+test: unit nbval ## unit tests, the pipeline end to end on the smoke study, nbval on the notebooks, on two cores (12 min)
 unit: $(TESTED) $(CLUSTER)
 	$(TESTS) --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 quick: $(TESTED) ## the unit tests that neither start a process, kernel or browser nor compute for a second (1 min)
