@@ -513,8 +513,10 @@ def _corrupted(numbers: dict, arms: list[str]) -> str:
     )
     if not said:
         return ""
-    where = f"Under six corruptions of {numbers['images']:,} test images"
-    return f"{where} accuracy goes {said}, on average ({see('fig-robustness')})."
+    return (
+        f"Under six corruptions accuracy goes {said}, on average of a sample of test images "
+        f"({see('fig-robustness')})."
+    )
 
 
 def _opinion(results: dict) -> str:

@@ -29,7 +29,7 @@ def risk_coverage(curves: dict[str, pd.DataFrame], target: float):
     """Share of errors among the accepted against the share accepted; curves: arm to
     lib.evaluation.rejection.curve, drawn with its band; target: the share that is allowed."""
     ax = plt.subplots(figsize=(WIDTH * 0.62, 2.6), layout="constrained")[1]
-    ax.axhline(target, color="0.4", linewidth=0.8, linestyle="--", zorder=0)
+    ax.axhline(target, color="0.4", linewidth=0.8, linestyle="--", zorder=1.6)  # over the grid
     for arm, colour in colours(curves).items():
         curve = curves[arm]
         ax.plot(curve["coverage"], curve["risk"], color=colour, label=readable(arm))
