@@ -14,12 +14,13 @@ from lib.base import artefacts, code
 from lib.base.errors import ArtefactError
 from lib.base.text import percent, readable
 from lib.data.streams import take
-from lib.diagnosis import mixture, rule, spikes
+from lib.diagnosis import label_doubt, mixture, rule, spikes
 from lib.diagnosis.mixture import Mixture
 from lib.diagnosis.readings import READINGS, Subject, read, subject
 from lib.diagnosis.rule import Linear, Rule
 from lib.diagnosis.verdict import CAUSES, number
 from lib.evaluation import calibration
+from lib.evaluation.selective import clopper_pearson
 from lib.training import inference
 
 # whose change makes kept readings of planted errors out of date
@@ -38,6 +39,7 @@ CODE = [
     )
 ]
 NO_VERDICT = "no verdict"
+LABEL_ERROR = "label_error"
 STEPS = np.linspace(0, 6, 121)  # in deviations of a reading, on the way to another verdict
 
 
@@ -100,7 +102,21 @@ def judge(
     mix = mixture.held_against(
         mixture.corrected(confusions, called[drawn]), planted_values, spiked.cause, real_values
     )
+    mix = against_people(mix, label_doubt.accepted(run, splits, chosen), position, called)
     return Judgement(spiked, learnt, position, found, decide(learnt, mix, found), mix)
+
+
+def against_people(found: Mixture, reviewed: tuple | None, position, called) -> Mixture:
+    """The same, without verdicts of label error where people contradict them: the predicted class
+    of errors that are called so, (N,) at these positions, is accepted by most reviewers in surely
+    less than PRECISION. reviewed: what lib.diagnosis.label_doubt.accepted gives."""
+    if reviewed is None:
+        return found
+    accepted = reviewed[1][np.isin(reviewed[0], position[called == LABEL_ERROR])]
+    if not len(accepted):
+        return found
+    most = clopper_pearson(accepted.sum(), len(accepted))[1]
+    return found._replace(contradicted=(LABEL_ERROR,) * bool(most < mixture.PRECISION))
 
 
 def call(learnt: Rule, found: pd.DataFrame) -> np.ndarray:

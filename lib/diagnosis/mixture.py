@@ -26,7 +26,7 @@ PRECISION = 0.7
 SINGULAR = 0.15  # below, two rows of the table are too alike for the shares to be told apart
 # area under the ROC curve with which real errors may be told from planted ones at the mix. On
 # phantoms up to here verdicts keep nearly what is promised; some of those that lie beyond do not
-# (docs/diagnosis.md). CIFAR-100 lies on either side, 0.75 to 0.82: there the precision withholds.
+# (docs/diagnosis.md). CIFAR-100 lies on either side, 0.75 to 0.82: there people are asked as well.
 UNLIKE = 0.78
 FOLDS = 5
 UNFITTED = 0.05  # share of the calls that no mixture of the rows may leave unexplained
@@ -37,7 +37,7 @@ class Mixture(NamedTuple):
     """The shares of the causes among a network's errors: estimate (causes,) and draws (D, causes);
     the precision of each cause's verdict at that mix, likewise, and in equal shares of the causes
     (`evenly`); why it is not identified, "" where it is; how well real errors are told from planted
-    ones (`told_apart`)."""
+    ones (`told_apart`); causes whose verdicts people contradict."""
 
     shares: np.ndarray
     drawn: np.ndarray
@@ -46,15 +46,18 @@ class Mixture(NamedTuple):
     evenly: np.ndarray
     obstacle: str
     apart: float = np.nan
+    contradicted: tuple[str, ...] = ()
 
     @property
     def trusted(self) -> list[str]:
-        """The causes whose verdicts may be given: identified, and right often enough."""
+        """The causes whose verdicts may be given: identified, right often enough, and not
+        contradicted."""
         if self.obstacle:
             return []
         low = np.nanquantile(self.drawn_precision, 0.025, axis=0)
         least = np.minimum(low, self.evenly)
-        return [cause for cause, one in zip(CAUSES[:-1], least) if one > PRECISION]
+        sure = [cause for cause, one in zip(CAUSES[:-1], least) if one > PRECISION]
+        return [cause for cause in sure if cause not in self.contradicted]
 
 
 def corrected(confusions: np.ndarray, called: np.ndarray, seed: int = 0) -> Mixture:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import spiked
 
-from lib.diagnosis import judgement, mixture, readings, rule, spikes
+from lib.diagnosis import judgement, label_doubt, mixture, readings, rule, spikes
 from lib.diagnosis.verdict import CAUSES
 
 pytestmark = pytest.mark.slow
@@ -185,6 +185,37 @@ def test_a_boosted_rule_is_not_tried_on_few_plants(study, others, folder, monkey
     monkeypatch.setattr(spikes, "EACH", EACH + 1)
     judged = judgement.judge(run, network, splits, others, "filters", folder, each=EACH)
     assert isinstance(judged.rule.model, rule.Linear)
+
+
+@pytest.mark.parametrize(
+    "reviewed, agree, contradicted",
+    [(200, 54, True), (20, 5, True), (20, 18, False), (2, 1, False), (0, 0, False)],
+)
+def test_label_errors_that_people_contradict_are_no_verdicts(reviewed, agree, contradicted):
+    """Of 54 of 200 the upper Clopper-Pearson limit is 0.34, of 1 of 2 it is 0.99; people's answers
+    to errors that are called otherwise do not count."""
+    sure, draws = np.ones(5), np.ones((4, 5))
+    mix = mixture.Mixture(sure / 5, draws / 5, sure, draws, sure, "")
+    called = np.array(["label_error"] * 200 + ["background"] * 100)
+    position = 3 * np.arange(300)
+    asked = np.concatenate([position[:reviewed], position[200:]])[::-1]
+    accepted = np.isin(asked, position[:agree]) | (asked >= 600) & ~contradicted
+    found = judgement.against_people(mix, (asked, accepted), position, called)
+    others = ["background", "second_object", "look_alike"]
+    assert mix.trusted == [*others, "label_error"]
+    assert found.trusted == others + ["label_error"] * (not contradicted)
+    assert judgement.against_people(mix, None, position, called) is mix
+
+
+def test_a_judgement_asks_people_where_they_were_asked(study, others, folder, monkeypatch):
+    network, run, splits = study
+    wrong = np.flatnonzero(~run.test.correct)
+    nobody = wrong, np.zeros(len(wrong), bool)
+    monkeypatch.setattr(label_doubt, "accepted", lambda *_: nobody)
+    monkeypatch.setattr(mixture, "PRECISION", 0.99)
+    judged = judgement.judge(run, network, splits, others, "filters", folder, each=EACH)
+    assert (judged.verdicts["verdict"] == "label_error").sum() > 1
+    assert judged.mixture.contradicted == ("label_error",)
 
 
 def test_only_a_trusted_cause_or_none_at_all_is_given():
