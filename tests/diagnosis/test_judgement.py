@@ -193,13 +193,13 @@ def test_a_boosted_rule_is_not_tried_on_few_plants(study, others, folder, monkey
 )
 def test_label_errors_that_people_contradict_are_no_verdicts(reviewed, agree, contradicted):
     """Of 54 of 200 the upper Clopper-Pearson limit is 0.34, of 1 of 2 it is 0.99; people's answers
-    to errors that are called otherwise do not count."""
+    to errors that are called otherwise, the other way round, do not count."""
     sure, draws = np.ones(5), np.ones((4, 5))
     mix = mixture.Mixture(sure / 5, draws / 5, sure, draws, sure, "")
     called = np.array(["label_error"] * 200 + ["background"] * 100)
     position = 3 * np.arange(300)
     asked = np.concatenate([position[:reviewed], position[200:]])[::-1]
-    accepted = np.isin(asked, position[:agree]) | (asked >= 600) & ~contradicted
+    accepted = np.isin(asked, position[:agree]) | (asked >= 600) & contradicted
     found = judgement.against_people(mix, (asked, accepted), position, called)
     others = ["background", "second_object", "look_alike"]
     assert mix.trusted == [*others, "label_error"]
