@@ -514,7 +514,7 @@ def _corrupted(numbers: dict, arms: list[str]) -> str:
     if not said:
         return ""
     return (
-        f"Under six corruptions accuracy goes {said}, on average of a sample of test images "
+        f"Under six corruptions accuracy goes {said}, on average of the images that were corrupted "
         f"({see('fig-robustness')})."
     )
 
