@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from lib.export.markdown import TEMPLATES, ReportError
 from lib.export.notebook import HIDDEN, PrepareReport
-from lib.export.tables import LINES_KEPT_TOGETHER, LINES_OF_FLOAT, literal, typst_table
+from lib.export.tables import LINES_OF_FLOAT, literal, typst_table
 from lib.report import fonts
 
 SUFFIXES = {
@@ -106,13 +106,8 @@ def typst_output(output, pictures: Pictures, log) -> str:
         return typst_page(details["page"], pictures)
     if kind == "text/html":
         table, lines = typst_table(content, pictures.save_uri)
-        return typst_figure(
-            table,
-            "table",
-            details,
-            lines > LINES_OF_FLOAT,
-            LINES_KEPT_TOGETHER < lines <= LINES_OF_FLOAT,
-        )
+        least, most = LINES_OF_FLOAT
+        return typst_figure(table, "table", details, lines > most, least < lines <= most)
     if kind == "text/plain":
         return f"#raw(block: true, {literal(content)})"
     if not details.get("alt"):

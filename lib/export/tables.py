@@ -91,6 +91,14 @@ def kinds_of(columns: list[list]) -> list[str]:
     ]
 
 
+def keep_intervals(cell) -> None:
+    """An interval may go to the next line, whole."""
+    for text in cell.find_all(string=INTERVAL):
+        text.replace_with(
+            INTERVAL.sub(lambda found: found.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
+        )
+
+
 def tidy_table(table) -> None:
     """Header cells say what they head, none is empty, and every cell carries its column's kind as a
     class."""
@@ -105,13 +113,7 @@ def tidy_table(table) -> None:
             if span(cell) == 1 and kinds[column] != "short" or number >= head:
                 cell["class"] = [*cell.get("class", []), kinds[column]]
             if kinds[column] == "number" and number >= head:
-                # an interval may go to the next line, whole
-                for text in cell.find_all(string=True):
-                    text.replace_with(
-                        INTERVAL.sub(
-                            lambda found: found.group().replace(" ", "\N{NO-BREAK SPACE}"), text
-                        )
-                    )
+                keep_intervals(cell)
             if cell.name == "th" and not text_of(cell):
                 cell.name = "td"
             if cell.name == "th":
@@ -130,9 +132,9 @@ TEXT_WIDTH_EM = 54
 CHARACTER_EM, PADDING_EM = 0.46, 1.2
 LEAST_EM = 8  # of a column of long text
 LINES_KEPT_TOGETHER = 12  # a row with fewer lines is not broken over pages
-LINES_OF_FLOAT = (
-    24  # a longer one breaks over pages; a shorter one floats, so that no row stands alone
-)
+# a table with more lines floats, so that it leaves no hole; one with more than the second breaks
+# over pages, so that a float never outgrows one
+LINES_OF_FLOAT = (8, 24)
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 
@@ -159,7 +161,7 @@ def typst_content(node, save_image) -> list[str]:
     parts = []
     for child in node.children:
         if type(child) is NavigableString:
-            text = re.sub(r"\s+", " ", child)
+            text = re.sub(r"[^\S\N{NO-BREAK SPACE}]+", " ", child)
             # a place to break after every 20 characters of what has none, such as a checksum
             parts.append(
                 literal(re.sub(r"(\S{20})(?=\S{20})", "\\1\u200b", text)) if text.strip() else '" "'
@@ -236,15 +238,27 @@ def column_widths(head: list[list], body: list[list]) -> list[float | None]:
     ]
 
 
-def typst_columns(widths: list[float | None], longest: list[int]) -> str:
-    """The widths as Typst code, and again with columns of long text that are not as wide as their
-    longest cell sharing all that the others leave."""
+def typst_columns(widths: list[float | None], columns: list[list]) -> str:
+    """The widths as Typst code, again with columns of long text that are not as wide as their
+    longest cell sharing all that the others leave, and again with every interval below its
+    number."""
+    longest = [max((len(text_of(cell)) for cell in cells), default=0) for cells in columns]
     plain = ["auto, " if width is None else f"{width:.1f}em, " for width in widths]
     shared = [
         code.replace("em", "fr") if width and LONG_TEXT < length and width < _ems(length) else code
         for code, width, length in zip(plain, widths, longest)
     ]
-    return f"({''.join(plain)}), ({''.join(shared)})"
+    narrow = [
+        f"{_ems(below):.1f}em, " if below else code
+        for code, below in zip(plain, map(_longest_interval, columns))
+    ]
+    return ", ".join(f"({''.join(code)})" for code in (plain, shared, narrow))
+
+
+def _longest_interval(cells: list) -> int:
+    """Characters of a column's longest interval; 0 where no number has one."""
+    found = [text for cell in cells for text in INTERVAL.findall(text_of(cell))]
+    return max(map(len, found), default=0) if is_numeric(cells) else 0
 
 
 def _ems(characters: int) -> float:
@@ -280,6 +294,9 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
     width, rows = grid(soup.table)
     columns = columns_of(rows[head:], width)
     numeric = [kind == "number" for kind in kinds_of(columns)]
+    for cells, number in zip(columns, numeric):
+        for cell in cells if number else []:
+            keep_intervals(cell)
     lines = [
         ", ".join(
             typst_cell(cell, number < head, numeric[start], rules, save_image)
@@ -288,14 +305,13 @@ def typst_table(html: str, save_image) -> tuple[str, int]:
         for number, row in enumerate(rows)
     ]
     widths = column_widths(columns_of(rows[:head], width), columns)
-    longest = [max((len(text_of(cell)) for cell in cells), default=0) for cells in columns]
     header = f"table.header({', '.join(lines[:head])})"
     heights = [int(lines_of(row, widths)) for row in rows]
     tall = (
         max(heights, default=0) > LINES_KEPT_TOGETHER or soup.table.find(rowspan=True) is not None
     )
     parts = [
-        typst_columns(widths, longest),
+        typst_columns(widths, columns),
         str(tall).lower(),
         header,
         *filter(None, lines[head:]),

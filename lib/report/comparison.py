@@ -200,7 +200,7 @@ def gallery(
     one = "" if most(given) == 1 else f" Both arms of seed {each_arm(given)[0][0]}."
     return {
         "caption": f"{len(drawn)} of {plural(total, 'test image')} "
-        f"{RULE[kind].format(before, after)}. Above each: id and true class, what "
+        f"{RULE[kind].format(before, after)}. Above each: id and label, what "
         f"{before} predicts, what {after} predicts.{one}{_steady(kind, drawn, churn)}",
         "alt": f"Pictures of {plural(len(drawn), 'test image')}, {kind}: {said}.",
     }

@@ -2,6 +2,8 @@
 axes out; nothing is computed or saved here), captions and alt texts, and the report's sentences.
 """
 
+from collections import Counter
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -190,7 +192,7 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
         f"the {plural(mined, 'most confident error')} of the discovery half, at most one for a "
         "pair of classes"
     ] * (mined > 0)
-    above = "id, true class, predicted class with its confidence before scaling" + (
+    above = "id, label, predicted class with its confidence before scaling" + (
         ", planted cause" if "cause" in selection else ""
     )
     said = "; ".join(
@@ -215,12 +217,24 @@ def failures_beside(wrong: pd.DataFrame, right: list, arm: str) -> dict[str, str
         for row in wrong.itertuples()
     )
     there = sum(row is not None for row in right)
+    above = "id and label, prediction with its confidence before scaling" + (
+        ", planted cause" if "cause" in wrong else ""
+    )
     return {
-        "caption": f"{plural(len(wrong), 'error')} of {name(arm)} with its confidence before "
-        "scaling; below each the right answer of the same class that it is surest of.",
+        "caption": f"{plural(len(wrong), 'error')} of {name(arm)}. Above each: {above}; below it "
+        f"the right answer of the same class that it is surest of.{_planted(wrong)}",
         "alt": f"Pictures of {plural(len(wrong), 'error')}: {said}; below them {there} right "
         "answers of the same classes.",
     }
+
+
+def _planted(wrong: pd.DataFrame) -> str:
+    """The most frequent planted cause of these errors; "" where none is known, or planted."""
+    causes = [cause for cause in wrong.get("cause", ()) if cause != "none"]
+    if not causes:
+        return ""
+    ((cause, of_cause),) = Counter(causes).most_common(1)
+    return f" A {readable(cause)} was planted in {of_cause} of {len(wrong)}."
 
 
 def hypotheses(selection: pd.DataFrame, arm: str) -> str:

@@ -123,6 +123,9 @@ def test_five_reliability_diagrams_have_a_panel_each_and_a_line_a_seed():
         "",
     ]
     assert len(axes[0, 0].lines) == 3 and not axes[2, 2].axison
+    assert not axes[0, 0].figure.legends
+    (legend,) = confidence.reliability_figure(tables, scaled=tables)[0, 0].figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["before scaling", "after"]
 
 
 def test_confident_errors_stand_beside_the_ceiling():

@@ -463,13 +463,26 @@ def test_a_cell_over_more_rows_than_a_page_holds_still_breaks_in_pdf():
     assert sum(map(len, with_rows)) == 120 and max(map(len, with_rows)) < 100
 
 
-@pytest.mark.parametrize("lines", [30, 36])
-def test_a_table_of_some_rows_is_on_one_page_and_the_text_goes_on_before_it(lines):
-    short = rows(["identity", "value"], *([f"row{number}", "1.5"] for number in range(20)))
+@pytest.mark.parametrize("lines, length", [(30, 20), (36, 20), (38, 10)])
+def test_a_table_of_some_rows_is_on_one_page_and_the_text_goes_on_before_it(lines, length):
+    short = rows(["identity", "value"], *([f"row{number}", "1.5"] for number in range(length)))
     cells = ["\n\n".join(["A line."] * lines), table("tab-short", short), "What follows."]
     texts = [page.extract_text() for page in to_pdf("# Title", *cells).pages]
-    assert [len(re.findall(r"row\d+", text)) for text in texts] == [0, 20]
+    assert [len(re.findall(r"row\d+", text)) for text in texts] == [0, length]
     assert "What follows." in texts[0]
+
+
+def test_a_wide_table_of_intervals_keeps_its_type_and_its_intervals_whole_in_pdf():
+    number = "−0.087 (−0.093 to −0.081)"
+    wide = rows(["what", *"abcdef"], *([f"row{row}", *[number] * 6] for row in range(3)))
+    page, sizes = to_pdf("# Title", table("tab-wide", wide)).pages[0], []
+    text = page.extract_text(
+        visitor_text=lambda text, _, place, __, size: (
+            sizes.append(size * abs(place[3] or 1)) if "0.087" in text else None
+        )
+    )
+    assert min(sizes) >= 8  # points
+    assert text.replace("\xa0", " ").count("(−0.093 to −0.081)") == 18
 
 
 def test_columns_of_long_text_share_the_page_and_no_more_than_they_need():

@@ -372,3 +372,21 @@ def test_a_suspicion_that_nobody_checked_has_no_precision(results):
     assert "cannot be said: none of the suspected test labels was looked at" in everything(results)
     results["failures"]["known"]["opinion"]["suspected"] |= {"found": 9, "wanted": 0}
     assert "no test label is known to be wrong" in everything(results)
+
+
+@pytest.mark.parametrize(
+    "causes, said",
+    [
+        (["label_error", "none", "label_error"], " A label error was planted in 2 of 3."),
+        (["none", "none", "none"], ""),
+        (None, ""),
+    ],
+)
+def test_the_surest_errors_say_what_was_planted_most_often(causes, said):
+    wrong = pd.DataFrame(
+        {"id": range(3), "true": "cup", "predicted": "disc", "confidence": [0.9, 0.9, 0.8]}
+    )
+    wrong = wrong if causes is None else wrong.assign(cause=causes)
+    caption = captions.failures_beside(wrong, [None] * 3, "baseline")["caption"]
+    assert caption.endswith(f"that it is surest of.{said}")
+    assert ("planted cause;" in caption) == (causes is not None)

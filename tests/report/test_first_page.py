@@ -163,6 +163,14 @@ def test_networks_with_thresholds_of_their_own_are_not_said_to_share_one(results
     assert "a threshold of each network's own, from 85.0% to 91.3% confidence. That accepts" in text
 
 
+def test_the_body_has_the_numbers_of_page_ones_confident_errors(results):
+    text = body.use(changed(results, -0.1, -0.12, -0.08))
+    assert "surest of, 20 with baseline and 41 with CutMix are wrong ([](#tab-conf" in text
+    assert "by 0.200 with baseline and 0.200 with CutMix; after scaling" in text
+    results["compare"]["after"] = None
+    assert "surest of" not in body.use(results)
+
+
 @pytest.mark.parametrize(
     "worse, better, told",
     [

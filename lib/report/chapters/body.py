@@ -44,7 +44,7 @@ def setup(results: dict) -> str:
     made = training.networks(study)
     drawn = (
         "Its images are drawn by a program, which plants a known cause of failure in some of them: "
-        "a misleading background, a second object, a look-alike or a wrong label."
+        "a misleading background, a second object, a look-alike or a label error (a wrong label)."
         if study["data"] == "the phantom"
         else ""
     )
@@ -380,10 +380,11 @@ def _owned(results: dict) -> str:
 
 
 def _corrected(results: dict) -> str:
-    counts, after = results["compare"]["migration"], results["compare"]["after"]
+    compare, averaged = results["compare"], len(results["study"]["seeds"]) > 1
+    corrected, regressed = (compare["migration"][kind] for kind in comparison.MOVES)
     return (
-        f"{start(after)} corrects {counts['corrected']:,.0f} images and loses "
-        f"{counts['regressed']:,.0f}; {comparison.beside_seeds(results['compare'])}."
+        f"{start(compare['after'])} corrects {corrected:,.0f} images and loses {regressed:,.0f}"
+        f"{' on average over the seeds' * averaged}; {comparison.beside_seeds(compare)}."
     )
 
 
@@ -419,7 +420,8 @@ def use(results: dict) -> str:
         else f"Validation allows no threshold: at none is it 95% certain that the risk stays under "
         f"{target}, even where the risk that was measured does.",
         _counted(findings.wrong_labels(results)),
-        *(_calibrated(compare["arms"][arm], arm) for arm in _shown(results)),
+        _surest(results),
+        _calibrated({arm: compare["arms"][arm] for arm in _shown(results)}),
         confidence.smoothing(results["study"], compared(compare)),
     )
 
@@ -451,11 +453,23 @@ def _promised(kept: dict, target: str) -> str:
     )
 
 
-def _calibrated(numbers: dict, arm: str) -> str:
+def _surest(results: dict) -> str:
+    """ "" of one arm, and of arms that are one."""
+    shown = _shown(results)
+    wrong = {row["arm"]: row["top 20%"] for row in results["compare"]["confident_errors"]}
+    said = listed([f"{wrong[arm]:,.0f} with {name(arm)}" for arm in shown])
     return (
-        f"Confidence and accuracy of {name(arm)} are {numbers['ece']['mean']:.3f} apart on "
-        f"average, and {numbers['ece_scaled']['mean']:.3f} after scaling by a temperature fitted "
-        f"on validation ({see('fig-reliability')})."
+        f"Of the fifth that each network is surest of, {said} are wrong "
+        f"({see('tab-confident-errors')})." * (len(shown) > 1)
+    )
+
+
+def _calibrated(arms: dict[str, dict]) -> str:
+    raw = [f"{numbers['ece']['mean']:.3f} with {name(arm)}" for arm, numbers in arms.items()]
+    scaled = [f"{numbers['ece_scaled']['mean']:.3f}" for numbers in arms.values()]
+    return (
+        f"On average confidence and accuracy lie apart by {listed(raw)}; after scaling by a "
+        f"temperature fitted on validation, by {listed(scaled)} ({see('fig-reliability')})."
     )
 
 

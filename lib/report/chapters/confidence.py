@@ -4,6 +4,7 @@ nothing is computed or saved here) and sentences.
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import (
@@ -23,6 +24,8 @@ from lib.evaluation.calibration import at_bound
 from lib.evaluation.summary import MEASURES, missing
 from lib.report.comparison import number_of_seeds, ranking, subject, sure_and_wrong
 from lib.report.style import WIDTH, colours, label_ends
+
+SCALED = "#444444"  # after temperature scaling
 
 
 def risk_coverage(curves: dict[str, pd.DataFrame], target: float):
@@ -85,6 +88,12 @@ def reliability_figure(
         _reliability(upper, lower, tables[arm], after, colour, arm)
     for axis in axes[:, 0]:
         axis.set_ylabel("images" if axis in axes[1::2, 0] else "accuracy")
+    if scaled:
+        dots = Line2D([], [], color="black", marker="o", markersize=2.5, linewidth=1)
+        dashed = Line2D([], [], color=SCALED, linestyle="--")
+        figure.legend(
+            [dots, dashed], ["before scaling", "after"], loc="outside upper right", ncols=2
+        )
     return axes
 
 
@@ -93,7 +102,7 @@ def _reliability(upper, lower, table: pd.DataFrame, scaled, colour: str, arm: st
     upper.set_box_aspect(1)
     if scaled is not None:
         for _, of_seed in scaled.groupby("seed"):
-            upper.plot(of_seed["confidence"], of_seed["accuracy"], "--", color="#444444")
+            upper.plot(of_seed["confidence"], of_seed["accuracy"], "--", color=SCALED)
     for _, of_seed in table.groupby("seed"):
         upper.plot(
             of_seed["confidence"],

@@ -20,7 +20,7 @@ CAUSES = {
     "background": "misleading backgrounds",
     "look_alike": "look-alikes",
     "second_object": "second objects",
-    "label_error": "wrong labels",
+    "label_error": "label errors",
     "none": "ordinary images",
 }
 AMOUNT = re.compile(r" of a batch with probability .*$| of \d+ px$| \(else .*\)$| [\d.]+$")
