@@ -1,9 +1,12 @@
 """The report in a real browser, where one is installed: axe-core's rules, and nothing cut, at both
 widths and in both modes."""
 
+import io
+
 import browser
 import nbformat
 import pytest
+from pypdf import PdfReader
 
 from lib.base import artefacts
 from lib.export.html import ReportHTML
@@ -48,3 +51,27 @@ def test_axe_finds_nothing_and_nothing_is_cut(page, width, mode):
         "one.clientWidth + 1).map(one => one.innerText)"
     )
     assert width < 1280 or not cut, cut
+
+
+# marks the caption and the last row of every table that is not long; how many
+MARK = """() => {
+  const tables = [...document.querySelectorAll('figure.table')].filter(
+    one => one.querySelectorAll('tbody tr').length < 24)
+  tables.forEach((one, number) => {
+    one.querySelector('figcaption').prepend(`from${number}to `)
+    one.querySelector('tbody tr:last-child').firstElementChild.prepend(`last${number}row `)
+  })
+  return tables.length
+}"""
+
+
+def test_on_paper_a_table_of_some_rows_is_whole_below_its_caption(page):
+    page.set_viewport_size({"width": 1280, "height": 900})
+    tables = page.evaluate(MARK)
+    sheets = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
+    texts = [sheet.extract_text() for sheet in sheets]
+    whole = [
+        sum(f"from{number}to" in text and f"last{number}row" in text for text in texts)
+        for number in range(tables)
+    ]
+    assert len(texts) > 5 and whole == [1] * tables and tables > 5
