@@ -272,6 +272,10 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
         "The diagnosis",
         "names background alone, at least 70% right by planted errors.",
     )
+    # nobody knows the causes of these errors
+    assert "are given for background. Where people could check" in body._worth(found)
+    known = found | {"right": {"background": share}}
+    assert body._worth(known).endswith("are given for background (right 73% of the time).")
     # the longest that it can be still fits a bullet
     rule["mixture"]["trusted"] = ["second_object", "look_alike", "label_error"]
     assert first_page.words(results)["bullets"][-1][1].count("object, look alike and label") == 1

@@ -27,6 +27,11 @@ from lib.report.judgement import UNTESTED
 
 # why verdicts are withheld where the causes' shares are known
 UNSURE = f"no verdict is surely right {percent(PRECISION, 0)} of the time"
+# of verdicts whose causes nobody knows: what reviewers of CIFAR-100 found, docs/diagnosis.md
+UNCHECKED = (
+    "Where people could check such verdicts on photographs, planted errors had promised too much: "
+    "take them as hints."
+)
 FEW = 4  # suspected labels and less are told as a number alone
 
 
@@ -318,7 +323,8 @@ def _given(trusted: list[str], right: dict | None) -> str:
         )
         for cause in trusted
     ]
-    return f"By what was planted, verdicts are given for {listed(said)}."
+    text = f"By what was planted, verdicts are given for {listed(said)}."
+    return text if right else f"{text} {UNCHECKED}"
 
 
 # Did the remedy work.
