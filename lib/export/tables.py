@@ -134,7 +134,7 @@ LEAST_EM = 8  # of a column of long text
 LINES_KEPT_TOGETHER = 12  # a row with fewer lines is not broken over pages
 # a table with more lines floats, so that it leaves no hole; one with more than the second breaks
 # over pages, so that a float never outgrows one
-LINES_OF_FLOAT = (8, 24)
+LINES_OF_FLOAT = (11, 24)
 COLOUR = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})", re.I)
 
 

@@ -463,7 +463,7 @@ def test_a_cell_over_more_rows_than_a_page_holds_still_breaks_in_pdf():
     assert sum(map(len, with_rows)) == 120 and max(map(len, with_rows)) < 100
 
 
-@pytest.mark.parametrize("lines, length", [(30, 20), (36, 20), (38, 10)])
+@pytest.mark.parametrize("lines, length", [(30, 20), (36, 20), (38, 12)])
 def test_a_table_of_some_rows_is_on_one_page_and_the_text_goes_on_before_it(lines, length):
     short = rows(["identity", "value"], *([f"row{number}", "1.5"] for number in range(length)))
     cells = ["\n\n".join(["A line."] * lines), table("tab-short", short), "What follows."]
