@@ -115,10 +115,13 @@ def promises(trained: dict[str, dict], risk: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=shown)
 
 
+KEPT, WITHIN, BROKEN = OUTCOMES = "kept", "above, within chance", "broken"
+
+
 def outcome(found: float, low: float, risk: float) -> str | None:
     if found != found:
         return None
-    return "kept" if found <= risk else "broken" if low > risk else "above, within chance"
+    return KEPT if found <= risk else BROKEN if low > risk else WITHIN
 
 
 def promises_view(table: pd.DataFrame) -> pd.DataFrame:

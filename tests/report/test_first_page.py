@@ -154,6 +154,27 @@ def test_of_the_promised_thresholds_the_one_that_accepts_most_is_told(results):
     assert first_page.use(results)[:2] == ("no", "Not usable at 10% risk")
 
 
+@pytest.mark.parametrize(
+    "outcome, kind, head, told, advice",
+    [
+        ("kept", "yes", "Usable at 10% risk", "the promise is kept", "Rely on baseline"),
+        (
+            "above, within chance",
+            "care",
+            "10% risk within chance alone",
+            "the promise is missed, within chance",
+            "Rely on baseline",
+        ),
+        ("broken", "care", "Promised 10% risk broken", "is broken", "Do not rely on baseline:"),
+    ],
+)
+def test_a_promise_that_was_not_kept_is_not_said_to_be(results, outcome, kind, head, told, advice):
+    results["compare"]["promises"][0] |= {"outcome": outcome}
+    assert first_page.use(results)[:2] == (kind, head)
+    assert told in body.use(changed(results, -0.1, -0.12, -0.08))
+    assert first_page.rely(results)[0] == advice
+
+
 def test_networks_with_thresholds_of_their_own_are_not_said_to_share_one(results):
     first = results["compare"]["promises"][0]
     results["compare"]["promises"] = [first, first | {"threshold": 0.85, "coverage": 0.71}]

@@ -21,6 +21,7 @@ from lib.base.text import (
 )
 from lib.diagnosis.mixture import PRECISION
 from lib.evaluation.changes import of_pair
+from lib.evaluation.rejection import WITHIN
 from lib.report import brought, candidates, cards, comparison, ledger, training
 from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
@@ -441,7 +442,7 @@ def _shown(results: dict) -> list[str]:
 
 
 def _promised(kept: dict, target: str) -> str:
-    outcome = "broken" if kept["broken"] else "kept"
+    outcome = {WITHIN: "missed, within chance"}.get(kept["outcome"], kept["outcome"])
     if kept["coverage"] == 1:
         return (
             f"With {name(kept['arm'])} validation promises a risk under {target} at any "

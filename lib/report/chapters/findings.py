@@ -11,6 +11,7 @@ from lib.base.text import compared, listed, percent, plural, readable, settled
 from lib.data.dataset import Splits
 from lib.diagnosis.score import FOUND, RIGHT, SHARE
 from lib.evaluation import scope, severity
+from lib.evaluation.rejection import OUTCOMES
 from lib.evaluation.selective import clopper_pearson
 from lib.report import style
 from lib.report.judgement import CONTRADICTED, FAILED
@@ -181,10 +182,11 @@ def part(share: float) -> str:
 
 def kept(results: dict) -> dict | None:
     """Of the thresholds that validation promised, the one that accepts most test images: arm,
-    threshold, lowest, coverage and selective_risk; None where validation allows none.
+    threshold, lowest, coverage, selective_risk and outcome; None where validation allows none.
 
     Of several seeds an arm counts only where each has a threshold; the numbers are their means, the
-    threshold is the highest and `lowest` the lowest: each network has its own."""
+    threshold is the highest and `lowest` the lowest, for each network has its own, and the outcome
+    is the worst."""
     arms = {}
     for row in results["compare"]["promises"]:
         arms.setdefault(row["arm"], []).append(row)
@@ -195,7 +197,7 @@ def kept(results: dict) -> dict | None:
             "lowest": min(row["threshold"] for row in rows),
             "coverage": float(np.mean([row["coverage"] for row in rows])),
             "selective_risk": float(np.mean([row["selective_risk"] for row in rows])),
-            "broken": any(row["outcome"] == "broken" for row in rows),
+            "outcome": max((row["outcome"] for row in rows), key=OUTCOMES.index),
         }
         for arm, rows in arms.items()
         if arm in compared(results["compare"])

@@ -12,6 +12,7 @@ from lib.base.text import listed, percent, plural, points, readable, shorten
 from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation import scope
+from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report import brought, exhibits, style
 from lib.report.chapters import findings, panels
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
@@ -207,8 +208,10 @@ def use(results: dict) -> tuple[str, str, str, str]:
     what = f"{whose}{percent(kept['coverage'], 0)} of images, {_least(kept)} sure or more"
     if kept["coverage"] == 1:
         what = f"{whose}all images, however unsure"
-    if kept["broken"]:
+    if kept["outcome"] == BROKEN:
         return CARE, f"Promised {target} risk broken", what, counted
+    if kept["outcome"] == WITHIN:
+        return CARE, f"{target} risk within chance alone", what, counted
     return YES, f"Usable at {target} risk", what, counted
 
 
@@ -354,6 +357,11 @@ def rely(results: dict) -> tuple[str, str]:
         lead = "Do not rely on either:" if two else "Do not rely on it:"
         return lead, f"on validation no confidence threshold surely keeps errors under {target}."
     whose = f"on {short(kept['arm'])}" if two else "on it"
+    if kept["outcome"] == BROKEN:
+        wrong = percent(kept["selective_risk"])
+        return f"Do not rely {whose}:", (
+            f"validation promised errors under {target}, and on test {wrong} are wrong."
+        )
     if kept["coverage"] == 1:
         wrong = percent(kept["selective_risk"], 1)
         return f"Rely {whose}", f"at any confidence, if {wrong} wrong answers are acceptable."

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import percent, readable, shorten, signed
+from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report.chapters import findings
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
 from lib.report.pictures import PULL, tinted
@@ -205,11 +206,12 @@ def coverage(results: dict, curves: pd.DataFrame):
     table of lib.evaluation.rejection.curve_table."""
     arms = [one for one in (results["compare"]["before"], results["compare"]["after"]) if one]
     target, high, kept = results["compare"]["target_risk"], 2.0, findings.kept(results)
-    title = (
-        f"Under {percent(target, 0)} wrong on {percent(kept['coverage'], 0)} of images"
-        if kept and not kept["broken"]
-        else f"No safe threshold at the {percent(target, 0)} target"
-    )
+    title = f"No safe threshold at the {percent(target, 0)} target"
+    if kept and kept["outcome"] != BROKEN:
+        wrong = f"Under {percent(target, 0)}"
+        if kept["outcome"] == WITHIN:
+            wrong = percent(kept["selective_risk"])
+        title = f"{wrong} wrong on {percent(kept['coverage'], 0)} of images"
     figure = _new(high, title, "Wrong among the accepted answers, surest first")
     palette = colours(arms)
     _legend(figure, high - 0.52, palette)
