@@ -188,9 +188,10 @@ SUSPECT_FORMATS = {
 def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
     named, mined = (int((selection["why"] == why).sum()) for why in ("named", "mined"))
     parts = [f"the {plural(named, 'named case')}"] * (named > 0)
+    first = selection.get("persistence", pd.Series(dtype=str)).ne("").any()
     parts += [
         f"the {plural(mined, 'most confident error')} of the discovery half, at most one for a "
-        "pair of classes"
+        "pair of classes" + ", those that every seed makes first" * bool(first)
     ] * (mined > 0)
     above = "id, label, predicted class with its confidence before scaling" + (
         ", planted cause" if "cause" in selection else ""
@@ -390,11 +391,12 @@ def mining(results: dict) -> str:
     """By which rule the images that are looked at were chosen, and from which half of the test
     split."""
     failures = results["failures"]
-    errors = failures["arms"][failures["before"]]["discovery_errors"]
+    of_arm = failures["arms"][failures["before"]]
+    errors, seeds = of_arm["discovery_errors"], of_arm.get("persistence")
     text = (
-        "The test split is halved by the parity of the image's id, before any network is looked "
-        f"at: even ids are the discovery half ({failures['discovery_images']:,} images), odd ids "
-        "the confirmation half. "
+        "The test split is halved by the images' ids, before any network is looked at: by parity, "
+        "or by a hash where ids are text. The discovery half has "
+        f"{failures['discovery_images']:,} images; the others confirm. "
     )
     found = (
         "a bound of the search, for validation has no best one"
@@ -407,7 +409,9 @@ def mining(results: dict) -> str:
         f"The {plural(failures['mined'], 'mined case')} "
         f"{'is' if failures['mined'] == 1 else 'are'} of the discovery half: the first of the "
         f"{plural(errors, 'error')} that {name(failures['before'])} makes there, ranked by "
-        f"confidence after temperature scaling ({failures['temperature']:.2f}, {found}), at most "
+        + "persistence (those that every seed makes first) and then by "
+        * bool(seeds)
+        + f"confidence after temperature scaling ({failures['temperature']:.2f}, {found}), at most "
         "one for a pair of true and predicted class."
     )
 

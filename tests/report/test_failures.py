@@ -135,7 +135,7 @@ def everything(results) -> str:
 def test_numbers_stand_as_computed(results):
     text = everything(results)
     assert (
-        "even ids are the discovery half (5,000 images)" in text
+        "The discovery half has 5,000 images" in text
         and "scaling (1.72, fitted on validation)" in text
     )
     assert "the first of the 1,950 errors that baseline makes there" in text
@@ -372,6 +372,20 @@ def test_a_suspicion_that_nobody_checked_has_no_precision(results):
     assert "cannot be said: none of the suspected test labels was looked at" in everything(results)
     results["failures"]["known"]["opinion"]["suspected"] |= {"found": 9, "wanted": 0}
     assert "no test label is known to be wrong" in everything(results)
+
+
+def test_where_persistent_errors_come_first_it_says_so(results):
+    assert "those that every seed makes first" not in prose.mining(results)
+    of_arm = results["failures"]["arms"][results["failures"]["before"]]
+    of_arm["persistence"] = [{"confidence": 0.0, "errors": 2}]
+    assert "persistence (those that every seed makes first) and then by" in prose.mining(results)
+    selection = pd.DataFrame(
+        {"id": [1], "true": "cup", "predicted": "disc", "confidence": 0.9, "why": "mined"}
+    )
+    alone = captions.failures(selection.assign(persistence=""), "baseline")["caption"]
+    assert "those that every seed makes first" not in alone
+    several = captions.failures(selection.assign(persistence="persistent"), "baseline")["caption"]
+    assert "a pair of classes, those that every seed makes first. Above" in several
 
 
 @pytest.mark.parametrize(
