@@ -183,7 +183,9 @@ def per_class_change(
     )
     if seeds > 1:
         by_seed = [_by_class(one, labels, some) for one in (correct_a, correct_b)]
-        low, high, p_value = _seeds_besides(low, high, p_value, *by_seed, some, level)
+        of_image = np.var(correct_b.astype(int) - correct_a, axis=0, ddof=1)
+        chance = np.bincount(labels, of_image, num_classes) / some**2
+        low, high, p_value = _seeds_besides(low, high, p_value, *by_seed, chance, some, level)
     return pd.DataFrame(
         {
             "images": images,
@@ -206,17 +208,19 @@ def _by_class(correct: np.ndarray, labels: np.ndarray, images: np.ndarray) -> np
     return np.stack([np.bincount(labels, one, len(images)) for one in correct]) / images
 
 
-def _seeds_besides(low, high, p_value, a, b, images, level: float):
+def _seeds_besides(low, high, p_value, a, b, chance, images, level: float):
     """Limits and p-values (K,) that are of images alone, with the chance of the seeds added; a, b:
-    accuracies (seeds, K).
+    accuracies (seeds, K); chance: the part of the variance of b - a between seeds that single
+    images make (K,), which that of the images has already.
 
-    The variance of a class's change between seeds is pooled over the classes, in proportion to what
-    independent images would give, since few seeds tell little of one class. It is added to that of
-    the images, and the normal distribution becomes Student's with Satterthwaite's degrees of
-    freedom (1946, https://doi.org/10.2307/3002019). The pooled variance has those of the seeds
-    alone: what a seed does to all classes at once no number of classes can average out."""
+    The rest of that variance is pooled over the classes, in proportion to what independent images
+    would give, since few seeds tell little of one class. It is added to that of the images, and the
+    normal distribution becomes Student's with Satterthwaite's degrees of freedom (1946,
+    https://doi.org/10.2307/3002019). The pooled variance has those of the seeds alone: what a seed
+    does to all classes at once no number of classes can average out."""
     expected = (a.mean(0) * (1 - a.mean(0)) + b.mean(0) * (1 - b.mean(0))) / images
-    ratio = np.nansum(np.var(b - a, axis=0, ddof=1)) / max(np.nansum(expected), 1e-12)
+    between = max(np.nansum(np.var(b - a, axis=0, ddof=1) - chance), 0.0)
+    ratio = between / max(np.nansum(expected), 1e-12)
     middle, deviation = (low + high) / 2, (high - low) / 2 / scipy.stats.norm.isf((1 - level) / 2)
     of_seeds = ratio * expected / len(a)
     both = deviation**2 + of_seeds

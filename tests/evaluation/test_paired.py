@@ -227,13 +227,15 @@ def test_per_class_change_row_by_row():
 def test_per_class_change_of_several_seeds_is_that_of_the_means_of_images():
     generator = np.random.default_rng(5)
     labels = np.arange(240) % 3
-    a, b = generator.random((4, 240)) < 0.5, generator.random((4, 240)) < 0.5 + 0.3 * (labels == 1)
+    shifts = generator.normal(0, 0.08, (2, 4, 3))[:, :, labels]
+    a = generator.random((4, 240)) < 0.5 + shifts[0]
+    b = generator.random((4, 240)) < 0.5 + shifts[1] + 0.5 * (labels == 1)
     table = per_class_change(labels, a, b, 3)
     for k, row in table.iterrows():
         change = b[:, labels == k].sum(0) - a[:, labels == k].sum(0, dtype=int)
         assert row.change == pytest.approx(100 * change.mean() / 4)
-        # Bonett and Price's two images, the variance between seeds pooled over the classes, and
-        # Satterthwaite's degrees of freedom
+        # Bonett and Price's two images, the variance between seeds pooled over the classes, without
+        # what single images make of it, and Satterthwaite's degrees of freedom
         wide = np.append(change / 4, [1, -1])
         each = np.stack([(b[:, labels == j].mean(1) - a[:, labels == j].mean(1)) for j in range(3)])
         binomial = np.array(
@@ -242,7 +244,9 @@ def test_per_class_change_of_several_seeds_is_that_of_the_means_of_images():
                 for j in range(3)
             ]
         )
-        of_seeds = each.var(1, ddof=1).sum() / binomial.sum() * binomial[k] / 4
+        of_image = (b.astype(int) - a).var(0, ddof=1)
+        between = each.var(1, ddof=1).sum() - of_image.sum() / 80**2
+        of_seeds = between / binomial.sum() * binomial[k] / 4
         of_images = wide.var() / 82
         freedom = 3 * (of_images + of_seeds) ** 2 / of_seeds**2
         deviation = np.sqrt(of_images + of_seeds)
@@ -279,6 +283,19 @@ def test_classes_that_only_seeds_move_are_not_found_to_change():
         p_values = [sign_flip(change[labels == k], 3) for k in range(20)]
         images_alone += (benjamini_hochberg(p_values) < 0.05).any()
     assert found <= 6 < 20 < images_alone
+
+
+@pytest.mark.parametrize("spread, least, most", [(0, 0.015, 0.06), (0.3, 0.01, 0.06)])
+def test_of_classes_that_nothing_moves_one_in_twenty_is_found_uncorrected(spread, least, most):
+    """As often as a test at 5% may: images are alike hard to all networks, which differ in chance
+    alone and, by `spread`, in what a seed does to a class."""
+    labels, p_values = np.repeat(np.arange(20), 100), []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        hard = generator.normal(1, 2, 2000) + generator.normal(0, spread, (6, 20))[:, labels]
+        right = generator.normal(hard, 1) > 0
+        p_values.append(per_class_change(labels, right[:3], right[3:], 20)["p_value"])
+    assert least < np.mean(np.concatenate(p_values) < 0.05) < most
 
 
 def test_a_class_that_every_seed_moves_is_found():
