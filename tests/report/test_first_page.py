@@ -127,6 +127,15 @@ def test_the_bar_goes_by_the_interval(results, change, kind, head):
     assert "between these two networks, 1 seed" in told[2]
 
 
+def test_page_one_has_the_accuracies_of_the_seeds_that_are_compared(results):
+    lower = changed(results, -0.01, -0.02, -0.005)
+    arms = lower["compare"]["arms"]
+    arms["baseline"]["test_accuracy"] = {"mean": 0.75, "each": [0.8, 0.7], "seeds": [42, 43]}
+    arms["cutmix"]["test_accuracy"] = {"mean": 0.79, "each": [0.79], "seeds": [42]}
+    text = first_page.words(lower)["bullets"][0][1]
+    assert text.startswith("falls from 80.0% to 79.0%")
+
+
 def test_no_difference_and_equivalence_are_two_statements(results):
     none = changed(results, 0.0, -0.005, 0.005, p_value=1.0)
     none["compare"]["equivalence"]["equivalent"] = True

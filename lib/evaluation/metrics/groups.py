@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.base.text import count, plural, readable, signed, with_limits
 from lib.evaluation.metrics import spread
-from lib.evaluation.paired import per_class_change
+from lib.evaluation.paired import paired_runs, per_class_change
 from lib.evaluation.selective import clopper_pearson
 from lib.evaluation.significance import benjamini_hochberg
 from lib.evaluation.summary import confidences
@@ -32,8 +32,8 @@ def group_numbers(trained: dict[str, dict], pair: tuple[str, ...], rows: pd.Data
 
     rows: a column a property, one row a test image (`assign`). A record has group, images, `arms`
     {arm: accuracy, low, high, confident_errors}, means over seeds, and of two arms change
-    {estimate, low, high} (shares), p_value and p_adjusted. Pairs are made of the seeds that both
-    arms have. The false discovery rate is held over all groups of all columns together. A group of
+    {estimate, low, high} (shares), p_value and p_adjusted, over the seeds by which the arms are
+    paired. The false discovery rate is held over all groups of all columns together. A group of
     fewer than FEWEST images has no interval and no test, a column without two larger ones no
     groups."""
     columns = {name: _column(trained, pair, rows[name]) for name in rows}
@@ -42,11 +42,11 @@ def group_numbers(trained: dict[str, dict], pair: tuple[str, ...], rows: pd.Data
         p_values = [np.nan if one["p_value"] is None else one["p_value"] for one in records]
         for record, adjusted in zip(records, benjamini_hochberg(p_values) if records else []):
             record["p_adjusted"] = None if np.isnan(adjusted) else float(adjusted)
-    found = [one for one in records if (one.get("p_adjusted") or 1) < 0.05]
+    found = [one for one in records if one.get("p_adjusted") is not None]
     return {
         "columns": columns,
         "tested": sum(one.get("p_value") is not None for one in records),
-        "beyond_chance": len(found),
+        "beyond_chance": sum(one["p_adjusted"] < 0.05 for one in found),
     }
 
 
@@ -105,15 +105,11 @@ def _of_arm(of_seeds: dict, group: np.ndarray, sizes: np.ndarray) -> list[dict]:
 
 
 def _changes(trained: dict, pair: tuple[str, ...], group, sizes) -> list[dict]:
-    """The change of each group from the first arm to the second; [] of one arm or without a common
-    seed."""
+    """The change of each group from the first arm to the second; [] of one arm."""
     if len(pair) == 1:
         return []
-    before, after = (trained[arm] for arm in pair)
-    seeds = [seed for seed in before if seed in after]
-    if not seeds:
-        return []
-    right = [np.stack([arm[seed].test.correct for seed in seeds]) for arm in (before, after)]
+    runs = paired_runs(*(trained[arm] for arm in pair))
+    right = [np.stack([run.test.correct for run in of_arm.values()]) for of_arm in runs]
     table = per_class_change(group, *right, len(sizes))
     return [_change(row, row.images >= FEWEST) for row in table.itertuples()]
 

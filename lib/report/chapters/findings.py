@@ -11,6 +11,7 @@ from lib.base.text import compared, listed, percent, plural, readable, settled
 from lib.data.dataset import Splits
 from lib.diagnosis.score import FOUND, RIGHT, SHARE
 from lib.evaluation import scope, severity
+from lib.evaluation.paired import paired_runs
 from lib.evaluation.rejection import OUTCOMES
 from lib.evaluation.selective import clopper_pearson
 from lib.report import style
@@ -77,12 +78,11 @@ def groups(here) -> list[dict]:
     second one adds; those that it adds most to first, of one arm the least accurate first.
 
     here: lib.study.Study. Records: kind, group, images, <arm>, low and high (exact limits of the
-    first arm's), extra and its standard error `extra_se` (None of one arm). Means over seeds;
-    limits and standard errors are of images."""
+    first arm's), extra and its standard error `extra_se` (None of one arm). Means over the seeds by
+    which the arms are paired; limits and standard errors are of images."""
     kind, of = _kinds(here.splits)
-    right = {
-        arm: np.mean([run.test.correct for run in here.runs[arm].values()], 0) for arm in here.pair
-    }
+    runs = zip(here.pair, paired_runs(*(here.runs[arm] for arm in here.pair)))
+    right = {arm: np.mean([run.test.correct for run in of_arm.values()], 0) for arm, of_arm in runs}
     rows = [
         _group(kind, group, {arm: right[arm][of == group] for arm in right})
         for group in np.unique(of)

@@ -12,6 +12,7 @@ from lib.base.text import listed, percent, plural, points, readable, shorten
 from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation import scope
+from lib.evaluation.changes import of_pair
 from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report import brought, exhibits, style
 from lib.report.chapters import findings, panels
@@ -271,15 +272,11 @@ def bullets(results: dict) -> list[tuple[str, str]]:
     return [sentence(results) for sentence in (*told, rely, _trust)]
 
 
-def _means(results: dict, measure: str) -> list[float]:
-    compare = results["compare"]
-    arms = [arm for arm in (compare["before"], compare["after"]) if arm]
-    return [compare["arms"][arm][measure]["mean"] for arm in arms]
-
-
 def _accuracy(results: dict) -> tuple[str, str]:
-    one, other = map(percent, _means(results, "test_accuracy"))
-    found, classes = findings.change(results), results["compare"]["classes"]
+    compare = results["compare"]
+    pair = of_pair(compare["arms"], (compare["before"], compare["after"]))
+    one, other = (percent(of_arm["test_accuracy"]["mean"]) for of_arm in pair.values())
+    found, classes = findings.change(results), compare["classes"]
     if found in ("none", "open"):
         return "Accuracy", f"is {one} and {other}; the difference may be chance."
     verb, key, does = (

@@ -126,3 +126,17 @@ def test_one_arm_has_accuracies_and_no_change(trained):
         "a accuracy (95%)",
         "a errors at ≥ 90%",
     ]
+
+
+def test_arms_without_a_common_seed_are_paired_as_everywhere(trained):
+    apart = {"a": trained["a"], "b": {7: trained["b"][1], 8: trained["b"][0]}}
+    half = np.repeat(["x", "y"], 150)
+    found = groups.group_numbers(apart, ("a", "b"), sheet(half=half))["columns"]["half"]["groups"]
+    right = [[one.test.correct[:150] for one in of.values()][:2] for of in apart.values()]
+    assert found[0]["change"]["estimate"] == pytest.approx(np.mean(right[1]) - np.mean(right[0]))
+
+
+def test_a_p_value_of_nought_is_a_finding(trained, monkeypatch):
+    monkeypatch.setattr(groups, "benjamini_hochberg", lambda values: np.zeros(len(values)))
+    half = np.repeat(["x", "y"], 150)
+    assert groups.group_numbers(trained, ("a", "b"), sheet(half=half))["beyond_chance"] == 2
