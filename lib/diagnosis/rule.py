@@ -65,13 +65,15 @@ def learn(
     readings: pd.DataFrame, cause: np.ndarray, source: np.ndarray, boosted: bool = True
 ) -> Rule | None:
     """The rule of N planted errors, grouped by `source` picture; None where nothing or too few
-    causes were planted LEAST times.
+    causes were planted LEAST times, and of fewer pictures than FOLDS.
 
     boosted: whether a boosted rule is tried beside the linear one."""
     known = [name for name in CAUSES if (cause == name).sum() >= LEAST]
     if len(known) < 3 or CAUSES[NOTHING] not in known:
         return None
     used = np.isin(cause, known)
+    if len(np.unique(source[used])) < FOLDS:
+        return None
     given = readings[used], cause[used], source[used]
     # arms are judged side by side, and threads of one would wait for those of the other
     with threadpool_limits(1):

@@ -33,8 +33,8 @@ def agreement(
     not drawn at random, left out. Columns promised, found and difference (found less promised),
     each with 95 % bootstrap limits; agree: whether the limits of the difference hold 0, None where
     nothing was promised or found; errors: how many the row is of. These are over the errors whose
-    planted cause points at the predicted class; all found and all errors: the second count, over
-    all errors, whatever was predicted."""
+    planted cause points at the predicted class, shares over all; all found and all errors: the
+    second count, over all errors, whatever was predicted."""
     known = verdict.planted(split, judged.position, predicted[judged.position])
     drawn = ~np.isin(judged.position, np.asarray(chosen))
     promised = _promised(judged, seed)
@@ -43,8 +43,10 @@ def agreement(
     )
     rows = []
     for row, (measure, cause) in ROWS.items():
-        (hoped, hopes), (found, founds, errors) = promised[row], acting[row]
         of_all, of_alls, all_errors = every[row]
+        # shares are promised of all errors
+        found, founds, errors = (every if measure == SHARE else acting)[row]
+        hoped, hopes = promised[row]
         apart = interval(found - hoped, founds - hopes)
         agree = None if np.isnan(found - hoped) else not (apart["low"] > 0 or apart["high"] < 0)
         rows.append(
@@ -129,5 +131,6 @@ def agreement_caption(arm: str) -> str:
         "verdict is right, and its share, as the planted errors promise it and on the phantom's "
         "own errors, whose causes are known; with 95% bootstrap intervals. They agree where the "
         "interval of their difference holds 0. Errors: those whose cause points at the predicted "
-        "class; all errors: whatever was predicted, so that the planted cause need not be why."
+        "class, of shares all; all errors: whatever was predicted, so that the planted cause need "
+        "not be why."
     )

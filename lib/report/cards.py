@@ -302,8 +302,11 @@ def promised(table: pd.DataFrame) -> str:
     lib.diagnosis.score.agreement."""
     known = table[table["agree"].notna()]
     apart = known[~known["agree"].astype(bool)]
+    if not len(known):
+        return "No promise of the planted errors can be held against what is found."
     if not len(apart):
-        return "What the planted errors promise and what is found agree."
+        numbers = f"in {plural(len(known), 'number')} that can be compared"
+        return f"What the planted errors promise and what is found agree {numbers}."
     more = apart["found"] > apart["promised"]
     said = [
         f"more often than that for {_measured(apart[more])}" * bool(more.any()),

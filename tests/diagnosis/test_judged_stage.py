@@ -177,8 +177,9 @@ def test_verdicts_and_shares_are_held_against_the_mixture(study):
         right, share = (rows_of(table, one).loc[name] for one in (score.RIGHT, score.SHARE))
         place = CAUSES.index(name)
         assert right["found"] == pytest.approx((cause == name)[acts & (said == name)].mean())
-        assert share["found"] == pytest.approx((cause == name)[acts].mean())
-        assert share["all found"] == pytest.approx((cause == name).mean())
+        # a mixture is of all errors
+        assert share["found"] == share["all found"] == pytest.approx((cause == name).mean())
+        assert share["errors"] == len(cause)
         if name in mix.trusted:
             assert share["promised"] == pytest.approx(mix.shares[place])
             assert right["promised"] == pytest.approx(mix.precision[place])

@@ -94,6 +94,12 @@ def test_noise_is_scored_as_noise():
     assert found["macro recall"]["estimate"] < 0.15 and found["called"]["estimate"] < 0.35
 
 
+def test_of_fewer_pictures_than_folds_there_is_no_rule():
+    readings, cause, source = planted()
+    assert rule.learn(readings, cause, source % (rule.FOLDS - 1), boosted=False) is None
+    assert rule.learn(readings, cause, source % rule.FOLDS, boosted=False)
+
+
 def test_no_picture_is_in_two_folds():
     readings, cause, source = planted()
     learnt = rule.learn(readings, cause, source, boosted=False)

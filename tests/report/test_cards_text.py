@@ -2,6 +2,7 @@
 
 import copy
 
+import pandas as pd
 import pytest
 
 from lib.diagnosis.verdict import CAUSES
@@ -350,6 +351,10 @@ def test_the_checker_is_checked_where_the_truth_is_known(phantom, cifar):
         "background. Counted over all 120 errors with a cause, whatever was predicted, it finds "
         "70% (95% interval 65% to 75%)." in text
     )
+    rows = pd.DataFrame(phantom["gradcam"]["agreement"])
+    few = rows.assign(agree=[True, *[None] * (len(rows) - 1)])
+    assert cards.promised(few).endswith("is found agree in 1 number that can be compared.")
+    assert cards.promised(rows.assign(agree=None)).startswith("No promise of")
     phantom["gradcam"]["agreement"][0]["agree"] = True
     assert "promise and what is found agree." in cards.instrument(phantom)
     assert "phantom" not in cards.instrument(cifar)

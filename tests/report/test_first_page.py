@@ -342,6 +342,11 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     text = body.why(results)
     assert "of baseline, since two causes are called alike." in text and "42%" in text
     assert text.count("42%") == 1 and "first, image" not in text and "names a cause" not in text
+    # of a phantom none of whose errors has a cause that acts, the planted errors alone tell
+    unknown = [row | {"found": None} for row in rows]
+    results["gradcam"]["agreement"] = unknown
+    assert findings.diagnosis(results)["found"] == share and "it finds 42%" in body.why(results)
+    results["gradcam"]["agreement"] = rows
     results["first_card"] = {
         "id": "7",
         "true": "tag",

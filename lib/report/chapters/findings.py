@@ -241,17 +241,18 @@ def diagnosis(results: dict) -> dict | None:
     """Its score on the planted errors of the first arm that was asked: `found`, the share of
     planted causes that it finds, and `called`, the share of errors without one that get one, each
     {estimate, low, high}; the causes whose verdicts are `trusted`; None where it has no score. On a
-    phantom, where the causes of the real errors are known, both are of these errors, and `right`
-    has how often each trusted verdict is, else None."""
+    phantom, where the causes of the real errors are known and some act, both are of these errors,
+    and `right` has how often each trusted verdict is, else None."""
     rule = next(iter((results["gradcam"].get("rule") or {}).values()), None)
     if not rule:
         return None
     marks, trusted = rule["score"], rule["mixture"]["trusted"] if rule["mixture"] else []
     found, called, rows = marks["macro recall"], marks["called"], results["gradcam"]["agreement"]
-    if rows:
-        known = {(row["measure"], row["cause"]): truth(row) for row in rows}
+    known = {(row["measure"], row["cause"]): truth(row) for row in rows or ()}
+    told = bool(known) and known[FOUND, "mean of four"]["estimate"] is not None
+    if told:
         found, called = (known[FOUND, of] for of in ("mean of four", "nothing called something"))
-    right = {cause: known[RIGHT, cause] for cause in trusted} if rows else None
+    right = {cause: known[RIGHT, cause] for cause in trusted} if told else None
     return {"found": found, "called": called, "trusted": trusted, "right": right}
 
 
