@@ -65,7 +65,8 @@ def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -
     `verdicts`: claims a verdict; `elsewhere`: how many of those not reproduced were claimed of
     another network or schedule; `claims` by id; `outside`: how the study differs from the scopes;
     `arithmetic`: lib.report.arithmetic.check; `numbers`: `measured_numbers`; `facts`: the negative
-    verdicts by what they say; the rest: lib.report.candidates.explain."""
+    verdicts by what they say; `held`: the reproduced ones likewise; the rest:
+    lib.report.candidates.explain."""
     counts = judged["verdict"].value_counts()
     scopes = claims.scopes.values() if claims else ()
     return {
@@ -83,6 +84,7 @@ def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -
         "arithmetic": arithmetic.check(claims),
         "numbers": measured_numbers(claims, results),
         "facts": _facts(judged, claims),
+        "held": _held(judged, claims),
         **candidates.explain(judged, claims, results, (REPRODUCED, UNTESTED)),
     }
 
@@ -90,18 +92,34 @@ def ledger_numbers(judged: pd.DataFrame, claims: Claims | None, results: dict) -
 def _facts(judged: pd.DataFrame, claims: Claims | None) -> list[dict]:
     """The claims that are contradicted or not reproduced, by what they say: {fact, contradicted,
     claims: ids}, in the file's order; a claim without a fact stands alone."""
-    verdicts, groups = dict(zip(judged["id"], judged["verdict"])), {}
-    for claim in claims.claims if claims else []:
-        if verdicts[claim.id] in (FAILED, CONTRADICTED):
-            groups.setdefault(claim.fact or claim.id, []).append(claim)
+    verdicts = dict(zip(judged["id"], judged["verdict"]))
     return [
         {
             "fact": group[0].fact,
             "contradicted": any(verdicts[claim.id] == CONTRADICTED for claim in group),
             "claims": [claim.id for claim in group],
         }
-        for group in groups.values()
+        for group in _by_fact(verdicts, claims, (FAILED, CONTRADICTED)).values()
     ]
+
+
+def _held(judged: pd.DataFrame, claims: Claims | None) -> list[list[str]]:
+    """The ids of the claims that are reproduced, by what they say; none of a fact of `_facts`."""
+    verdicts = dict(zip(judged["id"], judged["verdict"]))
+    against = _by_fact(verdicts, claims, (FAILED, CONTRADICTED))
+    held = _by_fact(verdicts, claims, (REPRODUCED,))
+    return [[claim.id for claim in group] for fact, group in held.items() if fact not in against]
+
+
+def _by_fact(verdicts: dict[str, str], claims: Claims | None, among: tuple[str, ...]) -> dict:
+    """The claims with one of these verdicts by the fact that they state."""
+    stated, groups = claims.claims if claims else [], {}
+    by_id = {claim.id: claim for claim in stated}
+    for claim in stated:
+        if verdicts[claim.id] in among:
+            first = by_id.get(claim.same_as, claim)
+            groups.setdefault(claim.fact or first.fact or first.id, []).append(claim)
+    return groups
 
 
 # What the report says of the earlier study's claims and of its own conditions.

@@ -356,7 +356,7 @@ def test_the_checker_is_checked_where_the_truth_is_known(phantom, cifar):
     assert cards.promised(few).endswith("is found agree in 1 number that can be compared.")
     assert cards.promised(rows.assign(agree=None)).startswith("No promise of")
     phantom["gradcam"]["agreement"][0]["agree"] = True
-    assert "promise and what is found agree." in cards.instrument(phantom)
+    assert "promise and what is found agree in 5 numbers that" in cards.instrument(phantom)
     assert "phantom" not in cards.instrument(cifar)
 
 

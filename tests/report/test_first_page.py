@@ -83,6 +83,7 @@ def results():
             "claims": {},
             "consistent_with": [],
             "facts": [],
+            "held": [],
             "verdicts": dict.fromkeys(
                 ("contradicted", "not reproduced", "reproduced", "not tested here"), 0
             ),

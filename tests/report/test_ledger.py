@@ -498,6 +498,17 @@ def test_one_quantity_has_one_verdict_and_one_fact_is_counted_once(tmp_path, res
     )
 
 
+def test_a_fact_that_holds_is_counted_once_too(tmp_path, results):
+    results["compare"] |= {"share": 0.5, "count": 1}
+    stated = claims.read_claims(write(tmp_path, TWICE))
+    judged = ledger.judge(stated, results)
+    assert judged["verdict"].tolist() == ["reproduced"] * 3
+    found = ledger.ledger_numbers(judged, stated, results)
+    assert found["held"] == [["share", "count"], ["other"]] and not found["facts"]
+    alone = claims.read_claims(write(tmp_path, TWICE.replace(" fact: one fact,", "")))
+    assert ledger.ledger_numbers(judged, alone, results)["held"] == [["share", "count"], ["other"]]
+
+
 def test_a_number_that_two_tests_look_at_is_shown_once(results):
     judged = ledger.judge(original(), results).set_index("id")
     assert judged.loc["class-otter", "measured"] == "+33.0 points (+23.0 to +43.0)"

@@ -16,7 +16,7 @@ from lib.evaluation.changes import of_pair
 from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report import brought, exhibits, style
 from lib.report.chapters import findings, panels
-from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
+from lib.report.judgement import CONTRADICTED, FAILED, UNTESTED
 
 YES, CARE, NO = "yes", "care", "no"
 # words of the page, words and numbers of a bullet
@@ -190,12 +190,13 @@ def claims(results: dict) -> tuple[str, str, str, str]:
     ledger = results["ledger"]
     verdicts, facts = ledger["verdicts"], ledger["facts"]
     against = sum(fact["contradicted"] for fact in facts)
-    tested = len(facts) + verdicts[REPRODUCED]
+    held = len(ledger["held"])
+    tested = len(facts) + held
     what = f"{against} contradicted; {verdicts[UNTESTED]} claims not tested here"
     if not tested:
         return CARE, "No claim tested", f"{verdicts[UNTESTED]} need other arms", ""
     kind = NO if against else CARE if verdicts[FAILED] + verdicts[CONTRADICTED] else YES
-    return kind, f"{verdicts[REPRODUCED]} of {tested} facts hold", what, ""
+    return kind, f"{held} of {tested} facts hold", what, ""
 
 
 def use(results: dict) -> tuple[str, str, str, str]:

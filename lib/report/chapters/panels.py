@@ -322,7 +322,8 @@ def squares(ledger: dict):
         for fact in ledger["facts"]
     ]
     order = (CONTRADICTED, FAILED, REPRODUCED)
-    facts = sorted(facts + [(REPRODUCED, 1)] * ledger["verdicts"][REPRODUCED], key=_rank(order))
+    held = [(REPRODUCED, len(of_fact)) for of_fact in ledger["held"]]
+    facts = sorted(facts + held, key=_rank(order))
     untested = ledger["verdicts"][UNTESTED]
     lines = -(-len(facts) // ACROSS)
     small = -(-untested // (2 * ACROSS))
