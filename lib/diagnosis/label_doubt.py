@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from lib.data import label_reviews
-from lib.evaluation import calibration, labels
+from lib.evaluation import calibration, scope
 from lib.evaluation.paired import Interval
 
 DRAWS = 2000
@@ -34,8 +34,9 @@ def support(run, others: list) -> np.ndarray:
 
 
 def other_runs(runs: dict[str, dict[int, object]], run) -> list:
-    """All runs of a study, runs[arm][seed], but this one."""
-    return [one for of_arm in runs.values() for one in of_arm.values() if one is not run]
+    """All runs of a study, runs[arm][seed], but this one; of copies one, and none of this one."""
+    everyone = [run, *(one for of_arm in runs.values() for one in of_arm.values())]
+    return list(scope.distinct(dict(enumerate(everyone))).values())[1:]
 
 
 def votes(splits) -> pd.DataFrame | None:
@@ -117,22 +118,3 @@ def auc(scores: np.ndarray, positives: int) -> np.ndarray:
     negatives = scores.shape[1] - positives
     ranks = rankdata(scores, axis=1)[:, :positives].sum(1)
     return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
-
-
-def list_against_people(suspects: pd.DataFrame, splits, chosen=()) -> dict | None:
-    """How many suspected test labels (lib.evaluation.labels.suspected_in) most reviewers would
-    correct as suggested, and how many other reviewed labels they would correct to what they were
-    asked about: shares with 95 % limits. None without reviews."""
-    asked = votes(splits)
-    if asked is None:
-        return None
-    asked = asked[~asked["position"].isin(list(chosen))]
-    of_test = suspects[suspects["split"] == "test"]
-    listed = asked.merge(of_test[["position", "suggested_class"]], on="position")
-    accepted = asked["accept_guessed"] >= MOST
-    hits = (listed["suggested_class"] == listed["guessed"]) & (listed["accept_guessed"] >= MOST)
-    others = accepted[~asked["position"].isin(listed["position"])]
-    return {
-        "listed": {"images": len(listed)} | labels.share(int(hits.sum()), len(listed)),
-        "others": {"images": len(others)} | labels.share(int(others.sum()), len(others)),
-    }

@@ -177,7 +177,7 @@ def cascades(
 
 def occlusion_agreement(found: Evidence) -> dict:
     """Rank correlation of the maps with occlusion, over all errors; `another`: with occlusion of
-    another error's picture, what a map alone gives."""
+    another error's picture, what a map alone gives, None where there is one error."""
     drops, (height, width) = found.responses["square"].drop, found.maps.shape[2:]
     # whose pixels lie each in one cell and in whole squares, whatever the picture's own side; where
     # that takes too many, nearly so
@@ -192,8 +192,9 @@ def occlusion_agreement(found: Evidence) -> dict:
         for start in range(0, drops.shape[1], probes.CHUNK)
     ]
     cells = torch.cat(cells)
+    another = randomisation.map_agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
     return randomisation.map_agreement(found.maps[:, 0], cells) | {
-        "another": randomisation.map_agreement(found.maps[:, 0], cells.roll(1, 0))["correlation"]
+        "another": another if len(cells) > 1 else None
     }
 
 

@@ -153,19 +153,20 @@ def suspected_in(runs: list, splits) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def label_numbers(suspects: pd.DataFrame, runs: int, images: dict[str, int], named_ids) -> dict:
-    """What the report says of suspected labels, by name. images: how many each split has;
-    named_ids: ids of the named cases."""
+def label_numbers(suspects: pd.DataFrame, runs: list, images: dict[str, int], named_ids) -> dict:
+    """What the report says of suspected labels, by name. runs: of all arms, of which copies count
+    once; images: how many each split has; named_ids: ids of the named cases."""
+    number = len(scope.distinct(dict(enumerate(runs))))
     of_test = suspects[suspects["split"] == "test"]
     named = of_test[of_test["id"].isin(list(named_ids))]
     columns = [column for column in ("id", "true", "suggested", "reviewers") if column in named]
     return {
-        "runs": runs,
+        "runs": number,
         "splits": {
             split: {"images": size, "suspected": int((suspects["split"] == split).sum())}
             for split, size in images.items()
         },
-        "unanimous": int((of_test["votes"] == runs).sum()),
+        "unanimous": int((of_test["votes"] == number).sum()),
         "named": named[columns].to_dict("records"),
     }
 

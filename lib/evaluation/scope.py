@@ -5,7 +5,7 @@
   say nothing of the difference.
 - "Equivalent within a margin" where two one-sided tests both reject. "No difference found" is not
   the same: a wide interval finds none, and shows no equivalence.
-- A trend by a test of trend over all rows; two shares of different rows by Fisher's exact test.
+- A trend by a test of trend over all rows.
 - Nothing from fewer than LEAST_ROWS rows, and one vote for runs that are copies of one another.
 """
 
@@ -109,20 +109,6 @@ def trend(values, by) -> dict:
     rho, p_value = map(float, scipy.stats.spearmanr(values, by))
     found = "none" if p_value >= LEVEL else "rises" if rho > 0 else "falls"
     return unknown | {"rho": rho, "p_value": p_value, "found": found}
-
-
-def two_shares(hits: int, rows: int, other_hits: int, other_rows: int) -> dict:
-    """Whether a share of some rows differs from that of others, by Fisher's exact test.
-
-    Keys: p_value, found ("higher", "lower" or "none"); None where one has fewer than LEAST_ROWS
-    rows."""
-    if not (enough(rows) and enough(other_rows)):
-        return {"p_value": None, "found": None}
-    table = [[hits, rows - hits], [other_hits, other_rows - other_hits]]
-    p_value = float(scipy.stats.fisher_exact(table).pvalue)
-    higher = hits * other_rows > other_hits * rows
-    found = "none" if p_value >= LEVEL else "higher" if higher else "lower"
-    return {"p_value": p_value, "found": found}
 
 
 # Copies of one run.

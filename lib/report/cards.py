@@ -62,8 +62,9 @@ def probing(results: dict) -> str:
             cam["controls"],
             "the hottest quarter of the wrong class's map with the mean colour",
             "random cells of equal area",
+            {arm: sum(halves.values()) for arm, halves in cam["halves"].items()},
         )
-    )
+    ).rstrip()
 
 
 def verdicts_text(results: dict) -> str:

@@ -329,6 +329,9 @@ def _second(arm: str, found: dict) -> str:
     correlation = found["correlation"]
     if correlation is None:
         return f"In {name(arm)} its rank correlation with the map has no value."
+    if not scope.enough(found["images"]):
+        few = plural(found["images"], "error")
+        return f"In {name(arm)} {few} {'is' if found['images'] == 1 else 'are'} too few for it."
     ends = interval(signed(correlation["low"], 2), signed(correlation["high"], 2))
     return (
         f"In {name(arm)}, over {plural(found['images'], 'error')}, its cells' rank correlation "
@@ -384,11 +387,13 @@ def attention(found: dict, before: str, after: str) -> str:
     )
 
 
-def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
-    """By arm, from lib.diagnosis.probes.contrast of flips: does a probe change more answers than
-    its control of equal area?"""
+def controls(contrasts: dict[str, dict], probe: str, control: str, errors: dict[str, int]) -> str:
+    """By arm, from lib.diagnosis.probes.contrast of flips over so many `errors`: does a probe
+    change more answers than its control of equal area? "" where all arms have too few."""
     said = []
     for arm, change in contrasts.items():
+        if not scope.enough(errors[arm]):
+            continue
         ends = interval(f"{signed(100 * change['low'])}", f"{signed(100 * change['high'])}")
         word = {
             "higher": "more often",
@@ -397,4 +402,4 @@ def controls(contrasts: dict[str, dict], probe: str, control: str) -> str:
         }[verdict(change)]
         size = f"{signed(100 * change['estimate'])} points, {ends}"
         said.append(f"It changes a wrong answer {word} in {name(arm)} ({size}).")
-    return f"Covering {probe} is compared with covering {control}. {' '.join(said)}"
+    return f"Covering {probe} is compared with covering {control}. {' '.join(said)}" if said else ""

@@ -5,7 +5,6 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import synthetic
 import torch
@@ -65,6 +64,13 @@ def test_support_is_the_mean_of_the_other_runs_probabilities(runs):
         assert found[image] == pytest.approx(np.mean(given))
 
 
+def test_a_copy_of_a_run_is_no_other_run(runs):
+    run, other, *_ = runs
+    copy, again = (dataclasses.replace(one) for one in (run, other))
+    found = label_doubt.other_runs({"a": {0: run, 1: other}, "b": {0: copy, 1: again}}, run)
+    assert found == [other]
+
+
 def test_alone_it_is_the_runs_own_confidence(runs):
     run = runs[0]
     temperature = calibration.fit_temperature(run.val.logits, run.val.labels)
@@ -109,22 +115,6 @@ def test_nothing_is_said_without_reviews(runs, splits, tmp_path, monkeypatch):
     assert label_doubt.against_people(runs[0], runs[1:], splits) is None
     other = SimpleNamespace(name="phantom", test=splits.test)
     assert label_doubt.votes(other) is None
-
-
-def test_the_list_of_suspects_is_held_against_the_others(reviewed, splits):
-    listed = reviewed[:10]
-    suspects = pd.DataFrame(
-        {
-            "split": ["test"] * 9 + ["val"],
-            "position": [item["id"] for item in listed],
-            "suggested_class": [item["our_guessed_label"] for item in listed],
-        }
-    )
-    found = label_doubt.list_against_people(suspects, splits, chosen=[listed[0]["id"]])
-    hits = [item["mturk"]["guessed"] + item["mturk"]["both"] >= 3 for item in reviewed]
-    assert found["listed"]["images"] == 8
-    assert found["listed"]["estimate"] == pytest.approx(np.mean(hits[1:9]))
-    assert found["others"]["estimate"] == pytest.approx(np.mean(hits[9:]))
 
 
 def test_another_run_is_another_answer(runs):

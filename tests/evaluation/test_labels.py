@@ -1,8 +1,10 @@
 """Confident learning against cleanlab itself, and the rule that joins the runs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from cleanlab.filter import find_label_issues
+from synthetic import run
 
 from lib.evaluation import labels as suspects
 from lib.evaluation.calibration import softmax
@@ -137,3 +139,10 @@ def test_score_counts_and_says_nothing_of_nothing():
         0.5,
     )
     assert suspects.list_score([], [])["precision"] == {"estimate": None, "low": 0.0, "high": 1.0}
+
+
+def test_copies_of_a_run_are_one_run_in_the_reports_numbers():
+    first, other = run(0), run(1)
+    table = pd.DataFrame({"split": "test", "id": [0, 1], "votes": [2, 1]})
+    found = suspects.label_numbers(table, [first, run(0), other], {"test": 300}, [])
+    assert found["runs"] == 2 and found["unanimous"] == 1

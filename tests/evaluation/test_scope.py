@@ -3,7 +3,7 @@ otherwise, copies of runs."""
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 from scipy.stats import t as student_t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
@@ -89,22 +89,6 @@ def test_fewer_than_six_rows_or_a_constant_find_nothing():
         "p_value": None,
         "found": None,
     }
-    assert scope.two_shares(5, 5, 0, 100)["found"] is None
-
-
-def test_two_shares_are_compared_by_an_exact_test():
-    # 5 of 13 against 59 of 204, by hand from the hypergeometric distribution
-    from scipy.stats import hypergeom
-
-    chance = hypergeom(217, 64, 13).pmf(np.arange(14))
-    by_hand = chance[chance <= chance[5] * (1 + 1e-9)].sum()
-    found = scope.two_shares(5, 13, 59, 204)
-    assert found["p_value"] == pytest.approx(by_hand) and found["found"] == "none"
-    assert scope.two_shares(90, 100, 60, 100)["found"] == "higher"
-    assert scope.two_shares(60, 100, 90, 100)["found"] == "lower"
-    # intervals of 12 % to 29 % and 29 % to 49 %: they overlap, and the shares differ
-    z = (0.39 - 0.195) / np.sqrt(0.2925 * 0.7075 * 2 / 100)
-    assert 2 * norm.sf(z) < 0.05 and scope.two_shares(39, 100, 20, 100)["found"] == "higher"
 
 
 def test_copies_of_a_run_have_one_vote():

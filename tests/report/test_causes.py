@@ -225,6 +225,12 @@ def test_occlusion_gives_each_arm_its_correlation():
     )
 
 
+def test_of_one_error_occlusion_gives_no_correlation():
+    found = {"images": 1, "correlation": {"estimate": 1.0, "low": 1.0, "high": 1.0}}
+    text = causes.occlusion({"baseline": found | {"another": None}})
+    assert text.endswith("In baseline 1 error is too few for it.") and "+1" not in text
+
+
 def spread(low, high, p_value):
     middle = (low + high) / 2
     measure = {
@@ -279,11 +285,15 @@ def test_controls_say_more_only_beyond_chance():
         "baseline": {"estimate": 0.1, "low": 0.08, "high": 0.12},
         "cutmix": {"estimate": 0.01, "low": -0.01, "high": 0.03},
     }
-    text = causes.controls(contrasts, "the hot cells", "random cells")
+    errors = {"baseline": 400, "cutmix": 400}
+    text = causes.controls(contrasts, "the hot cells", "random cells", errors)
     assert (
         "more often in baseline (+10.0 points, 95% interval +8.0 to +12.0)" in text
         and "neither more nor less often" in text
     )
+    few = causes.controls(contrasts, "the hot cells", "random cells", errors | {"baseline": 1})
+    assert "baseline" not in few and "CutMix" in few
+    assert causes.controls(contrasts, "hot", "random", dict.fromkeys(errors, 5)) == ""
 
 
 def test_the_tables_of_a_single_image_have_no_interval():
