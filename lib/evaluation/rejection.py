@@ -19,8 +19,8 @@ CURVE = np.arange(1, 201) / 200  # coverages at which curves are drawn
 
 
 def rejection(trained: dict[str, dict], thresholds) -> pd.DataFrame:
-    """One row a threshold and arm, means over seeds: coverage, errors_accepted, selective_risk and
-    their sd (NaN for one seed).
+    """One row a threshold and arm, means over seeds: coverage, errors_accepted, selective_risk (of
+    the `accepting` seeds that accept an image) and their sd (NaN for one seed).
 
     risk_low, risk_high: the 95% Clopper-Pearson interval, of one seed alone (NaN with several).
     """
@@ -35,6 +35,7 @@ def rejection(trained: dict[str, dict], thresholds) -> pd.DataFrame:
         of_level = each.groupby("threshold")[["coverage", "errors_accepted", "selective_risk"]]
         limits = each.set_index("threshold")[["risk_low", "risk_high"]]
         joined = of_level.mean().join(of_level.std().add_suffix("_sd"))
+        joined["accepting"] = of_level.count()["selective_risk"]
         joined[["risk_low", "risk_high"]] = limits if len(of_seeds) == 1 else np.nan
         rows.append(joined.reset_index().assign(arm=arm, n=len(of_seeds)))
     joined = pd.concat(rows).sort_values("threshold", kind="stable", ignore_index=True)

@@ -143,7 +143,7 @@ def _verdicts(found: dict) -> str:
     verdicts, elsewhere, facts = found["verdicts"], found["elsewhere"], len(found["facts"])
     smaller = (
         f"Of those not reproduced {count(elsewhere)} {'was' if elsewhere == 1 else 'were'} claimed "
-        "of the full-size network, which this is not. "
+        "of another setting than this study's. "
         if elsewhere
         else ""
     )

@@ -41,6 +41,7 @@ def test_one_seed_has_the_exact_interval_and_several_have_mean_and_deviation():
         pytest.approx(np.std(risks, ddof=1)),
     )
     assert triple[["risk_low", "risk_high"]].isna().all(axis=None) and row.n == 3
+    assert row.accepting == 3
     assert (
         "risk (95%)" in rejection.rejection_view(single)
         and "±" in rejection.rejection_view(triple)["risk"][0]

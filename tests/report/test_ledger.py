@@ -787,9 +787,8 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     )
     results["study"]["width"] = 16
     results["compare"]["accuracy_change"] = {"estimate": -0.02, "low": -0.03, "high": -0.01}
-    assert (
-        "Of those not reproduced 1 was claimed of the full-size network, which this is not."
-        in told(results)
+    assert "Of those not reproduced 1 was claimed of another setting than this study's." in told(
+        results
     )
     assert told(results).count("The original study trained ResNet-18") == 1
     assert "speak of full size, and this study does not: width 64 (here 16)." in told(results)

@@ -480,6 +480,7 @@ def test_numbers_of_several_seeds_are_called_means(results):
     for row in compare["rejection"].values():
         row |= {
             "n": 3,
+            "accepting": 3,
             "coverage_sd": 0.01,
             "selective_risk_sd": 0.002,
             "risk_low": None,
@@ -492,6 +493,8 @@ def test_numbers_of_several_seeds_are_called_means(results):
     ]
     results["study"]["seeds"] = [42, 43, 44]
     text = everything(results)
+    compare["rejection"]["cutmix"]["accepting"] = 2
+    assert "wrong (means of 3 seeds, the risk of the 2 that accept any)" in everything(results)
     assert (
         "The sign-flip test over images, these seeds as given: p" in text and "McNemar" not in text
     )

@@ -252,6 +252,8 @@ def rejecting(results: dict) -> str:
             continue
         spread = (
             f"means of {row['n']} seeds"
+            + f", the risk of the {row['accepting']} that accept any"
+            * (row["accepting"] < row["n"])
             if several
             else interval(percent(row["risk_low"]), percent(row["risk_high"]))
         )
