@@ -50,6 +50,7 @@ def explorer(study: Path) -> bytes:
         browser.lab(notebook, folder) as address,
         browser.page_of(address, 1550, 3000) as page,
     ):
+        page.set_default_timeout(5 * browser.PATIENCE)  # a card asks two networks of full size
         browser.run_all(page)
         shown = page.locator(".xp").first
         shown.get_by_label("true class").select_option(label="lobster")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from lib.evaluation import bootstrap, changes, failures, rejection, summary
+from lib.evaluation import bootstrap, changes, failures, rejection, scope, summary
 from lib.evaluation.metrics import spread
 from lib.evaluation.paired import classes_moved, no_worse_by_chance
 from lib.evaluation.protocols import runs_under
@@ -22,17 +22,18 @@ def in_place_of(
     sampled: dict,
     splits,
     selection: pd.DataFrame,
+    margin: float = scope.MARGIN,
 ) -> dict[str, dict]:
     """{arm: numbers} of every arm but the two of `pair`: what results.json's `compare` says of the
     change, had that arm been the one before. {} of one arm.
 
-    numbers, sampled: as lib.evaluation.changes.paired_numbers takes them; selection: the images
-    looked at, whose columns keep the name of the arm before. No network is asked."""
+    numbers, sampled, margin: as lib.evaluation.changes.paired_numbers takes them; selection: the
+    images looked at, whose columns keep the name of the arm before. No network is asked."""
     if len(pair) == 1:
         return {}
     before, after = pair
     return {
-        arm: _change(trained, (arm, after), numbers, sampled, splits)
+        arm: _change(trained, (arm, after), numbers, sampled, splits, margin)
         | {"cases": _cases(trained, {before: arm, after: after}, splits, selection)}
         for arm in trained
         if arm not in pair
@@ -48,6 +49,7 @@ def tested(
     reject_below: float,
     splits,
     selection: pd.DataFrame,
+    margin: float = scope.MARGIN,
 ) -> dict[str, dict]:
     """The same of the arm before under each protocol of `wanted` (to the names of classes, of
     "subset"), and in `tested` what is the two arms' own under it: `arms`, `rejection`, and
@@ -57,12 +59,13 @@ def tested(
         runs = runs_under(word, *(trained[arm] for arm in pair), splits, classes)
         if runs:
             runs = dict(zip(pair, runs))
-            found[word] = _tested(runs, trained, pair, numbers, sampled, reject_below, splits)
+            of_runs = runs, trained, pair, numbers, sampled
+            found[word] = _tested(*of_runs, reject_below, splits, margin)
             found[word]["cases"] = _cases(runs, dict(zip(pair, pair)), splits, selection)
     return found
 
 
-def _tested(runs: dict, trained: dict, pair, numbers, sampled, reject_below, splits) -> dict:
+def _tested(runs, trained: dict, pair, numbers, sampled, reject_below, splits, margin) -> dict:
     own = {arm: of_seeds for arm, of_seeds in runs.items() if of_seeds is not trained[arm]}
     of_own = {arm: summary.arm_numbers(of_seeds) for arm, of_seeds in own.items()}
     temperatures = {arm: of_arm["temperature"]["each"] for arm, of_arm in of_own.items()}
@@ -70,7 +73,7 @@ def _tested(runs: dict, trained: dict, pair, numbers, sampled, reject_below, spl
     numbers = numbers | of_own
     sampled = sampled | bootstrap.resample(own, temperatures, draws)
     at_level = rejection.rejection(runs, [reject_below]).set_index("arm")
-    return _change(runs, pair, numbers, sampled, splits) | {
+    return _change(runs, pair, numbers, sampled, splits, margin) | {
         "tested": {
             "arms": {arm: numbers[arm] for arm in pair},
             "rejection": at_level.to_dict("index"),
@@ -79,10 +82,10 @@ def _tested(runs: dict, trained: dict, pair, numbers, sampled, reject_below, spl
     }
 
 
-def _change(trained: dict, pair: tuple[str, str], numbers: dict, sampled: dict, splits) -> dict:
+def _change(trained: dict, pair: tuple[str, str], numbers, sampled, splits, margin) -> dict:
     one, other = (trained[arm] for arm in pair)
     table = changes.class_table(one, other, splits.class_names)
-    return changes.paired_numbers(trained, pair, numbers, sampled) | {
+    return changes.paired_numbers(trained, pair, numbers, sampled, margin) | {
         "classes": classes_moved(table) | no_worse_by_chance(one, other),
         "class_change": changes.class_change(table),
     }

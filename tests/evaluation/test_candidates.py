@@ -37,9 +37,9 @@ def test_a_candidate_has_the_numbers_that_it_would_have_as_the_arm_before(study)
     trained, numbers, sampled = study
     table = failures.test_table(trained["a"][0], SPLITS)
     selection = failures.selection(table, failures.read_cases("", np.arange(300)), 3)
-    found = candidates.in_place_of(trained, PAIR, numbers, sampled, SPLITS, selection)
+    found = candidates.in_place_of(trained, PAIR, numbers, sampled, SPLITS, selection, 0.2)
     assert list(found) == ["b"]
-    named = changes.paired_numbers(trained, ("b", "c"), numbers, sampled)
+    named = changes.paired_numbers(trained, ("b", "c"), numbers, sampled, 0.2)
     classes = changes.class_table(trained["b"], trained["c"], NAMES)
     for key, value in named.items():
         assert found["b"][key] == value, key

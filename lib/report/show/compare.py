@@ -281,9 +281,10 @@ def stand_ins(here, numbers: dict, sampled: dict) -> dict:
     """What claims are held against besides: every other arm in place of the one before, that arm
     tested otherwise where the claims ask for it, and each arm's epochs."""
     of_pair = (here.runs, here.pair, numbers, sampled)
+    of_study = (here.splits, here.selection, here.p.equivalence_margin)
     asked = protocols_asked(claims.read_claims(here.p.claims), here.p.before)
     return {
-        "candidates": candidates.in_place_of(*of_pair, here.splits, here.selection)
-        | candidates.tested(asked, *of_pair, here.p.reject_below, here.splits, here.selection),
+        "candidates": candidates.in_place_of(*of_pair, *of_study)
+        | candidates.tested(asked, *of_pair, here.p.reject_below, *of_study),
         "histories": candidates.histories({arm: here.runs[arm] for arm in here.parameters}),
     }
