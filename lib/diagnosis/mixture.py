@@ -92,7 +92,7 @@ def held_against(
         return found._replace(obstacle=found.obstacle or "too few errors were read")
     apart = told_apart(planted, cause, real, found.shares)
     unlike = (
-        "the real errors do not read like planted ones (they are told apart with an area under the "
+        "these errors do not read like planted ones (they are told apart with an area under the "
         f"ROC curve of {apart:.3f}, and {UNLIKE} is allowed)"
     )
     obstacle = found.obstacle or unlike * (apart > UNLIKE)

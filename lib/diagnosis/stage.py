@@ -409,9 +409,10 @@ def corrected_caption(judged: dict[str, Judgement], pair: dict) -> str:
         for arm, one in judged.items()
     ]
     return (
-        "What stands behind the errors of each arm: how many its rule calls so, their share "
-        "corrected for what the rule confuses, and how often the verdict is right at that mix of "
-        "causes; 95% intervals hold the rule's own mistakes. Read were "
+        "What stands behind the errors of each arm: how many its rule calls so; as planted errors "
+        "promise it, their share corrected for what the rule confuses and how often the verdict is "
+        "right at that mix of causes. Where no share stands, the calls are not to be used. The 95% "
+        "intervals hold the rule's own mistakes. Read were "
         f"{listed(read)}; the chosen cases among them take no part."
     )
 

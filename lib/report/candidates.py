@@ -197,7 +197,7 @@ def explanation(found: dict, claims: dict) -> str:
     text += f"**The claims are consistent with {_fitting(found, before)}.** "
     against = [f"“{escape(claims[one]['statement'].rstrip('.'))}”" for one in found["only"][before]]
     if against:
-        text += f"Against it: with {name(before)} alone comes out {listed(against)}. "
+        text += f"Against it speaks what comes out with {name(before)} alone: {listed(against)}. "
     return text
 
 

@@ -213,9 +213,11 @@ def _steady(kind: str, drawn: pd.DataFrame, churn: dict) -> str:
     if not any(churn["between_seeds"].values()):
         return ""  # told once, where the change is
     always = int(drawn["in all seeds"].sum())
-    shown = count(always).capitalize() if always else "Not one"
-    text = f" {shown} of these {'is' if always < 2 else 'are'} so in all pairs of seeds."
-    return text + f" Between two seeds of one arm, {alone}." * bool(alone)
+    shown = f"{count(always).capitalize() if always else 'Not one'} of the {len(drawn)} shown"
+    if always == len(drawn) > 1:
+        shown = "All that are shown"
+    text = f" {shown} {'is' if always < 2 else 'are'} so in every pair of seeds."
+    return text + f" From one seed of an arm to another, {alone}." * bool(alone)
 
 
 MOVES = ("corrected", "regressed")

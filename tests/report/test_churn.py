@@ -33,13 +33,13 @@ def caption(kind, churn, seeds=SEEDS):
 @pytest.mark.parametrize("kind", ["corrected", "regressed"])
 def test_a_gallery_says_how_many_another_seed_would_change(kind):
     text = caption(kind, SEVERAL)
-    assert "1 of these is so in all pairs of seeds." in text
+    assert "1 of the 2 shown is so in every pair of seeds." in text
     assert f"655 with baseline and 593 with CutMix are {kind}" in text
 
 
 def test_what_both_get_wrong_is_changed_by_nobody():
     text = caption("both wrong", SEVERAL)
-    assert "1 of these is so in all pairs of seeds." in text and "655" not in text
+    assert "1 of the 2 shown is so in every pair of seeds." in text and "655" not in text
 
 
 def test_with_one_seed_it_is_said_once_not_to_be_known():

@@ -189,9 +189,9 @@ def test_networks_with_thresholds_of_their_own_are_not_said_to_share_one(results
     first = results["compare"]["promises"][0]
     results["compare"]["promises"] = [first, first | {"threshold": 0.85, "coverage": 0.71}]
     assert "66% of images, 85.0–91.3% sure or more" in first_page.use(results)[2]
-    assert "each network’s threshold, 91.3% at most" in first_page.rely(results)[1]
+    assert "its network’s threshold, up to 91.3% sure" in first_page.rely(results)[1]
     text = body.use(changed(results, -0.1, -0.12, -0.08))
-    assert "a threshold of each network's own, from 85.0% to 91.3% confidence. That accepts" in text
+    assert "of each network's own, from 85.0% to 91.3% unscaled confidence. That" in text
 
 
 def test_the_body_has_the_numbers_of_page_ones_confident_errors(results):
@@ -377,7 +377,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
         rows[0] | {"measure": "share of errors", "cause": "label_error", "all found": 0.33},
     ]
     text = body.why(results)
-    assert "Why it fails: label error behind 33% of the errors" in text
+    assert "Why it fails: label error in 33% of the errors" in text
     assert (
         "label error (about 42%)" in text
         and "Planted was label error in 33% of those that were read." in text

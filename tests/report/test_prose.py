@@ -391,9 +391,9 @@ def test_a_transform_on_the_wrong_split_is_said_aloud(results):
 
 def test_the_label_smoothing_ceiling_is_that_of_the_arm_and_of_the_classes(results):
     study = results["study"]
-    assert "at a confidence of 0.901, even" in confidence.smoothing(study, ["baseline", "cutmix"])
+    assert "a confidence of 0.901 and" in confidence.smoothing(study, ["baseline", "cutmix"])
     study["classes"] = 10
-    assert "of 0.910, even" in confidence.smoothing(study, ["baseline", "cutmix"])
+    assert "of 0.910 and" in confidence.smoothing(study, ["baseline", "cutmix"])
     assert not confidence.smoothing(study, ["baseline"])
 
 

@@ -20,6 +20,7 @@ from lib.base.text import (
     verdict,
 )
 from lib.diagnosis.mixture import PRECISION
+from lib.diagnosis.verdict import CAUSES
 from lib.evaluation.changes import of_pair
 from lib.evaluation.rejection import WITHIN
 from lib.report import brought, candidates, cards, comparison, ledger, training
@@ -179,9 +180,12 @@ def _groups(results: dict, hardest: dict) -> str:
     if best["group"] == hardest["group"]:
         return ""
     over = f"Over its {len(seeds)} seeds it" if len(seeds) > 1 else "It"
+    known = findings.wrong_labels(results)
+    aside = ", label errors aside, which are wrong by definition" if known else ""
     return (
         f"{over} gets {percent(best[before], 0)} of {escape(findings.called(best))} right and "
-        f"{percent(hardest[before], 0)} of {escape(findings.called(hardest))}."
+        f"{percent(hardest[before], 0)} of {escape(findings.called(hardest))}"
+        f"{aside}."
     )
 
 
@@ -221,7 +225,7 @@ def why(results: dict) -> str:
         "proves no cause; its hottest cells have most of it. "
         f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
         f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
-        "again.",
+        f"again{_probes(cam)}.",
         _worth(findings.diagnosis(results)),
         _shares(shares, arm, truth) if shares else "",
         _open(cam["rule"]),
@@ -229,6 +233,10 @@ def why(results: dict) -> str:
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
         _first(results),
     )
+
+
+def _probes(cam: dict) -> str:
+    return f"; {see('fig-probes-few')} has eight of them" if cam.get("faithfulness") else ""
 
 
 def _first(results: dict) -> str:
@@ -275,12 +283,14 @@ def _open(rules: dict) -> str:
 
 
 def _frequent(shares: dict[str, dict], truth: dict[str, float]) -> str:
-    """The known shares of causes as a title has them: on a phantom those that were planted."""
+    """The known shares of causes as a title has them: on a phantom the two planted most often."""
     told = [
-        f"{readable(cause)} behind "
-        + (percent(truth[cause], 0) if truth else f"about {percent(share['estimate'], 0)}")
+        f"{readable(cause)} behind about {percent(share['estimate'], 0)}"
         for cause, share in shares.items()
     ]
+    if truth:
+        most = sorted(set(truth) & set(CAUSES[:-1]), key=lambda cause: -truth[cause])[:2]
+        told = [f"{readable(cause)} in {percent(truth[cause], 0)}" for cause in most]
     return f"{listed(told)} of the errors" if told else "the causes stay open"
 
 
@@ -300,14 +310,14 @@ def _worth(trust: dict | None) -> str:
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
     whose = "Of their causes"
     if right is not None:
-        whose = "Of the causes that stand behind these errors, which are known here,"
+        whose = "What stands behind the network's own errors is known here too: of these causes"
     text = (
         "A rule reads the answers; it was fitted to planted errors, which were made from right "
         f"answers in a known way. {whose} it finds {percent(found['estimate'], 0)} "
         f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
     )
     if called is not None and trust["trusted"]:
-        text += f"; of errors without one it names a cause for {percent(called, 0)}"
+        text += f"; for {percent(called, 0)} of errors without a cause it names one all the same"
     return f"{text}. {_given(trust['trusted'], right)}".rstrip()
 
 
@@ -450,9 +460,9 @@ def _promised(kept: dict, target: str) -> str:
             f"is {outcome} ({see('tab-promises')})."
         )
     low, high = findings.sure(kept["lowest"]), findings.sure(kept["threshold"])
-    least = f"at {high} confidence or more"
+    least = f"at {high} unscaled confidence or more"
     if kept["lowest"] < kept["threshold"]:
-        least = f"above a threshold of each network's own, from {low} to {high} confidence"
+        least = f"above a threshold of each network's own, from {low} to {high} unscaled confidence"
     return (
         f"With {name(kept['arm'])} validation promises a risk under {target} {least}. That accepts "
         f"{percent(kept['coverage'])} of the test images, at a risk of "

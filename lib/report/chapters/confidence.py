@@ -168,9 +168,9 @@ def smoothing(study: dict, arms) -> str:
     """The ceiling that label smoothing puts on confidence, when one of these arms has it."""
     amount = max(study["label_smoothing"][arm] for arm in arms)
     return amount and (
-        "Under label smoothing the loss is least at a confidence of "
-        f"{1 - amount + amount / study['classes']:.3f}, even for a certain image: fewer confident "
-        "errors prove nothing there."
+        "Label smoothing rewards a confidence of "
+        f"{1 - amount + amount / study['classes']:.3f} and not of 1, even on a certain image: with "
+        "it fewer errors at high confidence are no sign of better judgement."
     )
 
 

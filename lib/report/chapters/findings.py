@@ -333,5 +333,7 @@ def facts_table(ledger: dict) -> pd.DataFrame:
 
 FACTS_CAPTION = (
     "What the earlier study claimed and this one did not find: the claim that states it first, how "
-    "many claims restate it, and the hardest verdict that any of them got."
+    "many claims restate it, and the hardest verdict that any of them got. Contradicted: the "
+    "interval lies beyond a bound stated beforehand; not reproduced: it does not show what was "
+    "claimed."
 )

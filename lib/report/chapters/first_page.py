@@ -87,7 +87,8 @@ def finding(results: dict) -> str:
     compare = results["compare"]
     if results["ledger"]["consistent_with"]:
         fits = [short(arm) for arm in results["ledger"]["consistent_with"]]
-        return f"The earlier claims fit {listed(fits)}, not {short(compare['before'])}"
+        arms = f"the arm{'s' * (len(fits) > 1)} {listed(fits)}"
+        return f"The earlier claims fit {arms}, not {short(compare['before'])}"
     if not compare["after"]:
         return _alone(results)
     found, owner = findings.change(results), findings.owner(results)
@@ -365,7 +366,7 @@ def rely(results: dict) -> tuple[str, str]:
         return f"Rely {whose}", f"at any confidence, if {wrong} wrong answers are acceptable."
     where = f"only at {findings.sure(kept['threshold'])} confidence or more"
     if kept["lowest"] < kept["threshold"]:
-        where = f"only above each network’s threshold, {findings.sure(kept['threshold'])} at most"
+        where = f"only above its network’s threshold, up to {findings.sure(kept['threshold'])} sure"
     return (
         f"Rely {whose}",
         f"{where}: there {percent(kept['selective_risk'])} of answers are wrong.",
