@@ -129,7 +129,7 @@ def network(generator, parts, of_seed: float, of_class: float, classes: int = 10
 def released():
     """Two seeds of every arm, as two arms of one network each."""
     arms = ["baseline", "cutmix", "cutmix_only", "label_smoothing", "no_augmentation"]
-    for runs in record.load_runs("released/cifar100", arms, [42, 43, 44]).values():
+    for runs in record.load_runs("released/cifar100", dict.fromkeys(arms, [42, 43, 44])).values():
         for one, other in combinations(runs.values(), 2):
             yield {0: one}, {0: other}
 

@@ -45,15 +45,19 @@ def explorer(study: Path) -> bytes:
     next(
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
     ).source = f"study, outputs = {study.name!r}, {str(study.parent)!r}"
+    from playwright.sync_api import expect  # here, since it is asked for by authors only
+
     with (
         tempfile.TemporaryDirectory() as folder,
         browser.lab(notebook, folder) as address,
         browser.page_of(address, 1550, 3000) as page,
     ):
-        page.set_default_timeout(5 * browser.PATIENCE)  # a card asks two networks of full size
         browser.run_all(page)
         shown = page.locator(".xp").first
+        count = shown.locator(".xp-count").inner_text()
         shown.get_by_label("true class").select_option(label="lobster")
+        # the grid before has the picture too, and is then drawn anew
+        expect(shown.locator(".xp-count")).not_to_have_text(count, timeout=browser.PATIENCE)
         shown.get_by_role("button", name=f"Open test image {CARD}").click()
         page.wait_for_selector(".xp-card >> text=crab and of the true class")
         shown.get_by_label("map of a further class").select_option(label="spider")
