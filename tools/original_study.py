@@ -11,6 +11,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lib.base import artefacts  # noqa: E402
 from lib.base.text import readable  # noqa: E402
+from lib.evaluation.protocols import PROTOCOLS  # noqa: E402
 from lib.report import style  # noqa: E402
 from lib.report.exhibits import rendered  # noqa: E402
 
@@ -46,12 +47,14 @@ def claimed_numbers(results: dict) -> pd.DataFrame:
     """The claimed numbers that were measured of every arm of the ledger's explanation: one row a
     claim and arm (its index), in the claims' order."""
     table = pd.DataFrame(results["ledger"]["numbers"])
+    table = table[table["arm"].isin(arms(results))]
     of_all = table.groupby("id")["arm"].transform("nunique") == len(arms(results))
     return table[of_all].set_index(["id", "arm"])
 
 
 def arms(results: dict) -> list[str]:
-    return list(results["ledger"]["candidates"])
+    """Those of the study; the same networks tested in another way are not drawn."""
+    return [arm for arm in results["ledger"]["candidates"] if arm not in PROTOCOLS]
 
 
 def dumbbell(results: dict):
@@ -74,7 +77,7 @@ def dumbbell(results: dict):
     ticks = (0.1, 0.25, 0.5, 1, 2)
     axes[1].set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes[1].minorticks_off()
-    axes[0].legend(*_legend(arms(results)), loc="lower right", frameon=False)
+    figure.legend(*_legend(arms(results)), loc="outside upper right", ncols=3, frameon=False)
     return figure
 
 
