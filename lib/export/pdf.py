@@ -66,7 +66,7 @@ def typst_figure(body: str, kind: str, details: dict, breakable: bool, floats=Fa
     """`body` with its caption and label."""
     if not details.get("caption"):
         return f"#block(breakable: {str(breakable).lower()}, {body})"
-    caption = f"#caption-name[{details['name']}.] {details['caption']}"
+    caption = f"#caption-name({literal(details['label'])})[{details['name']}.] {details['caption']}"
     # a tall picture floats to the head or foot of a page, so that it leaves no hole in the text
     # before it
     tall = kind == "image" and float(details.get("height") or TALL) >= TALL

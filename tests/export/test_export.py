@@ -472,6 +472,28 @@ def test_a_table_of_some_rows_is_on_one_page_and_the_text_goes_on_before_it(line
     assert "What follows." in texts[0]
 
 
+def test_a_reference_says_the_page_of_what_stands_far_from_it_in_pdf():
+    numbers = range(1, 10)
+    named = ", ".join(f"[](#fig-{number})" for number in numbers)
+    wide = [figure(f"fig-{number}", width=600, height=300) for number in numbers]
+    pages = [
+        " ".join(page.extract_text().replace("\xa0", " ").split())
+        for page in to_pdf("# Title", f"{named}.", *wide).pages
+    ]
+    stands = [
+        next(place for place, text in enumerate(pages, 1) if f"Figure {number}. A" in text)
+        for number in numbers
+    ]
+    assert {1, 2, 3} <= set(stands)
+    assert (
+        ", ".join(
+            f"Figure {number}" + f" on page {place}" * (place > 2)
+            for number, place in zip(numbers, stands)
+        )
+        in pages[0]
+    )
+
+
 def test_a_wide_table_of_intervals_keeps_its_type_and_its_intervals_whole_in_pdf():
     number = "−0.087 (−0.093 to −0.081)"
     wide = rows(["what", *"abcdef"], *([f"row{row}", *[number] * 6] for row in range(3)))
