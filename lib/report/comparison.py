@@ -646,8 +646,8 @@ PANELS = {"test_accuracy": ("accuracy, points", 100), "ece": ("ECE", 1), "aurc":
 
 
 def effects_figure(found: list[dict], axes=None):
-    """Each effect with its 95% interval, a row an effect and a panel a number; black where the
-    interval leaves 0 out."""
+    """Each effect with its 95% interval and, beside it, as a number: a row an effect and a panel a
+    measure; black where the interval leaves 0 out."""
     if axes is None:
         axes = plt.subplots(
             1,
@@ -666,6 +666,9 @@ def effects_figure(found: list[dict], axes=None):
         axis.hlines(place, low, high, color=colour, linewidth=1.3)
         axis.scatter(estimate, place, c=colour, s=14, zorder=3)
         axis.axvline(0, color="black", linewidth=0.7)
+        for row, value in enumerate(estimate):
+            said = signed(value, 1 if scale == 100 else 3)
+            axis.text(1.03, row, said, transform=axis.get_yaxis_transform(), va="center")
         axis.set(xlabel=f"change of {label}", ylim=(len(found) - 0.4, -0.6))
         axis.grid(axis="y", visible=False)
     labels = [

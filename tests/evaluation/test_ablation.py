@@ -195,6 +195,8 @@ def test_the_table_and_the_plot_hold_what_was_measured(measured):
     np.testing.assert_allclose(
         drawn[:, 0], [100 * effect["test_accuracy"]["estimate"] for effect in found]
     )
+    written = [float(text.get_text().replace("−", "-")) for text in axes[0].texts]
+    np.testing.assert_allclose(written, drawn[:, 0], atol=0.0501)
     assert [label.get_text() for label in axes[0].get_yticklabels()][
         1
     ] == "CutMix, with crop and flip"
