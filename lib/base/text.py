@@ -262,3 +262,24 @@ def disagreement(change: dict) -> str:
         if verdict(change) == "none"
         else "the interval leaves 0 out, the exact test finds no difference"
     )
+
+
+Seeds = list[int] | dict[str, list[int]]  # of every arm, or of each where they differ
+
+
+def each_arm(given: Seeds) -> list[list[int]]:
+    return list(given.values()) if isinstance(given, dict) else [given]
+
+
+def most(given: Seeds) -> int:
+    """How many seeds the arm with the most has."""
+    return max(map(len, each_arm(given)))
+
+
+def several(given: Seeds) -> str:
+    """The seeds in words: "3 seeds", or how many each arm has."""
+    counts = set(map(len, each_arm(given)))
+    if len(counts) == 1:
+        return f"{counts.pop()} seeds"
+    said = listed([f"{name(arm)} {len(of_arm)}" for arm, of_arm in given.items()])
+    return f"the seeds that each arm has ({said})"

@@ -30,8 +30,8 @@ def resampled(counts: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarr
     return (weights @ counts.reshape(sources, -1)).reshape(draws, *counts.shape[1:])
 
 
-def measures(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Recall and precision of every cause, macro recall, the mean of those of the four that were
+def measures(counts: np.ndarray, causes=CAUSES[:-1]) -> dict[str, np.ndarray]:
+    """Recall and precision of every cause, macro recall, the mean of those of `causes` that were
     planted, and `called`, the share of nothing that is called something: by name, each (draws,),
     from counts (draws, planted, diagnosed). NaN where nothing was planted or diagnosed."""
 
@@ -42,7 +42,7 @@ def measures(counts: np.ndarray) -> dict[str, np.ndarray]:
     recall = {
         cause: divide(hit[:, place], counts[:, place].sum(1)) for place, cause in enumerate(CAUSES)
     }
-    four = np.stack([recall[cause] for cause in CAUSES[:-1]])
+    of = np.stack([recall[cause] for cause in causes])
     precision = {
         cause: divide(hit[:, place], counts[:, :, place].sum(1))
         for place, cause in enumerate(CAUSES)
@@ -51,7 +51,7 @@ def measures(counts: np.ndarray) -> dict[str, np.ndarray]:
         {f"recall {cause}": value for cause, value in recall.items()}
         | {f"precision {cause}": value for cause, value in precision.items()}
         | {
-            "macro recall": divide(np.nansum(four, 0), (~np.isnan(four)).sum(0)),
+            "macro recall": divide(np.nansum(of, 0), (~np.isnan(of)).sum(0)),
             "called": 1 - recall[CAUSES[-1]],
         }
     )

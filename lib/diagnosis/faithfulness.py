@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import t, wilcoxon
+from scipy.stats import rankdata, t, wilcoxon
 from torch import nn
 
 from lib.diagnosis.interventions import pixels, random_ranks, ranks, replace, windows
@@ -223,9 +223,11 @@ def _paired(before: np.ndarray, after: np.ndarray, seed: int) -> dict | None:
         return None
     difference = after - before
     p_value = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
+    signed_ranks = rankdata(np.abs(difference)) @ np.sign(difference)
     return {
         "before": float(before.mean()),
         "after": float(after.mean()),
         "p_value": p_value,
+        "rank_sum": float(signed_ranks),
         "difference": paired_bootstrap(np.mean, difference, seed=seed)._asdict(),
     }

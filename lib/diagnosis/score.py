@@ -16,7 +16,7 @@ FOUND, RIGHT, SHARE = "found", "verdict right", "share of errors"
 # measure and cause of each row, by the name of what it is computed from
 ROWS = (
     {f"recall {cause}": (FOUND, cause) for cause in CAUSES[:-1]}
-    | {"macro recall": (FOUND, "mean of four"), "called": (FOUND, "nothing called something")}
+    | {"macro recall": (FOUND, "mean of causes"), "called": (FOUND, "nothing called something")}
     | {f"precision {cause}": (RIGHT, cause) for cause in CAUSES[:-1]}
     | {f"share {cause}": (SHARE, cause) for cause in CAUSES}
 )
@@ -38,8 +38,11 @@ def agreement(
     known = verdict.planted(split, judged.position, predicted[judged.position])
     drawn = ~np.isin(judged.position, np.asarray(chosen))
     promised = _promised(judged, seed)
+    # the mean is over the causes that the rule knows, on either side
+    knows = [cause for cause in CAUSES[:-1] if not np.isnan(promised[f"recall {cause}"][0])]
     acting, every = (
-        _planted(judged, known, of, seed + 1) for of in (drawn & known["acts"].to_numpy(), drawn)
+        _planted(judged, known, of, knows, seed + 1)
+        for of in (drawn & known["acts"].to_numpy(), drawn)
     )
     rows = []
     for row, (measure, cause) in ROWS.items():
@@ -76,13 +79,16 @@ def _promised(judged: Judgement, seed: int) -> dict[str, tuple]:
     return promised
 
 
-def _planted(judged: Judgement, known: pd.DataFrame, of: np.ndarray, seed: int) -> dict[str, tuple]:
-    """Estimate, draws and number of errors of each row by what was planted into the errors `of`."""
+def _planted(
+    judged: Judgement, known: pd.DataFrame, of: np.ndarray, knows: list[str], seed: int
+) -> dict[str, tuple]:
+    """Estimate, draws and number of errors of each row by what was planted into the errors `of`;
+    knows: the causes that the rule knows."""
     called = judged.verdicts["verdict"].to_numpy()
     truth = by_source(known["planted"].to_numpy()[of], called[of], judged.position[of])
     table, draws = truth.sum(0), resampled(truth, seed)
-    found, drawn = measures(table[None]), measures(draws)
-    size = {"macro recall": table[:-1].sum(), "called": table[-1].sum()}
+    found, drawn = measures(table[None], knows), measures(draws, knows)
+    size = {"macro recall": table[list(map(CAUSES.index, knows))].sum(), "called": table[-1].sum()}
     for place, cause in enumerate(CAUSES):
         size |= {f"recall {cause}": table[place].sum(), f"precision {cause}": table[:, place].sum()}
         size[f"share {cause}"] = total = table.sum()
@@ -131,6 +137,6 @@ def agreement_caption(arm: str) -> str:
         "verdict is right, and its share, as the planted errors promise it and on the phantom's "
         "own errors, whose causes are known; with 95% bootstrap intervals. They agree where the "
         "interval of their difference holds 0. Errors: those whose cause points at the predicted "
-        "class, of shares all; all errors: whatever was predicted, so that the planted cause need "
-        "not be why."
+        "class, or for a share all that were read; all errors: whatever was predicted, so that the "
+        "planted cause need not be why."
     )

@@ -39,9 +39,9 @@ FINEST = 8 * probes.SIDE  # pixels of a side on which occlusion is held against 
 TESTED = 200  # errors whose maps are tested: cells taken away, weights made random
 INSTRUMENT = (
     "The instrument on errors that were planted: how often it finds each cause and how often its "
-    "verdict is right, in equal shares of all causes, on folds without the source picture, with "
-    "95% bootstrap intervals over source pictures. Nothing called something: the share of errors "
-    "without a cause, small shifts of every pixel, that got one all the same."
+    "verdict is right, in the shares of causes that were planted, on folds without the source "
+    "picture, with 95% bootstrap intervals over source pictures. Nothing called something: the "
+    "share of errors without a cause, small shifts of every pixel, that got one all the same."
 )
 
 
@@ -111,15 +111,22 @@ def controls(measured: dict[str, dict]) -> dict:
     }
 
 
+def tested(found: Evidence, run) -> np.ndarray:
+    """The places of the errors whose maps are tested: TESTED, drawn by their ids alone."""
+    drawn = random.bits(random.key(SEED), run.test.index[found.position])
+    return np.sort(np.argsort(drawn, kind="stable")[:TESTED])
+
+
 def curves(
     pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
 ) -> dict[str, faithfulness.Curves]:
-    """Deletion and insertion of the wrong class of each arm's first errors, the arms side by
+    """Deletion and insertion of the wrong class of each arm's `tested` errors, the arms side by
     side."""
 
     def of_arm(arm: str) -> faithfulness.Curves:
         evidence, network = found[arm], fast(pair[arm], models[arm])
-        position = evidence.position[:TESTED]
+        rows = tested(evidence, pair[arm])
+        position, maps, wrong = evidence.position[rows], evidence.maps[rows], evidence.wrong[rows]
         images, keys = take(splits.test.images, position), splits.test.index[position]
         steps, size, parts = (
             steps_of(evidence.maps[0, 0].numel()),
@@ -133,8 +140,8 @@ def curves(
                 faithfulness.curves(
                     network,
                     images[few],
-                    evidence.maps[few, 0],
-                    evidence.wrong[few],
+                    maps[few, 0],
+                    wrong[few],
                     filling,
                     splits.mean,
                     splits.std,
@@ -158,20 +165,20 @@ def steps_of(cells: int) -> int:
 def cascades(
     pair: dict, models: dict[str, nn.Module], found: dict[str, Evidence], splits
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Rank correlation of the maps of each arm's first errors with those of randomised networks; of
-    our own network alone, whose stages are known."""
-    few = slice(0, TESTED)
+    """Rank correlation of the maps of each arm's `tested` errors with those of randomised networks;
+    of our own network alone, whose stages are known."""
     return {
         arm: randomisation.cascade(
             models[arm],
             record.map_layer(pair[arm]),
-            take(splits.test.images, evidence.position[few]),
-            evidence.wrong[few],
+            take(splits.test.images, evidence.position[rows]),
+            evidence.wrong[rows],
             splits.mean,
             splits.std,
         )
         for arm, evidence in found.items()
         if type(models[arm]) is ResNet
+        for rows in [tested(evidence, pair[arm])]
     }
 
 
@@ -419,7 +426,7 @@ def corrected_caption(judged: dict[str, Judgement], pair: dict) -> str:
 
 def instrument_table(judged: dict[str, Judgement]) -> pd.DataFrame:
     """How each arm's rule scores on its own planted errors, held out: one row an arm and cause,
-    with errors planted, recall and precision and their 95% limits; "mean of four" has the macro
+    with errors planted, recall and precision and their 95% limits; "mean of causes" has the macro
     recall, "nothing called something" the share of nothing that got a verdict."""
     rows = []
     for arm, one in judged.items():
@@ -433,7 +440,7 @@ def instrument_table(judged: dict[str, Judgement]) -> pd.DataFrame:
                 | _limits("recall", marks[f"recall {cause}"])
                 | _limits("precision", marks[f"precision {cause}"])
             )
-        of_all = {"mean of four": "macro recall", "nothing called something": "called"}
+        of_all = {"mean of causes": "macro recall", "nothing called something": "called"}
         rows += [
             {"arm": arm, "cause": shown} | _limits("recall", marks[name])
             for shown, name in of_all.items()

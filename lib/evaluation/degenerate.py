@@ -6,6 +6,7 @@ import numpy as np
 
 from lib.base.text import listed, plural
 from lib.evaluation.calibration import TEMPERATURE_BOUNDS, at_bound
+from lib.evaluation.paired import paired_runs
 from lib.evaluation.per_image import columns, temperature
 
 NAMED = 3  # classes that a line names
@@ -77,7 +78,8 @@ def _of_run(who: str, run, names: list[str]) -> list[str]:
 
 def _of_pair(pair: tuple[str, ...], before: dict, after: dict) -> list[str]:
     differ = any(
-        (a.test.correct != b.test.correct).any() for a, b in zip(before.values(), after.values())
+        (a.test.correct != b.test.correct).any()
+        for a, b in zip(*(of.values() for of in paired_runs(before, after)))
     )
     if differ:
         return []

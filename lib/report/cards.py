@@ -23,11 +23,13 @@ from lib.base.text import (
 )
 from lib.diagnosis.evidence import Evidence
 from lib.diagnosis.judgement import NO_VERDICT, given, turn
-from lib.diagnosis.mixture import PRECISION
+from lib.diagnosis.mixture import PRECISION, UNLIKE
 from lib.diagnosis.probes import FILLS, LABELS
 from lib.diagnosis.readings import READINGS
+from lib.diagnosis.rule import LEAST
 from lib.diagnosis.score import FOUND
 from lib.diagnosis.verdict import CAUSES, number
+from lib.evaluation.summary import missing
 from lib.report import causes
 from lib.report.failures import bounded
 from lib.report.pictures import PULL, picture, tinted
@@ -271,15 +273,29 @@ def _rule(arm: str, numbers: dict) -> str:
     planted, readings = numbers["planted"], len(numbers["readings"])
     kind = "a multinomial logistic regression" if numbers["linear"] else "boosted trees"
     score, strict = numbers["score"], numbers["score_strict"]
-    few, most = min(planted.values()), max(planted.values())
+    known = {cause: number for cause, number in planted.items() if number >= LEAST}
+    few, most, four = min(known.values()), max(known.values()), len(known.keys() - {"unexplained"})
     size = f"{few:,}" if few == most else f"{few:,} to {most:,}"
+    seldom = listed([readable(cause) for cause in planted if cause not in known])
+    unknown = f" It does not know {seldom}: planted too seldom." if seldom else ""
     return (
         f"Of {name(arm)}, on {size} planted errors a cause, the rule is {kind} on "
         f"{plural(readings, 'reading')}. It finds {bounded(score['macro recall'])} of the causes, "
-        f"on average over four. It names one for {bounded(score['called'])} of errors that have "
+        f"on average over {four}. It names one for {bounded(score['called'])} of errors that have "
         f"none, where at most {percent(numbers['allowed'], 0)} were allowed. With "
         f"{percent(numbers['strict'], 0)} allowed it finds {bounded(strict['macro recall'])}. "
-        f"{aim(strict['macro recall'])}."
+        f"{aim(strict['macro recall'])}.{unknown}{_likeness(numbers['mixture'])}"
+    )
+
+
+def _likeness(mixture: dict | None) -> str:
+    """How well the network's own errors are told from planted ones; "" where nobody looked."""
+    apart = (mixture or {}).get("told_apart")
+    if missing(apart):
+        return ""
+    return (
+        " Its own errors are told from planted ones with an area under the ROC curve of "
+        f"{apart:.3f}; above {UNLIKE} no verdict is given."
     )
 
 
@@ -288,13 +304,13 @@ def agreed(rows: list[dict] | None) -> str:
     if not rows:
         return ""
     table = pd.DataFrame(rows)
-    mean = table.set_index("cause").loc["mean of four"]
+    mean = table.set_index("cause").loc["mean of causes"]
     every = {end: mean[f"all found{column}"] for end, column in ENDS.items()}
     return (
         "Here the causes of the real errors are known too, which checks the checker "
         f"({see('tab-agreement')}). {promised(table)} Counted over all "
         f"{mean['all errors']:,} errors with a cause, whatever was predicted, it finds "
-        f"{share_text(every)}."
+        f"{share_text(every)}, again the mean of the causes."
     )
 
 
@@ -504,7 +520,8 @@ def _reviewed(position: int, verdict: str, opinion, names: list[str]) -> tuple:
         return "reviewers", "not asked", None
     rejected, blamed = bool(opinion.rejected[position]), verdict == "label_error"
     other = opinion.corrected[position]
-    word = "label right" if not rejected else names[other] if other >= 0 else "another label"
+    said = str(opinion.words[position]).partition(" (")[0].replace("both", "both classes")
+    word = "label right" if not rejected else names[other] if other >= 0 else said
     telling = (rejected or blamed) and verdict != NO_VERDICT
     return "reviewers", word, blamed == rejected if telling else None
 

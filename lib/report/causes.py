@@ -369,14 +369,16 @@ def attention(found: dict, before: str, after: str) -> str:
         f"{entropy['before']:.3f} to {entropy['after']:.3f}. That is a change of "
         f"{signed(difference['estimate'], 3)} ({ends}; Wilcoxon {p_value(entropy['p_value'])})."
     )
-    moved, ranks_moved = verdict(difference), entropy["p_value"] < 0.05
+    moved = verdict(difference)
+    ranks = {1: "higher", -1: "lower"}[1 if entropy["rank_sum"] > 0 else -1]
+    ranks = ranks if entropy["p_value"] < 0.05 else "none"
     what = {
         "higher": f"{start(after)} spreads its attention over more cells than {name(before)}",
         "lower": f"{start(after)} gathers its attention in fewer cells than {name(before)}",
         "none": f"No difference in the spread of attention between {name(before)} and "
         f"{name(after)} was found",
     }[moved]
-    if ranks_moved != (moved != "none"):
+    if ranks != moved:
         what = (
             f"Whether {name(after)} spreads its attention otherwise than {name(before)} is "
             "open: the mean and the ranks disagree"

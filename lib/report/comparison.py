@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 
 from lib.base.text import (
+    Seeds,
     count,
     differences,
     disagreement,
+    each_arm,
     interval,
     level,
     listed,
+    most,
     name,
     p_value,
     percent,
@@ -21,6 +24,7 @@ from lib.base.text import (
     readable,
     see,
     settled,
+    several,
     signed,
     start,
     unsigned,
@@ -35,31 +39,10 @@ from lib.report.style import CLASS_FORMATS, SHOWN_CLASSES, WIDTH
 
 INTERVALS = "Intervals: 95%, bootstrap over test images, drawn alike in all arms"
 RULE = {
-    "corrected": "wrong in {0} and right in {1}; the most confident of {0}'s errors",
-    "regressed": "right in {0} and wrong in {1}; the most confident of {1}'s errors",
-    "both wrong": "wrong in both; those where the less confident of the two is most confident",
+    "corrected": ("wrong in {0} and right in {1}", "the most confident of {0}'s errors"),
+    "regressed": ("right in {0} and wrong in {1}", "the most confident of {1}'s errors"),
+    "both wrong": ("wrong in both", "those where the less confident of the two is most confident"),
 }
-
-
-Seeds = list[int] | dict[str, list[int]]  # of every arm, or of each where they differ
-
-
-def each_arm(given: Seeds) -> list[list[int]]:
-    return list(given.values()) if isinstance(given, dict) else [given]
-
-
-def most(given: Seeds) -> int:
-    """How many seeds the arm with the most has."""
-    return max(map(len, each_arm(given)))
-
-
-def several(given: Seeds) -> str:
-    """The seeds in words: "3 seeds", or how many each arm has."""
-    counts = set(map(len, each_arm(given)))
-    if len(counts) == 1:
-        return f"{counts.pop()} seeds"
-    said = listed([f"{name(arm)} {len(of_arm)}" for arm, of_arm in given.items()])
-    return f"the seeds that each arm has ({said})"
 
 
 def seeds(given: Seeds) -> str:
@@ -156,7 +139,7 @@ def thresholds(counts: pd.DataFrame, given: Seeds) -> dict[str, str]:
 def confident_errors(given: Seeds, capped: bool) -> str:
     """capped: whether an arm was trained with label smoothing."""
     ceiling = (
-        ", which label smoothing caps near its ceiling (the top probability that is best for the "
+        ", which label smoothing makes rare (its ceiling: the top probability that is best for the "
         "loss on a certain image),"
     )
     return (
@@ -197,11 +180,15 @@ def gallery(
         f"({percent(row.after_confidence, 0)})"
         for row in drawn.itertuples()
     )
-    one = "" if most(given) == 1 else f" Both arms of seed {each_arm(given)[0][0]}."
+    what, surest = (text.format(before, after) for text in RULE[kind])
+    one, first = "", ""
+    if most(given) > 1:
+        one = f" Both arms of seed {each_arm(given)[0][0]}."
+        first = "first those that are so in every pair of seeds, and of these "
     return {
-        "caption": f"{len(drawn)} of {plural(total, 'test image')} "
-        f"{RULE[kind].format(before, after)}. Above each: id and label, what "
-        f"{before} predicts, what {after} predicts.{one}{_steady(kind, drawn, churn)}",
+        "caption": f"{len(drawn)} of {plural(total, 'test image')} {what}; {first}{surest}. Above "
+        f"each: id and label, what {before} predicts, what {after} predicts.{one}"
+        f"{_steady(kind, drawn, churn)}",
         "alt": f"Pictures of {plural(len(drawn), 'test image')}, {kind}: {said}.",
     }
 
@@ -633,7 +620,8 @@ def _effect(effect: dict, seeds: int) -> str:
         )
     what = start(effect["effect"])
     if found == "none":
-        return f"{what}{given}: no effect on test accuracy was found ({numbers})."
+        alone = " once corrected for their number" * (change["low"] > 0 or change["high"] < 0)
+        return f"{what}{given}: no effect on test accuracy was found{alone} ({numbers})."
     if scope.about(seeds) == scope.NETWORKS:
         return f"{what}{given}: test accuracy is {found} where it is on ({numbers})."
     return f"{what}{given}: test accuracy {'rises' if found == 'higher' else 'falls'} ({numbers})."

@@ -480,8 +480,9 @@ def worth(results: dict) -> str:
     alike = opinion["named_alike"]
     return (
         f"Reviewers looked at {found['found']:,} of the {found['all']:,} suspected test labels "
-        f"and rejected {bounded(found['precision'])}. Of the {found['wanted']:,} labels that "
-        f"they rejected in all, {bounded(found['recall'])} are suspected. "
+        f"and did not confirm {bounded(found['precision'])} (most of five must: “both” confirms "
+        f"no label alone). Of all {found['wanted']:,} that they did not confirm, the named cases "
+        f"left out, {bounded(found['recall'])} are suspected. "
         + (
             "Where they settled on another class, the runs suggest the same for "
             f"{bounded(alike)} of {plural(alike['of'], 'image')}. "
@@ -702,8 +703,8 @@ def distance(numbers: dict, failures: dict) -> str:
     random = alike(numbers, lambda of_arm: f"{of_arm['chance_distance']:.2f}")
     text = (
         "The superclass distance of a prediction is 0 if right, 1 for another class of the true "
-        f"superclass, 2 beyond it. Its mean over all test images is {levels}. Errors at random "
-        f"would have {random}."
+        f"superclass, 2 beyond it. Its mean over all test images is {levels}. Of an error at "
+        f"random it would be {random} on average."
     )
     change = numbers["distance_of_errors_change"]
     if not failures["after"] or missing(change["low"]):

@@ -169,9 +169,9 @@ def _contradicted(found: dict) -> str:
 def _fact(group: dict, claims: dict) -> str:
     chosen = [one for one in group["claims"] if claims[one]["verdict"] == CONTRADICTED]
     text = f"“{escape(claims[chosen[0]]['statement'].rstrip('.'))}”"
-    more = len(group["claims"]) - 1
+    more = len(chosen) - 1
     return text + (
-        f" (and {plural(more, 'claim')} that restate{'s' * (more == 1)} it)" if more else ""
+        f" (and {plural(more, 'claim')} that hang{'s' * (more == 1)} on it)" if more else ""
     )
 
 

@@ -136,10 +136,10 @@ def _mean_lambda(of_seeds: dict) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def study_numbers(runs_of_arms: dict, splits) -> dict:
-    """What the prose needs to say what was done, from the runs' records. The recipe is the first
-    arm's; `varies` names what of it is not the same in every arm, `widths` and `epochs_of_arms` are
-    those that occur."""
+def study_numbers(runs_of_arms: dict, splits, seeds: list[int]) -> dict:
+    """What the prose needs to say what was done, from the runs' records; seeds: those by which the
+    two arms are paired. The recipe is the first arm's; `varies` names what of it is not the same in
+    every arm, `widths` and `epochs_of_arms` are those that occur."""
     first = {arm: next(iter(of_seeds.values())) for arm, of_seeds in runs_of_arms.items()}
     trained = {arm: of for arm, of in runs_of_arms.items() if first[arm].history is not None}
     run = next(iter(first.values()))
@@ -167,7 +167,7 @@ def study_numbers(runs_of_arms: dict, splits) -> dict:
         "sizes": {name: len(getattr(splits, name)) for name in ("train", "val", "test")},
         "data_digest": splits.digest,
         "parameters": run.info.get("parameters"),
-        "seeds": list(next(iter(runs_of_arms.values()))),
+        "seeds": seeds,
         "seeds_of_arms": {arm: list(of_seeds) for arm, of_seeds in runs_of_arms.items()},
         "differences": {arm: _elsewhere(one.info) for arm, one in first.items()}
         | differences(trained),

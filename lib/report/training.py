@@ -18,10 +18,12 @@ from lib.base.text import (
     escape,
     level,
     listed,
+    most,
     name,
     percent,
     plural,
     see,
+    several,
     signed,
 )
 from lib.evaluation import scope
@@ -112,19 +114,19 @@ def networks(study: dict) -> str:
 
 
 def seeds(study: dict) -> str:
-    number = len(study["seeds"])
     if not study["widths"]:
         return (
             "Each arm is one network: how much another would differ is not known from this study."
         )
-    if number == 1:
+    if most(study["seeds_of_arms"]) == 1:
         return (
             f"{_each(study)} was trained once, with one seed: how much another seed would "
             "change is not known from this study."
         )
     paired = ", and differences are paired by seed" if len(study["differences"]) > 1 else ""
     return (
-        f"{_each(study)} was trained with {number} seeds. Numbers are means over them{paired}; "
+        f"{_each(study)} was trained with {several(study['seeds_of_arms'])}. Numbers "
+        f"are means over them{paired}; "
         "what is said of single images, maps, probes, verdicts, severity, corrected labels and "
         f"corrupted images is of seed {study['seeds'][0]} alone, with intervals over images only."
     )
@@ -225,9 +227,9 @@ def proof(study: dict) -> str:
 
 
 def training(results: dict) -> str:
-    number, arms = len(results["study"]["seeds"]), results["compare"]["arms"]
-    sentences = (
-        [f"The numbers of this paragraph are means of {number} seeds."] if number > 1 else []
+    given, arms = results["study"]["seeds_of_arms"], results["compare"]["arms"]
+    sentences = [f"The numbers of this paragraph are means of {several(given)}."] * (
+        most(given) > 1
     )
     sentences += [
         f"At the end {name(arm)} gets {percent(numbers['train_accuracy']['mean'])} of the clean "
@@ -240,7 +242,7 @@ def training(results: dict) -> str:
     if len(arms) > 2:
         sentences += [f"{see('tab-arms')} has the other arms."]
     sentences += [
-        f"A mixed image of {name(arm)} kept {percent(share, 0)} of its own picture on average."
+        f"In {name(arm)} a mixed image kept {percent(share, 0)} of its own picture on average."
         for arm, share in results["study"]["mean_lambda"].items()
         if share is not None
     ]
@@ -250,8 +252,9 @@ def training(results: dict) -> str:
 def failing(results: dict) -> str:
     failures = results["failures"]
     numbers = failures["arms"][failures["before"]]
-    seed = results["study"]["seeds"]
-    seed = f" with seed {seed[0]}" if len(seed) > 1 else ""
+    study = results["study"]
+    more = len(study["seeds_of_arms"][failures["before"]]) > 1
+    seed = f" with seed {study['seeds'][0]}" if more else ""
     text = f"These are the errors of {name(failures['before'])}{seed}."
     text += persistent(numbers.get("persistence"))
     if failures["named"]:
@@ -303,7 +306,7 @@ def limits(results: dict) -> str:
         if number == 1
         else "Intervals of differences cover the choice of test images and of seeds; with "
         f"{number} seeds the spread between seeds is itself known only roughly, which makes "
-        "them wide. Tests and intervals of single risks cover images alone.",
+        "them wide. Intervals of single risks and tests of all images cover images alone.",
     ]
     if not results["compare"]["after"]:
         items.append(

@@ -38,6 +38,10 @@ def test_estimates_are_those_of_scikit_learn():
     assert found["macro recall"]["estimate"] == pytest.approx(
         recall_score(planted, called, labels=FOUR, average="macro")
     )
+    two = confusion.by_source(planted, called, np.arange(len(planted))).sum(0)[None]
+    assert confusion.measures(two, FOUR[:2])["macro recall"][0] == pytest.approx(
+        recall_score(planted, called, labels=FOUR[:2], average="macro")
+    )
     nothing = planted == "unexplained"
     assert found["called"]["estimate"] == pytest.approx((called[nothing] != "unexplained").mean())
 

@@ -165,9 +165,9 @@ def test_promised_and_found_agree_where_they_are_alike(study):
         assert rows["all found"][name] == pytest.approx(right[cause == name].mean())
         assert rows["all errors"][name] == (cause == name).sum()
     assert rows["errors"]["nothing called something"] == (cause == "unexplained").sum()
-    assert rows["errors"]["mean of four"] == (acts & (cause != "unexplained")).sum()
+    assert rows["errors"]["mean of causes"] == (acts & (cause != "unexplained")).sum()
     assert rows["agree"][list(CAUSES[:4])].sum() >= 3
-    assert rows["promised"]["mean of four"] == pytest.approx(0.8, abs=0.05)
+    assert rows["promised"]["mean of causes"] == pytest.approx(0.8, abs=0.05)
 
 
 def test_verdicts_and_shares_are_held_against_the_mixture(study):
@@ -227,7 +227,7 @@ def test_the_instruments_table_is_the_score_of_each_arm(study):
     marks = rule.score(one.rule, one.spiked.cause, one.spiked.source)
     rows = table[table["arm"] == "cutmix"].set_index("cause")
     assert rows["recall"]["look_alike"] == marks["recall look_alike"]["estimate"]
-    assert rows["recall low"]["mean of four"] == marks["macro recall"]["low"]
+    assert rows["recall low"]["mean of causes"] == marks["macro recall"]["low"]
     assert rows["planted"]["background"] == (one.spiked.cause == "background").sum()
     view = stage.instrument_view(table)
     planted = (judged["baseline"].spiked.cause == "background").sum()

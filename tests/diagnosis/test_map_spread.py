@@ -57,6 +57,9 @@ def test_the_paired_test_is_that_of_scipy_and_sees_a_wider_spread():
         assert found[measure]["p_value"] == pytest.approx(
             wilcoxon(other[measure], one[measure]).pvalue
         )
+        change = other[measure] - one[measure]
+        above = wilcoxon(change, alternative="greater", method="approx", correction=False).pvalue
+        assert (found[measure]["rank_sum"] > 0) == (above < 0.5)
         assert found[measure]["difference"]["estimate"] == pytest.approx(
             found[measure]["after"] - found[measure]["before"]
         )

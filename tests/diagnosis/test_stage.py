@@ -240,3 +240,14 @@ def test_a_sample_of_the_errors_is_a_random_one_with_the_cases_and_says_so():
     pair = {"baseline": run, "cutmix": few}
     probed = {arm: stage.sample(one, 100) for arm, one in pair.items()}
     assert stage.sampled(probed, pair) == {"baseline": 300}
+
+
+def test_the_errors_whose_maps_are_tested_are_of_all_classes(monkeypatch):
+    # a folder's test split is sorted by class
+    run = wrong_in([True] * 100 + [False] * 900)
+    evidence = SimpleNamespace(position=np.flatnonzero(~run.test.correct))
+    rows = stage.tested(evidence, run)
+    assert len(rows) == stage.TESTED and (np.diff(rows) > 0).all()
+    assert abs(np.mean(rows) - 450) < 75  # of 200 of them: four standard errors
+    monkeypatch.setattr(stage, "TESTED", 2000)
+    assert stage.tested(evidence, run).tolist() == list(range(900))

@@ -88,7 +88,7 @@ def compare(folder, arms, seeds, before="baseline", after="cutmix"):
     plt.close("all")
     return study, {
         "compare": json.loads((study / "results" / "compare.json").read_text(encoding="utf-8")),
-        "study": summary.plain(provenance.study_numbers(trained, splits)),
+        "study": summary.plain(provenance.study_numbers(trained, splits, names["here"].seeds)),
     }
 
 

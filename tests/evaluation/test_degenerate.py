@@ -77,6 +77,10 @@ def test_what_rows_cannot_tell_is_said(one, line):
 
 def test_arms_without_a_discordant_row_are_named():
     assert "right on the same test rows" in words(run(ORDINARY), run(ORDINARY))[-1]
+    # arms are paired by the seeds that both have, not by place
+    other = run(part(TRUTH, noisy(TRUTH, 0.3, 2)))
+    seeds = {"one": {42: run(ORDINARY), 43: other}, "other": {43: run(ORDINARY)}}
+    assert cannot_tell(seeds, ("one", "other"), NAMES) == []
 
 
 def legal():

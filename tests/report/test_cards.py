@@ -255,10 +255,11 @@ def test_truth_stands_beside_the_verdict(cases):
     )
     shown = cases.assign(row=[0, 1, 2], position=[0, 1, 2])
     flags = [np.array(values) for values in ([1, 1, 0], [1, 1, 0], [1, -1, -1])]
-    opinion = Opinion(flags[0] > 0, flags[1] > 0, flags[2], np.array([""] * 3), "reviewers")
+    said = np.array(["pear (4 of 5)", "both (3 of 5)", ""])
+    opinion = Opinion(flags[0] > 0, flags[1] > 0, flags[2], said, "reviewers")
     assert cards.truths(shown, given, opinion, names) == [
         ("reviewers", "pear", True),
-        ("reviewers", "another label", False),
+        ("reviewers", "both classes", False),
         ("reviewers", "not asked", None),
     ]
     planted = Opinion(*flags, np.array([""] * 3), "planted")

@@ -9,6 +9,7 @@ from lib.diagnosis.verdict import CAUSES
 from lib.report import cards
 
 SPREAD = {
+    "rank_sum": -9.0,
     "before": 0.7,
     "after": 0.6,
     "p_value": 0.001,
@@ -129,7 +130,7 @@ def phantom(cifar):
         | {"all errors": 120}
         | {"promised": 0.8, "found": found, "difference": found - 0.8}
         | {"all found": 0.7, "all found low": 0.65, "all found high": 0.75}
-        for cause, found in zip((*CAUSES[:4], "mean of four"), (0.6, 0.8, 0.8, 0.8, 0.75))
+        for cause, found in zip((*CAUSES[:4], "mean of causes"), (0.6, 0.8, 0.8, 0.8, 0.75))
     ]
     return cifar | {"gradcam": cifar["gradcam"] | {"agreement": rows}}
 
@@ -317,7 +318,7 @@ def test_the_cases_of_an_arm_that_was_not_asked_have_no_card(cifar):
 def test_the_instrument_is_scored_on_what_was_planted(cifar):
     text = cards.instrument(cifar)
     assert (
-        "It finds 73% (95% interval 70% to 76%) of the causes, on average over four. It names one "
+        "It finds 73% (95% interval 70% to 76%) of the causes, on average over 4. It names one "
         "for 20% (95% interval 17% to 23%) of errors that have none, where at most 20%" in text
     )
     assert (
@@ -349,7 +350,7 @@ def test_the_checker_is_checked_where_the_truth_is_known(phantom, cifar):
     assert (
         "What the planted errors promise is not so in 1 of 5 numbers: it is less often for "
         "background. Counted over all 120 errors with a cause, whatever was predicted, it finds "
-        "70% (95% interval 65% to 75%)." in text
+        "70% (95% interval 65% to 75%), again the mean of the causes." in text
     )
     rows = pd.DataFrame(phantom["gradcam"]["agreement"])
     few = rows.assign(agree=[True, *[None] * (len(rows) - 1)])
@@ -358,6 +359,15 @@ def test_the_checker_is_checked_where_the_truth_is_known(phantom, cifar):
     phantom["gradcam"]["agreement"][0]["agree"] = True
     assert "promise and what is found agree in 5 numbers that" in cards.instrument(phantom)
     assert "phantom" not in cards.instrument(cifar)
+    # a cause that could hardly be planted is not known to the rule
+    rule = cifar["gradcam"]["rule"]["baseline"]
+    assert "It does not know" not in cards.instrument(cifar)
+    rule["planted"] = rule["planted"] | {"background": 0, "second_object": 12}
+    rule["mixture"] = {"told_apart": 0.789}
+    text = cards.instrument(cifar)
+    assert "on average over 2. It names" in text and "on 0 to" not in text
+    assert "It does not know background and second object: planted too seldom." in text
+    assert "with an area under the ROC curve of 0.789; above 0.78 no verdict is given." in text
 
 
 def test_other_runs_are_held_against_people(cifar):

@@ -237,6 +237,7 @@ def spread(low, high, p_value):
         "before": 0.6,
         "after": 0.6 + middle,
         "p_value": p_value,
+        "rank_sum": middle,
         "difference": {"estimate": middle, "low": low, "high": high},
     }
     hottest = {
@@ -268,6 +269,10 @@ def test_attention_says_wider_narrower_or_no_difference():
         assert "is open: the mean and the ranks disagree (over" in causes.attention(
             open_case, "baseline", "cutmix"
         )
+    # the mean rises and the ranks speak for a fall
+    torn = spread(0.01, 0.03, 0.04)
+    torn["normalised_entropy"] = torn["normalised_entropy"] | {"rank_sum": -5.0}
+    assert "is open: the mean and the ranks" in causes.attention(torn, "baseline", "cutmix")
     empty = {
         "images": 0,
         "excluded": 3,

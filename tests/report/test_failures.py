@@ -147,8 +147,8 @@ def test_numbers_stand_as_computed(results):
         "image 1214 (recorded lobster, rather crab; reviewers: crab (5 of 5)) is among them" in text
     )
     assert (
-        "1,000 of the 1,500 suspected test labels and rejected 30% (95% interval 28% to 32%). Of "
-        "the 585" in text
+        "1,000 of the 1,500 suspected test labels and did not confirm 30% (95% interval 28% to "
+        "32%) (most of five must: “both” confirms no label alone). Of all 585" in text
     )
     assert "for 80% (95% interval 78% to 82%) of 200 images" in text
     assert (
@@ -306,7 +306,9 @@ def test_chance_is_said_of_each_arm_where_it_differs(results):
     results["failures"]["severity"]["arms"]["cutmix"] |= {"chance": 0.06, "chance_distance": 1.94}
     text = everything(results)
     assert "drawn at random 4.0% in baseline and 6.0% in CutMix would be there" in text
-    assert "Errors at random would have 1.96 in baseline and 1.94 in CutMix." in text
+    assert (
+        "Of an error at random it would be 1.96 in baseline and 1.94 in CutMix on average." in text
+    )
     results["failures"]["severity"]["arms"]["baseline"]["errors"] = 0
     assert "drawn at random 6.0% would be there" in prose.severity(results)
 

@@ -131,8 +131,8 @@ def test_the_bar_goes_by_the_interval(results, change, kind, head):
 def test_page_one_has_the_accuracies_of_the_seeds_that_are_compared(results):
     lower = changed(results, -0.01, -0.02, -0.005)
     arms = lower["compare"]["arms"]
-    arms["baseline"]["test_accuracy"] = {"mean": 0.75, "each": [0.8, 0.7], "seeds": [42, 43]}
-    arms["cutmix"]["test_accuracy"] = {"mean": 0.79, "each": [0.79], "seeds": [42]}
+    arms["baseline"]["test_accuracy"] = mean(0.75) | {"each": [0.8, 0.7], "seeds": [42, 43]}
+    arms["cutmix"]["test_accuracy"] = mean(0.79) | {"seeds": [42]}
     text = first_page.words(lower)["bullets"][0][1]
     assert text.startswith("falls from 80.0% to 79.0%")
 
@@ -189,9 +189,86 @@ def test_networks_with_thresholds_of_their_own_are_not_said_to_share_one(results
     first = results["compare"]["promises"][0]
     results["compare"]["promises"] = [first, first | {"threshold": 0.85, "coverage": 0.71}]
     assert "66% of images, 85.0–91.3% sure or more" in first_page.use(results)[2]
-    assert "its network’s threshold, up to 91.3% sure" in first_page.rely(results)[1]
+    assert "each network’s own threshold, 91.3% at most" in first_page.rely(results)[1]
     text = body.use(changed(results, -0.1, -0.12, -0.08))
     assert "of each network's own, from 85.0% to 91.3% unscaled confidence. That" in text
+
+
+def test_a_threshold_for_some_networks_alone_is_not_said_to_be_none(results):
+    first = results["compare"]["promises"][0]
+    none = dict.fromkeys(("threshold", "coverage", "selective_risk", "outcome"))
+    results["compare"]["promises"] = [first, {"arm": "baseline"} | none, {"arm": "cutmix"} | none]
+    assert first_page.use(results)[2] == "a safe threshold for 1 of 3 networks alone"
+    assert "for 1 of 3 networks alone a confidence threshold" in first_page.rely(results)[1]
+    text = body.use(changed(results, -0.1, -0.12, -0.08))
+    assert "Validation allows 1 of 3 networks a threshold" in text and "no threshold" not in text
+    results["compare"]["promises"][0] = {"arm": "baseline"} | none
+    assert first_page.use(results)[2] == "no threshold is safe for either arm"
+    assert "Validation allows no threshold: at none" in body.use(
+        changed(results, -0.1, -0.12, -0.08)
+    )
+
+
+def test_the_other_arms_promise_stands_beside_the_best_one(results):
+    first = results["compare"]["promises"][0]
+    results["compare"]["promises"][1] = first | {"arm": "cutmix", "coverage": 0.64}
+    results["groups"] = [row for row in results["groups"] if row["group"] != "label_error"]
+    assert first_page.use(results)[3] == "baseline: 61%"
+    results["compare"]["promises"][0] = first | {"outcome": "broken"}
+    assert first_page.use(results)[3] == ""
+
+
+@pytest.mark.parametrize("risk, said", [(0.1, "10%"), (0.025, "2.5%"), (0.005, "0.5%")])
+def test_the_target_is_the_studys_own_and_not_rounded(results, risk, said):
+    results["compare"]["target_risk"] = risk
+    assert first_page.use(results)[1] == f"Usable at {said} risk"
+    results["compare"]["promises"] = []
+    assert first_page.rely(results)[1].endswith(f"keeps errors under {said}.")
+
+
+@pytest.mark.parametrize(
+    "seeds, wrong, spread, differ",
+    [
+        (1, (20, 41), None, True),  # of 200 each: Fisher's exact test
+        (1, (20, 30), None, False),
+        (3, (68.3, 100.0), (2.5, 18.0), False),  # Welch's test over the seeds
+        (3, (14.7, 37.0), (4.6, 5.2), True),
+    ],
+)
+def test_confident_errors_that_may_differ_by_chance_are_not_said_to(
+    results, seeds, wrong, spread, differ
+):
+    for place, row in enumerate(results["compare"]["confident_errors"]):
+        row |= {"top 20%": wrong[place], "top 20% sd": spread and spread[place]}
+    for of_arm in results["compare"]["arms"].values():
+        of_arm["test_accuracy"]["n"] = seeds
+    lead, text = first_page.words(results)["bullets"][2]
+    assert lead == "Confident errors" and f"{wrong[0]:.0f}" in text and f"{wrong[1]:.0f}" in text
+    assert text.endswith("the difference may be chance.") == (not differ)
+    assert text.startswith("go from") == differ
+
+
+def test_one_arm_of_several_networks_is_not_told_as_one(results):
+    results["compare"] |= {"after": "", "seeds": []}
+    assert first_page.standfirst(results).startswith("One network answered 1,000 test images")
+    assert first_page.nothing_compared(results)[2] == "one network, right on 80.0%"
+    results["compare"]["arms"]["baseline"]["test_accuracy"]["n"] = 3
+    assert first_page.standfirst(results).startswith("3 networks answered 1,000 test images")
+    assert first_page.nothing_compared(results)[2] == "3 networks, right on 80.0%"
+
+
+def test_page_one_says_why_no_cause_is_named(results):
+    assert first_page.words(results)["bullets"][-1][1] == (
+        "names no cause: no known causes could be planted, or too few."
+    )
+    share = {"estimate": 0.7, "low": 0.6, "high": 0.8}
+    why = "these errors do not read like planted ones (they are told apart with 0.8)"
+    rule = {"score": {"macro recall": share, "called": share}}
+    rule |= {"mixture": {"trusted": [], "obstacle": why, "shares": None}}
+    results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": None}
+    assert first_page.words(results)["bullets"][-1][1] == (
+        "names no cause: these errors do not read like planted ones."
+    )
 
 
 def test_the_body_has_the_numbers_of_page_ones_confident_errors(results):
@@ -294,10 +371,11 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     rule |= {"mixture": {"trusted": ["background"]}}
     results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": None}
     found = findings.diagnosis(results)
-    assert found == {"found": share, "called": called, "trusted": ["background"], "right": None}
+    known = {"found": share, "each": {}, "called": called, "trusted": ["background"], "right": None}
+    assert found == known
     assert first_page.diagnosis(results)[1:3] == (
         "Verdicts on 1 cause of 4",
-        "finds 73% of planted causes",
+        "finds 73% of a cause’s errors",
     )
     assert first_page.words(results)["bullets"][-1] == (
         "The diagnosis",
@@ -305,8 +383,11 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     )
     # nobody knows the causes of these errors
     assert "are given for background. Where people could check" in body._worth(found)
-    known = found | {"right": {"background": share}}
+    known = found | {"right": {"background": share}, "called": called | {"errors": 11}}
     assert body._worth(known).endswith("are given for background (right 73% of the time).")
+    assert "For 20% of 11 errors without a cause it names one all the same" in body._worth(known)
+    each = {"each": {"background": share, "label_error": share | {"estimate": 0.9}}}
+    assert "on average, from 73% for background to 90% for label error" in body._worth(known | each)
     # the longest that it can be still fits a bullet
     rule["mixture"]["trusted"] = ["second_object", "look_alike", "label_error"]
     assert first_page.words(results)["bullets"][-1][1].count("object, look alike and label") == 1
@@ -331,7 +412,8 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     share = {"estimate": 0.42, "low": 0.3, "high": 0.54}
     rows = [
         {"measure": "found", "cause": cause, "found": 0.42, "found low": 0, "found high": 1}
-        for cause in ("mean of four", "nothing called something")
+        | {"errors": 50}
+        for cause in ("mean of causes", "nothing called something")
     ]
     rule = {"score": {"macro recall": share, "called": share}}
     rule |= {"mixture": {"trusted": [], "obstacle": "two causes are called alike", "shares": None}}
@@ -346,7 +428,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     # of a phantom none of whose errors has a cause that acts, the planted errors alone tell
     unknown = [row | {"found": None} for row in rows]
     results["gradcam"]["agreement"] = unknown
-    assert findings.diagnosis(results)["found"] == share and "it finds 42%" in body.why(results)
+    assert findings.diagnosis(results)["found"] == share and "It finds 42%" in body.why(results)
     results["gradcam"]["agreement"] = rows
     results["first_card"] = {
         "id": "7",
@@ -377,7 +459,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
         rows[0] | {"measure": "share of errors", "cause": "label_error", "all found": 0.33},
     ]
     text = body.why(results)
-    assert "Why it fails: label error in 33% of the errors" in text
+    assert "Why it fails: label error in 33% of the errors read" in text
     assert (
         "label error (about 42%)" in text
         and "Planted was label error in 33% of those that were read." in text
@@ -412,8 +494,9 @@ def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):
     rule |= {"mixture": {"trusted": ["background"]}}
     rows = [
         {"measure": measure, "cause": cause, "found": estimate, "found low": 0, "found high": 1}
+        | {"errors": 50}
         for measure, cause, estimate in (
-            ("found", "mean of four", 0.5),
+            ("found", "mean of causes", 0.5),
             ("found", "nothing called something", 0.4),
             ("verdict right", "background", 0.3),
         )

@@ -494,7 +494,7 @@ def test_one_quantity_has_one_verdict_and_one_fact_is_counted_once(tmp_path, res
     text = ledger.ledger({"ledger": found})
     assert (
         "The 3 negative ones state 2 facts." in text
-        and "“S” (and 1 claim that restates it)" in text
+        and "“S” (and 1 claim that hangs on it)" in text
     )
 
 
@@ -782,7 +782,7 @@ def test_the_report_counts_verdicts_and_names_what_is_contradicted(results):
     assert (
         "2 contradicted ([](#tab-ledger)). The 4 negative ones state 3 facts." in text
         and "Contradicted: “The CutMix arm is 15.01 points more accurate than the baseline” (and 1 "
-        "claim that restates it)."
+        "claim that hangs on it)."
         in text
     )
     results["study"]["width"] = 16

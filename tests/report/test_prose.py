@@ -53,6 +53,7 @@ def results():
             "weight_decay": 5e-4,
             "parameters": 11220132,
             "seeds": [42],
+            "seeds_of_arms": {"baseline": [42], "cutmix": [42]},
             "varies": [],
             "networks": ["resnet18"],
             "widths": [64],
@@ -362,7 +363,9 @@ def test_two_copies_of_one_run_changed_nothing(results):
     text = everything(same(results))
     assert "No difference in test accuracy" in text and "Both arms are wrong on" not in text
     assert "No difference in their number was found" in text and "held against" not in text
-    assert "no difference was found in ECE, ECE after scaling, negative log-likelihood" in text
+    assert (
+        "found, corrected for the number of measures, in ECE, ECE after scaling, negative" in text
+    )
     assert not any(
         word in text
         for word in (
@@ -463,10 +466,17 @@ def test_captions_say_how_many_seeds_each_arm_has():
 
 def test_seeds_are_counted(results):
     assert "trained once, with one seed" in training.seeds(results["study"])
-    results["study"]["seeds"] = [42, 43, 44]
+    three = [42, 43, 44]
+    results["study"] |= {"seeds": three, "seeds_of_arms": {"baseline": three, "cutmix": three}}
     text = training.seeds(results["study"]) + training.limits(results)
     assert "3 seeds" in text and "one seed" not in text and "known only roughly" in text
     assert "the errors of baseline with seed 42." in training.failing(results)
+    # arms may have their own, and pictures are of the first that both have
+    results["study"] |= {"seeds": [43], "seeds_of_arms": {"baseline": [42, 43], "cutmix": [43]}}
+    text = training.seeds(results["study"])
+    assert "the seeds that each arm has (baseline 2 and CutMix 1)" in text
+    assert "is of seed 43 alone" in text
+    assert "the errors of baseline with seed 43." in training.failing(results)
 
 
 def test_numbers_of_several_seeds_are_called_means(results):

@@ -38,7 +38,7 @@ def test_every_remedy_is_told_in_the_fields_words():
 def test_arms_are_told_apart_by_every_parameter_and_by_their_remedies():
     changes = {"label_smoothing": 0.1, "epochs": 4, "cutmix_probability": 0.5}
     study = provenance.study_numbers(
-        {"base_line": {0: run(0)}, "new": {0: run(0, params=changes)}}, Splits
+        {"base_line": {0: run(0)}, "new": {0: run(0, params=changes)}}, Splits, [0]
     )
     assert study["changes"]["base_line"]["new"] == [
         "epochs 4 (else 2)",
@@ -91,7 +91,9 @@ def test_what_is_not_the_same_in_every_arm_is_named():
     wide.info["mean_lambda"] = 0.6
     second = run(1)
     second.info["share_that_differs_between_two_readings"] = {"train": 0.9, "val": 0.1, "test": 0.0}
-    study = provenance.study_numbers({"a": {0: first, 1: second}, "b": {0: wide, 1: wide}}, Splits)
+    study = provenance.study_numbers(
+        {"a": {0: first, 1: second}, "b": {0: wide, 1: wide}}, Splits, [0]
+    )
     assert (
         study["varies"] == ["width", "epochs"]
         and study["widths"] == [8, 64]

@@ -19,7 +19,6 @@ from lib.base.text import (
     start,
     verdict,
 )
-from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation.changes import of_pair
 from lib.evaluation.rejection import WITHIN
@@ -27,8 +26,6 @@ from lib.report import brought, candidates, cards, comparison, ledger, training
 from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
 
-# why verdicts are withheld where the causes' shares are known
-UNSURE = f"no verdict is surely right {percent(PRECISION, 0)} of the time"
 # of verdicts whose causes nobody knows: what reviewers of CIFAR-100 found, docs/diagnosis.md
 UNCHECKED = (
     "Where people could check such verdicts on photographs, planted errors had promised too much: "
@@ -162,7 +159,7 @@ def where(results: dict) -> str:
         _groups(results, hardest),
         _close(numbers, failures),
         _confused(failures),
-        "A confident error is one whose largest probability is high; the surest ones are in "
+        "A confident error is one whose largest probability is high; some are in "
         f"{see('fig-failures-beside')}, above right answers of the same classes."
         * (failures["selected"] > failures["named_right"] and training.pictured(results)),
     )
@@ -204,8 +201,8 @@ def _confused(failures: dict) -> str:
     if not pair:
         return ""
     return (
-        f"It confuses {name(pair['class'])} and {name(pair['other'])} most, "
-        f"{plural(pair['errors'], 'time')} in both directions together."
+        f"No two classes does it confuse more often than {name(pair['class'])} and "
+        f"{name(pair['other'])}: {plural(pair['errors'], 'time')}, both directions together."
     )
 
 
@@ -270,11 +267,7 @@ def _open(rules: dict) -> str:
             "No cause is named: no known causes were planted into pictures that the networks get "
             "right, or too few, so that nobody knows how often a verdict would be right."
         )
-    why = {
-        arm: (of["mixture"]["obstacle"] or UNSURE).partition(" (")[0]
-        for arm, of in rules.items()
-        if of["mixture"] and not of["mixture"]["trusted"]
-    }
+    why = findings.unnamed(rules)
     said = [
         f"of {' or '.join(name(arm) for arm in why if why[arm] == reason)}, since {reason}"
         for reason in dict.fromkeys(why.values())
@@ -291,7 +284,8 @@ def _frequent(shares: dict[str, dict], truth: dict[str, float]) -> str:
     if truth:
         most = sorted(set(truth) & set(CAUSES[:-1]), key=lambda cause: -truth[cause])[:2]
         told = [f"{readable(cause)} in {percent(truth[cause], 0)}" for cause in most]
-    return f"{listed(told)} of the errors" if told else "the causes stay open"
+    errors = "errors read" if truth else "errors"
+    return f"{listed(told)} of the {errors}" if told else "the causes stay open"
 
 
 def _shares(shares: dict, arm: str, truth: dict[str, float]) -> str:
@@ -308,17 +302,26 @@ def _worth(trust: dict | None) -> str:
     if not trust:
         return ""
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
-    whose = "Of their causes"
+    finds = "It finds"
     if right is not None:
-        whose = "What stands behind the network's own errors is known here too: of these causes"
+        finds = "What stands behind the network's own errors is known here too: it finds"
     text = (
         "A rule reads the answers; it was fitted to planted errors, which were made from right "
-        f"answers in a known way. {whose} it finds {percent(found['estimate'], 0)} "
-        f"({interval(percent(found['low'], 0), percent(found['high'], 0))})"
+        f"answers in a known way. {finds} {percent(found['estimate'], 0)} "
+        f"({interval(percent(found['low'], 0), percent(found['high'], 0))}) of a cause's errors on "
+        f"average{_apart(trust['each'])}"
     )
     if called is not None and trust["trusted"]:
-        text += f"; for {percent(called, 0)} of errors without a cause it names one all the same"
+        among = plural(trust["called"]["errors"], "error") if right is not None else "errors"
+        text += f". For {percent(called, 0)} of {among} without a cause it names one all the same"
     return f"{text}. {_given(trust['trusted'], right)}".rstrip()
+
+
+def _apart(each: dict[str, dict]) -> str:
+    """From which cause to which the shares reach that are found; "" of fewer than two."""
+    ranked = sorted(each, key=lambda cause: each[cause]["estimate"])
+    said = [f"{percent(each[cause]['estimate'], 0)} for {readable(cause)}" for cause in ranked]
+    return f", from {said[0]} to {said[-1]}" if len(said) > 1 else ""
 
 
 def _given(trusted: list[str], right: dict | None) -> str:
@@ -432,10 +435,7 @@ def use(results: dict) -> str:
         f"Confidence: {head[0].lower()}{head[1:]}",
         "*Coverage* is the share of predictions that are accepted, *risk* the share of errors "
         f"among them ({see('fig-coverage')}).",
-        _promised(kept, target)
-        if kept
-        else f"Validation allows no threshold: at none is it 95% certain that the risk stays under "
-        f"{target}, even where the risk that was measured does.",
+        _promised(kept, target) if kept else _refused(findings.allowed(results), target),
         _counted(findings.wrong_labels(results)),
         _surest(results),
         _calibrated({arm: compare["arms"][arm] for arm in _shown(results)}),
@@ -449,6 +449,19 @@ def _counted(wrong_labels: str) -> str:
 
 def _shown(results: dict) -> list[str]:
     return compared(results["compare"])[: 1 if findings.identical(results) else 2]
+
+
+def _refused(few: str, target: str) -> str:
+    """few: findings.allowed, the networks that have a threshold."""
+    if few:
+        return (
+            f"Validation allows {few} a threshold at which it is 95% certain that the risk stays "
+            f"under {target}, so none is promised for an arm ({see('tab-promises')})."
+        )
+    return (
+        "Validation allows no threshold: at none is it 95% certain that the risk stays under "
+        f"{target}, even where the risk that was measured does."
+    )
 
 
 def _promised(kept: dict, target: str) -> str:
@@ -555,7 +568,9 @@ def _opinion(results: dict) -> str:
     if not opinion or not opinion.get("errors"):
         return ""
     who = (
-        "planted label errors" if opinion["source"] == "planted" else "labels that reviewers reject"
+        "planted label errors"
+        if opinion["source"] == "planted"
+        else "labels that most reviewers did not confirm"
     )
     share = percent(opinion["rejected_among_errors"]["estimate"], 0)
     of = name(results["compare"]["before"])
@@ -564,9 +579,8 @@ def _opinion(results: dict) -> str:
         sure = percent(opinion["rejected_among_sure_errors"]["estimate"], 0)
         least = f"at {level(opinion['sure'])} confidence or more after scaling"
         text += f", and {sure} of its errors {least}"
-    return (
-        f"{text} ({see('tab-rescored')})." if results["failures"]["known"]["sets"] else f"{text}."
-    )
+    without = f"; {see('tab-rescored')} has the accuracy without them"
+    return f"{text}{without * bool(results['failures']['known']['sets'])}."
 
 
 # Limits and conditions.

@@ -220,8 +220,8 @@ def calibration_text(results: dict) -> str:
     if of["none"]:
         sentences.append(
             f"Between {subject(compare, compare['before'])} and "
-            f"{subject(compare, compare['after'])} no difference was found in "
-            f"{listed([_label(measure) for measure in of['none']])}."
+            f"{subject(compare, compare['after'])} no difference was found, corrected for the "
+            f"number of measures, in {listed([_label(measure) for measure in of['none']])}."
         )
     return " ".join([*sentences, f"See {see('tab-calibration', 'fig-reliability')}."])
 
@@ -266,7 +266,7 @@ def rejecting(results: dict) -> str:
         "thresholds."
         if not compare["after"]
         else f"{_shares_differ(compare)}{see('fig-coverage')} has the risk at every coverage, "
-        f"{see('tab-rejection')} other thresholds and arms."
+        f"{see('tab-rejection')} other thresholds{' and arms' * (len(compare['rejection']) > 2)}."
     )
     return (
         f"Suppose that predictions below {level(compare['reject_below'])} confidence are "

@@ -6,14 +6,17 @@ import re
 
 import numpy as np
 import pandas as pd
+from scipy.stats import fisher_exact, ttest_ind_from_stats
 
 from lib.base.text import compared, listed, percent, plural, readable, settled
 from lib.data.dataset import Splits
+from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.score import FOUND, RIGHT, SHARE
 from lib.evaluation import scope, severity
 from lib.evaluation.paired import paired_runs
 from lib.evaluation.rejection import OUTCOMES
 from lib.evaluation.selective import clopper_pearson
+from lib.evaluation.summary import missing
 from lib.report import style
 from lib.report.judgement import CONTRADICTED, FAILED
 
@@ -25,6 +28,8 @@ CAUSES = {
     "label_error": "label errors",
     "none": "ordinary images",
 }
+# why verdicts are withheld where the causes' shares are known
+UNSURE = f"no verdict is surely right {percent(PRECISION, 0)} of the time"
 AMOUNT = re.compile(r" of a batch with probability .*$| of \d+ px$| \(else .*\)$| [\d.]+$")
 WORST = 8  # classes of a single arm
 BEYOND = 1.96  # standard errors that a 95% interval reaches
@@ -177,12 +182,28 @@ def part(share: float) -> str:
     return next((text for least, text in words.items() if share >= least), "the largest part")
 
 
+def surest_differ(results: dict) -> bool:
+    """Whether the arms' errors among the fifth that each network is surest of differ beyond chance:
+    by Welch's test over the seeds, of one network each by Fisher's exact test."""
+    compare, fifth = results["compare"], round(0.2 * results["study"]["sizes"]["test"])
+    rows = {row["arm"]: row for row in compare["confident_errors"]}
+    pair = [rows[compare["before"]], rows[compare["after"]]]
+    seeds = [compare["arms"][row["arm"]]["test_accuracy"]["n"] for row in pair]
+    wrong = [row["top 20%"] for row in pair]
+    if min(seeds) == 1:
+        return fisher_exact([[round(of), fifth - round(of)] for of in wrong]).pvalue < 0.05
+    spread = [row["top 20% sd"] for row in pair]
+    (one, other), (a, b), (n, m) = wrong, spread, seeds
+    return ttest_ind_from_stats(one, a, n, other, b, m, equal_var=False).pvalue < 0.05
+
+
 # What may be relied on.
 
 
 def kept(results: dict) -> dict | None:
     """Of the thresholds that validation promised, the one that accepts most test images: arm,
-    threshold, lowest, coverage, selective_risk and outcome; None where validation allows none.
+    threshold, lowest, coverage, selective_risk, outcome, and `other`, the same of the other arm;
+    None where validation allows none.
 
     Of several seeds an arm counts only where each has a threshold; the numbers are their means, the
     threshold is the highest and `lowest` the lowest, for each network has its own, and the outcome
@@ -203,7 +224,19 @@ def kept(results: dict) -> dict | None:
         if arm in compared(results["compare"])
         if all(row["selective_risk"] is not None for row in rows)
     ]
-    return max(found, key=lambda row: row["coverage"], default=None)
+    if not found:
+        return None
+    best, *others = sorted(found, key=lambda row: -row["coverage"])
+    return best | {"other": others[0] if others else None}
+
+
+def allowed(results: dict) -> str:
+    """ "2 of 6 networks": those of the compared arms that validation allows a threshold; "" where
+    it allows none."""
+    arms = compared(results["compare"])
+    rows = [row for row in results["compare"]["promises"] if row["arm"] in arms]
+    there = sum(row["threshold"] is not None for row in rows)
+    return f"{there} of {plural(len(rows), 'network')}" * (there > 0)
 
 
 def sure(threshold: float) -> str:
@@ -238,28 +271,49 @@ def varied(verdicts: list[str], shown: int) -> list[int]:
 
 
 def diagnosis(results: dict) -> dict | None:
-    """Its score on the planted errors of the first arm that was asked: `found`, the share of
-    planted causes that it finds, and `called`, the share of errors without one that get one, each
-    {estimate, low, high}; the causes whose verdicts are `trusted`; None where it has no score. On a
-    phantom, where the causes of the real errors are known and some act, both are of these errors,
-    and `right` has how often each trusted verdict is, else None."""
+    """Its score on the planted errors of the first arm that was asked: `found`, the share of a
+    planted cause that it finds on average, `each`, that of each cause, and `called`, the share of
+    errors without one that get one, each {estimate, low, high}; the causes whose verdicts are
+    `trusted`; None where it has no score. On a phantom, where the causes of the real errors are
+    known and some act, these are of those errors, and `right` has how often each trusted verdict
+    is, else None."""
     rule = next(iter((results["gradcam"].get("rule") or {}).values()), None)
     if not rule:
         return None
     marks, trusted = rule["score"], rule["mixture"]["trusted"] if rule["mixture"] else []
     found, called, rows = marks["macro recall"], marks["called"], results["gradcam"]["agreement"]
     known = {(row["measure"], row["cause"]): truth(row) for row in rows or ()}
-    told = bool(known) and known[FOUND, "mean of four"]["estimate"] is not None
+    told = bool(known) and known[FOUND, "mean of causes"]["estimate"] is not None
     if told:
-        found, called = (known[FOUND, of] for of in ("mean of four", "nothing called something"))
+        found, called = (known[FOUND, of] for of in ("mean of causes", "nothing called something"))
     right = {cause: known[RIGHT, cause] for cause in trusted} if told else None
-    return {"found": found, "called": called, "trusted": trusted, "right": right}
+    each = {
+        cause: known[FOUND, cause] if told else marks[f"recall {cause}"]
+        for cause in CAUSES
+        if (FOUND, cause) in known or f"recall {cause}" in marks
+    }
+    return {
+        "found": found,
+        "each": {cause: one for cause, one in each.items() if not missing(one["estimate"])},
+        "called": called,
+        "trusted": trusted,
+        "right": right,
+    }
 
 
 def trusted(results: dict) -> dict[str, list[str]]:
     """The causes whose verdicts may be given, of each arm that was asked."""
     rules = results["gradcam"].get("rule") or {}
     return {arm: (rule["mixture"] or {}).get("trusted") or [] for arm, rule in rules.items()}
+
+
+def unnamed(rules: dict) -> dict[str, str]:
+    """The arms of whose errors no cause is named, and why; rules: of gradcam's numbers."""
+    return {
+        arm: (of["mixture"]["obstacle"] or UNSURE).partition(" (")[0]
+        for arm, of in rules.items()
+        if of["mixture"] and not of["mixture"]["trusted"]
+    }
 
 
 def proven(results: dict) -> dict | None:
@@ -277,7 +331,8 @@ def planted_shares(results: dict) -> dict[str, float]:
 
 def truth(row: dict) -> dict:
     """What was found, of a row of lib.diagnosis.score.agreement."""
-    return {"estimate": row["found"], "low": row["found low"], "high": row["found high"]}
+    ends = {"estimate": row["found"], "low": row["found low"], "high": row["found high"]}
+    return ends | {"errors": row["errors"]}
 
 
 def classes_figure(results: dict) -> str:
@@ -333,7 +388,7 @@ def facts_table(ledger: dict) -> pd.DataFrame:
 
 FACTS_CAPTION = (
     "What the earlier study claimed and this one did not find: the claim that states it first, how "
-    "many claims restate it, and the hardest verdict that any of them got. Contradicted: the "
+    "many claims hang on it, and the hardest verdict that any of them got. Contradicted: the "
     "interval lies beyond a bound stated beforehand; not reproduced: it does not show what was "
     "claimed."
 )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.base import artefacts
 from lib.base.errors import ReportError
-from lib.base.text import listed, percent, plural, points, readable, shorten
+from lib.base.text import level, listed, percent, plural, points, readable, shorten
 from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation import scope
@@ -133,7 +133,7 @@ def standfirst(results: dict) -> str:
     claims = len(results["ledger"]["claims"])
     held = f"; {plural(claims, 'claim')} of an earlier study were held against them" * bool(claims)
     if not compare["after"]:
-        return f"One network answered {images}{held}."
+        return f"{_networks(compare).capitalize()} answered {images}{held}."
     seeds = len(compare["seeds"])
     networks = "Two networks" if seeds == 1 else f"{seeds} networks an arm"
     if not (study["widths"] and study["changes"][compare["before"]][compare["after"]]):
@@ -183,7 +183,13 @@ def remedy(results: dict) -> tuple[str, str, str, str]:
 def nothing_compared(results: dict) -> tuple[str, str, str, str]:
     compare = results["compare"]
     accuracy = percent(compare["arms"][compare["before"]]["test_accuracy"]["mean"])
-    return CARE, "Nothing compared", f"one network, right on {accuracy}", ""
+    return CARE, "Nothing compared", f"{_networks(compare)}, right on {accuracy}", ""
+
+
+def _networks(compare: dict) -> str:
+    """How many networks a study of one arm has."""
+    number = compare["arms"][compare["before"]]["test_accuracy"]["n"]
+    return "one network" if number == 1 else f"{number} networks"
 
 
 def claims(results: dict) -> tuple[str, str, str, str]:
@@ -202,15 +208,18 @@ def claims(results: dict) -> tuple[str, str, str, str]:
 
 def use(results: dict) -> tuple[str, str, str, str]:
     """The threshold that validation promised at the study's target risk, and what test showed."""
-    target, kept = percent(results["compare"]["target_risk"], 0), findings.kept(results)
+    target, kept = level(results["compare"]["target_risk"]), findings.kept(results)
     two, counted = bool(results["compare"]["after"]), findings.wrong_labels(results)
     if not kept:
-        of = " for either arm" if two else ""
-        return NO, f"Not usable at {target} risk", f"no threshold is safe{of}", counted
+        few, of = findings.allowed(results), " for either arm" if two else ""
+        what = f"a safe threshold for {few} alone" if few else f"no threshold is safe{of}"
+        return NO, f"Not usable at {target} risk", what, counted
     whose = f"{short(kept['arm'])}: " if two else ""
     what = f"{whose}{percent(kept['coverage'], 0)} of images, {_least(kept)} sure or more"
     if kept["coverage"] == 1:
         what = f"{whose}all images, however unsure"
+    if (other := kept["other"]) and other["outcome"] != BROKEN and not counted:
+        counted = f"{short(other['arm'])}: {percent(other['coverage'], 0)}"
     if kept["outcome"] == BROKEN:
         return CARE, f"Promised {target} risk broken", what, counted
     if kept["outcome"] == WITHIN:
@@ -244,7 +253,7 @@ def diagnosis(results: dict) -> tuple[str, str, str, str]:
         return CARE, "Causes unproven", f"no cause{of} is named", ""
     share, called = found["found"], found["called"]["estimate"]
     between = f"95% interval {percent(share['low'], 0)} to {percent(share['high'], 0)}"
-    what = f"finds {percent(share['estimate'], 0)} of planted causes"
+    what = f"finds {percent(share['estimate'], 0)} of a cause’s errors"
     if len(found["trusted"]) < len(CAUSES) - 1:
         few = plural(len(found["trusted"]), "cause")
         return CARE, f"Verdicts on {few} of {len(CAUSES) - 1}", what, between
@@ -333,11 +342,14 @@ def _sure(results: dict) -> tuple[str, str]:
     compare, smoothing = results["compare"], results["study"]["label_smoothing"]
     counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
     one, other = counts[compare["before"]], counts[compare["after"]]
+    where = "in each network’s surest fifth"
+    if not findings.surest_differ(results):
+        return "Confident errors", (
+            f"are {one:.0f} and {other:.0f} {where}; the difference may be chance."
+        )
     caps = smoothing[compare["after"]] > smoothing[compare["before"]]
-    caution = "; label smoothing lowers every confidence" * caps
-    return "Confident errors", (
-        f"go from {one:.0f} to {other:.0f} in each network’s surest fifth{caution}."
-    )
+    caution = "; label smoothing lowers confidence" * caps
+    return "Confident errors", f"go from {one:.0f} to {other:.0f} {where}{caution}."
 
 
 def _sure_alone(results: dict) -> tuple[str, str]:
@@ -351,10 +363,11 @@ def _sure_alone(results: dict) -> tuple[str, str]:
 
 def rely(results: dict) -> tuple[str, str]:
     kept, two = findings.kept(results), bool(results["compare"]["after"])
-    target = percent(results["compare"]["target_risk"], 0)
+    target = level(results["compare"]["target_risk"])
     if not kept:
         lead = "Do not rely on either:" if two else "Do not rely on it:"
-        return lead, f"on validation no confidence threshold surely keeps errors under {target}."
+        of = f"for {few} alone a" if (few := findings.allowed(results)) else "no"
+        return lead, f"on validation {of} confidence threshold surely keeps errors under {target}."
     whose = f"on {short(kept['arm'])}" if two else "on it"
     if kept["outcome"] == BROKEN:
         wrong = percent(kept["selective_risk"])
@@ -366,7 +379,8 @@ def rely(results: dict) -> tuple[str, str]:
         return f"Rely {whose}", f"at any confidence, if {wrong} wrong answers are acceptable."
     where = f"only at {findings.sure(kept['threshold'])} confidence or more"
     if kept["lowest"] < kept["threshold"]:
-        where = f"only above its network’s threshold, up to {findings.sure(kept['threshold'])} sure"
+        high = findings.sure(kept["threshold"])
+        where = f"only above each network’s own threshold, {high} at most"
     return (
         f"Rely {whose}",
         f"{where}: there {percent(kept['selective_risk'])} of answers are wrong.",
@@ -378,7 +392,9 @@ def _trust(results: dict) -> tuple[str, str]:
     if not found:
         arm = next((arm for arm, causes in others.items() if causes), None)
         if not arm:
-            return "The diagnosis", "names no cause: no verdict is sure enough on these images."
+            why = next(iter(findings.unnamed(results["gradcam"].get("rule") or {}).values()), "")
+            why = why or "no known causes could be planted, or too few"
+            return "The diagnosis", f"names no cause: {why}."
         return "The diagnosis", (
             f"names no cause of {short(next(iter(others)))}’s errors; of {short(arm)}’s it gives "
             f"verdicts on {plural(len(others[arm]), 'cause')}."
@@ -489,7 +505,7 @@ def _maps_panel(here, results: dict) -> dict | None:
         for arm in here.pair
     }
     names, tables = here.splits.class_names, here.first
-    case = {"id": int(row["id"]), "true": row["true"], "predicted": row["predicted"]}
+    case = {"id": row["id"], "true": row["true"], "predicted": row["predicted"]}
     case |= {arm: names[tables[arm].test.predicted[row["position"]]] for arm in here.pair}
     image = np.asarray(here.splits.test.images[int(row["position"])])
     arms = style.colours(here.pair)

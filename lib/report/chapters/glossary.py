@@ -17,8 +17,8 @@ TERMS = {
     "several, unless said otherwise.",
     "McNemar's test": "whether more images are corrected than regressed than chance would have it.",
     "Superclass": "a group of classes that are alike; an error inside it is a smaller one.",
-    "Discovery, confirmation half": "test images of even and of odd id: hypotheses are formed on "
-    "the one and tested on the other.",
+    "Discovery, confirmation half": "the test images parted by the parity of their ids, or by a "
+    "hash of ids that are text: hypotheses are formed on the one and tested on the other.",
     "Grad-CAM": "a map of what each cell of a layer adds to the logit of a class.",
     "Probe": "a change of the picture after which the network is asked again.",
     "Verdict": "the cause that a written rule gives to an error from what the probes did.",

@@ -194,7 +194,7 @@ def _remedy(results: dict) -> list[str]:
 
 
 def _use(results: dict) -> list[str]:
-    promised = ["tables/promises"] * bool(findings.kept(results))
+    promised = ["tables/promises"] * bool(findings.allowed(results))
     return ["figures/coverage", *promised, "figures/reliability"]
 
 
@@ -259,7 +259,7 @@ APPENDIX = [
     ),
     Chapter("", comparison.moved, _moved),
     Chapter(
-        "### Without wrong labels and near-duplicates",
+        "### Without wrong labels or near-duplicates",
         failures.rescored_text,
         given(lambda of: of["failures"]["known"]["sets"], "tables/rescored"),
     ),

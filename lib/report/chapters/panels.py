@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from lib.base.text import percent, readable, shorten, signed
+from lib.base.text import level, percent, readable, shorten, signed
 from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report.chapters import findings
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
@@ -206,9 +206,11 @@ def coverage(results: dict, curves: pd.DataFrame):
     table of lib.evaluation.rejection.curve_table."""
     arms = [one for one in (results["compare"]["before"], results["compare"]["after"]) if one]
     target, high, kept = results["compare"]["target_risk"], 2.0, findings.kept(results)
-    title = f"No safe threshold at the {percent(target, 0)} target"
+    title = f"No safe threshold at the {level(target)} target"
+    if few := findings.allowed(results):
+        title = f"A safe threshold for {few}"
     if kept and kept["outcome"] != BROKEN:
-        wrong = f"Under {percent(target, 0)}"
+        wrong = f"Under {level(target)}"
         if kept["outcome"] == WITHIN:
             wrong = percent(kept["selective_risk"])
         title = f"{wrong} wrong on {percent(kept['coverage'], 0)} of images"
@@ -226,7 +228,7 @@ def coverage(results: dict, curves: pd.DataFrame):
     axis.axhline(target, color=QUIET, linewidth=0.9, linestyle=(0, (3, 2)))
     axis.set(xlim=(0, 1), ylim=(0, top * 1.12 or 1))
     axis.annotate(
-        f"target\n{percent(target, 0)}",
+        f"target\n{level(target)}",
         (1, target),
         (4, 0),
         textcoords="offset points",
@@ -249,7 +251,7 @@ def coverage_alt(results: dict, curves: pd.DataFrame) -> str:
         f"{readable(arm)} {percent(line['risk'].iloc[-1])} of all"
         for arm, line in curves.groupby("arm", sort=False)
     )
-    target = percent(results["compare"]["target_risk"], 0)
+    target = level(results["compare"]["target_risk"])
     return f"Share of errors among accepted answers: {said}; the target is {target}."
 
 
@@ -260,7 +262,7 @@ def failures(rows: pd.DataFrame, images: np.ndarray, arm: str):
     """Up to six errors: pictures with their label and what the arm says."""
     gap, down = (WIDTH - 3) / 2, 1.47
     high = 0.4 + down * (1 + (len(rows) > 3))
-    figure = _new(high, "Its surest errors", "Test images, a pair of classes once")
+    figure = _new(high, "Confident errors", "Test images: label, → what it says")
     for number, (row, image) in enumerate(zip(rows.itertuples(), images)):
         left, bottom = number % 3 * (1 + gap), high - 0.45 - (number // 3 + 1) * down + 0.1
         label, says = shorten(row.true, 14), shorten(row.predicted, 13)
