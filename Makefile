@@ -55,7 +55,7 @@ $(TESTED) $(CLUSTER): | $(STAMP)
 FORCE:
 # --- the study's arms and seeds: checked before anything runs, and told to make by a fragment
 CHOSEN  := $(if $(findstring command,$(origin ARMS)),--arms $(ARMS)) $(if $(findstring command,$(origin SEEDS)),--seeds $(SEEDS))
-WANTED  := $(firstword $(shell { cat params/$(STUDY).yaml; echo '$(CHOSEN)'; } | cksum))
+WANTED  := $(firstword $(shell { cat params/$(STUDY).yaml params/claims/* params/cases/*; echo '$(CHOSEN)'; } 2> /dev/null | cksum))
 NEEDING := report check train $(OUT)/% $(OUTPUTS)/%
 GOALS   := $(or $(MAKECMDGOALS),help)
 DRY     := $(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS)))
@@ -64,6 +64,8 @@ ifeq ($(ON)$(DRY),dask)
 include tools/cluster.mk
 else
 -include $(if $(filter $(NEEDING),$(GOALS)),$(OUT)/.study.mk)
+# a SEEDS of the user's surroundings is none of ours
+$(if $(findstring command,$(origin SEEDS)),,$(eval SEEDS :=))
 FOLDERS := $(foreach arm,$(filter-out $(BROUGHT),$(ARMS)),$(foreach seed,$(or $(SEEDS),$(SEEDS_$(arm))),$(OUT)/$(arm)/seed-$(seed)))
 # a run that is not there is looked at anew: training that takes long begins where it is asked for, by make train
 ABSENT  := $(filter-out $(wildcard $(addsuffix /run.json,$(FOLDERS))),$(addsuffix /run.json,$(FOLDERS)))
@@ -85,11 +87,12 @@ VIEWS     := $(addprefix $(OUT)/,02_failures.ipynb 03_gradcam.ipynb 04_compare.i
 OPTIONS   := --outputs '$(OUTPUTS)' $(CHOSEN)
 # What is known by content, and files that may be there or not: a change changes the witness's name.
 content = $(if $(1),$(shell $(PY) -IS lib/base/identity.py $(1)))
-SEEN    := $(if $(PICTURES),$(OUT)/.pictures-$(call content,$(PICTURES)))
+SEEN    := $(if $(TRAINS_WITH),$(OUT)/.pictures-$(call content,$(TRAINS_WITH)))
 $(RUNS): $(SEEN)
 LOOKUPS := $(wildcard $(addprefix $(or $(CIFAR100_ROOT),data)/,label_review.json duplicates_train_test.csv duplicates_test_test.csv))
 WITNESS := $(OUT)/.lookups-$(firstword $(shell echo '$(LOOKUPS)' '$(call content,$(READS))' | cksum))
-$(WITNESS) $(SEEN):
+CLAIMED := $(if $(CLAIMS),$(OUT)/.claims-$(call content,$(CLAIMS)))
+$(WITNESS) $(SEEN) $(CLAIMED):
 	@mkdir -p '$(@D)' && rm -f '$(@D)/$(firstword $(subst -, ,$(@F)))'-* && touch '$@'
 report: $(OUTPUTS)/index.html ## train the study's arms where that takes minutes, compare them, write report.html and report.pdf (phantom 5 min)
 	$(if $(findstring q,$(DRY)),,@trap '' PIPE; printf '%s\n' '$(OUT)/report.html' '$(OUT)/report.pdf' 2> /dev/null || :)
@@ -102,13 +105,14 @@ $(RUNS): $(OUT)/%/train.ipynb: notebooks/01_train.ipynb $(TRAIN_LIB) $$(wildcard
 ifneq (,$(filter-out 0 no No NO false False FALSE,$(REPORT_RETRAIN)))
 $(patsubst %/released.txt,%/train.ipynb,$(wildcard $(OUT)/*/seed-*/released.txt)): FORCE
 endif
-$(firstword $(TAKEN)): $(WITNESS) $(FILES) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
+$(firstword $(TAKEN)): $(WITNESS) params/$(STUDY).yaml $(call in,data training) | $(STAMP)
 	@$(JOB) -m lib run $(STUDY) arms $(OPTIONS) < /dev/null
 $(wordlist 2,99,$(TAKEN)): $(firstword $(TAKEN)) ;
 $(OUT)/02_failures.ipynb: $(RUNS) $(TAKEN) $(LOOKUPS) $(WITNESS)
 $(OUT)/03_gradcam.ipynb $(OUT)/04_compare.ipynb: $(OUT)/02_failures.ipynb
+$(OUT)/04_compare.ipynb $(OUT)/05_report.ipynb: $(CLAIMED)
 $(OUT)/05_report.ipynb: $(VIEWS)
-$(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $(wildcard params/claims/* params/cases/*) $$(wildcard $(OUT)/$$*.yaml) | $(STAMP)
+$(VIEWS) $(OUT)/05_report.ipynb: $(OUT)/%.ipynb: notebooks/%.ipynb $(VIEW_LIB) $$(wildcard $(OUT)/$$*.yaml) | $(STAMP)
 	@$(JOB) -m lib run $(STUDY) $(lastword $(subst _, ,$*)) $(OPTIONS) < /dev/null
 $(OUT)/report.html $(OUT)/report.pdf: $(OUT)/report.%: $(OUT)/05_report.ipynb $(call in,export)
 	@exec $(RUN) -m lib.export $< --$* '$@'

@@ -18,12 +18,13 @@ def digest(paths) -> str:
     found = hashlib.sha256()
     for path in map(Path, paths):
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            found.update("\0".join(tokens(file.read_text(encoding="utf-8"))).encode() + b"\1")
+            found.update("\0".join(tokens(file.read_bytes())).encode() + b"\1")
     return found.hexdigest()
 
 
-def tokens(source: str) -> Iterator[str]:
-    """Node kinds, names and constants of a module, in the order of the source."""
+def tokens(source: str | bytes) -> Iterator[str]:
+    """Node kinds, names and constants of a module, in the order of the source; of bytes, whatever
+    encoding they name."""
     return _tokens(ast.parse(source), telling=False)
 
 

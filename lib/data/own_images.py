@@ -18,6 +18,7 @@ import numpy as np
 from lib.base import artefacts, identity
 from lib.base.identity import cache_folder
 from lib.base.log import log
+from lib.base.text import one_form
 from lib.data.cifar import DataError
 from lib.data.picture_files import NAMED, class_folders, pictures, pixels, printable, unreadable
 from lib.data.streams import Stream, ahead
@@ -222,16 +223,24 @@ def read(root, image_size: int) -> Found:
     else:
         arrays = cache = decoded(folder, image_size)
         there = [split for split in SPLITS if (arrays / f"{split}_images.npy").is_file()]
-    names = _lines(arrays / "classes.txt")
+    names = list(map(one_form, _lines(arrays / "classes.txt")))
     if len(set(printable(names, arrays / "classes.txt"))) < max(len(names), 2):
         raise DataError(
             f"{arrays / 'classes.txt'}: allowed are two or more different names, one a line"
         )
-    return Found({split: _part(arrays, split, names, image_size) for split in there}, names, cache)
+    files = {split: _files(cache, split) if arrays == cache else None for split in there}
+    parts = {split: _part(arrays, split, names, image_size, files[split]) for split in there}
+    return Found(parts, names, cache)
 
 
-def _part(folder: Path, split: str, names: list[str], image_size: int) -> Part:
-    path, files = folder / f"{split}_labels.npy", folder / f"{split}_files.txt"
+def _files(folder: Path, split: str) -> np.ndarray | None:
+    """The pictures that were decoded, if that is how they are known."""
+    path = folder / f"{split}_files.txt"
+    return np.array(_lines(path), dtype=object) if path.is_file() else None
+
+
+def _part(folder: Path, split: str, names: list[str], image_size: int, files) -> Part:
+    path = folder / f"{split}_labels.npy"
     images = Stream(folder / f"{split}_images.npy")
     if images.shape[2:] != (image_size, image_size):
         raise DataError(
@@ -260,11 +269,7 @@ def _part(folder: Path, split: str, names: list[str], image_size: int) -> Part:
     ]
     if empty:
         raise DataError(f"{path}: no {split} image of the classes {', '.join(map(repr, empty))}")
-    return Part(
-        images,
-        labels.astype(np.int64),
-        np.array(_lines(files), dtype=object) if files.is_file() else None,
-    )
+    return Part(images, labels.astype(np.int64), files)
 
 
 def _lines(path: Path) -> list[str]:

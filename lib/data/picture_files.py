@@ -126,12 +126,23 @@ def pictures(folder: Path, names: list[str]) -> list[tuple[str, int]]:
     empty = sorted(set(range(len(names))) - {label for _, label in files})
     _tell_passed_over(folder, passed)
     _refuse_no_files([path for path, _ in files])
+    _refuse_one_name([path for path, _ in files])
     if empty:
         raise DataError(
             f"{', '.join(str(folder / names[label]) for label in empty)}: no picture there; "
             f"pictures end in {', '.join(ENDINGS)}"
         )
     return files
+
+
+def _refuse_one_name(paths: list[str]) -> None:
+    """Raises DataError for two files whose names are one in the Unicode form in which they are
+    compared."""
+    known = {}
+    for path in paths:
+        other = known.setdefault(one_form(path), path)
+        if other != path:
+            raise DataError(f"{other!a} and {path!a}: one name in two Unicode forms; rename one")
 
 
 def _beside(folder: Path, folders: dict[str, str]) -> Counter:
@@ -282,8 +293,10 @@ def _ended(content: bytes, side: int) -> Image.Image | None:
 
 def _rgb(source, side: int) -> Image.Image:
     with Image.open(source) as picture, _turn_of(picture):
-        if picture.mode.startswith(DEEP):
-            raise DataError(f"more than 8 bits a channel ({picture.mode})")
+        # of colours Pillow keeps the high byte alone, and tells so in the form of the file's bytes
+        forms = [picture.mode, *(str(tile[3]) for tile in picture.tile)]
+        if deep := [form for form in forms if form.startswith(DEEP) or ";16" in form]:
+            raise DataError(f"more than 8 bits a channel ({deep[0]})")
         # guard: large-ones-are-reduced
         if prod(picture.size) > LARGE:
             picture.draft(None, (4 * side, 4 * side))

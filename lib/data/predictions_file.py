@@ -286,10 +286,11 @@ def _text(name: str, values: np.ndarray) -> np.ndarray:
             "(np.array(x, dtype=str))"
         )
     try:
-        return np.array(
-            [one.decode() if isinstance(one, bytes) else str(one) for one in values], object
-        )
-    except UnicodeDecodeError:
+        text = [one.decode() if isinstance(one, bytes) else str(one) for one in values]
+        # a file name of other bytes, as os.listdir gives it, is no text either
+        "".join(text).encode()
+        return np.array(text, object)
+    except UnicodeError:
         raise DataError(f"{name}: bytes that are not UTF-8") from None
 
 

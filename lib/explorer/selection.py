@@ -104,7 +104,7 @@ def count(chosen: pd.DataFrame, table: pd.DataFrame) -> str:
     return f"{len(chosen):,} of {plural(len(table), 'test image')}{share}"
 
 
-def summary(arm: Arm, other: Arm | None) -> str:
+def summary(arm: Arm, other: Arm | None = None) -> str:
     """What the two arms do on the test split, in lines of text."""
     table = pair_table(arm, other)
     lines = [

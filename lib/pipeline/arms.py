@@ -22,13 +22,23 @@ def brought(study: Study) -> list[str]:
 
 
 def files(study: Study) -> list[str]:
-    """The files that these arms are made of, as make writes them: what they name, and the code of
-    networks that stands beside the study."""
+    """The files that these arms are made of: what they name, and the code of networks that stands
+    beside the study."""
     found, places = list(_of_kind(study, PREDICTIONS).values()), network.beside(study.name)
     for said in (_network(study, arm) for arm in _of_kind(study, NETWORK)):
         found += [network.found(said.weights, places)] if said.weights else []
-        found += network.traces(said.network, 2, places)[1]
-    return [str(path).replace("$", "$$").replace(" ", r"\ ") for path in dict.fromkeys(found)]
+        found += network.files(said.network, places)
+    return list(map(str, dict.fromkeys(found)))
+
+
+def code_of_trained(study: Study) -> list[str]:
+    """The files beside the study of networks of one's own that are trained here."""
+    found, places = [], network.beside(study.name)
+    for arm, seeds in study.seeds.items():
+        if kind(study.arms[arm]) == TRAINED:
+            name = study_file.train(study, arm, seeds[0], "outputs").network
+            found += network.files(name, places)
+    return list(map(str, dict.fromkeys(found)))
 
 
 def check(study: Study) -> np.ndarray | None:

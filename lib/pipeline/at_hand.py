@@ -21,7 +21,7 @@ from lib.base.text import listed, plural
 from lib.data import dataset
 from lib.model import layout
 from lib.pipeline import parameters
-from lib.training import machine, network, record, released
+from lib.training import checkpoint, machine, network, record, released
 
 OF_A_STEP = ("network", "width", "image_size", "batch_size", "threads", "device", "precision")
 OF_DATA = ("data", "root", "image_size", "data_seed", "train_size", "val_size", "test_size")
@@ -44,9 +44,12 @@ def prepare(study: Study, outputs: str, asked: bool) -> None:
         for task in trained
     }
     for notebook, p in runs.items():
-        if not (notebook.is_file() or _finished(p)) and (released.place(p) / "run.json").is_file():
+        if not _finished(p) and (released.place(p) / "run.json").is_file():
             take_over(p, notebook)
     left = [p for p in runs.values() if not _finished(p)]
+    for p in runs.values():
+        if p not in left:
+            record.follow(record.folder(p), p.root)
     seconds = 0.0 if asked else seconds_left(left)
     # guard: nothing-long-unasked
     if seconds > LONG:
@@ -130,11 +133,15 @@ def _train_images(p: Train) -> int:
 
 
 def _epochs_behind(p: Train) -> pd.Series:
-    """The seconds of each epoch of a run that was begun."""
+    """The seconds of each epoch of a run that was begun; none of a training of other parameters,
+    which does not go on."""
+    folder = record.folder(p)
     try:
-        return pd.read_csv(record.folder(p) / record.HISTORY_SO_FAR)["seconds"]
+        seconds = pd.read_csv(folder / record.HISTORY_SO_FAR)["seconds"]
     except (OSError, ValueError, KeyError):
         return pd.Series(dtype=float)
+    goes_on = checkpoint.read(folder, record.key(p, _data(p).digest))
+    return seconds if goes_on else seconds[:0]
 
 
 def _seconds_an_image(p: Train) -> float:

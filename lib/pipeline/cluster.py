@@ -49,9 +49,9 @@ KEPT = (
 
 def job(
     name: str, command: list[str], environment: dict[str, str], folder: str, lock: str, topic: str
-) -> str:
-    """On a worker: run `command`, send its lines to `topic`, return what it said if it refused to
-    begin (status 2).
+) -> tuple[int, str]:
+    """On a worker: run `command`, send its lines to `topic`, return its status, 0 or 2 where it
+    refused to begin, and what it said besides.
 
     Raises JobError for any other failure, so that Dask tries again. The command stops when nobody
     waits for it any longer."""
@@ -95,7 +95,7 @@ def job(
         said = errors.read().strip()
     if code not in (0, 2):
         raise JobError(said or f"ended with status {code}")
-    return said
+    return code, said
 
 
 def run(address: str, output: Path, arguments: list[str]) -> int:
@@ -122,7 +122,7 @@ def run(address: str, output: Path, arguments: list[str]) -> int:
             retries=RETRIES,
         )
         try:
-            said = future.result()
+            code, said = future.result()
         except JobError as error:
             print(error, file=sys.stderr)
             return 1
@@ -138,7 +138,7 @@ def run(address: str, output: Path, arguments: list[str]) -> int:
             return 1
     if said:
         print(said, file=sys.stderr)
-    return 2 if said else 0
+    return code
 
 
 def gpus() -> list[str]:

@@ -124,7 +124,6 @@ def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
         parameters.write(task, checked_parameters)
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
     lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
-    lines += [f"FILES := {' '.join(arms.files(study))}"]
     lines += [f"{name} := {_words(places)}" for name, places in _read_by(study).items()]
     lines += [f"SEEDS_{arm} := {' '.join(map(str, seeds))}" for arm, seeds in study.seeds.items()]
     folder = artefacts.ROOT / outputs / study.name
@@ -134,12 +133,16 @@ def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
 
 def _read_by(study: Study) -> dict[str, list[str]]:
     """What a study reads besides the project's own files, for make, which asks for its content:
-    the pictures that are trained on, and all there is."""
+    what is trained with, all that is looked at, and what is claimed."""
     data, content = study.content.data, study.content
     pictures = [data["root"]] if data["source"] == "folder" and data.get("root") else []
-    named = [data.get("metadata"), data.get("outside"), content.claims, content.cases]
+    named = [data.get("metadata"), data.get("outside"), content.cases]
     # guard: known-by-content
-    return {"PICTURES": pictures, "READS": pictures + arms.files(study) + [*filter(None, named)]}
+    return {
+        "TRAINS_WITH": pictures + arms.code_of_trained(study),
+        "READS": pictures + arms.files(study) + [*filter(None, named)],
+        "CLAIMS": [*filter(None, [content.claims])],
+    }
 
 
 def _words(places: list[str]) -> str:

@@ -13,6 +13,7 @@ notebook, no plots."""
 import argparse
 import functools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import pandas as pd
 from lib.base import artefacts, config, signals, study_file
 from lib.base.artefacts import locked
 from lib.base.errors import Error, LockedError, ParameterError, StoppedError, TrainingError
-from lib.base.study_file import Study
+from lib.base.study_file import TRAINED, Study, kind
 from lib.data import augment, dataset
 from lib.training import cuda_graph, loop, record
 from lib.training.loop import line, peak_memory
@@ -126,12 +127,16 @@ def train_all(todo: list[config.Train], deadline: float, others=()) -> list[str]
 def chosen_runs(study: Study, named: list[str]) -> list[tuple[str, int]]:
     """The arm and seed of the runs named ARM/SEED, else of all, seed by seed; raises
     ParameterError."""
-    there = [(arm, seed) for arm, seeds in study.seeds.items() for seed in seeds]
+    arms = [arm for arm, said in study.arms.items() if kind(said) == TRAINED]
+    there = [(arm, seed) for arm in arms for seed in study.seeds[arm]]
     wanted = [name.partition("/")[::2] for name in named]
-    if not all(arm in study.arms and seed.isdigit() for arm, seed in wanted):
+    if not all(arm in arms and re.fullmatch("[0-9]+", seed) for arm, seed in wanted):
         raise ParameterError(
-            f"--runs: wanted ARM/SEED with an arm of {', '.join(study.arms)}, got {' '.join(named)}"
+            f"--runs: wanted ARM/SEED with an arm that is trained here, "
+            f"{', '.join(arms) or 'and there is none'}; got {' '.join(named)}"
         )
+    if not there:
+        raise ParameterError(f"{study.path}: every arm is brought: there is nothing to train")
     return [(arm, int(seed)) for arm, seed in wanted] or sorted(there, key=lambda run: run[1])
 
 

@@ -2,6 +2,7 @@
 as a run is.
 """
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,18 +26,26 @@ def examine(arm: Brought, splits, places: list[Path], device=CPU) -> Case:
     return Case(arm, splits.class_names, images, places, device)
 
 
-def run_key(arm: Brought, data_digest: str, places: list[Path], classes: int) -> str:
-    """What a brought run is known by: what the arm says, the bytes of its weights, the code beside
-    the study, the data, and our own code that predicts."""
-    _, files = network.traces(arm.network, classes, places)
-    path = network.found(arm.weights, places)
+def run_key(arm: Brought, splits, places: list[Path]) -> str:
+    """What a brought run is known by: what the arm says, its weights, the code beside the study,
+    the data with the names of their classes, and our own code that predicts."""
+    names, size = splits.class_names, splits.val.images.shape[-1]
+    if arm.weights:
+        sum_of_weights = artefacts.sha256_of(network.found(arm.weights, places))
+    else:
+        # the factory's own; what it draws at random is drawn alike
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            own = network.build(arm.network, len(names), places, image_size=size)
+        sum_of_weights = hashlib.sha256(artefacts.weights_bytes(own)).hexdigest()
     deciding = code.digest(artefacts.ROOT / name for name in record.CODE)
     return artefacts.digest(
         {
             "arm": arm.model_dump(),
-            "weights": artefacts.sha256_of(path) if arm.weights else "",
-            "code": deciding + code.digest(files),
-            "data": data_digest,
+            "weights": sum_of_weights,
+            "code": deciding + code.digest(network.files(arm.network, places)),
+            "data": splits.digest,
+            "classes": names,
         }
     )
 
@@ -48,8 +57,9 @@ def take_in(arm: Brought, params: dict, splits, device=CPU) -> record.Run:
     params: those of its data, as lib.base.config.Train has them, with study, outputs, arm and seed.
     Raises NetworkError, a line for each refusal, before anything is written."""
     folder, places = _folder(params), network.beside(params["study"])
-    key = run_key(arm, splits.digest, places, len(splits.class_names))
+    key = run_key(arm, splits, places)
     if run := record.finished(folder, key):
+        record.follow(folder, params["root"])
         return run
     case = examine(arm, splits, places, device)
     answers = examination.ask(case)

@@ -3,6 +3,7 @@ called. Naming it runs its code. What an arm that brings one says of it stands h
 weights are read by lib.training.weights.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -112,27 +113,45 @@ def traces(name: str, classes: int, places: list[Path]) -> tuple[list[str], list
     return changed, files
 
 
+def files(name: str, places: list[Path]) -> list[Path]:
+    """The files beside the study that a network is made of, whatever number of classes its factory
+    takes."""
+    if name == OWN:
+        return []
+    module_name = name.partition(":")[0]
+    with put_back(), modules_of(_folders(module_name, places)) as found:
+        factory = _factory(name)
+        # one that reads the weights of its own classes fails here, when it has imported its files
+        with contextlib.suppress(NetworkError):
+            _made(name, factory, 2)
+    return found
+
+
 def digest(params) -> str:
     """What the files of a network that stand beside the study say to Python; "" for our own and for
     one of the environment."""
-    files = traces(params.network, 2, beside(params.study))[1]
-    return code.digest(files) if files else ""
+    found = files(params.network, beside(params.study))
+    return code.digest(found) if found else ""
 
 
 def _called(name: str, classes: int, places: list[Path]):
-    module_name, _, function = name.partition(":")
     with put_back() as changed:
-        with modules_of(_folders(module_name, places)) as files:
-            module = _imported(name, module_name)
-            factory = getattr(module, function, None)
-            # guard: factory-there
-            if not callable(factory):
-                raise NetworkError(
-                    f"network {name}: {module_name} has no function {function!r}; it has "
-                    f"{', '.join(_functions(module)) or 'none'}"
-                )
-            network = _made(name, factory, classes)
-    return network, [what for what in changed if what not in UNSAID], files
+        with modules_of(_folders(name.partition(":")[0], places)) as found:
+            network = _made(name, _factory(name), classes)
+    return network, [what for what in changed if what not in UNSAID], found
+
+
+def _factory(name: str):
+    module_name, _, function = name.partition(":")
+    module = _imported(name, module_name)
+    factory = getattr(module, function, None)
+    # guard: factory-there
+    if not callable(factory):
+        raise NetworkError(
+            f"network {name}: {module_name} has no function {function!r}; it has "
+            f"{', '.join(_functions(module)) or 'none'}"
+        )
+    return factory
 
 
 UNSAID = ("random states", "sys.path")  # of any factory that draws weights; of any import here

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from lib.base.errors import NetworkError
+from lib.base.text import one_form
 from lib.data.streams import PIXELS
 from lib.gradcam import GradCAM, find_layer
 from lib.training import inference, network
@@ -170,7 +171,7 @@ def statistics_of_pixels(case: Case) -> str | None:
 
 
 def names_of_classes(case: Case) -> str | None:
-    ours, theirs = case.class_names, case.arm.classes
+    ours, theirs = case.class_names, list(map(one_form, case.arm.classes))
     if not theirs or sorted(ours) == sorted(theirs):
         return None
     other = [f"{name!r} is not one" for name in theirs if name not in ours]

@@ -345,6 +345,13 @@ def finished(path: Path, run_key: str, params=None) -> Run | None:
         return None
 
 
+def follow(path: Path, root: str) -> None:
+    """Let the record of a finished run name the place of today of its folder of pictures."""
+    info = read_record(path / "run.json")
+    if info["params"].get("root", root) != root:
+        write_record(path / "run.json", info | {"params": info["params"] | {"root": root}})
+
+
 def _of_this_machine(run: Run, params) -> bool:
     device = machine.choose_device(params.device)
     here = machine.fingerprint(
@@ -412,6 +419,7 @@ def publish(state: loop.State, fingerprint: dict, proof: dict) -> Run:
         images = splits.test.images[:2].to(device)
         images = inference.inputs(images, splits.mean, splits.std, state.model)
         info["layer"] = find_layer(inference.ready(state.model), images)
+        info["network_code"] = network.digest(params)
     if len(state.machines) > 1:
         info["machines"] = state.machines
     if state.engine and not state.engine.usable:

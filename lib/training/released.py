@@ -20,7 +20,7 @@ import numpy as np
 from lib.base import artefacts
 from lib.base.log import log
 from lib.data import dataset
-from lib.training import inference, machine, record
+from lib.training import inference, machine, network, record
 
 AGREEMENT = 0.999  # of predictions made here and elsewhere; sums differ in their last digits
 SPLITS = ("val", "test")
@@ -50,11 +50,14 @@ def at_hand(params, data_digest: str, key: str, retrain: bool = False) -> record
 def differences(info: dict, params, data_digest: str) -> list[str]:
     """In what a record's training differs from the one wanted, a few words each."""
     theirs, ours = (record.content(values) for values in (info["params"], params.model_dump()))
+    code = info.get("network_code", "")
     other = [
         f"{name} {theirs.get(name)}, here {ours.get(name)}"
         for name in {**theirs, **ours}
         if theirs.get(name) != ours.get(name)
     ]
+    if not other and code != network.digest(params):
+        other = ["other code of the network"]
     return other + ["other data"] * (info["data_digest"] != data_digest)
 
 

@@ -321,6 +321,14 @@ def test_a_full_or_closed_disk_is_one_line(root, monkeypatch, tmp_path):
     assert "XDG_CACHE_HOME names another place" in refused(root)
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_names_of_classes_are_of_one_unicode_form(arrays, form):
+    text = unicodedata.normalize(form, "café\nÅngström\n")
+    (arrays / "classes.txt").write_text(text, encoding="utf-8")
+    names = unicodedata.normalize("NFC", "café\nÅngström").split("\n")
+    assert load(arrays).class_names == names
+
+
 @pytest.fixture
 def arrays(tmp_path):
     """The second layout, with a validation split."""
@@ -337,7 +345,10 @@ def arrays(tmp_path):
 
 
 def test_arrays_are_read_where_they_are(arrays, cache):
+    # another program's list beside them says nothing
+    (arrays / "test_files.txt").write_text("0000.jpg\n0001.jpg\n")
     splits = load(arrays)
+    (arrays / "test_files.txt").unlink()
     assert splits.class_names == ["cat", "dog <&> | `"] and [
         len(part) for part in (splits.train, splits.val, splits.test)
     ] == [20, 6, 8]

@@ -154,6 +154,38 @@ def test_one_name_in_two_unicode_forms_is_one_class(split, name):
     assert ascii(one) in said and ascii(other) in said
 
 
+def test_one_name_of_a_picture_in_two_unicode_forms_is_refused(split):
+    one, other = (unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD"))
+    for name in (one, other):
+        shutil.copy(next((split / "cat").iterdir()), split / "cat" / name)
+    said = refused(listed, split)
+    assert ascii(one)[1:-1] in said and ascii(other)[1:-1] in said and "rename one" in said
+
+
+def png_of_16_bits(colours: int) -> bytes:
+    """A PNG as its specification has it: 16 bits a channel, colour type 0 or 2."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        both = kind + content
+        return len(content).to_bytes(4) + both + zlib.crc32(both).to_bytes(4)
+
+    rows = (b"\0" + (1000).to_bytes(2) * 8 * colours) * 8
+    size = (8).to_bytes(4) * 2 + bytes([16, {1: 0, 3: 2}[colours], 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_more_than_8_bits_a_channel_are_refused(tmp_path, colours):
+    path = tmp_path / "deep.png"
+    path.write_bytes(png_of_16_bits(colours))
+    assert "more than 8 bits a channel" in picture_files.pixels(str(path), 8)
+
+
 @pytest.mark.parametrize("name", ["می\u200cخواهم", "👨\u200d👩\u200d👧", "क्\u200dष"])
 def test_letters_may_be_joined(split, name):
     (split / "cat").rename(split / name)

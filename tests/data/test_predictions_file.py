@@ -405,6 +405,7 @@ GOOD = {"test_logits": np.eye(3), "test_labels": np.arange(3)}
         ({"val_logits": np.eye(3), "val_labels": np.arange(3)}, "no test rows"),
         (GOOD | {"test_ids": np.array(["a", "b", "c"], object)}, "np.array(x, dtype=str)"),
         (GOOD | {"test_ids": np.array([1.0, 2, 3])}, "test_ids: float64"),
+        (GOOD | {"test_ids": np.array(["a", "b", "c\udcff"])}, "bytes that are not UTF-8"),
         (GOOD | {"test_ids": np.array(["a", "b"])}, "does not fit"),
         (GOOD | {"test_ids": np.array(["a", "b", "b"])}, "test_logits[1] and test_logits[2]"),
         (GOOD | {"test_labels": np.array([0, 1, 3])}, "label '3' is no class"),

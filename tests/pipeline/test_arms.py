@@ -87,7 +87,7 @@ def test_make_is_told_of_the_files_that_an_arm_is_made_of(place):
     theirs = THEIRS.replace("networks:Small", "my_net:net")
     written(place, PHANTOM, f"theirs: {{{theirs}}}", "told: {predictions: a b$.csv}")
     assert arms.files(study_file.read("s")) == [
-        rf"{place}/a\ b$$.csv",
+        f"{place}/a b$.csv",
         f"{place}/params/s/w.pt",
         f"{place}/params/s/my_net.py",
     ]

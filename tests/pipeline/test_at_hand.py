@@ -11,8 +11,9 @@ from project import ROOT, copied, make, study
 
 from lib.base import artefacts, study_file
 from lib.base.errors import Error
+from lib.data import dataset
 from lib.pipeline import at_hand, parameters
-from lib.training import record
+from lib.training import checkpoint, record
 
 
 @pytest.fixture
@@ -94,7 +95,35 @@ def test_seconds_are_those_of_the_epochs_behind_else_of_measured_steps(smoke, mo
     table = pd.DataFrame({"seconds": [10.0, 70.0, 10.0]})
     table.to_csv(folder(smoke, "cutmix") / record.HISTORY_SO_FAR, index=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(record, "key", lambda p, digest: f"{p.epochs} epochs of {digest}")
+    # without its checkpoint, or beside one of other parameters, nothing is behind it
+    assert at_hand.seconds_left([p]) > 0 and not len(at_hand._epochs_behind(p))
+    shorter = p.model_copy(update={"epochs": 2})
+    digest = dataset.load_for(p.model_dump()).digest
+    checkpoint.write(folder(smoke, "cutmix"), {"key": record.key(p, digest)})
     assert at_hand.seconds_left([p]) == 10 * (p.epochs - 3) * p.threads / 2
+    assert at_hand.seconds_left([shorter]) > 0 and not len(at_hand._epochs_behind(shorter))
+
+
+def test_a_released_run_is_taken_over_beside_an_old_run_of_another_setting(smoke, monkeypatch):
+    path = smoke / "params" / "smoke.yaml"
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
+    other = folder(smoke, "baseline")
+    info = record.read_record(other / "run.json")
+    (other / record.TAKEN_OVER).unlink()
+    record.write_record(other / "run.json", info | {"params": info["params"] | {"epochs": 3}})
+    assert (other / "train.ipynb").is_file() and path.is_file()
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
+    assert record.read_record(other / "run.json")["params"]["epochs"] == info["params"]["epochs"]
+
+
+def test_the_record_of_a_finished_run_follows_its_pictures(smoke):
+    at_hand.prepare(study_file.read("smoke"), "outputs", asked=False)
+    path, text = folder(smoke, "baseline"), (folder(smoke, "baseline") / "run.json").read_bytes()
+    record.follow(path, record.read_record(path / "run.json")["params"]["root"])
+    assert (path / "run.json").read_bytes() == text
+    record.follow(path, "elsewhere")
+    assert record.load_run(path).info["params"]["root"] == "elsewhere"
 
 
 @pytest.mark.slow

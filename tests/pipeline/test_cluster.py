@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from project import copied, environment, study
 
 from lib.base import artefacts, signals
+from lib.base.errors import JobError
 from lib.pipeline import cluster, execute
 
 pytestmark = pytest.mark.slow
@@ -195,6 +197,24 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit_and_leaves_no_orphan(project)
             process.wait()
     again = ["make", "-q", "train", "STUDY=tiny", "ON=dask", f"VENV={sys.prefix}"]
     assert subprocess.run(again, cwd=project, env=environment()).returncode == 0
+
+
+@pytest.mark.parametrize("status", [0, 2, 1])
+def test_what_a_job_says_beside_its_status_makes_no_failure_of_it(monkeypatch, tmp_path, status):
+    worker = SimpleNamespace(
+        get_current_task=lambda: "key",
+        address="here",
+        log_event=lambda topic, line: None,
+        state=SimpleNamespace(tasks={"key": SimpleNamespace(state="executing")}),
+    )
+    monkeypatch.setattr(cluster, "get_worker", lambda: worker)
+    command = ["sh", "-c", f"echo 'ld.so: cannot be preloaded' >&2; exit {status}"]
+    if status == 1:
+        with pytest.raises(JobError, match="cannot be preloaded"):
+            cluster.job("one", command, {}, str(tmp_path), "none.lock", "topic")
+    else:
+        told = cluster.job("one", command, {}, str(tmp_path), "none.lock", "topic")
+        assert told == (status, "ld.so: cannot be preloaded")
 
 
 def test_workers_are_as_many_as_gpus_or_as_runs_fit_on_the_cores(monkeypatch):

@@ -85,3 +85,67 @@ def test_a_picture_that_changes_is_seen_by_make(project, tmp_path):
     picture = next((photos / "train").glob("*/000.png"))
     picture.rename(picture.with_name("999.png"))
     assert witness() not in (before, [])
+
+
+@pytest.mark.slow
+def test_claims_are_known_by_content_and_those_of_another_study_rerun_nothing(project):
+    claims = project / "params" / "claims" / "own.yaml"
+    text = (
+        "claims:\n  - id: one\n    statement: {}\n    only_at: []\n    tests:\n"
+        "      - {{measured: study.width, holds_if: {{is: 8}}}}\n"
+    )
+    claims.write_text(text.format("It is narrow."), encoding="utf-8")
+    few = "{source: phantom, train_size: 60, val_size: 40, test_size: 40}"
+    own = {"data": few, "claims": "params/claims/own.yaml"}
+    study(project, "claimed", "epochs: 1\nmilestones: []\nwidth: 8", **own)
+
+    def witnesses():
+        plan = make(project, "-n", "report", "STUDY=claimed")
+        assert plan.returncode == 0, plan.stderr
+        return [re.findall(rf"\.{what}-\w+", plan.stdout)[-1:] for what in ("claims", "lookups")]
+
+    (stated, looked_up) = before = witnesses()
+    assert stated and looked_up
+    (project / "params" / "claims" / "others.yaml").write_text(text.format("Another."))
+    assert witnesses() == before
+    assert "claims/" not in "".join(re.findall(r"^\$\(VIEWS\).*$", TEXT, re.M))
+    claims.write_text(text.format("It is slim."), encoding="utf-8")
+    other = witnesses()
+    assert other[0] != stated and other[1] == looked_up
+    # and what is wrong with it is said before anything runs
+    claims.write_text(text.format("It.").replace("holds_if", "holdz_if"), encoding="utf-8")
+    plan = make(project, "report", "STUDY=claimed")
+    assert (
+        plan.returncode == 2
+        and "did you mean 'holds_if'?" in plan.stderr
+        and "lib run" not in plan.stdout
+    )
+
+
+@pytest.mark.slow
+def test_seeds_of_the_users_surroundings_are_none_of_ours(project):
+    plan = make(project, "-n", "train", "STUDY=smoke", "RETRAIN=1", SEEDS="7")
+    assert plan.returncode == 0 and "--seed 0" in plan.stdout and "--seed 7" not in plan.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["a b", "a#b", "a:b", "a$b"])
+def test_brought_files_may_lie_anywhere(project, tmp_path, folder):
+    place = tmp_path / folder
+    place.mkdir()
+    rows = [
+        f"{split},{split}{row},{int(row) % 2},0.6,0.4" for split in ("val", "test") for row in "123"
+    ]
+    (place / "p.csv").write_text("\n".join(["split,id,label,0,1", *rows, ""]), encoding="utf-8")
+    path = study(project, "told", data="{source: none}")
+    text = path.read_text(encoding="utf-8").split("arms:")[0].replace("seeds: [0]\n", "")
+    path.write_text(f"{text}arms:\n  theirs: {{predictions: '{place}/p.csv'}}\n", encoding="utf-8")
+
+    def witness():
+        plan = make(project, "-n", "report", "STUDY=told")
+        assert plan.returncode == 0, plan.stderr
+        return re.findall(r"\.lookups-\w+", plan.stdout)[-1:]
+
+    before = witness()
+    (place / "p.csv").write_text("\n".join(["split,id,label,0,1", *rows[::-1], ""]))
+    assert before and witness() != before

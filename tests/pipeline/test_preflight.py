@@ -1,6 +1,8 @@
 """A study is checked before anything of it runs: all stages and arms, and the files they name;
 names in make."""
 
+from pathlib import Path
+
 import folder_of_pictures
 import numpy as np
 import pytest
@@ -96,7 +98,7 @@ def test_make_is_told_the_arms_with_their_seeds(place):
     assert command_line.main(["check", "s", "--arms", "b", "--seeds", "7", "8"]) == 0
     fragment = (place / "outputs" / "s" / ".study.mk").read_text(encoding="utf-8").splitlines()
     assert fragment[1] == "ARMS := b" and fragment[-1] == "SEEDS_b := 7 8"
-    assert "BROUGHT := " in fragment and "PICTURES := " in fragment
+    assert "BROUGHT := " in fragment and "TRAINS_WITH := " in fragment
 
 
 def test_a_mistake_on_the_command_line_is_one_line_and_status_2(place, capsys):
@@ -318,15 +320,27 @@ def test_what_only_the_comparison_reads_is_read_first(place, photos, section, co
 @pytest.mark.parametrize(
     "sections, read",
     [
-        ({"data": "{source: phantom, metadata: m.csv}"}, ["m.csv"]),
-        ({"data": "{source: phantom, outside: away}"}, ["away"]),
-        ({"claims": "claims.yaml", "cases": "cases.yaml"}, ["claims.yaml", "cases.yaml"]),
+        ({"data": "{source: phantom, metadata: m.csv}"}, {"READS": ["m.csv"]}),
+        ({"data": "{source: phantom, outside: away}"}, {"READS": ["away"]}),
+        (
+            {"claims": "claims.yaml", "cases": "cases.yaml"},
+            {"READS": ["cases.yaml"], "CLAIMS": ["claims.yaml"]},
+        ),
+        (
+            {"train": "{network: 'mine:make'}"},
+            {"TRAINS_WITH": ["params/mine.py"]},
+        ),
     ],
-    ids=["metadata", "outside", "claims and cases"],
+    ids=["metadata", "outside", "claims and cases", "code of a network"],
 )
 def test_make_knows_by_content_whatever_a_study_reads(place, sections, read):
     study(place, "s", **sections)
-    assert preflight._read_by(study_file.read("s")) == {"PICTURES": [], "READS": read}
+    (place / "params" / "mine.py").write_text(
+        "import torch\n\n\ndef make(num_classes):\n    return torch.nn.Linear(3, num_classes)\n"
+    )
+    known = preflight._read_by(study_file.read("s"))
+    known["TRAINS_WITH"] = [str(Path(one).relative_to(place)) for one in known["TRAINS_WITH"]]
+    assert known == {"TRAINS_WITH": [], "READS": [], "CLAIMS": []} | read
 
 
 @pytest.mark.slow

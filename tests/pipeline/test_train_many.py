@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lib.base import artefacts, signals, study_file
+from lib.base.errors import ParameterError
 from lib.pipeline import command_line, train_many
 from lib.training import cuda_graph, loop, record
 
@@ -220,6 +221,7 @@ def test_two_processes_share_the_work_and_the_exit_status_says_whether_all_is_do
         (("nope",), "there is no study 'nope'"),
         (("smoke", "--runs", "nope/0"), "wanted ARM/SEED"),
         (("smoke", "-p", "epochs", "-1"), "epochs"),
+        (("smoke", "--runs", "baseline/²"), "wanted ARM/SEED"),
     ],
 )
 def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
@@ -228,6 +230,19 @@ def test_a_mistake_is_one_line(monkeypatch, capsys, arguments, said):
     assert command_line.main(["train", *arguments]) == 2
     told = capsys.readouterr().err
     assert said in told and told.count("\n") == 1
+
+
+def test_an_arm_that_is_brought_is_not_trained_over():
+    theirs = {"network": "a:b", "weights": "w.pt", "mean": 0, "std": 1}
+    study = SimpleNamespace(
+        arms={"theirs": theirs, "ours": {}}, seeds={"theirs": [0], "ours": [0, 1]}, path="s.yaml"
+    )
+    assert train_many.chosen_runs(study, []) == [("ours", 0), ("ours", 1)]
+    with pytest.raises(ParameterError, match="an arm that is trained here, ours; got theirs/0"):
+        train_many.chosen_runs(study, ["theirs/0"])
+    study.arms = {"theirs": theirs}
+    with pytest.raises(ParameterError, match="s.yaml: every arm is brought"):
+        train_many.chosen_runs(study, [])
 
 
 def test_neither_training_nor_releasing_needs_notebooks_or_plots():

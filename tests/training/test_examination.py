@@ -1,6 +1,8 @@
 """What is brought is examined before it is believed: each question sees what it is for, and none
 cries wolf."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from lib.base.errors import NetworkError
 from lib.training import examination, network
 from lib.training.examination import ask, ask_rows
 from lib.training.network import Brought
-from lib.training.questions import Case
+from lib.training.questions import Case, names_of_classes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 NAMES = [f"class {place}" for place in range(10)]
@@ -335,6 +337,15 @@ def test_classes_give_the_networks_order(tmp_path):
     case, answers = examined(tmp_path, "networks:small", classes=[NAMES[place] for place in order])
     assert not lines(answers)
     assert torch.equal(case.logits[:, order], plain.logits)
+
+
+def test_classes_are_compared_in_one_unicode_form():
+    composed, apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    for ours, theirs in ((composed, apart), (composed, composed)):
+        arm = Brought(network="networks:small", mean=0, std=1, classes=[theirs, "b"])
+        assert names_of_classes(Case(arm, [ours, "b"], None, [])) is None
+    arm = Brought(network="networks:small", mean=0, std=1, classes=["cafe", "b"])
+    assert "'cafe' is not one" in names_of_classes(Case(arm, [composed, "b"], None, []))
 
 
 def rows(count, classes, accuracy, seed=0):

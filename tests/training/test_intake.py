@@ -1,6 +1,7 @@
 """An arm that brings its network: examined, predicted and kept as a run is; and a network of one's
 own that is trained here."""
 
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -19,7 +20,7 @@ from lib.base.config import Train, check
 from lib.base.errors import NetworkError, ParameterError
 from lib.data import dataset
 from lib.gradcam import find_layer
-from lib.training import examination, inference, intake, loop, network, questions, record
+from lib.training import examination, inference, intake, loop, network, questions, record, released
 from lib.training.network import Brought
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
@@ -152,6 +153,33 @@ def test_a_run_that_is_there_stays_until_arm_weights_or_code_change(tmp_path, sp
     torch.save({name: value * 2 for name, value in net.state_dict().items()}, weights)
     keys.append(key())
     assert len(set(keys)) == 4
+    # the order of the data's classes is part of it: outputs are put into it
+    named = dataclasses.replace(splits, class_names=splits.class_names[::-1])
+    assert intake.run_key(arm, named, [tmp_path, ROOT]) != keys[-1]
+
+
+def test_weights_that_a_factory_reads_itself_are_part_of_a_runs_key(tmp_path, splits):
+    net, weights = weights_of(tmp_path, "networks:small")
+    (tmp_path / "own.py").write_text(
+        "import torch\nfrom networks import small\n\n\ndef make(num_classes):\n"
+        "    net = small(num_classes)\n"
+        f"    net.load_state_dict(torch.load({str(weights)!r}))\n    return net\n"
+    )
+    arm, places = Brought(network="own:make", mean=0, std=1), [tmp_path, ROOT]
+    first = intake.run_key(arm, splits, places)
+    assert intake.run_key(arm, splits, places) == first
+    torch.save({name: value * 2 for name, value in net.state_dict().items()}, weights)
+    assert intake.run_key(arm, splits, places) != first
+
+
+def test_the_code_of_a_network_that_takes_its_own_number_of_classes_alone_is_known(tmp_path):
+    (tmp_path / "part.py").write_text("")
+    (tmp_path / "picky.py").write_text(
+        "import torch\n\n\ndef make(num_classes):\n    import part\n"
+        "    assert num_classes == 3\n    return torch.nn.Linear(3, 3)\n"
+    )
+    found = network.files("picky:make", [tmp_path])
+    assert [path.name for path in found] == ["picky.py", "part.py"]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +286,23 @@ def test_a_network_of_ones_own_trains_and_is_loaded_again(tmp_path):
     model = record.load_model(run, 20)
     logits = inference.logits(model, state.splits.test.images, state.splits.mean, state.splits.std)
     assert (logits == run.test.logits).all() and not hasattr(model, "brought_statistics")
+
+
+def test_a_released_run_of_other_code_of_its_network_is_another_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(network, "beside", lambda study: [tmp_path, ROOT])
+    text = "from networks import Flat\n\n\ndef make(num_classes):\n    return Flat(num_classes)\n"
+    (tmp_path / "mine.py").write_text(text)
+    state = started(tmp_path, network="mine:make", epochs=1, milestones=[])
+    loop.finish_epoch(state, loop.train_epoch(state) | loop.evaluate(state))
+    info = record.publish(state, {}, {}).info
+    assert released.differences(info, state.params, info["data_digest"]) == []
+    # in a byte order mark and a comment there is no other code
+    (tmp_path / "mine.py").write_bytes(b"\xef\xbb\xbf# -*- coding: utf-8 -*-\n" + text.encode())
+    assert released.differences(info, state.params, info["data_digest"]) == []
+    (tmp_path / "mine.py").write_text(text.replace("Flat(num_classes)", "Flat(num_classes).half()"))
+    assert released.differences(info, state.params, info["data_digest"]) == [
+        "other code of the network"
+    ]
 
 
 @pytest.mark.parametrize(
