@@ -218,8 +218,9 @@ def use(results: dict) -> tuple[str, str, str, str]:
     what = f"{whose}{percent(kept['coverage'], 0)} of images, {_least(kept)} sure or more"
     if kept["coverage"] == 1:
         what = f"{whose}all images, however unsure"
-    if (other := kept["other"]) and other["outcome"] != BROKEN and not counted:
-        counted = f"{short(other['arm'])}: {percent(other['coverage'], 0)}"
+    if (other := kept["other"]) and other["outcome"] != BROKEN:
+        both = [f"{short(one['arm'])} {percent(one['coverage'], 0)}" for one in (kept, other)]
+        what = f"{listed(both)} of images"
     if kept["outcome"] == BROKEN:
         return CARE, f"Promised {target} risk broken", what, counted
     if kept["outcome"] == WITHIN:
