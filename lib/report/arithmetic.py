@@ -9,9 +9,8 @@ https://doi.org/10.3758/s13428-015-0664-2), each within the rounding of the numb
 import re
 
 from lib.base.text import escape, listed
-from lib.report.claims import Claim, Claims
+from lib.report.claims import EXACT, Claim, Claims
 
-EXACT = ("images", "classes", "epochs")  # units of counts, which are not rounded
 NEAR = 1e-9  # of float arithmetic
 
 

@@ -29,6 +29,7 @@ OF_ARMS = {
         "confident_errors",
         "scores",
         "ablation",
+        "measures",
     ),
     "failures": ("test_images", "arms", "known", "labels"),
     "gradcam": (),
@@ -112,7 +113,10 @@ def concerns(claim: Claim, results: dict, candidate: str) -> bool:
     the candidate."""
     compare = results["compare"]
     paths = [path for tests in claim.read.values() for test in tests for path in _paths(test)]
-    steps = {step for path in paths for step, _ in re.findall(_STEP, path)}
+    found = [step for path in paths for step in re.findall(_STEP, path)]
+    # of `promises[arm=baseline]` both words
+    steps = {name for name, _ in found}
+    steps |= {part.partition("=")[2] for _, keys in found for part in keys.split(",")}
     if candidate in steps or not paths:
         return False
     before = compare["before"]
@@ -134,11 +138,13 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
 
     judged: lib.report.ledger.judge's table; verdicts: what it calls reproduced and untested.
     `candidates`: {arm before or candidate: {numbers, reproduced, independent: {numbers,
-    reproduced}}}; `consistent_with`: candidates by the rule; `only`: {arm: ids of claims that it
+    reproduced}}}; `consistent_with`: candidates by the rule; `against`: {each of these: ids of
+    claims that come out with the arm before and not with it}; `only`: {arm: ids of claims that it
     alone brings out}; `untried`: `absent`. All claims counted are judged for every arm."""
     arms, untried = named(stated, results), absent(stated, results)
     if not arms:
-        return {"candidates": {}, "consistent_with": [], "only": {}, "untried": untried}
+        none = {"candidates": {}, "consistent_with": [], "against": {}, "only": {}}
+        return none | {"untried": untried}
     reproduced, untested = verdicts
     verdicts_of = {results["compare"]["before"]: judged["verdict"]} | {
         arm: judged[f"{arm} verdict"] for arm in arms
@@ -150,12 +156,15 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
     numbers = {claim.id for claim in stated.claims if claim.claimed is not None}
     counted = table[table.index.isin(numbers)]
     independent = counted[~counted.index.isin(derived(stated))]
+    before, consistent = next(iter(verdicts_of)), _consistent(independent, arms)
+    against = {one: table.index[table[before] & ~table[one]].tolist() for one in consistent}
     return {
         "candidates": {
             arm: _counts(counted[arm]) | {"independent": _counts(independent[arm])}
             for arm in (table if len(counted) else [])
         },
-        "consistent_with": _consistent(independent, arms),
+        "consistent_with": consistent,
+        "against": against,
         "only": {arm: _alone(of_arms, arm) for arm in of_arms},
         "untried": untried,
     }
@@ -194,23 +203,21 @@ def explanation(found: dict, claims: dict) -> str:
     )
     if not found["consistent_with"]:
         return text + _not_named(found, before)
-    text += f"**The claims are consistent with {_fitting(found, before)}.** "
-    against = [f"“{escape(claims[one]['statement'].rstrip('.'))}”" for one in found["only"][before]]
-    if against:
-        text += f"Against it speaks what comes out with {name(before)} alone: {listed(against)}. "
+    text += f"**The claims are consistent with {fitting(found['consistent_with'], before)}.** "
+    for one, ids in found["against"].items():
+        said = [f"“{escape(claims[of]['statement'].rstrip('.'))}”" for of in ids]
+        which = "it" if len(found["against"]) == 1 else fitting([one], before)
+        text += f"Against {which} speaks what comes out without it: {listed(said)}. " * bool(said)
     return text
 
 
-def _fitting(found: dict, before: str) -> str:
-    arms = [name(arm) for arm in found["consistent_with"] if arm not in PROTOCOLS]
-    words = [f"the arm{'s' * (len(arms) > 1)} {listed(arms)} in place of {name(before)}"] * bool(
+def fitting(consistent: list[str], before: str, called=name) -> str:
+    """The candidates that claims are consistent with, in words; called: how an arm is named."""
+    arms = [called(arm) for arm in consistent if arm not in PROTOCOLS]
+    words = [f"the arm{'s' * (len(arms) > 1)} {listed(arms)} in place of {called(before)}"] * bool(
         arms
     )
-    words += [
-        f"{name(before)} with {PROTOCOLS[one]}"
-        for one in found["consistent_with"]
-        if one in PROTOCOLS
-    ]
+    words += [f"{called(before)} with {PROTOCOLS[one]}" for one in consistent if one in PROTOCOLS]
     return "; with ".join(words)
 
 

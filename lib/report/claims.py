@@ -25,6 +25,9 @@ PATH = rf"^{_STEP}(\.{_STEP})*$"
 SIZE = rf"^{_STEP}(\.{_STEP})*( \* {_STEP}(\.{_STEP})*)?$"  # a path, or the product of two
 
 
+EXACT = ("images", "classes", "epochs")  # units of counts, which are not rounded
+
+
 class Missing(Error, LookupError):
     """A number that results.json does not have."""
 
@@ -277,6 +280,8 @@ class Claim(Entry):
             raise ValueError("claimed and unit belong together")
         if self.claimed is None and (self.of or self.decimals is not None):
             raise ValueError("of and decimals belong to a claimed number")
+        if self.of and self.unit not in ("percent", "points"):
+            raise ValueError(f"of belongs to a claimed percentage, or to points, not {self.unit}")
         for tests in self.read.values():
             for test in tests:
                 self._check(test, alone=len(tests) == 1)
@@ -287,6 +292,8 @@ class Claim(Entry):
             raise ValueError(f"{test.measured}: with several tests each needs 'what'")
         if not test.of_text and not (test.unit or self.unit):
             raise ValueError(f"{test.measured}: no unit")
+        if test.minus_of and (test.unit or self.unit) in EXACT:
+            raise ValueError(f"{test.measured}: minus_of is of shares, not of counts")
         if test.tolerance is None:
             return
         if self.claimed is None or test.unit not in (None, self.unit):
@@ -358,13 +365,30 @@ class Claims(Entry):
             for word, other in (("same_as", claim.same_as), ("of", claim.of)):
                 if isinstance(other, str) and (other == claim.id or other not in names):
                     raise ValueError(f"{claim.id}: {word}: no other claim is called {other}")
+            of = {one.id: one for one in claims}
+            if claim.same_as and of[claim.same_as].same_as:
+                first = f"{claim.same_as} is itself the same as {of[claim.same_as].same_as}"
+                raise ValueError(f"{claim.id}: same_as: {first}")
+            if isinstance(claim.of, str) and not (of[claim.of].claimed or 0) > 0:
+                raise ValueError(f"{claim.id}: of: {claim.of} claims no number above 0")
         return claims
+
+    @field_validator("candidates")
+    @classmethod
+    def _one_subset(cls, candidates):
+        for arm, given in candidates.items():
+            if sum(isinstance(one, Subset) for one in given) > 1:
+                raise ValueError(f"{arm}: one subset of classes at most")
+        return candidates
 
     @field_validator("identities")
     @classmethod
     def _of_numbers(cls, identities, info):
         claims = {claim.id: claim for claim in info.data.get("claims", [])}
         left = [identity.split(" = ")[0] for identity in identities]
+        for name in left if claims else []:
+            if name not in claims:
+                raise ValueError(f"'{name}' stands on the left and is no claim")
         for identity in identities if claims else []:
             for name in re.findall(r"[^\s]+", identity):
                 if re.search("[a-z]", name) and (

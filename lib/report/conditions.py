@@ -103,6 +103,8 @@ def conditions_view(checked: pd.DataFrame) -> pd.DataFrame:
 def with_last(checked: pd.DataFrame, last: pd.DataFrame | None) -> pd.DataFrame:
     """`conditions_view` with what the last report measured and the change from it; without a last
     report, or where it did not measure a condition, these are "–"."""
+    # what was not measured is no number of a table
+    last = None if last is None else last.astype(object).where(last.notna(), None)
     before = {} if last is None else dict(zip(last["condition"], last["measured"]))
     rows = [(before.get(row.condition), row.measured) for row in checked.itertuples(index=False)]
     view = conditions_view(checked)

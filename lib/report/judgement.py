@@ -2,12 +2,15 @@
 the claim, for the arm that it names and for each candidate in its place.
 """
 
+import re
+
 import pandas as pd
 
 from lib.base.text import listed, readable, signed, with_limits
 from lib.evaluation.paired import Interval
 from lib.report import candidates
 from lib.report.claims import (
+    EXACT,
     Bound,
     Claim,
     Claims,
@@ -74,9 +77,9 @@ def measured_numbers(claims: Claims | None, results: dict) -> list[dict]:
 
 
 def _number(claim: Claim, results: dict) -> dict | None:
-    """What the first test in the claim's own unit measured."""
+    """What the first test that is held against the claimed number measured."""
     tests = [one for one in next(iter(claim.read.values())) if one.unit in (None, claim.unit)]
-    tests = [one for one in tests if not one.of_text]
+    tests = [one for one in tests if one.tolerance is not None]
     if claim.claimed is None or not tests:
         return None
     try:
@@ -92,9 +95,15 @@ def _rows(claims: Claims, results: dict) -> list[dict]:
     for claim in claims.claims:
         if claim.same_as:
             first = rows[claim.same_as]
-            why = f"the same quantity as “{first['claimed'] or first['statement']}”"
-            rows[claim.id] |= {"verdict": first["verdict"], "why": why}
+            rows[claim.id] |= {"verdict": first["verdict"], "why": _again(first)}
     return list(rows.values())
+
+
+def _again(first: dict) -> str:
+    """Why a claim has the verdict of another, and that it was claimed of another setting."""
+    elsewhere = re.search(r" \(claimed of .*\)", first["why"])
+    quantity = f"the same quantity as “{first['claimed'] or first['statement']}”"
+    return quantity + (elsewhere[0] if elsewhere else "")
 
 
 def _row(claim: Claim, scopes: dict, results: dict) -> dict:
@@ -247,7 +256,7 @@ def _measured(test: Test, unit: str, results: dict) -> Interval:
         100
         if unit in ("percent", "points")
         else images(results, size)
-        if unit == "images" and size
+        if unit in EXACT and size
         else 1
     )
     return Interval(*(end * scale for end in interval))

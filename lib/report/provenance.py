@@ -262,7 +262,8 @@ def parameters_table(runs_of_arms: dict) -> pd.DataFrame:
     columns = {
         arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()
     }
-    names = [name for name in next(iter(columns.values())) if name not in NAMES]
+    everything = dict.fromkeys(name for values in columns.values() for name in values)
+    names = [name for name in everything if name not in NAMES]
     return pd.DataFrame(
         [
             {"parameter": name, **{arm: str(values.get(name)) for arm, values in columns.items()}}

@@ -121,6 +121,8 @@ def test_an_identity_is_read_term_by_term():
         ("of: both-wrong", "of: nobody", "less-sure: of: no other claim is called nobody"),
         ("of: both-wrong", "same_as: less-sure", "same_as: no other claim is called less-sure"),
         ("id: words, statement: S.", "id: words, statement: S., of: 9", "belong to a claimed"),
+        ("both-wrong = ", "100 = ", "'100' stands on the left and is no claim"),
+        ("of: both-wrong", "of: words", "less-sure: of: words claims no number above 0"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, old, new, says):

@@ -248,6 +248,13 @@ def test_each_claimed_number_stands_beside_what_every_arm_shows(tmp_path, result
     change = results["compare"]["candidates"]["strong"]["migration"]["corrected"]
     assert rows["corrected", "strong"]["estimate"] == pytest.approx(change)
     assert rows["errors", "strong"]["claimed"] == rows["errors", "weak"]["claimed"]
+    # only what is held against the claimed number is measured beside it
+    text = (
+        "  - {id: bound, statement: S., claimed: 70, unit: percent, only_at: [], tests: [{measured:"
+        " compare.arms.weak.test_accuracy, holds_if: {above: 0}}]}\n"
+    )
+    _, more = judged(tmp_path, results, claimed_of_weak(results, "strong") + text)
+    assert more["numbers"] == found["numbers"]
     # of the arm after there is one row, of sentences without a number none
     assert ("of-after", "weak") in rows and ("of-after", "strong") not in rows
     assert not [one for one, _ in rows if one in ("moved", "of-both", "diagnosed")]
@@ -266,6 +273,44 @@ def claimed_of_subset(results):
         both_wrong=own["migration"]["both_wrong"],
         aurc=of_arm["aurc"],
     )
+
+
+AGAINST = """\
+  - {{id: change, statement: The change is small., only_at: [], tests: [{{unit: points,
+     measured: compare.accuracy_change, holds_if: {{above: {above}}}}}]}}
+"""
+
+
+def test_what_speaks_against_a_candidate_is_what_it_does_not_bring_out(tmp_path, results):
+    """Whatever other candidates the file lists."""
+    compare = results["compare"]
+    middle = [
+        100 * one["accuracy_change"][end]
+        for one, end in ((compare["candidates"]["strong"], "high"), (compare, "low"))
+    ]
+    assert middle[0] < middle[1]  # from weak to after it is more than from strong
+    text = claimed_of_weak(results, "strong") + AGAINST.format(above=round(sum(middle) / 2, 3))
+    said = "Against it speaks what comes out without it: “The change is small”."
+    for arms in ("[strong]", "[strong, sharp]"):
+        _, found = judged(tmp_path, results, text, arms)
+        assert found["consistent_with"] == ["strong"] and found["against"] == {"strong": ["change"]}
+        assert said in explained.explanation(found, found["claims"])
+    text, arms = claimed_of_subset(results) + AGAINST.format(above=-100), "[{classes: [a, b]}]"
+    _, found = judged(tmp_path, results, text, arms)
+    assert found["consistent_with"] == ["subset"] and found["against"] == {"subset": []}
+    assert "Against" not in explained.explanation(found, found["claims"])
+
+
+def test_a_claim_is_about_the_arm_that_a_key_names(tmp_path, results):
+    rows = [{"arm": arm, "wrong": place} for place, arm in enumerate(("weak", "strong", "after"))]
+    of_keys = results | {"compare": results["compare"] | {"confident_errors": rows}}
+    text = (
+        "  - {id: keyed, statement: S., claimed: 0, unit: images, only_at: [], tests: [{measured: "
+        "'compare.confident_errors[arm=weak].wrong', tolerance: 0}]}\n"
+    )
+    table, _ = judged(tmp_path, of_keys, claimed_of_weak(results, "strong") + text)
+    row = table.set_index("id").loc["keyed"]
+    assert row["verdict"] == "reproduced" and row["strong verdict"] == "not reproduced"
 
 
 def test_claims_of_the_same_networks_on_some_classes_name_these(tmp_path, results):

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from project import ROOT, study
 
 from lib.base import artefacts, study_file
 from lib.base.config import ParameterError, parse_yaml
+from lib.evaluation import summary
 from lib.pipeline import command_line
 from lib.report import conditions, ledger
 
@@ -239,6 +241,12 @@ def test_the_change_against_the_last_report_and_a_table_for_a_summary(tmp_path):
         "−0.3000"
     ]
     assert conditions.with_last(now, None)["change"].tolist() == ["–"]
+    # what the last report did not measure is no number, whatever stands beside it
+    two = [rule, conditions.Condition(what="other", path="b", at_least=0.5)]
+    last, now_of = (conditions.check_conditions(two, of) for of in ({"a": 1.0}, {"a": 1, "b": 2}))
+    kept = pd.DataFrame(json.loads(json.dumps(summary.plain(last.to_dict("records")))))
+    of_b = conditions.with_last(now_of, kept).iloc[1]
+    assert (of_b["last"], of_b["change"]) == ("–", "–")
     lines = conditions.as_markdown(view, "Conditions").splitlines()
     assert lines[0] == "### Conditions" and r"accuracy \| test" in lines[4]
     assert len({line.replace(r"\|", "").count("|") for line in lines[2:]}) == 1

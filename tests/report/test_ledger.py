@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 from lib.base.artefacts import ROOT
 from lib.base.config import ParameterError, read_yaml
 from lib.evaluation.paired import Interval
-from lib.report import claims, ledger
+from lib.report import claims, judgement, ledger
 from lib.report.claims import Missing
 
 FILE = "params/claims/cifar100.yaml"
@@ -479,6 +479,23 @@ TWICE = """\
 """
 
 
+def test_a_count_of_classes_is_judged_as_the_count_that_it_is(tmp_path, results):
+    results["compare"] |= {"share": 0.6, "count": 5, "tested": 5}
+    text = TWICE.replace("claimed: 1, unit: images", "claimed: 5, unit: classes").replace(
+        "compare.count, tolerance: 1}]}\n",
+        "compare.count, count_of: compare.tested, tolerance: 0}]}\n",
+    )
+    row = ledger.judge(claims.read_claims(write(tmp_path, text)), results).set_index("id")
+    assert row.loc["other", "measured"].startswith("5 (")
+    assert row.loc["other", "verdict"] == "reproduced"
+
+
+def test_where_a_quantity_is_told_twice_the_setting_that_was_claimed_of_is_told_too():
+    first = {"why": "not inside it (claimed of full size)", "claimed": "50%", "statement": "S."}
+    assert judgement._again(first) == "the same quantity as “50%” (claimed of full size)"
+    assert judgement._again(first | {"why": "not inside it"}) == "the same quantity as “50%”"
+
+
 def test_one_quantity_has_one_verdict_and_one_fact_is_counted_once(tmp_path, results):
     results["compare"] |= {"share": 0.6, "count": 40}
     stated = claims.read_claims(write(tmp_path, TWICE))
@@ -933,6 +950,14 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path):
     [
         ("same_as: share", "same_as: count", "count: same_as: no other claim is called count"),
         ("same_as: share", "of: 4.5", "of"),
+        ("same_as: share", "of: 9", "of belongs to a claimed percentage"),
+        ("id: other,", "id: other, same_as: count,", "other: same_as: count is itself the same"),
+        (
+            "compare.count, tolerance: 1}]}\n  - {id: other",
+            "compare.count, count_of: a.n, minus: a.b, minus_of: a.m, tolerance: 1}]}\n"
+            "  - {id: other",
+            "minus_of is of shares, not of counts",
+        ),
         ("claimed: 1, unit: images", "decimals: 2", "other: of and decimals belong to a claimed"),
         (
             "tests: [{measured: compare.count, tolerance: 1}]}\n  - {id: other",

@@ -10,7 +10,14 @@ def test_the_front_matter_holds_a_result_an_arm():
         arm: {"test_accuracy": {"mean": accuracy}, "ece": {"mean": 0.0712}}
         for arm, accuracy in (("baseline", 0.74321), ("cutmix", 0.76))
     }
-    found = model_card.keys({"study": {"data": "CIFAR-100"}, "compare": {"arms": arms}}, "mine")
+    study = {"data": "CIFAR-100", "origins": {"baseline": "trained"}, "networks": ["resnet18"]}
+    results = {"study": study, "compare": {"arms": arms}}
+    found = model_card.keys(results, "mine")
+    assert found["tags"] == ["image-classification", "resnet"]
+    assert found["library_name"] == "pytorch"
+    study |= {"origins": {"baseline": "predictions"}, "networks": []}
+    other = model_card.keys(results, "mine")
+    assert other["tags"] == ["image-classification"] and "library_name" not in other
     found = yaml.safe_load(yaml.safe_dump(found))
     assert found["datasets"] == ["cifar100"]
     first, second = found["model-index"]

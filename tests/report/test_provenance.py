@@ -86,6 +86,15 @@ class Splits:
     )
 
 
+def test_the_table_of_parameters_has_those_of_every_arm():
+    theirs = run(0)
+    theirs.info["params"] = {"data": "none", "predictions": "p.csv"}
+    for order in (("theirs", "ours"), ("ours", "theirs")):
+        runs = {"theirs": {0: theirs}, "ours": {0: run(0)}}
+        table = provenance.parameters_table({arm: runs[arm] for arm in order})
+        assert {"predictions", "learning_rate", "width"} <= set(table["parameter"])
+
+
 def test_what_is_not_the_same_in_every_arm_is_named():
     wide, first = run(0, params={"width": 64, "epochs": 50}), run(0)
     wide.info["mean_lambda"] = 0.6

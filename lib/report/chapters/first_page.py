@@ -13,8 +13,9 @@ from lib.diagnosis.mixture import PRECISION
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation import scope
 from lib.evaluation.changes import of_pair
+from lib.evaluation.protocols import PROTOCOLS
 from lib.evaluation.rejection import BROKEN, WITHIN
-from lib.report import brought, exhibits, style
+from lib.report import brought, candidates, exhibits, style
 from lib.report.chapters import findings, panels
 from lib.report.judgement import CONTRADICTED, FAILED, UNTESTED
 
@@ -86,9 +87,12 @@ def finding(results: dict) -> str:
     group."""
     compare = results["compare"]
     if results["ledger"]["consistent_with"]:
-        fits = [short(arm) for arm in results["ledger"]["consistent_with"]]
-        arms = f"the arm{'s' * (len(fits) > 1)} {listed(fits)}"
-        return f"The earlier claims fit {arms}, not {short(compare['before'])}"
+        fits, before = results["ledger"]["consistent_with"], compare["before"]
+        arms = [short(arm) for arm in fits if arm not in PROTOCOLS]
+        if not arms:
+            return f"The earlier claims fit {candidates.fitting(fits, before, short)}"
+        these = f"the arm{'s' * (len(arms) > 1)} {listed(arms)}"
+        return f"The earlier claims fit {these}, not {short(before)}"
     if not compare["after"]:
         return _alone(results)
     found, owner = findings.change(results), findings.owner(results)

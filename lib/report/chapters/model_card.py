@@ -8,6 +8,7 @@ import yaml
 from lib.base.text import percent, readable
 from lib.report import training
 from lib.report.chapters import body, findings, first_page
+from lib.training.network import OWN
 
 # links to figures and tables lead nowhere outside the report
 LINK = re.compile(r"\[\]\(#[\w-]+\)")
@@ -18,11 +19,13 @@ MEASURES = {"accuracy": "test_accuracy", "expected_calibration_error": "ece"}
 def keys(results: dict, name: str) -> dict:
     """The front matter: what a hub lists and draws, one result an arm."""
     data = results["study"]["data"]
+    study = results["study"]
+    networks = set(study["origins"].values()) - {"predictions"}
     kind = data.lower().replace("-", "").removeprefix("the ").replace(" ", "_")
     return {
         "pipeline_tag": "image-classification",
-        "library_name": "pytorch",
-        "tags": ["image-classification", "resnet"],
+        **({"library_name": "pytorch"} if networks else {}),
+        "tags": ["image-classification", *["resnet"] * (OWN in study["networks"])],
         "datasets": [kind],
         "metrics": ["accuracy"],
         "model-index": [

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from lib.base.text import level, percent, readable, shorten, signed
+from lib.evaluation.protocols import PROTOCOLS
 from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report.chapters import findings
 from lib.report.judgement import CONTRADICTED, FAILED, REPRODUCED, UNTESTED
@@ -445,7 +446,8 @@ def forest(results: dict):
     axis.set_yticks([])
     fits = results["ledger"]["consistent_with"][:1]
     if fits:
-        _write(figure, 0, 0.06, f"○ with {shorten(fits[0], 24)} in place of {pair[0]}", color=QUIET)
+        of = PROTOCOLS.get(fits[0]) or f"{shorten(fits[0], 24)} in place of {pair[0]}"
+        _write(figure, 0, 0.06, f"○ with {of}", color=QUIET)
     return figure
 
 
