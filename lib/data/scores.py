@@ -160,7 +160,7 @@ def _probabilities(values: np.ndarray, where, sizes: list[int]) -> Scores | None
         return Scores(values, "logits", False, [note])
     shares = np.clip(values, 0, 1) / sums[:, None]
     notes = ["the numbers are probabilities (0 to 1, rows sum to 1)"]
-    if np.abs(sums - 1).max() > 10 * NOISE:
+    if np.abs(sums - 1).max() > 1e-4:
         notes.append(
             f"each row was divided by its sum, which lay between {sums.min():.4g} and "
             f"{sums.max():.4g}"

@@ -1,5 +1,7 @@
 """Answering only when confident: how many errors remain, and which threshold keeps a promise."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import scipy
@@ -122,6 +124,11 @@ def threshold_for_risk(
     bound = clopper_pearson(errors, accepted, 1 - 2 * (1 - level) / steps)[1]
     safe = thresholds[bound <= risk]
     return float(safe.min()) if safe.size else None
+
+
+def fewest(risk: float, level: float = 0.95, steps: int = 20) -> int:
+    """How many rows without an error `threshold_for_risk` needs at least to promise a risk."""
+    return math.ceil(math.log((1 - level) / steps) / math.log(1 - risk))
 
 
 def counts_at_matched_coverage(confidence, correct, coverages) -> pd.DataFrame:

@@ -23,6 +23,8 @@ data:
 arms:  # an arm says in what its training differs
   baseline:
   cutmix: {{cutmix_probability: 0.5}}
+  # an arm may be brought instead (docs/data.md): {{network: "my_net:build", weights: w.pt, mean: 0,
+  # std: 1}}, or {{predictions: theirs.csv}}, where source may be none
 
 # seeds: [42]  # of each arm; a sentence about a method needs three
 # before: baseline  # the arm whose failures are looked at; not given: the first

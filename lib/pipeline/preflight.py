@@ -46,7 +46,7 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
     _tell_alike(study, splits.class_names if splits else [])
     # guard: what-comparing-reads-first
     if content.data.get("metadata"):
-        attempt(_metadata, content.data["metadata"], splits)
+        attempt(_metadata, content.data["metadata"], splits, ids)
     if content.data.get("outside") and train:
         attempt(read_outside, content.data["outside"], train.image_size)
     # guard: brought-cases-first
@@ -71,11 +71,13 @@ def _pictures(train) -> dataset.Splits:
         raise DataError(str(error)) from None
 
 
-def _metadata(path, splits: dataset.Splits | None) -> None:
-    """Raises DataError for a file that is no table, or of none of the test pictures."""
-    table, known = read_metadata(path), dataset.ids(splits, "test") if splits else []
+def _metadata(path, splits: dataset.Splits | None, brought: np.ndarray | None) -> None:
+    """Raises DataError for a file that is no table, or of none of the test pictures; brought: the
+    ids by which what is brought knows them."""
+    table, known = read_metadata(path), dataset.ids(splits, "test") if splits else brought
+    known = [] if known is None else [str(one) for one in known]
     # guard: metadata-of-these-pictures
-    if len(known) and not table.index.isin(known).any():
+    if known and not table.index.isin(known).any():
         raise DataError(
             f"{path}: no id is a test picture's: {table.index[0]!r} in the file, {known[0]!r} "
             "among the pictures"

@@ -416,6 +416,14 @@ def mining(results: dict) -> str:
     )
 
 
+def _unseen(runs: int, trained: bool) -> str:
+    """What is known of the networks' training; trained: here, all of them or some."""
+    who = "The one run" if runs == 1 else f"The {runs} runs of all arms and seeds"
+    if trained:
+        return f"{who} saw neither split in training"
+    return f"{who} should have seen neither split in training, which is not known here"
+
+
 def suspicious(results: dict) -> str:
     """How many labels are suspected, by which rule, and what the rule is worth where that is
     known."""
@@ -428,8 +436,8 @@ def suspicious(results: dict) -> str:
     ]
     text = (
         f"A label is suspected where {RULE}. "
-        f"{'The one run' if runs == 1 else f'The {runs} runs of all arms and seeds'} saw neither "
-        f"split in training, and no human judgement enters. Suspected are {listed(counts)}"
+        f"{_unseen(runs, bool(results['study']['widths']))}, and no human judgement enters. "
+        f"Suspected are {listed(counts)}"
         + (
             f". The runs are unanimous on {labels['unanimous']:,} of those in test."
             if labels["unanimous"] and runs > 2

@@ -12,6 +12,7 @@ from lib.base.text import listed
 from lib.evaluation import ablation, degenerate
 from lib.report import brought
 from lib.training import network, released
+from lib.training.record import YOUNGER
 
 RUNS_CAPTION = (
     "The runs. A released one was trained where the row says and is kept with the "
@@ -259,14 +260,22 @@ def stages_table(study: Path) -> pd.DataFrame:
 
 def parameters_table(runs_of_arms: dict) -> pd.DataFrame:
     """Every training parameter, a row each; one column an arm."""
+    first = {arm: next(iter(of_seeds.values())) for arm, of_seeds in runs_of_arms.items()}
     columns = {
-        arm: next(iter(of_seeds.values())).info["params"] for arm, of_seeds in runs_of_arms.items()
+        arm: {
+            name: value
+            for name, value in run.info["params"].items()
+            # predictions have no setting of a training
+            if run.info.get("origin") != "predictions" or name not in YOUNGER
+        }
+        for arm, run in first.items()
     }
     everything = dict.fromkeys(name for values in columns.values() for name in values)
     names = [name for name in everything if name not in NAMES]
     return pd.DataFrame(
         [
-            {"parameter": name, **{arm: str(values.get(name)) for arm, values in columns.items()}}
+            {"parameter": name}
+            | {arm: str(values[name]) if name in values else "–" for arm, values in columns.items()}
             for name in names
         ]
     )

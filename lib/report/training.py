@@ -308,7 +308,7 @@ def limits(results: dict) -> str:
         f"{number} seeds the spread between seeds is itself known only roughly, which makes "
         "them wide. Intervals of single risks and tests of all images cover images alone.",
     ]
-    if not results["compare"]["after"]:
+    if not results["compare"]["after"] and study["widths"]:
         items.append(
             "No remedy was trained beside it, so nothing here says whether a failure could be "
             "cured."
@@ -322,7 +322,9 @@ def limits(results: dict) -> str:
     items += [f"{escape(line[:1].upper() + line[1:])}." for line in lines[:SHOWN]]
     if len(lines) > SHOWN:
         items.append(f"{len(lines) - SHOWN} more of this kind are in results.json.")
-    if not results["gradcam"].get("rule"):
+    if not pictured(results):
+        items.append("There were no pictures, so nothing is said of why a prediction is wrong.")
+    elif not results["gradcam"].get("rule"):
         items.append("How often a verdict on a cause is right is not known on this data set.")
     else:
         items.append(

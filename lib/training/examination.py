@@ -13,6 +13,8 @@ from scipy.stats import binomtest
 
 from lib.base.errors import NetworkError
 from lib.base.random import key, permutation
+from lib.base.text import plural
+from lib.data.scores import SMALLEST
 from lib.training.network import said
 from lib.training.questions import QUESTIONS, Case
 
@@ -143,12 +145,30 @@ def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str 
     return f"right on {right / len(val):.1%} of validation, by chance it would be on {chance:.1%}"
 
 
+def true_classes_have_some(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
+    """Whether a table's probabilities of the true class are all above 0, which counts as SMALLEST:
+    an average of logarithms rests on what stands in its place."""
+    own = val[np.arange(len(val)), labels]
+    none = int((own <= np.log(SMALLEST) + 0.5).sum())
+    if not none:
+        return None
+    return (
+        f"{plural(none, 'row')} of validation give{'s' * (none == 1)} the true class a probability "
+        f"of 0, counted as {SMALLEST:g}: where rounding made it, negative log-likelihood, "
+        "temperature and calibration are wrong; bring logits, or more decimals"
+    )
+
+
 OF_ROWS = (
     ("all logits are finite", "refused", all_finite),
     ("logits and not probabilities", "refused", no_probabilities),
     ("the values look like logits", "note", another_unit),
     ("the classes stand in the data's order", "warning", order_of_classes),
     ("better than chance", "warning", better_than_chance),
+)
+OF_TABLE = (
+    *OF_ROWS[-2:],
+    ("every true class has a probability", "warning", true_classes_have_some),
 )
 
 
@@ -161,8 +181,8 @@ def ask_rows(
 
 
 def ask_table(val: np.ndarray, labels: np.ndarray, names: list[str]) -> list[Answer]:
-    """The same of a file of predictions, which was read as logits: their classes."""
-    return _asked(OF_ROWS[-2:], lambda function: function(val, val, labels, names))
+    """The same of a file of predictions, which was read as logits: their classes, and zeros."""
+    return _asked(OF_TABLE, lambda function: function(val, val, labels, names))
 
 
 def refuse(arm: str, answers: list[Answer]) -> None:

@@ -29,6 +29,7 @@ def examine(arm: Brought, splits, places: list[Path], device=CPU) -> Case:
 def run_key(arm: Brought, splits, places: list[Path]) -> str:
     """What a brought run is known by: what the arm says, its weights, the code beside the study,
     the data with the names of their classes, and our own code that predicts."""
+    files = network.files(arm.network, places)
     names, size = splits.class_names, splits.val.images.shape[-1]
     if arm.weights:
         sum_of_weights = artefacts.sha256_of(network.found(arm.weights, places))
@@ -43,7 +44,7 @@ def run_key(arm: Brought, splits, places: list[Path]) -> str:
         {
             "arm": arm.model_dump(),
             "weights": sum_of_weights,
-            "code": deciding + code.digest(network.files(arm.network, places)),
+            "code": deciding + code.digest(files),
             "data": splits.digest,
             "classes": names,
         }

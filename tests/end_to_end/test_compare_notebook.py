@@ -119,7 +119,8 @@ def test_two_copies_of_one_run_and_nothing_changed_anywhere(tmp_path):
         "They are equivalent within ±1 point.",
         "No difference in their number was found",
         "was not found to leave fewer errors in either",
-        "no difference was found in ECE, ECE after scaling, negative log-likelihood, negative "
+        "no difference was found, corrected for the number of measures, in ECE, ECE after scaling, "
+        "negative log-likelihood, negative "
         "log-likelihood after scaling, Brier score and Brier score after scaling",
     ):
         assert said in text

@@ -13,6 +13,7 @@ from lib.evaluation.selective import (
     clopper_pearson,
     counts_at_matched_coverage,
     excess_aurc,
+    fewest,
     rejection_table,
     risk_coverage,
     threshold_for_risk,
@@ -264,3 +265,11 @@ def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message) as error:
         call()
     assert "allowed" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("risk", [0.02, 0.1, 0.25])
+def test_the_fewest_rows_are_those_at_which_a_risk_can_first_be_promised(risk):
+    def promised(rows):
+        return threshold_for_risk(np.linspace(0.5, 0.9, rows), np.ones(rows, bool), risk)
+
+    assert promised(fewest(risk)) is not None and promised(fewest(risk) - 1) is None

@@ -68,6 +68,15 @@ def test_predictions_alone_pass_the_check_and_become_runs(place):
         assert [said[one] for one in run.test.ids] == run.test.predicted.tolist()
 
 
+def test_metadata_of_none_of_the_rows_that_are_brought_is_one_line(place):
+    (place / "m.csv").write_text("id,camera\ntest3,a\n")
+    written(place, "{source: none, metadata: m.csv}", *PREDICTED)
+    preflight.checked(study_file.read("s"))
+    (place / "m.csv").write_text("id,camera\nother,a\n")
+    (line,) = mistakes(place, "{source: none, metadata: m.csv}", *PREDICTED)
+    assert "no id is a test picture's: 'other' in the file" in line
+
+
 def test_a_network_passes_the_check_and_becomes_a_run(place):
     written(place, PHANTOM, f"theirs: {{{THEIRS}}}")
     assert command_line.main(["check", "s", "--outputs", "o"]) == 0

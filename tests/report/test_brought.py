@@ -49,7 +49,7 @@ def test_page_one_warns_in_few_words(results):
 def test_the_footer_of_page_one_has_the_warnings(results, monkeypatch):
     monkeypatch.setattr(first_page.findings, "conditions", lambda of: (0, [], 0))
     monkeypatch.setattr(first_page.findings, "trusted", lambda of: {})
-    results["study"] |= {"seeds": [1]}
+    results["study"] |= {"seeds": [1], "widths": []}
     results |= {"compare": {"before": "theirs", "after": "", "ablation": []}, "conditions": []}
     assert ("Warnings", brought.footer(results)) in first_page.footer(results)
     results["study"]["brought"] = {}

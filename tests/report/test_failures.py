@@ -83,7 +83,7 @@ def results():
         },
     }
     return {
-        "study": {"image_size": 32},
+        "study": {"image_size": 32, "widths": [64]},
         "failures": {
             "before": "baseline",
             "after": "cutmix",
@@ -321,6 +321,14 @@ def test_ten_classes_without_superclasses(results):
         and "fig-severity" not in said
         and "fig-confusion" in said
         and everything(results)
+    )
+
+
+def test_of_brought_networks_nobody_knows_what_they_were_trained_on(results):
+    assert "saw neither split in training, and" in prose.suspicious(results)
+    results["study"]["widths"] = []
+    assert "should have seen neither split in training, which is not known" in prose.suspicious(
+        results
     )
 
 

@@ -44,7 +44,8 @@ def results():
             "data": "the phantom",
             "widths": [8],
             "brought": {},
-            "sizes": {"test": 1000},
+            "sizes": {"val": 1000, "test": 1000},
+            "image_size": 32,
             "classes": 20,
             "seeds": [42],
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
@@ -199,7 +200,7 @@ def test_a_threshold_for_some_networks_alone_is_not_said_to_be_none(results):
     none = dict.fromkeys(("threshold", "coverage", "selective_risk", "outcome"))
     results["compare"]["promises"] = [first, {"arm": "baseline"} | none, {"arm": "cutmix"} | none]
     assert first_page.use(results)[2] == "a safe threshold for 1 of 3 networks alone"
-    assert "for 1 of 3 networks alone a confidence threshold" in first_page.rely(results)[1]
+    assert "for some networks alone a confidence threshold" in first_page.rely(results)[1]
     text = body.use(changed(results, -0.1, -0.12, -0.08))
     assert "Validation allows 1 of 3 networks a threshold" in text and "no threshold" not in text
     results["compare"]["promises"][0] = {"arm": "baseline"} | none
@@ -222,7 +223,7 @@ def test_the_target_is_the_studys_own_and_not_rounded(results, risk, said):
     results["compare"]["target_risk"] = risk
     assert first_page.use(results)[1] == f"Usable at {said} risk"
     results["compare"]["promises"] = []
-    assert first_page.rely(results)[1].endswith(f"keeps errors under {said}.")
+    assert first_page.rely(results)[1].endswith(f"errors under {said}.")
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,58 @@ def test_one_arm_of_several_networks_is_not_told_as_one(results):
     results["compare"]["arms"]["baseline"]["test_accuracy"]["n"] = 3
     assert first_page.standfirst(results).startswith("3 networks answered 1,000 test images")
     assert first_page.nothing_compared(results)[2] == "3 networks, right on 80.0%"
+
+
+def test_too_few_validation_images_are_not_called_a_danger(results):
+    results["compare"]["promises"] = []
+    results["study"]["sizes"]["val"] = 56
+    assert first_page.use(results)[:3] == (
+        "care",
+        "Use at 10% risk unproven",
+        "56 validation images",
+    )
+    assert first_page.rely(results)[1].startswith("is not known: 56 validation images are too few")
+    text = body.use(changed(results, -0.1, -0.12, -0.08))
+    assert "Validation has 56 images, too few" in text and "it would take 57 to be" in text
+    results["study"]["sizes"]["val"] = 57
+    assert first_page.use(results)[1] == "Not usable at 10% risk"
+    assert "at none of the 20 that are tried" in body.use(changed(results, -0.1, -0.12, -0.08))
+
+
+def test_what_was_brought_without_pictures_is_not_told_as_a_training(results):
+    results["study"] |= {"image_size": None, "widths": [], "data": "images that were not shown"}
+    results["study"]["origins"] = {"baseline": "predictions", "cutmix": "predictions"}
+    page = first_page.words(changed(results, 0.02, 0.01, 0.03, seeds=3))
+    assert page["standfirst"].endswith("answered 1,000 test images, which were not shown.")
+    assert page["verdicts"][0][1] == "CutMix: better" and page["footer"][0][0] == "Networks"
+    assert page["verdicts"][-1][1:3] == ("Causes not looked for", "there are no pictures")
+    assert page["bullets"][-1][1].startswith("is left out: there are no pictures")
+    results["compare"]["churn"]["between_arms"]["class"] = 0.0
+    assert "Is CutMix better: the arms" in body.remedy(changed(results, 0.0, 0.0, 0.0))
+
+
+def test_arms_that_answer_alike_and_differ_in_confidence_are_not_one(results):
+    results["compare"]["churn"]["between_arms"]["class"] = 0.0
+    same = changed(results, 0.0, 0.0, 0.0, p_value=1.0)
+    same["compare"]["changes"] = {"ece": {"estimate": 0.0}}
+    assert first_page.words(same)["bullets"][0][0] == "The arms are one:"
+    assert "nothing is compared" in body.remedy(same)
+    same["compare"]["changes"]["ece"]["estimate"] = 0.01
+    assert first_page.words(same)["verdicts"][0][1] == "The arms answer alike"
+    assert first_page.words(same)["bullets"][0][1] == "they differ in how sure they are alone."
+    assert "Only how sure they are differs" in body.remedy(same)
+
+
+@pytest.mark.parametrize(
+    "number, said",
+    [
+        (0, "No test label is suspected"),
+        (1, "1 test label is suspected"),
+        (479, "479 test labels are suspected"),
+    ],
+)
+def test_suspected_labels_are_counted_in_words(number, said):
+    assert body._labels(number) == said
 
 
 def test_page_one_says_why_no_cause_is_named(results):
@@ -386,7 +439,9 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
     assert body._worth(known).endswith("are given for background (right 73% of the time).")
     assert "For 20% of 11 errors without a cause it names one all the same" in body._worth(known)
     each = {"each": {"background": share, "label_error": share | {"estimate": 0.9}}}
-    assert "on average, from 73% for background to 90% for label error" in body._worth(known | each)
+    assert "It is least, 73% for background, and most, 90% for label error" in body._worth(
+        known | each
+    )
     # the longest that it can be still fits a bullet
     rule["mixture"]["trusted"] = ["second_object", "look_alike", "label_error"]
     assert first_page.words(results)["bullets"][-1][1].count("object, look alike and label") == 1

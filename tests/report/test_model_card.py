@@ -11,6 +11,7 @@ def test_the_front_matter_holds_a_result_an_arm():
         for arm, accuracy in (("baseline", 0.74321), ("cutmix", 0.76))
     }
     study = {"data": "CIFAR-100", "origins": {"baseline": "trained"}, "networks": ["resnet18"]}
+    study |= {"image_size": 32}
     results = {"study": study, "compare": {"arms": arms}}
     found = model_card.keys(results, "mine")
     assert found["tags"] == ["image-classification", "resnet"]

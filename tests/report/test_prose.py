@@ -464,6 +464,14 @@ def test_captions_say_how_many_seeds_each_arm_has():
     assert comparison.seeds([7]) == comparison.seeds({"a": [7]}) == "One seed (7)."
 
 
+def test_arms_that_answer_alike_have_no_table_of_changes_to_see(results):
+    compare = results["compare"]
+    compare["changes"]["ece"] |= {"estimate": 0.02, "low": 0.01, "high": 0.03, "found": "higher"}
+    assert "tab-changes" in confidence.calibration_text(results)
+    compare["churn"]["between_arms"]["class"] = 0.0
+    assert "tab-changes" not in confidence.calibration_text(results)
+
+
 def test_seeds_are_counted(results):
     assert "trained once, with one seed" in training.seeds(results["study"])
     three = [42, 43, 44]

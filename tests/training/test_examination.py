@@ -6,6 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from lib.base.artefacts import ROOT
 from lib.base.errors import NetworkError
@@ -346,6 +347,18 @@ def test_classes_are_compared_in_one_unicode_form():
         assert names_of_classes(Case(arm, [ours, "b"], None, [])) is None
     arm = Brought(network="networks:small", mean=0, std=1, classes=["cafe", "b"])
     assert "'cafe' is not one" in names_of_classes(Case(arm, [composed, "b"], None, []))
+
+
+def test_a_true_class_of_no_probability_is_told():
+    logits, labels = rows(200, 5, 0.7)
+    assert [answer.line for answer in examination.ask_table(logits, labels, list("abcde"))] == [
+        None
+    ] * 3
+    shares = softmax(logits.astype(np.float64), 1).round(1)
+    rounded = np.log(np.maximum(shares / shares.sum(1, keepdims=True), 1e-38))
+    *_, answer = examination.ask_table(rounded, labels, list("abcde"))
+    lost = int((shares[np.arange(200), labels] == 0).sum())
+    assert answer.verdict == "warning" and f"{lost} rows of validation give" in answer.line
 
 
 def rows(count, classes, accuracy, seed=0):

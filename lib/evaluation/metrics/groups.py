@@ -196,5 +196,7 @@ def notes(numbers: dict, matched: dict) -> list[str]:
         missing = plural(matched["missing"], "test image")
         lines.append(f"{missing} not in the metadata: a group of their own")
     if matched["other_ids"]:
-        lines.append(f"{plural(matched['other_ids'], 'id')} of the metadata is no test image's")
+        others = plural(matched["other_ids"], "id")
+        none = "is no test image's" if matched["other_ids"] == 1 else "are no test image's"
+        lines.append(f"{others} of the metadata {none} (of validation, perhaps)")
     return lines

@@ -22,6 +22,7 @@ from lib.base.text import (
 from lib.diagnosis.verdict import CAUSES
 from lib.evaluation.changes import of_pair
 from lib.evaluation.rejection import WITHIN
+from lib.evaluation.selective import fewest
 from lib.report import brought, candidates, cards, comparison, ledger, training
 from lib.report.chapters import confidence, findings, first_page, robustness
 from lib.report.judgement import UNTESTED
@@ -61,8 +62,8 @@ def setup(results: dict) -> str:
         else "Nothing was trained here: the arms were brought, with predictions of "
         f"{sizes['val']:,} validation and {sizes['test']:,} test images.",
         drawn,
-        f"An *arm* is one setting of the training; there {'is' if len(arms) == 1 else 'are'} "
-        f"{'one' if len(arms) == 1 else len(arms)} ({see('tab-arms')}).",
+        f"An *arm* is one {'setting of the training' if study['widths'] else 'network'}; there "
+        f"{'is one' if len(arms) == 1 else f'are {len(arms)}'} ({see('tab-arms')}).",
         _besides(results),
         "The last epoch's network counts, and nothing was chosen on the test images."
         * bool(study["widths"]),
@@ -321,7 +322,7 @@ def _apart(each: dict[str, dict]) -> str:
     """From which cause to which the shares reach that are found; "" of fewer than two."""
     ranked = sorted(each, key=lambda cause: each[cause]["estimate"])
     said = [f"{percent(each[cause]['estimate'], 0)} for {readable(cause)}" for cause in ranked]
-    return f", from {said[0]} to {said[-1]}" if len(said) > 1 else ""
+    return f". It is least, {said[0]}, and most, {said[-1]}" if len(said) > 1 else ""
 
 
 def _given(trusted: list[str], right: dict | None) -> str:
@@ -350,11 +351,17 @@ def remedy(results: dict) -> str:
     if not compare["after"]:
         return ""
     found, images = findings.change(results), results["study"]["sizes"]["test"]
+    trained = results["study"]["widths"]
+    question = "Did the remedy work" if trained else f"Is {name(compare['after'])} better"
     if found == "same":
         return section(
-            "Did the remedy work: the arms are one",
-            f"The predictions are identical on {images:,} of {images:,} images: nothing is "
-            "compared, and identical runs count as one.",
+            f"{question}: the arms {'are one' if findings.alike(results) else 'answer alike'}",
+            f"The predictions are identical on {images:,} of {images:,} images"
+            + (
+                ": nothing is compared, and identical runs count as one."
+                if findings.alike(results)
+                else f". Only how sure they are differs ({see('tab-arms')})."
+            ),
         )
     change = compare["accuracy_change"]
     titles = {
@@ -368,7 +375,7 @@ def remedy(results: dict) -> str:
         [f"{percent(of['test_accuracy']['mean'])} with {name(arm)}" for arm, of in pair.items()]
     )
     return section(
-        f"Did the remedy work: {titles[found]}",
+        f"{question}: {titles[found]}",
         f"Test accuracy is {levels}.",
         comparison.accuracy(compare),
         _owned(results),
@@ -435,7 +442,7 @@ def use(results: dict) -> str:
         f"Confidence: {head[0].lower()}{head[1:]}",
         "*Coverage* is the share of predictions that are accepted, *risk* the share of errors "
         f"among them ({see('fig-coverage')}).",
-        _promised(kept, target) if kept else _refused(findings.allowed(results), target),
+        _promised(kept, target) if kept else _refused(results, target),
         _counted(findings.wrong_labels(results)),
         _surest(results),
         _calibrated({arm: compare["arms"][arm] for arm in _shown(results)}),
@@ -451,16 +458,24 @@ def _shown(results: dict) -> list[str]:
     return compared(results["compare"])[: 1 if findings.identical(results) else 2]
 
 
-def _refused(few: str, target: str) -> str:
-    """few: findings.allowed, the networks that have a threshold."""
+def _refused(results: dict, target: str) -> str:
+    """Why no threshold is promised."""
+    few, risk = findings.allowed(results), results["compare"]["target_risk"]
+    rows = results["study"]["sizes"]["val"]
     if few:
         return (
             f"Validation allows {few} a threshold at which it is 95% certain that the risk stays "
             f"under {target}, so none is promised for an arm ({see('tab-promises')})."
         )
+    if rows < fewest(risk):
+        return (
+            f"Validation has {plural(rows, 'image')}, too few to promise a risk under {target}: "
+            f"even without an error it would take {fewest(risk)} to be 95% certain at one of the "
+            "20 thresholds that are tried."
+        )
     return (
-        "Validation allows no threshold: at none is it 95% certain that the risk stays under "
-        f"{target}, even where the risk that was measured does."
+        "Validation allows no threshold: at none of the 20 that are tried is it 95% certain that "
+        f"the risk stays under {target}, even where the risk that was measured does."
     )
 
 
@@ -509,19 +524,27 @@ def _calibrated(arms: dict[str, dict]) -> str:
 def robust(results: dict) -> str:
     numbers = results["compare"].get("robustness")
     suspected = results["failures"]["labels"]["splits"]["test"]
-    head = _carried(results) or f"{count(suspected['suspected'])} test labels are suspected"
+    doubted = _labels(suspected["suspected"])
+    head = _carried(results) or f"{doubted[:1].lower()}{doubted[1:]}"
     return section(
         f"Robustness and labels: {head}",
         _corrupted(numbers, _shown(results)) if numbers else "",
         _few(results),
-        f"Of {suspected['images']:,} test labels {count(suspected['suspected'])} are suspected, "
+        f"{doubted} of {suspected['images']:,}: "
         + (
             "by the one network alone."
             if results["failures"]["labels"]["runs"] == 1
-            else "where most networks name the same other class."
+            else "that is, most networks name the same other class."
         ),
         _opinion(results),
     )
+
+
+def _labels(suspected: int) -> str:
+    """ "479 test labels are suspected"."""
+    if not suspected:
+        return "No test label is suspected"
+    return f"{plural(suspected, 'test label')} {'is' if suspected == 1 else 'are'} suspected"
 
 
 def _carried(results: dict) -> str:

@@ -215,7 +215,9 @@ def calibration_text(results: dict) -> str:
             sentences.append(
                 f"From {subject(compare, compare['before'])} to "
                 f"{subject(compare, compare['after'])} these are {found}: "
-                f"{listed([_label(measure) for measure in of[found]])} ({see('tab-changes')})."
+                f"{listed([_label(measure) for measure in of[found]])}"
+                + f" ({see('tab-changes')})" * (compare["churn"]["between_arms"]["class"] > 0)
+                + "."
             )
     if of["none"]:
         sentences.append(

@@ -15,7 +15,7 @@ from lib.diagnosis.score import FOUND, RIGHT, SHARE
 from lib.evaluation import scope, severity
 from lib.evaluation.paired import paired_runs
 from lib.evaluation.rejection import OUTCOMES
-from lib.evaluation.selective import clopper_pearson
+from lib.evaluation.selective import clopper_pearson, fewest
 from lib.evaluation.summary import missing
 from lib.report import style
 from lib.report.judgement import CONTRADICTED, FAILED
@@ -39,6 +39,12 @@ def identical(results: dict) -> bool:
     """Whether both arms predict the same class of every test image, in every seed."""
     compare = results["compare"]
     return bool(compare["after"]) and compare["churn"]["between_arms"]["class"] == 0
+
+
+def alike(results: dict) -> bool:
+    """Whether they are as sure of it besides."""
+    changes = results["compare"].get("changes", {}).values()
+    return identical(results) and not any(change["estimate"] for change in changes)
 
 
 def change(results: dict) -> str:
@@ -237,6 +243,13 @@ def allowed(results: dict) -> str:
     rows = [row for row in results["compare"]["promises"] if row["arm"] in arms]
     there = sum(row["threshold"] is not None for row in rows)
     return f"{there} of {plural(len(rows), 'network')}" * (there > 0)
+
+
+def too_few(results: dict) -> int:
+    """How many validation images there are, where they are too few to promise the study's risk
+    whatever is answered; else 0."""
+    rows = results["study"]["sizes"]["val"]
+    return rows if rows < fewest(results["compare"]["target_risk"]) else 0
 
 
 def sure(threshold: float) -> str:

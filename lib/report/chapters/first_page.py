@@ -15,7 +15,7 @@ from lib.evaluation import scope
 from lib.evaluation.changes import of_pair
 from lib.evaluation.protocols import PROTOCOLS
 from lib.evaluation.rejection import BROKEN, WITHIN
-from lib.report import brought, candidates, exhibits, style
+from lib.report import brought, candidates, exhibits, style, training
 from lib.report.chapters import findings, panels
 from lib.report.judgement import CONTRADICTED, FAILED, UNTESTED
 
@@ -134,6 +134,8 @@ def standfirst(results: dict) -> str:
     """What was answered by whom: every word of the verdict bar is known after it."""
     study, compare = results["study"], results["compare"]
     images = f"{study['sizes']['test']:,} test images of {short(study['data'])}"
+    if not training.pictured(results):
+        images = f"{study['sizes']['test']:,} test images, which were not shown"
     claims = len(results["ledger"]["claims"])
     held = f"; {plural(claims, 'claim')} of an earlier study were held against them" * bool(claims)
     if not compare["after"]:
@@ -166,7 +168,8 @@ def remedy(results: dict) -> tuple[str, str, str, str]:
     change, seeds = compare["accuracy_change"], len(compare["seeds"])
     images = results["study"]["sizes"]["test"]
     if found == "same":
-        return CARE, "The arms are one", f"alike on {images:,} of {images:,} images", ""
+        head = "The arms are one" if findings.alike(results) else "The arms answer alike"
+        return CARE, head, f"alike on {images:,} of {images:,} images", ""
     of = (
         f"{seeds} seeds an arm"
         if findings.several(results)
@@ -175,10 +178,12 @@ def remedy(results: dict) -> tuple[str, str, str, str]:
     comma = "," * findings.several(results)
     size = f"{points(change['estimate'])} points{comma} {of}"
     between = f"95% interval {points(change['low'])} to {points(change['high'])}"
-    if found == "higher":
-        return YES, "Remedy accepted", size, between
-    if found == "lower":
-        return NO, "Remedy rejected", size, between
+    heads = {"higher": (YES, "Remedy accepted"), "lower": (NO, "Remedy rejected")}
+    if not results["study"]["widths"]:
+        after = short(compare["after"])
+        heads = {"higher": (YES, f"{after}: better"), "lower": (NO, f"{after}: worse")}
+    if found in heads:
+        return *heads[found], size, between
     equal = (compare.get("equivalence") or {}).get("equivalent")
     head = "As good as equal" if equal and found == "none" else "No difference shown"
     return CARE, head, size, between
@@ -216,6 +221,8 @@ def use(results: dict) -> tuple[str, str, str, str]:
     two, counted = bool(results["compare"]["after"]), findings.wrong_labels(results)
     if not kept:
         few, of = findings.allowed(results), " for either arm" if two else ""
+        if rows := findings.too_few(results):
+            return CARE, f"Use at {target} risk unproven", f"{rows} validation images", counted
         what = f"a safe threshold for {few} alone" if few else f"no threshold is safe{of}"
         return NO, f"Not usable at {target} risk", what, counted
     whose = f"{short(kept['arm'])}: " if two else ""
@@ -251,6 +258,8 @@ def _missed(results: dict) -> tuple[str, str, str, str] | None:
 
 def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
+    if not training.pictured(results):
+        return CARE, "Causes not looked for", "there are no pictures", ""
     found = findings.proven(results)
     if not found:
         arms = findings.trusted(results)
@@ -278,7 +287,9 @@ def bullets(results: dict) -> list[tuple[str, str]]:
     same = findings.change(results) == "same" if two else False
     if same:
         return [
-            ("The arms are one:", "every prediction is the same, so nothing below differs."),
+            ("The arms are one:", "every prediction is the same, so nothing below differs.")
+            if findings.alike(results)
+            else ("The arms answer alike:", "they differ in how sure they are alone."),
             _hardest(results),
             _sure_alone(results),
             rely(results),
@@ -370,8 +381,13 @@ def rely(results: dict) -> tuple[str, str]:
     kept, two = findings.kept(results), bool(results["compare"]["after"])
     target = level(results["compare"]["target_risk"])
     if not kept:
+        if rows := findings.too_few(results):
+            return "Whether to rely on it", (
+                f"is not known: {rows} validation images are too few to promise errors under "
+                f"{target}."
+            )
         lead = "Do not rely on either:" if two else "Do not rely on it:"
-        of = f"for {few} alone a" if (few := findings.allowed(results)) else "no"
+        of = "for some networks alone a" if findings.allowed(results) else "no"
         return lead, f"on validation {of} confidence threshold surely keeps errors under {target}."
     whose = f"on {short(kept['arm'])}" if two else "on it"
     if kept["outcome"] == BROKEN:
@@ -394,6 +410,8 @@ def rely(results: dict) -> tuple[str, str]:
 
 def _trust(results: dict) -> tuple[str, str]:
     found, others = findings.proven(results), findings.trusted(results)
+    if not training.pictured(results):
+        return "The diagnosis", "is left out: there are no pictures to change and ask about."
     if not found:
         arm = next((arm for arm, causes in others.items() if causes), None)
         if not arm:
@@ -431,6 +449,7 @@ def footer(results: dict) -> list[tuple[str, str]]:
     each = " an arm" * bool(compare["after"])
     several = f"{len(seeds)}{each}; pictures are of seed {seeds[0]}."
     rows = [("Seeds", several if len(seeds) > 1 else f"one{each} (seed {seeds[0]}).")]
+    rows = rows if results["study"]["widths"] else [("Networks", "brought, one an arm.")]
     if results["conditions"]:
         counts = {f"{passed} passed": True, f"{len(missed)} missed": missed}
         counts[f"{untested} not testable here"] = untested
@@ -442,7 +461,8 @@ def footer(results: dict) -> list[tuple[str, str]]:
     if compare["after"] and not compare["ablation"]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
-    unknown += ["whether a remedy helps"] * (not compare["after"])
+    trained = bool(results["study"]["widths"])
+    unknown += ["whether a remedy helps"] * (trained and not compare["after"])
     unknown += ["why it fails"] * (not any(findings.trusted(results).values()))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 

@@ -21,6 +21,7 @@ def keys(results: dict, name: str) -> dict:
     data = results["study"]["data"]
     study = results["study"]
     networks = set(study["origins"].values()) - {"predictions"}
+    data = data if study["image_size"] else "unknown"
     kind = data.lower().replace("-", "").removeprefix("the ").replace(" ", "_")
     return {
         "pipeline_tag": "image-classification",

@@ -76,7 +76,7 @@ def test_ids_are_text_and_those_without_metadata_are_a_group():
     assert matched == {"missing": 1, "other_ids": 1}
     assert groups.notes({"columns": {}}, matched) == [
         "1 test image not in the metadata: a group of their own",
-        "1 id of the metadata is no test image's",
+        "1 id of the metadata is no test image's (of validation, perhaps)",
     ]
 
 
