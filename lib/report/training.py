@@ -345,7 +345,8 @@ def limits(results: dict) -> str:
 
 
 def provenance(results: dict, versions: str) -> str:
+    what = "images" if pictured(results) else "ids"
     return (
-        "Data digest (SHA-256 of all images and labels in their splits): "
+        f"Data digest (SHA-256 of all {what} and labels in their splits): "
         f"`{results['study']['data_digest']}`. Versions: {escape(versions)}."
     )

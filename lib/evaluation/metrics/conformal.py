@@ -109,10 +109,8 @@ def sets_view(numbers: list[dict]) -> pd.DataFrame:
             {
                 "promised": level_text(row["level"]),
                 "arm": readable(row["arm"]),
-                "covered": row["note"] or _shares(row["coverage"]),
-                "chance allows": None
-                if row["note"]
-                else f"{percent(row['allowed_low'])} to {percent(row['allowed_high'])}",
+                "covered": row["note"] or _shares(row["coverage"], _digits(row)),
+                "chance allows": None if row["note"] else _allowed(row),
                 "classes a set": _size(row["size"]),
                 "one class": _shares(row["single"]),
                 "no class": _shares(row["empty"]),
@@ -123,11 +121,21 @@ def sets_view(numbers: list[dict]) -> pd.DataFrame:
     )
 
 
-def _shares(entry: dict | None) -> str | None:
+def _digits(row: dict) -> int:
+    """One, or two where the coverage would be written like what decides on it."""
+    return 1 + (percent(row["coverage"]["mean"]) == percent(row["allowed_low"]))
+
+
+def _allowed(row: dict) -> str:
+    low, high = (percent(row[f"allowed_{end}"], _digits(row)) for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
+def _shares(entry: dict | None, digits: int = 1) -> str | None:
     if entry is None:
         return None
-    deviation = "" if entry["sd"] is None else f" ± {percent(entry['sd'])}"
-    return percent(entry["mean"]) + deviation
+    deviation = "" if entry["sd"] is None else f" ± {percent(entry['sd'], digits)}"
+    return percent(entry["mean"], digits) + deviation
 
 
 def _size(entry: dict | None) -> str | None:

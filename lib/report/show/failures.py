@@ -150,7 +150,9 @@ def within_superclass(here, bands: dict[str, pd.DataFrame]) -> None:
 def confused(here, pairs: pd.DataFrame, errors: int) -> None:
     """The classes that are confused most, among so many errors; pairs: severity.confused_pairs."""
     caption = words.confused(pairs, errors, here.p.before)
-    show_table(pairs, "confused", caption, here.folder, formats=words.PAIR_FORMATS)
+    absent = ["same superclass"] * (not severity.has_superclasses(here.splits.superclass))
+    view = pairs.drop(columns=absent)
+    show_table(pairs, "confused", caption, here.folder, formats=words.PAIR_FORMATS, view=view)
 
 
 def confusion(here, matrices: dict[str, np.ndarray], classes: list[str], blocks) -> None:

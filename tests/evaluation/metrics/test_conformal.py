@@ -113,3 +113,12 @@ def test_few_validation_images_are_told_in_words():
     assert numbers[1]["coverage"] is None
     assert numbers[1]["note"] == "95% needs 19 validation images or more; there are 12"
     assert conformal.sets_view(numbers)["covered"][1] == numbers[1]["note"]
+
+
+def test_a_promise_that_is_missed_by_less_than_a_digit_shows_by_what():
+    share = {"mean": 0.9415, "sd": None}
+    row = {"arm": "a", "level": 0.95, "note": "", "coverage": share, "single": share}
+    row |= {"empty": share, "size": {"mean": 2.0, "sd": None}, "outcome": "missed"}
+    for low, said in ((0.9424, ("94.15%", "94.24% to 95.70%")), (0.9, ("94.2%", "90.0% to 95.7%"))):
+        view = conformal.sets_view([row | {"allowed_low": low, "allowed_high": 0.957}])
+        assert (view["covered"][0], view["chance allows"][0]) == said
