@@ -360,9 +360,8 @@ def _sure(results: dict) -> tuple[str, str]:
     one, other = counts[compare["before"]], counts[compare["after"]]
     where = "in each network’s surest fifth"
     if not findings.surest_differ(results):
-        return "Confident errors", (
-            f"are {one:.0f} and {other:.0f} {where}; the difference may be chance."
-        )
+        chance = "; the difference may be chance" * (one != other)
+        return "Confident errors", f"are {one:.0f} and {other:.0f} {where}{chance}."
     caps = smoothing[compare["after"]] > smoothing[compare["before"]]
     caution = "; label smoothing lowers confidence" * caps
     return "Confident errors", f"go from {one:.0f} to {other:.0f} {where}{caution}."
