@@ -254,8 +254,8 @@ def first_runs(trained: dict[str, dict], pair: tuple[str, ...]) -> dict:
 
 
 def arms_table(numbers: dict[str, dict]) -> pd.DataFrame:
-    """The arms side by side, a row a number, as text: with several seeds the mean and the standard
-    deviation."""
+    """The arms side by side, a row a number that some arm has, as text: with several seeds the mean
+    and the standard deviation."""
     return pd.DataFrame(
         [
             {
@@ -263,6 +263,7 @@ def arms_table(numbers: dict[str, dict]) -> pd.DataFrame:
                 **{arm: with_spread(name, of_arm[name]) for arm, of_arm in numbers.items()},
             }
             for name in ARM_ROWS
+            if not all(missing(of_arm[name]["mean"]) for of_arm in numbers.values())
         ]
     )
 

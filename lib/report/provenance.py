@@ -14,9 +14,9 @@ from lib.report import brought
 from lib.training import network, released
 from lib.training.record import YOUNGER
 
-RUNS_CAPTION = (
-    "The runs. A released one was trained where the row says and is kept with the "
-    "project; RETRAIN=1 trains it here."
+RELEASED = (
+    " A released one was trained where the row says and is kept with the project; RETRAIN=1 trains "
+    "it here."
 )
 # parameters that say which run it is, not how it was trained
 NAMES = ("arm", "seed", "study", "outputs", "root", "strict_resume")

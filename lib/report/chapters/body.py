@@ -524,27 +524,28 @@ def _calibrated(arms: dict[str, dict]) -> str:
 def robust(results: dict) -> str:
     numbers = results["compare"].get("robustness")
     suspected = results["failures"]["labels"]["splits"]["test"]
-    doubted = _labels(suspected["suspected"])
-    head = _carried(results) or f"{doubted[:1].lower()}{doubted[1:]}"
+    number = suspected["suspected"]
+    head = _carried(results) or f"{_labels(number)} suspected"
     return section(
         f"Robustness and labels: {head}",
         _corrupted(numbers, _shown(results)) if numbers else "",
         _few(results),
-        f"{doubted} of {suspected['images']:,}: "
+        f"Of {suspected['images']:,} test labels {count(number)} "
+        f"{'is' if number < 2 else 'are'} suspected, "
         + (
             "by the one network alone."
             if results["failures"]["labels"]["runs"] == 1
-            else "that is, most networks name the same other class."
+            else "where most networks name the same other class."
         ),
         _opinion(results),
     )
 
 
 def _labels(suspected: int) -> str:
-    """ "479 test labels are suspected"."""
+    """ "479 test labels are", "no test label is"."""
     if not suspected:
-        return "No test label is suspected"
-    return f"{plural(suspected, 'test label')} {'is' if suspected == 1 else 'are'} suspected"
+        return "no test label is"
+    return f"{plural(suspected, 'test label')} {'is' if suspected == 1 else 'are'}"
 
 
 def _carried(results: dict) -> str:
@@ -613,7 +614,8 @@ def limits(results: dict) -> str:
     passed, missed, untested = findings.conditions(results)
     total = passed + len(missed) + untested
     seeds = len(results["study"]["seeds"])
-    head = f"{plural(seeds, 'seed')}{' an arm' if results['compare']['after'] else ''}"
+    one = "seed" if results["study"]["widths"] else "network"
+    head = f"{plural(seeds, one)}{' an arm' if results['compare']['after'] else ''}"
     if total:
         head += f", and {passed} of {total} conditions met"
     return (

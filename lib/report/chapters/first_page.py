@@ -456,7 +456,8 @@ def footer(results: dict) -> list[tuple[str, str]]:
             ("Conditions", ", ".join(text for text, there in counts.items() if there) + ".")
         )
     rows += [("Warnings", warned)] if (warned := brought.footer(results)) else []
-    unknown = ["what another seed gives"] * (len(seeds) == 1)
+    another = "seed" if results["study"]["widths"] else "network"
+    unknown = [f"what another {another} gives"] * (len(seeds) == 1)
     if compare["after"] and not compare["ablation"]:
         changed = results["study"]["changes"][compare["before"]][compare["after"]]
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)

@@ -50,7 +50,8 @@ def judged(here, judged: pd.DataFrame, checked: pd.DataFrame) -> None:
 def provenance(here) -> None:
     """The runs, the seconds of the stages, and the parameters."""
     runs, formats = origin.runs_table(here.runs), {"arm": readable, "training, s": "{:.0f}"}
-    show_table(runs, "runs", origin.RUNS_CAPTION, here.folder, formats=formats)
+    caption = "The runs." + origin.RELEASED * bool(runs["run"].str.contains("released").any())
+    show_table(runs, "runs", caption, here.folder, formats=formats)
     caption = "Seconds of the stages between training and this report."
     stages, formats = origin.stages_table(here.folder), {"seconds": "{:.1f}"}
     if len(stages):
