@@ -313,7 +313,7 @@ def limits(results: dict) -> str:
             "No remedy was trained beside it, so nothing here says whether a failure could be "
             "cured."
         )
-    elif not results["compare"]["ablation"]:
+    elif results["compare"]["after"] and not results["compare"]["ablation"]:
         items.append(
             "Where arms differ in more than one thing, the comparison does not say which of them "
             "made the difference."

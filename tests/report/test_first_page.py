@@ -309,6 +309,18 @@ def test_suspected_labels_are_counted_in_words(number, said):
     assert body._labels(number) == said
 
 
+def test_a_network_without_an_error_fails_nowhere(results):
+    results["compare"] |= {"after": ""}
+    results["compare"]["arms"]["baseline"]["errors"]["mean"] = 0
+    results["failures"] = {"before": "baseline", "test_images": 1000}
+    results["failures"]["arms"] = {"baseline": {"errors": 0}}
+    assert first_page.finding(results) == "Baseline is right on every test image"
+    bullets = first_page.words(results)["bullets"]
+    assert bullets[1] == ("No error", "was made by baseline on the test images.")
+    assert bullets[2] == ("Confident errors:", "there is no error to be sure of.")
+    assert body.where(results).startswith("## Where it fails: nowhere on these images\n\nBaseline")
+
+
 def test_page_one_says_why_no_cause_is_named(results):
     assert first_page.words(results)["bullets"][-1][1] == (
         "names no cause: no known causes could be planted, or too few."

@@ -152,6 +152,12 @@ def where(results: dict) -> str:
     before, failures = results["compare"]["before"], results["failures"]
     hardest = findings.hardest(results)
     numbers = failures["arms"][failures["before"]]
+    if not numbers["errors"]:
+        return section(
+            "Where it fails: nowhere on these images",
+            f"{start(before)} gets all {failures['test_images']:,} test images "
+            f"right{_of_seed(results)}.",
+        )
     return section(
         f"Where it fails: {escape(findings.called(hardest))} are "
         f"{'hardest' if hardest['alone'] else 'among the hardest'} for {name(before)}",

@@ -111,6 +111,8 @@ def finding(results: dict) -> str:
 def _alone(results: dict) -> str:
     compare = results["compare"]
     accuracy = percent(compare["arms"][compare["before"]]["test_accuracy"]["mean"], 0)
+    if not compare["arms"][compare["before"]]["errors"]["mean"]:
+        return f"{_capital(short(compare['before']))} is right on every test image"
     row = findings.hardest(results)
     where = f"{percent(row[compare['before']], 0)} of {short(findings.called(row))}"
     return f"{_capital(short(compare['before']))} is right on {accuracy} of images, on {where}"
@@ -346,6 +348,8 @@ def _owner(results: dict) -> tuple[str, str]:
 
 def _hardest(results: dict) -> tuple[str, str]:
     before = results["compare"]["before"]
+    if not results["compare"]["arms"][before]["errors"]["mean"]:
+        return "No error", f"was made by {short(before)} on the test images."
     row = findings.hardest(results)
     return "Hardest" if row["alone"] else "Among the hardest", (
         f"are {short(findings.called(row))}: {short(before)} gets {percent(row[before], 0)} of "
@@ -372,7 +376,9 @@ def _sure_alone(results: dict) -> tuple[str, str]:
         results["compare"]["arms"][results["compare"]["before"]][name]["mean"]
         for name in ("errors_ge_90", "errors")
     )
-    share = percent(sure / errors, 0) if errors else "none"
+    if not errors:
+        return "Confident errors:", "there is no error to be sure of."
+    share = percent(sure / errors, 0)
     return "Confident errors:", f"{share} of the errors are made at 90% confidence or more."
 
 
