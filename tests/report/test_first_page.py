@@ -278,6 +278,7 @@ def test_what_was_brought_without_pictures_is_not_told_as_a_training(results):
     results["study"]["origins"] = {"baseline": "predictions", "cutmix": "predictions"}
     page = first_page.words(changed(results, 0.02, 0.01, 0.03, seeds=3))
     assert page["standfirst"].endswith("answered 1,000 test images, which were not shown.")
+    assert first_page.finding(changed(results, 0.02, 0.01, 0.03)).startswith("CutMix is better")
     assert page["verdicts"][0][1] == "CutMix: better" and page["footer"][0][0] == "Networks"
     assert page["verdicts"][-1][1:3] == ("Causes not looked for", "there are no pictures")
     assert page["bullets"][-1][1].startswith("is left out: there are no pictures")

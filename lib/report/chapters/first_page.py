@@ -105,7 +105,9 @@ def finding(results: dict) -> str:
     if findings.several(results):
         verb = "lower" if found == "lower" else "raise"
         return f"{added} {verb}{'s' * (' and ' not in added)} accuracy{most}"
-    return f"The network with {added} is {'worse' if found == 'lower' else 'better'}{most}"
+    who = f"The network with {added}"
+    who = who if results["study"]["widths"] else _capital(short(compare["after"]))
+    return f"{who} is {'worse' if found == 'lower' else 'better'}{most}"
 
 
 def _alone(results: dict) -> str:
