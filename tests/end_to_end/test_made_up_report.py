@@ -175,7 +175,7 @@ def test_no_error_at_all_and_no_cases(tmp_path, monkeypatch):
     check(report, tmp_path)
     says(
         report,
-        "0 of 30 test images wrong",
+        "gets all 30 test images right",
         "There is no error to show.",
         "The predictions are identical on 30 of 30 images",
         "No error is made",

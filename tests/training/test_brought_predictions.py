@@ -129,7 +129,7 @@ def test_columns_in_another_order_than_the_labels_are_told(tmp_path, order, name
     answers = brought_report.numbers({"a": run})["a"]["answers"]
     assert [one["line"] for one in answers if one["verdict"] == "warning"][0].startswith("with its")
     right = certain(tmp_path, range(len(order)), labels, names)
-    assert right.info["examined"] == "examined: 2 questions, no warnings"
+    assert right.info["examined"] == "examined: 3 questions, no warnings"
 
 
 @pytest.mark.parametrize("rows, told", [(4, False), (90, True)])
