@@ -370,8 +370,9 @@ def attention(found: dict, before: str, after: str) -> str:
         f"{signed(difference['estimate'], 3)} ({ends}; Wilcoxon {p_value(entropy['p_value'])})."
     )
     moved = verdict(difference)
-    ranks = {1: "higher", -1: "lower"}[1 if entropy["rank_sum"] > 0 else -1]
-    ranks = ranks if entropy["p_value"] < 0.05 else "none"
+    ranks = "none"
+    if entropy["p_value"] < 0.05:
+        ranks = "higher" if entropy["rank_sum"] > 0 else "lower"
     what = {
         "higher": f"{start(after)} spreads its attention over more cells than {name(before)}",
         "lower": f"{start(after)} gathers its attention in fewer cells than {name(before)}",

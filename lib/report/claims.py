@@ -350,6 +350,7 @@ class Claims(Entry):
     @classmethod
     def _known(cls, claims, info):
         names, scopes = [claim.id for claim in claims], info.data.get("scopes", {})
+        of = {claim.id: claim for claim in claims}
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"given twice: {', '.join(twice)}")
@@ -365,7 +366,6 @@ class Claims(Entry):
             for word, other in (("same_as", claim.same_as), ("of", claim.of)):
                 if isinstance(other, str) and (other == claim.id or other not in names):
                     raise ValueError(f"{claim.id}: {word}: no other claim is called {other}")
-            of = {one.id: one for one in claims}
             if claim.same_as and of[claim.same_as].same_as:
                 first = f"{claim.same_as} is itself the same as {of[claim.same_as].same_as}"
                 raise ValueError(f"{claim.id}: same_as: {first}")
