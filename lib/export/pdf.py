@@ -95,8 +95,8 @@ def typst_page(page: dict, pictures: Pictures) -> str:
     return f"#first-page({', '.join([*parts, f'columns: ({columns})'])})"
 
 
-def typst_output(output, pictures: Pictures, log) -> str:
-    """One output as Typst code."""
+def typst_output(output, pictures: Pictures, log, body: bool) -> str:
+    """One output as Typst code; past the body a long table breaks, and stays behind its sentence."""
     if output.output_type == "stream":
         return f"#raw(block: true, {literal(output.text)})"
     (kind, content), details = next(iter(output.data.items())), output.metadata
@@ -107,7 +107,8 @@ def typst_output(output, pictures: Pictures, log) -> str:
     if kind == "text/html":
         table, lines = typst_table(content, pictures.save_uri)
         least, most = LINES_OF_FLOAT
-        return typst_figure(table, "table", details, lines > most, least < lines <= most)
+        floats = body and least < lines <= most
+        return typst_figure(table, "table", details, lines > least and not floats, floats)
     if kind == "text/plain":
         return f"#raw(block: true, {literal(content)})"
     if not details.get("alt"):
@@ -134,7 +135,9 @@ def typst_source(notebook, pictures: Pictures, log) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             parts.append(typst_markdown(cell.source, pictures))
-        parts += [typst_output(output, pictures, log) for output in cell.get("outputs", [])]
+        for output in cell.get("outputs", []):
+            body = not any(re.search(r"^= Appendix", part, re.M) for part in parts)
+            parts.append(typst_output(output, pictures, log, body))
     source = "\n\n".join(parts) + "\n"
     # what floats in the body stands before the appendix, and never inside the list of limits: a
     # list in two parts is none to PDF/UA
