@@ -93,7 +93,8 @@ def _change(trained: dict, pair: tuple[str, str], numbers, sampled, splits, marg
 
 def _cases(trained: dict, arms: dict[str, str], splits, selection: pd.DataFrame) -> list[dict]:
     """The images looked at that there are, under the names that `arms` has for them."""
-    first = {name: next(iter(trained[arm].values())) for name, arm in arms.items()}
+    of = {name: trained[arm] for name, arm in arms.items()}
+    first = summary.first_runs(of, tuple(of))
     names = SimpleNamespace(
         class_names=splits.class_names,
         superclass=splits.superclass,
@@ -106,8 +107,8 @@ def _cases(trained: dict, arms: dict[str, str], splits, selection: pd.DataFrame)
 
 
 def histories(trained: dict[str, dict]) -> dict[str, list[dict]]:
-    """{arm: one record an epoch}: epoch, and the measures of MEASURED as {mean, sd, n, each} over
-    its seeds; [] of an arm that was not trained here and brought no history."""
+    """{arm: one record an epoch}, of arms that have a history: epoch, and the measures of MEASURED
+    as {mean, sd, n, each} over its seeds; [] where the epochs are not numbered."""
     return {arm: _epochs([run.history for run in of.values()]) for arm, of in trained.items()}
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from lib.base.text import readable
 from lib.evaluation import bootstrap, paired, scope
-from lib.evaluation.paired import paired_runs, paired_seeds
+from lib.evaluation.paired import Interval, hull, paired_runs, paired_seeds
 from lib.evaluation.per_image import columns, temperature
-from lib.evaluation.significance import sign_flip
+from lib.evaluation.significance import bonett_price, sign_flip
 from lib.evaluation.summary import (
     MEASURES,
     over_seeds,
@@ -64,6 +64,7 @@ def paired_numbers(
     }
     p_values = {name: bootstrap.p_value(sampled, numbers, change, name) for name in CHANGES}
     narrow = bootstrap.interval(sampled, numbers, change, "test_accuracy", level=0.9)
+    narrow = hull([narrow, Interval(narrow.estimate, *_limits(*common, level=0.9))])
     return {
         "seeds": list(common[0]),
         "about": scope.about(min(len(scope.distinct(runs)) for runs in common)),
@@ -122,6 +123,12 @@ def of_pair(numbers: dict, pair: tuple[str, str]) -> dict[str, dict]:
 
 def _right(of_seeds: dict) -> np.ndarray:
     return np.stack([run.test.correct for run in of_seeds.values()])  # (seeds, N)
+
+
+def _limits(before: dict, after: dict, level: float) -> tuple[float, float]:
+    """Bonett and Price's of the change of accuracy: not 0 wide where no image changed."""
+    each = _right(after).mean(0) - _right(before).mean(0)
+    return tuple(map(float, bonett_price(each.sum(), (each**2).sum(), len(each), level)))
 
 
 def mcnemar(before: dict, after: dict) -> dict:

@@ -39,7 +39,7 @@ def confident_learning(labels, probabilities, threshold=None) -> np.ndarray:
     no doubt of the label.
 
     A class is confident of an image when its probability reaches the mean probability that it has
-    on the images labelled so; of several such classes the likeliest counts, and none where the
+    on the images labelled so; where several do, the likeliest class of all counts; none where the
     label is the likeliest class anyway. Northcutt, Jiang and Chuang 2021,
     https://doi.org/10.1613/jair.1.12125. From labels (N,) and out-of-sample probabilities (N, K).
     threshold: those means (K,), where the rows are not all there are."""

@@ -118,7 +118,7 @@ def _columns(logits: np.ndarray, labels: np.ndarray, temperature: float) -> Colu
     for rows, block in row_blocks(logits):
         found, probabilities = _of_rows(block, labels[rows], temperature)
         parts.append(found)
-        sums = sums + cal.class_sums(probabilities, labels[rows])
+        sums = sums + cal.class_sums(without_noise(probabilities), labels[rows])
     return Columns(
         *map(np.concatenate, zip(*parts)), classwise=cal.classwise_of_sums(sums, len(labels))
     )
@@ -128,8 +128,8 @@ def _of_rows(logits: np.ndarray, labels: np.ndarray, temperature: float):
     own, log_probabilities = np.arange(len(labels)), cal.log_softmax(logits, temperature)
     probabilities = np.exp(log_probabilities)
     likeliest = probabilities.argmax(1)
-    others = probabilities.copy()
-    others[own, likeliest] = -1
+    others = log_probabilities.copy()  # in which the unlikely stay apart
+    others[own, likeliest] = -np.inf
     runner_up = others.argmax(1)
     return (
         likeliest,

@@ -2,8 +2,9 @@
 was trained as this one was. Nothing is trained.
 
 The arm before is tested so; the arm after stays as it is, but for a subset of the classes, which
-both are tested on. Some ask stored logits alone; the others ask the network of the first seed
-whose weights were kept, with every test picture."""
+both are tested on. Of another epoch, or of some classes, what the training was like is not known.
+Some ask stored logits alone; the others ask the network of the first seed whose weights were kept,
+with every test picture."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,11 +51,15 @@ def _best_seed(runs: dict) -> dict:
 
 
 def _best_epoch(runs: dict) -> dict:
-    kept = {seed: run for seed, run in runs.items() if run.best_epoch}
     return {
-        seed: replace(run, val=run.best_epoch["val"], test=run.best_epoch["test"])
-        for seed, run in kept.items()
+        seed: replace(run, **(run.best_epoch or {}), history=None)
+        for seed, run in runs.items()
+        if run.best_epoch or _last_is_best(run.history)
     }
+
+
+def _last_is_best(history) -> bool:
+    return history is not None and history["val_accuracy"].idxmax() == history.index[-1]
 
 
 def _scaled(runs: dict) -> dict:
@@ -100,7 +105,8 @@ def _any_rows(run) -> bool:
 
 
 def _among(run, kept: np.ndarray):
-    return replace(run, **{split: _rows(getattr(run, split), kept) for split in ("val", "test")})
+    parts = {split: _rows(getattr(run, split), kept) for split in ("val", "test")}
+    return replace(run, **parts, history=None)
 
 
 def _rows(part, kept: np.ndarray):

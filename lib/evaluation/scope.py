@@ -19,6 +19,8 @@ from lib.evaluation.significance import benjamini_hochberg
 
 LEAST_SEEDS = 3
 LEAST_ROWS = 6
+# with fewer, the p-value of a rank correlation is too small where values are equal
+TREND_ROWS = 10
 LEVEL = 0.05
 # points of accuracy, as a share, that two arms may differ by and still be called equivalent
 MARGIN = 0.01
@@ -101,10 +103,10 @@ def trend(values, by) -> dict:
     """Whether `values` rise with `by`, both (N,): Spearman's rank correlation over all rows.
 
     Keys: rows, rho, p_value, found ("rises", "falls" or "none"). The last three are None with fewer
-    than LEAST_ROWS rows, or where one of the two is constant."""
+    than TREND_ROWS rows, or where one of the two is constant."""
     values, by = np.asarray(values, float), np.asarray(by, float)
     unknown = {"rows": len(values), "rho": None, "p_value": None, "found": None}
-    if not enough(len(values)) or not np.ptp(values) or not np.ptp(by):
+    if len(values) < TREND_ROWS or not np.ptp(values) or not np.ptp(by):
         return unknown
     rho, p_value = map(float, scipy.stats.spearmanr(values, by))
     found = "none" if p_value >= LEVEL else "rises" if rho > 0 else "falls"

@@ -219,12 +219,12 @@ def arm_numbers(of_seeds: dict) -> dict:
 
 
 def entry(each, seeds: list[int]) -> dict:
-    """One number of an arm, from its values, one a seed."""
+    """One number of an arm, from its values, one a seed; n: the seeds that have one."""
     each = pd.Series(each, dtype=float)
     return {
         "mean": each.mean(),
-        "sd": each.std() if len(each) > 1 else None,
-        "n": len(each),
+        "sd": each.std() if each.count() > 1 else None,
+        "n": int(each.count()) or len(each),
         "each": each.tolist(),
         "seeds": seeds,
     }

@@ -96,7 +96,7 @@ def typst_page(page: dict, pictures: Pictures) -> str:
 
 
 def typst_output(output, pictures: Pictures, log, body: bool) -> str:
-    """One output as Typst code; past the body a long table breaks, and stays behind its sentence."""
+    """One output as Typst code; after the `body` a long table breaks, and stays where it is."""
     if output.output_type == "stream":
         return f"#raw(block: true, {literal(output.text)})"
     (kind, content), details = next(iter(output.data.items())), output.metadata

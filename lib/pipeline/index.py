@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lib.base import artefacts
-from lib.base.text import percent, readable, verdict
+from lib.base.text import percent, readable, settled
 from lib.evaluation.summary import change_text
 from lib.export.markdown import TEMPLATES
 
@@ -81,7 +81,8 @@ def _change(compare: dict) -> str:
         compare["accuracy_change"],
         [readable(compare[which]) for which in ("before", "after")],
     )
-    found = "no difference found: " if verdict(change) == "none" else ""
+    found = settled(change, compare["mcnemar"])
+    found = {"none": "no difference found: ", "open": "open: "}.get(found, "")
     runs = compare["arms"][compare["before"]]["test_accuracy"]["n"]
     return f"{' to '.join(pair)}: {found}{change_text('test_accuracy', change, runs)}"
 

@@ -104,3 +104,20 @@ def test_a_run_without_a_history_has_no_epochs():
     brought = run(0)
     without = type(brought)(brought.path, brought.info, pd.DataFrame(), brought.val, brought.test)
     assert candidates.histories({"a": {0: without}}) == {"a": []}
+
+
+def test_images_are_shown_of_the_seed_that_the_two_arms_share(study):
+    trained, _, _ = study
+    arms = {"a": trained["a"], "c": {1: trained["c"][1], 2: trained["c"][0]}}
+    table = failures.test_table(arms["a"][1], SPLITS)
+    selection = failures.selection(table, failures.read_cases("", np.arange(300)), 3)
+    shown = candidates._cases(arms, dict(zip(PAIR, PAIR)), SPLITS, selection)
+    for row in shown:
+        assert row["a predicts"] == table.set_index("id").loc[row["id"], "predicted"]
+
+
+def test_the_number_of_seeds_is_that_of_those_with_a_value():
+    entry = summary.entry([0.76, None, 0.70], [0, 1, 2])
+    assert (entry["n"], entry["seeds"]) == (2, [0, 1, 2])
+    assert entry["sd"] == pytest.approx(np.std([0.76, 0.70], ddof=1))
+    assert summary.entry([0.7, None], [0, 1])["sd"] is None

@@ -1,5 +1,7 @@
 """The change between two arms, with one seed and with several; against statsmodels and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -182,6 +184,17 @@ def test_three_copies_of_one_network_say_nothing_of_the_method():
     change = found["accuracy_change"]
     narrow = found["equivalence"]
     assert change["low"] < narrow["low"] < change["estimate"] < narrow["high"] < change["high"]
+
+
+@pytest.mark.parametrize("images, shown", [(20, False), (400, True)])
+def test_few_images_of_which_none_changed_show_no_equivalence(images, shown):
+    """At a change of a whole point none of 20 changes in four of five draws."""
+    one = run(0, images=images, signal=3.0)
+    other = replace(one, test=replace(one.test, logits=one.test.logits * 1.5))
+    trained = {"base": {0: one}, "cutmix": {0: other}}
+    found = changes.paired_numbers(trained, PAIR, *numbers_of(trained))
+    assert found["mcnemar"]["corrected"] == found["mcnemar"]["regressed"] == 0
+    assert found["equivalence"]["equivalent"] == shown
 
 
 def best_temperature(part) -> float:

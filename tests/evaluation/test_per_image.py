@@ -47,7 +47,7 @@ def test_columns_in_blocks_are_those_of_the_whole_table(monkeypatch, temperature
         ):
             np.testing.assert_array_equal(values, expected)
         by_class = [
-            cal.calibration_error(of_class, part.labels == label)
+            cal.calibration_error(per_image.without_noise(of_class), part.labels == label)
             for label, of_class in enumerate(probabilities.T)
         ]
         assert found.classwise == pytest.approx(np.mean(by_class), abs=1e-14)
@@ -160,3 +160,27 @@ def test_a_walk_gives_back_what_it_read_of_a_mapped_array(tmp_path, monkeypatch)
     for _, rows in artefacts.row_blocks(table):
         total, most = total + rows.sum(dtype=np.float64), max(most, held() - before)
     assert total == 6e6 and most < 8
+
+
+def test_a_runner_up_is_known_where_its_probability_is_0():
+    logits = np.float32([[2000, 0, 1000], [0, -1500, -1000]])
+    found = per_image.columns(record.Predictions(np.arange(2), np.zeros(2, int), logits))
+    assert found.likeliest.tolist() == [0, 0] and found.runner_up.tolist() == [2, 2]
+
+
+def test_classwise_error_of_a_table_is_that_of_its_own_numbers():
+    """0.2 is the edge of a bin, and off it after a logarithm in float32."""
+    generator = np.random.default_rng(0)
+    shares = generator.permuted(np.tile([0.6, 0.2, 0.2], (500, 1)), axis=1)
+    labels = generator.integers(0, 3, 500)
+    part = record.Predictions(np.arange(500), labels, np.log(shares).astype(np.float32))
+    expected = np.mean(
+        [
+            sum(
+                abs((labels[at] == k).sum() - shares[at, k].sum()) / 500
+                for at in (shares[:, k] == value for value in (0.2, 0.6))
+            )
+            for k in range(3)
+        ]
+    )
+    assert per_image.columns(part).classwise == pytest.approx(expected, abs=1e-6)

@@ -16,6 +16,7 @@ from lib.evaluation import protocols
 from lib.evaluation.calibration import softmax
 from lib.evaluation.per_image import temperature
 from lib.evaluation.protocols import runs_under
+from lib.evaluation.summary import run_numbers
 
 NAMES = list("abcde")
 SPLITS = SimpleNamespace(class_names=NAMES, test=SimpleNamespace(images=None, files=None))
@@ -77,6 +78,8 @@ def test_a_subset_is_the_images_of_some_classes_and_these_alone_are_chosen_from(
         alone = softmax(own.logits[rows][:, [1, 3]]).max(1)
         np.testing.assert_allclose(softmax(made[0].test.logits).max(1), alone, rtol=1e-6)
         assert (made[0].test.index == own.index[rows]).all()
+        # the accuracy on train images was that of all classes
+        assert run_numbers(made[0])["train_val_gap"] is None
 
 
 def test_a_class_that_is_not_there_cannot_be_chosen(arms):
@@ -87,8 +90,12 @@ def test_the_best_epoch_is_there_where_it_was_kept(arms):
     assert under("best_epoch", arms) is None
     own, other = arms["before"][0], arms["before"][1]
     kept = replace(own, best_epoch={"val": other.val, "test": other.test})
-    before, _ = runs_under("best_epoch", {0: kept, 1: other}, arms["after"], SPLITS)
-    assert list(before) == [0] and before[0].test is other.test and before[0].val is other.val
+    last = replace(other, history=other.history.assign(val_accuracy=[0.5, 0.6]))
+    of_seeds = {0: kept, 1: other, 2: last}
+    before, _ = runs_under("best_epoch", of_seeds, arms["after"], SPLITS)
+    # of seed 1 nothing was kept, and the last was not the best; of seed 2 it was
+    assert list(before) == [0, 2] and before[2].test is other.test
+    assert before[0].test is other.test and before[0].val is other.val
 
 
 # What asks the network: a small one with a norm layer, of which torch itself tells the truth.

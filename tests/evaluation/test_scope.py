@@ -83,6 +83,8 @@ def test_without_a_trend_one_is_found_in_about_five_of_a_hundred():
 
 def test_fewer_than_six_rows_or_a_constant_find_nothing():
     assert scope.trend([0, 1, 0, 1, 1], [1, 2, 3, 4, 5])["found"] is None
+    # 0.02 by Student's approximation; of the 20 orders two are as far apart
+    assert scope.trend([0, 0, 0, 1, 1, 1], [1, 2, 3, 4, 5, 6])["found"] is None
     assert scope.trend(np.ones(20), np.arange(20)) == {
         "rows": 20,
         "rho": None,

@@ -21,7 +21,9 @@ import readme_figures  # noqa: E402
 HOSTILE = '<script>alert(1)</script> & "quoted" \' 🦀'
 
 
-def study(folder, name: str, title: str, end: str, low: float = 0.01, pdf: bool = True) -> None:
+def study(
+    folder, name: str, title: str, end: str, low: float = 0.01, pdf: bool = True, p_value=0.01
+) -> None:
     place = folder / name
     place.mkdir(parents=True)
     (place / "report.html").touch()
@@ -43,13 +45,15 @@ def study(folder, name: str, title: str, end: str, low: float = 0.01, pdf: bool 
                 "after": "cutmix",
                 "arms": arms,
                 "accuracy_change": {"estimate": 0.03, "low": low, "high": 0.05},
+                "mcnemar": {"n": 1, "p_value": p_value},
             }
         },
     )
 
 
 def test_studies_are_listed_newest_first_with_numbers_and_links(tmp_path):
-    study(tmp_path, "older", "An older study", "2026-01-01T10:00:59.1", low=-0.01, pdf=False)
+    none = {"low": -0.01, "p_value": 0.2}
+    study(tmp_path, "older", "An older study", "2026-01-01T10:00:59.1", pdf=False, **none)
     study(tmp_path, "newer", HOSTILE, "2026-02-01T10:00:59.1")
     (tmp_path / "unfinished").mkdir()
     assert index.main([str(tmp_path)]) == 0
@@ -75,6 +79,12 @@ def test_studies_are_listed_newest_first_with_numbers_and_links(tmp_path):
     # as the reports have it
     page.find("meta", {"http-equiv": True})["content"] += "; img-src data:"
     assert_nothing_runs_or_loads(page)
+
+
+def test_a_change_that_interval_and_test_see_differently_is_open(tmp_path):
+    study(tmp_path, "few", "Few images", "2026-01-01T10:00:59.1", p_value=0.125)
+    assert index.main([str(tmp_path)]) == 0
+    assert "baseline to CutMix: open: +3.0 points" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize("broken", ["", "[]", '{"compare": {}}', '{"compare": {"arms": 3}}'])

@@ -1,7 +1,8 @@
 """Split-conformal prediction sets: the fewest classes that hold the true one as often as promised.
 
-The score of a class is one minus its probability (Sadinle, Lei and Wasserman 2019,
-https://doi.org/10.1080/01621459.2017.1395341). Of n validation images the ceil((n + 1) level)-th
+The score of a class is minus the logarithm of its probability: its sets are those of one minus the
+probability (Sadinle, Lei and Wasserman 2019, https://doi.org/10.1080/01621459.2017.1395341), and
+probabilities near 0 stay apart. Of n validation images the ceil((n + 1) level)-th
 smallest score of the true class is the limit: a set holds every class whose score is at most that.
 Where validation and test are drawn alike it holds the true class with probability `level` or more,
 whatever the network (Vovk, Gammerman and Shafer 2005)."""
@@ -16,13 +17,13 @@ from lib.base.artefacts import row_blocks
 from lib.base.checks import finite
 from lib.base.text import level as level_text
 from lib.base.text import percent, readable
-from lib.evaluation.calibration import softmax
+from lib.evaluation.calibration import log_softmax
 from lib.evaluation.metrics import spread
 from lib.evaluation.per_image import columns
 
 LEVELS = (0.90, 0.95)
 # probabilities that a table gives as equal went through a logarithm in float32
-ROUNDING = 1e-7
+ROUNDING = 1e-5
 
 
 def rank(images: int, level: float) -> int:
@@ -50,7 +51,7 @@ def sets(logits, labels, largest: float) -> tuple[np.ndarray, np.ndarray]:
     sizes, holds = [], []
     for rows, block in row_blocks(logits):
         # guard: ties-are-inside
-        inside = 1 - softmax(block) <= largest + ROUNDING
+        inside = -log_softmax(block) <= largest + ROUNDING
         sizes.append(inside.sum(1))
         holds.append(np.take_along_axis(inside, labels[rows, None], 1)[:, 0])
     return np.concatenate(sizes), np.concatenate(holds)
@@ -92,7 +93,7 @@ def _of_arm(arm: str, of_seeds: dict, level: float) -> dict:
 
 
 def _of_run(run, level: float) -> dict:
-    largest = limit(1 - columns(run.val).true, level)
+    largest = limit(columns(run.val).log_loss, level)
     size, holds = sets(run.test.logits, run.test.labels, largest)
     return {
         "coverage": holds.mean(),

@@ -6,12 +6,13 @@ https://arxiv.org/abs/1610.02136) and the negative energy, log sum exp of the lo
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.special import logsumexp
 from scipy.stats import norm, rankdata
 
 from lib.base.artefacts import row_blocks
 from lib.base.checks import finite
-from lib.base.text import plural, readable, with_limits
+from lib.base.text import listed, plural, readable, with_limits
 from lib.evaluation.metrics import spread
 from lib.evaluation.per_image import softmax_score
 from lib.evaluation.selective import clopper_pearson
@@ -32,15 +33,31 @@ def auroc(inside, outside) -> tuple[float, float, float]:
     """The chance that a test image scores above an outside one, ties half, from scores (N,) and
     (M,), with the ends of its 95 % interval.
 
-    DeLong, DeLong and Clarke-Pearson 1988, https://doi.org/10.2307/2531595: the variance of the
-    images' placements, of both kinds of image."""
+    The wider ends of two intervals: DeLong, DeLong and Clarke-Pearson 1988,
+    https://doi.org/10.2307/2531595, the variance of the placements of both kinds of image; and
+    Newcombe 2006, https://doi.org/10.1002/sim.2324, method 5, which is not 0 wide where all score
+    apart."""
     inside, outside = finite("inside", inside), finite("outside", outside)
     ranks, n, m = rankdata(np.concatenate([inside, outside])), len(inside), len(outside)
     above = (ranks[:n] - rankdata(inside)) / m  # share of outside images below each test image
     below = 1 - (ranks[n:] - rankdata(outside)) / n
     area = float(above.mean())
     half = norm.isf(0.025) * np.sqrt(above.var(ddof=1) / n + below.var(ddof=1) / m)
-    return area, max(0.0, float(area - half)), min(1.0, float(area + half))
+    low, high = _newcombe(area, n, m)
+    return area, max(0.0, min(float(area - half), low)), min(1.0, max(float(area + half), high))
+
+
+def _newcombe(area: float, n: int, m: int) -> tuple[float, float]:
+    def off(theta: float) -> float:
+        more = ((n + m) / 2 - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+        variance = theta * (1 - theta) * (1 + more) / (n * m)
+        return (theta - area) ** 2 - norm.isf(0.025) ** 2 * variance
+
+    tiny = 1e-9  # at 0 and at 1 it is 0 whatever the area
+    return (
+        float(brentq(off, 0, min(area, 1 - tiny))) if area > 0 else 0.0,
+        float(brentq(off, max(area, tiny), 1)) if area < 1 else 1.0,
+    )
 
 
 def false_positives(inside, outside, kept: float = KEPT) -> tuple[float, float]:
@@ -73,13 +90,24 @@ def outside_numbers(trained: dict[str, dict], logits: dict[str, dict]) -> dict:
         if images < FEWEST
         else ""
     )
-    records = [
-        _of_arm(arm, name, [(trained[arm][seed], of_seeds[seed]) for seed in of_seeds])
-        for arm, of_seeds in logits.items()
-        for name in SCORES
-        if of_seeds and not note
-    ]
+    records, flat = [], []
+    for arm, of_seeds in logits.items() if not note else ():
+        pairs = [(trained[arm][seed], of_seeds[seed]) for seed in of_seeds]
+        none = any(_no_energy(*pair) for pair in pairs)
+        flat += [readable(arm)] * none
+        wanted = [name for name in SCORES if pairs and not (name == "energy" and none)]
+        records += [_of_arm(arm, name, pairs) for name in wanted]
+    if flat:
+        note = f"energy says nothing of {listed(flat)}: the outputs are logarithms of probabilities"
     return {"images": images, "note": note, "scores": records}
+
+
+def _no_energy(run, outside: np.ndarray) -> bool:
+    """Whether the outputs are logarithms of probabilities, whose sum is 1: noise is left."""
+    return all(
+        np.abs(_score(negative_energy, logits)).max() < 1e-3
+        for logits in (run.test.logits, outside)
+    )
 
 
 def _of_arm(arm: str, name: str, pairs: list) -> dict:

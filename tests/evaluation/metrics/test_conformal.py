@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from synthetic import run
 
 from lib.base import artefacts
@@ -43,10 +43,23 @@ def test_over_exchangeable_draws_the_coverage_is_the_promised_one():
 def test_sets_are_those_of_a_plain_loop(monkeypatch):
     test = run(0, images=40, classes=6).test
     monkeypatch.setattr(artefacts, "CELLS", 6 * 7)
-    size, holds = conformal.sets(test.logits, test.labels, 0.8)
+    size, holds = conformal.sets(test.logits, test.labels, -np.log(0.2))
     for row, label, of_row, held in zip(test.logits, test.labels, size, holds):
         chosen = [k for k, p in enumerate(softmax(row.astype(float))) if 1 - p <= 0.8]
         assert (of_row, held) == (len(chosen), label in chosen)
+
+
+@pytest.mark.parametrize("factor", [1, 20, 100])
+def test_sets_of_large_logits_stay_small(factor):
+    """One minus the probability is 1 of most classes then."""
+    one = run(0, images=400, classes=8, signal=1.0, scale=float(factor))
+    (row,) = conformal.set_numbers({"a": {0: one}}, [0.9])
+    of_label, every = (
+        -log_softmax(part.logits.astype(float), 1)[np.arange(len(part.labels))[:, None], columns]
+        for part, columns in ((one.val, one.val.labels[:, None]), (one.test, np.arange(8)))
+    )
+    inside = every <= np.sort(of_label.ravel())[-(-401 * 9 // 10) - 1] + 1e-9
+    assert row["size"]["mean"] == inside.sum(1).mean() < 7
 
 
 @pytest.mark.parametrize("rows", [8, 9, 199])

@@ -1,8 +1,12 @@
 """Outside images: AUROC against scikit-learn's, its interval against draws, thresholds by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 from synthetic import run
 
@@ -32,6 +36,35 @@ def test_its_interval_covers_as_often_as_it_says():
         for _, low, high in (outside.auroc(*scores(seed, digits=9)) for seed in range(600))
     ]
     assert np.mean(hits) == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize("truth", [0.95, 0.99])
+def test_its_interval_covers_near_1_and_is_not_0_wide(truth):
+    shift = norm.ppf(truth) * np.sqrt(2)
+    drawn = [
+        outside.auroc(*scores(seed, inside=100, others=20, shift=shift, digits=9))
+        for seed in range(300)
+    ]
+    assert np.mean([low <= truth <= high for _, low, high in drawn]) >= 0.94
+    area, low, high = outside.auroc(np.arange(100) + 20, np.arange(20))
+    assert (area, high) == (1, 1) and 0.9 < low < 0.96
+    assert outside.auroc(np.arange(20), np.arange(100) + 20)[:2] == (0, 0)
+
+
+def test_energy_is_left_out_where_the_outputs_are_logarithms_of_probabilities():
+    one = run(0)
+    logs = log_softmax(one.test.logits.astype(float), 1).astype(np.float32)
+    other = replace(one, test=replace(one.test, logits=logs))
+    trained = {"one_network": {0: other}, "b": {0: one}}
+    noise = np.random.default_rng(0).normal(size=(50, 5))
+    asked = {"one_network": {0: log_softmax(noise, 1)}, "b": {0: noise}}
+    found = outside.outside_numbers(trained, asked)
+    assert [(row["arm"], row["score"]) for row in found["scores"]] == [
+        ("one_network", "maximum softmax"),
+        ("b", "maximum softmax"),
+        ("b", "energy"),
+    ]
+    assert found["note"].startswith("energy says nothing of one network: ")
 
 
 def test_false_positives_are_those_of_the_first_threshold_that_keeps_enough():
