@@ -145,9 +145,9 @@ def class_sums(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) ->
     """Summed p(class) and images of the class, by class and bin of p(class), (2, K, bins): what
     some images add to the class-wise error."""
     size = (probabilities.shape[1], bins)
-    index = np.searchsorted(
-        np.arange(1, bins) / bins, probabilities, side="left"
-    ) + bins * np.arange(size[0])
+    # a table's 0.2 went through a logarithm in float32, and belongs below the edge at 0.2
+    edges = np.arange(1, bins) / bins + 1e-7
+    index = np.searchsorted(edges, probabilities, side="left") + bins * np.arange(size[0])
     expected = np.bincount(index.ravel(), probabilities.ravel(), size[0] * bins)
     right = np.bincount(index[np.arange(len(labels)), labels], minlength=size[0] * bins)
     return np.stack([expected, right]).reshape(2, *size)

@@ -118,7 +118,7 @@ def _columns(logits: np.ndarray, labels: np.ndarray, temperature: float) -> Colu
     for rows, block in row_blocks(logits):
         found, probabilities = _of_rows(block, labels[rows], temperature)
         parts.append(found)
-        sums = sums + cal.class_sums(without_noise(probabilities), labels[rows])
+        sums = sums + cal.class_sums(probabilities, labels[rows])
     return Columns(
         *map(np.concatenate, zip(*parts)), classwise=cal.classwise_of_sums(sums, len(labels))
     )
