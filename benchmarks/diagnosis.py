@@ -306,7 +306,7 @@ def checked() -> None:
 
 
 def people(study: str, arm: str) -> None:
-    """AUC of what the other runs say, over the reviewed errors of one run."""
+    """AUC of what the other runs say, over one run's errors that reviewers were asked about."""
     every = [
         record.load_run(path.parent)
         for path in sorted((artefacts.ROOT / "released" / study).glob("*/seed-*/run.json"))
@@ -320,7 +320,7 @@ def people(study: str, arm: str) -> None:
 
 def reviewed(study: str, arm: str, others: int) -> None:
     """What the linear rule promises of its verdicts at the mix of errors drawn at random, and how
-    often most reviewers accept the predicted class of reviewed errors, by what it calls them."""
+    often most reviewers accept the predicted class, where they were asked, by what it calls it."""
     run, model, splits, every = loaded(study, arm)
     asked, asks = readings.subject(run, model, splits, LAYER), asked_of(every, others)
     position, accepted = label_doubt.accepted(run, splits)
@@ -334,7 +334,7 @@ def reviewed(study: str, arm: str, others: int) -> None:
     learnt = rule.learn(*spiked, boosted=False)
     mix = mix_of(learnt, spiked, drawn, judgement.call(learnt, drawn))
     low, called = np.nanquantile(mix.drawn_precision, 0.025, axis=0), judgement.call(learnt, found)
-    print(f"told apart {mix.apart:.2f}; of {len(position)} reviewed errors:")
+    print(f"told apart {mix.apart:.2f}; of {len(position)} errors that they were asked about:")
     for place, name in enumerate(verdict.CAUSES):
         here, share = called == name, mix.shares[place]
         words = f"promised from {low[place]:.2f}, in equal shares {mix.evenly[place]:.2f}"

@@ -1,9 +1,9 @@
 """Is the recorded label wrong? What a study's other runs think of the predicted class, and how well
 that agrees with people.
 
-No probe is needed: where a label is wrong, other networks see what this one sees. On reviewed
-CIFAR-100 images their mean probability tells the errors whose predicted class most reviewers accept
-from the others better than any probe or rule does (docs/diagnosis.md).
+No probe is needed: where a label is wrong, other networks see what this one sees. How little that
+tells the errors whose predicted class most reviewers accept from the others is in
+docs/diagnosis.md.
 """
 
 import json
@@ -67,25 +67,24 @@ def votes(splits) -> pd.DataFrame | None:
 
 
 def accepted(run, splits, chosen=()) -> tuple[np.ndarray, np.ndarray] | None:
-    """The reviewed errors of a run (N,): positions, and whether most reviewers accept the predicted
-    class; None without reviews.
+    """The errors of a run whose predicted class reviewers were asked about (N,): positions, and
+    whether most of them accept it; None without reviews.
 
-    chosen: positions that somebody picked, which are left out. Where reviewers were asked about
-    another class than the predicted one, the predicted one counts as not accepted."""
+    chosen: positions that somebody picked, which are left out. Reviewers were asked about one class
+    beside the recorded one: of an error with a third class nobody knows."""
     asked = votes(splits)
     if asked is None:
         return None
     position = asked["position"].to_numpy()
     kept = ~run.test.correct[position] & ~np.isin(position, np.asarray(chosen))
-    asked, position = asked[kept], position[kept]
-    same = asked["guessed"].to_numpy() == run.test.predicted[position]
-    return position, same & (asked["accept_guessed"].to_numpy() >= MOST)
+    kept &= asked["guessed"].to_numpy() == run.test.predicted[position]
+    return position[kept], asked["accept_guessed"].to_numpy()[kept] >= MOST
 
 
 def against_people(run, others: list, splits, chosen=(), seed: int = 0) -> dict | None:
-    """AUC of `support` for "most reviewers accept the predicted class", over the run's reviewed
-    errors (`accepted`), with a 95 % bootstrap interval; None without reviews or without both
-    kinds."""
+    """AUC of `support` for "most reviewers accept the predicted class", over the run's errors that
+    they were asked about (`accepted`), with a 95 % bootstrap interval; None without reviews or
+    without both kinds."""
     found = accepted(run, splits, chosen)
     if found is None or found[1].all() or not found[1].any():
         return None

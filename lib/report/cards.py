@@ -365,9 +365,9 @@ def reviewers(reviewed: dict | None) -> str:
     )
     return (
         "Labels can be checked by people. Of "
-        f"{plural(reviewed['errors'], 'reviewed error')} of this network, the chosen cases left "
-        f"out, most reviewers accept the predicted class for {reviewed['accepted']:,}. For telling "
-        f"these, {whose}."
+        f"{plural(reviewed['errors'], 'error')} of this network whose predicted class reviewers "
+        "were asked about, the chosen cases left out, most of them accept it for "
+        f"{reviewed['accepted']:,}. For telling these, {whose}."
     )
 
 
