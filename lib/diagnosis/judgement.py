@@ -214,9 +214,9 @@ def load(path: Path) -> Spiked:
 
 
 def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
-    """One row an error. verdict: what the rule calls it; trusted: whether that may be said;
-    probability, low, high: of the verdict, at the corrected mix of causes; second: the next
-    likeliest cause.
+    """One row an error. verdict: what the rule calls it; trusted: whether that may be said, and
+    obstacle: what is against it; probability, low, high: of the verdict, at the corrected mix of
+    causes; second: the next likeliest cause.
 
     led: the reading that speaks most for the verdict against the second cause, with its value;
     turns: the value of that reading, on the way to the second cause, from which on the rule says
@@ -232,12 +232,20 @@ def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
         {
             "verdict": verdict,
             "trusted": np.isin(verdict, mix.trusted),
+            "obstacle": [_obstacle(mix, cause) for cause in verdict],
             **mixture.at_mix(probability, mix, verdict),
             "second": np.array(CAUSES)[second],
         },
         index=found.index,
     )
     return table.join(explained(learnt.model, limit, found, place, second))
+
+
+def _obstacle(mix: Mixture, cause: str) -> str:
+    """Why a verdict that is not trusted is not given."""
+    contradicted = "reviewers contradict such verdicts" * (cause in mix.contradicted)
+    unsure = "at this network's mix of causes that is not known to be right often enough"
+    return mix.obstacle or contradicted or unsure
 
 
 def explained(model, limit: float, found: pd.DataFrame, place, second) -> pd.DataFrame:
@@ -295,10 +303,7 @@ def sentence(said: pd.Series) -> str:
             "at this network's mix of causes."
         )
     else:
-        first = (
-            f"No verdict: the rule points to {cause}, but at this network's mix of causes that is "
-            "not known to be right often enough."
-        )
+        first = f"No verdict: the rule points to {cause}, but {said['obstacle']}."
     return (
         f"{first} What speaks most for it against {readable(said['second'])}: "
         f"{READINGS[said['led']]}, {number(said['value'])}; {turn(said)}."

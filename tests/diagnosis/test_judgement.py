@@ -225,11 +225,28 @@ def test_only_a_trusted_cause_or_none_at_all_is_given():
     assert judgement.given(table).tolist() == ["background", "no verdict", "unexplained"]
 
 
+@pytest.mark.parametrize(
+    "obstacle, contradicted, expected",
+    [
+        ("two causes are called alike", (), "two causes are called alike"),
+        ("", ("label_error",), "reviewers contradict such verdicts"),
+        ("", ("background",), "at this network's mix of causes that is not known to be right"),
+    ],
+)
+def test_each_verdict_says_what_is_against_it(judged, obstacle, contradicted, expected):
+    found = judged.readings
+    mix = judged.mixture._replace(obstacle=obstacle, contradicted=contradicted)
+    said = judgement.decide(judged.rule, mix, found)
+    against = said.loc[said["verdict"] == "label_error", "obstacle"]
+    assert len(against) and against.str.startswith(expected).all()
+
+
 def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):
     row = pd.Series(
         {
             "verdict": "second_object",
             "trusted": True,
+            "obstacle": "these errors do not read like planted ones",
             "probability": 0.83,
             "low": 0.71,
             "high": 0.9,
@@ -246,7 +263,10 @@ def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):
         "square alone, 2.50; below −0.25, all else equal, it would be background."
     )
     doubted = judgement.sentence(row.replace({True: False}))
-    assert doubted.startswith("No verdict: the rule points to second object, but")
+    assert doubted.startswith(
+        "No verdict: the rule points to second object, but these errors do not read like planted "
+        "ones. What speaks most for it"
+    )
     nothing = row.copy()
     nothing["verdict"], nothing["turns"] = "unexplained", np.nan
     said = judgement.sentence(nothing)
