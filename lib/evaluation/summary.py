@@ -318,17 +318,20 @@ def cases_view(cases: pd.DataFrame) -> pd.DataFrame:
     return cases.drop(columns=told + single)
 
 
-def by_cause(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The phantom's images by planted cause: how many, and each arm's accuracy with its 95%
-    interval."""
+def by_cause(causes: pd.Series, trained: dict[str, dict]) -> pd.DataFrame:
+    """The phantom's images by planted cause (N,): how many, and each arm's accuracy, the mean over
+    its seeds, with its 95% interval over images."""
+    shares = {
+        arm: np.mean([run.test.correct for run in of_seeds.values()], axis=0)
+        for arm, of_seeds in trained.items()
+    }
     rows = []
-    for cause, of_cause in next(iter(tables.values())).groupby("cause", sort=False):
-        row = {"planted cause": cause, "test images": len(of_cause)}
-        for arm, table in tables.items():
-            right = int(table.loc[table["cause"] == cause, "correct"].sum())
-            low, high = clopper_pearson(right, len(of_cause))
+    for cause, place in causes.groupby(causes.to_numpy(), sort=False).indices.items():
+        row = {"planted cause": cause, "test images": len(place)}
+        for arm, share in shares.items():
+            low, high = clopper_pearson(share[place].sum(), len(place))
             row |= {
-                f"{arm} accuracy": right / len(of_cause),
+                f"{arm} accuracy": share[place].mean(),
                 f"{arm} low": float(low),
                 f"{arm} high": float(high),
             }

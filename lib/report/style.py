@@ -344,10 +344,9 @@ def arm_titles(selection: pd.DataFrame, arms) -> list[list[str]]:
 
 def causes(given: dict[str, list[int]]) -> str:
     """given: each arm's seeds."""
-    first = next(iter(given.values()))
-    several = len(first) > 1
+    several = max(map(len, given.values())) > 1
     return (
-        f"Test accuracy{f' of seed {first[0]}' * several} by planted cause, with 95% "
-        "Clopper–Pearson intervals. A label error counts as an error even where the network is "
-        "right." + " Page one has the means of the seeds." * (several and len(given) > 1)
+        f"Test accuracy by planted cause{', means over seeds' * several}, with 95% "
+        "Clopper–Pearson intervals over images. A label error counts as an error even where the "
+        "network is right."
     )

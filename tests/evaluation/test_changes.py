@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
+from scipy.stats import beta
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from synthetic import run
 
@@ -15,6 +17,7 @@ from lib.evaluation.failures import test_table as table_of
 from lib.evaluation.summary import (
     arm_numbers,
     arms_table,
+    by_cause,
     cases_before_after,
     cases_view,
     confidence_of,
@@ -388,3 +391,16 @@ def test_galleries_hold_the_most_confident_by_the_rule():
         and not len(nothing["regressed"])
         and len(nothing["both wrong"])
     )
+
+
+def test_accuracy_by_cause_is_the_mean_over_seeds_with_the_interval_of_as_many_images():
+    of_seeds = {seed: run(seed, images=60) for seed in (0, 1)}
+    causes = pd.Series(np.where(np.arange(60) % 3, "none", "background"))
+    found = by_cause(causes, {"base": of_seeds}).set_index("planted cause")
+    assert found.index.tolist() == ["none", "background"]
+    right = [one.test.correct[causes == "background"].sum() for one in of_seeds.values()]
+    row = found.loc["background"]
+    assert row["test images"] == 20 and row["base accuracy"] == pytest.approx(np.mean(right) / 20)
+    k = np.mean(right)
+    exact = beta.ppf([0.025, 0.975], [k, k + 1], [20 - k + 1, 20 - k])
+    assert [row["base low"], row["base high"]] == pytest.approx(exact)
