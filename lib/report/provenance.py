@@ -479,7 +479,8 @@ def methods(results: dict) -> list[tuple[str, str]]:
         (
             bool(compare["outside"]),
             "interval of an AUROC",
-            f"DeLong, DeLong and Clarke-Pearson 1988, {_doi('10.2307/2531595')}",
+            f"DeLong, DeLong and Clarke-Pearson 1988, {_doi('10.2307/2531595')}; "
+            f"Newcombe 2006, {_doi('10.1002/sim.2324')}",
         ),
         (
             claimed,
