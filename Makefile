@@ -58,6 +58,8 @@ CHOSEN  := $(if $(findstring command,$(origin ARMS)),--arms $(ARMS)) $(if $(find
 WANTED  := $(firstword $(shell { cat params/$(STUDY).yaml params/claims/* params/cases/*; echo '$(CHOSEN)'; } 2> /dev/null | cksum))
 NEEDING := report check train $(OUT)/% $(OUTPUTS)/%
 GOALS   := $(or $(MAKECMDGOALS),help)
+$(if $(and $(filter clean distclean,$(GOALS)),$(filter-out clean distclean,$(GOALS))),$(error make clean by itself, and the rest after it))
+$(if $(filter-out dask,$(ON)),$(if $(findstring ://,$(ON)),,$(error ON: got "$(ON)"; allowed: dask)))
 DRY     := $(findstring n,$(firstword -$(MAKEFLAGS)))$(findstring q,$(firstword -$(MAKEFLAGS)))
 # many machines: ON=dask finds or starts a cluster and makes the same goals anew with ON=<its address>
 ifeq ($(ON)$(DRY),dask)
@@ -73,9 +75,11 @@ BEGIN   := $(if $(ON)$(filter train %/train.ipynb,$(GOALS)),any,short)
 CHECKED := $(if $(and $(ABSENT),$(filter short,$(BEGIN))),$(and $(MAKE_RESTARTS),$(CHECKED)),$(CHECKED))
 # guard: checked-first
 $(OUT)/.study.mk: $(if $(filter-out $(CHECKED),$(WANTED)),FORCE) | $(STAMP)
-	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) --begin $(BEGIN) < /dev/null && echo 'CHECKED := $(WANTED)' >> '$@'
+	@$(RUN) -m lib check $(STUDY) --outputs '$(OUTPUTS)' $(CHOSEN) --begin $(BEGIN) --checked '$(WANTED)' < /dev/null
+# another make that is refused must not delete what the first has written
+.PRECIOUS: $(OUT)/.study.mk
 ifneq ($(CHECKED),$(WANTED))
-$(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
+$(sort report check train $(filter $(OUTPUTS)/%,$(GOALS))): FORCE ; @echo "$(STUDY) did not pass the check: nothing was begun" >&2; exit 2
 else
 # --- what a change must rerun: a plot retrains nothing, an exporter recomputes nothing
 in         = $(wildcard $(foreach room,$(1),$(addprefix lib/$(room)/,*.* */*.* */*/*.* */*/*/*.*)))

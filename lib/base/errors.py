@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 
 from lib.base.text import printed
 
@@ -74,7 +75,14 @@ def line(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return f"out of memory ({said})" if said else "out of memory"
     if isinstance(error, ImportError):
-        return f"{said}; `make setup` mends the environment of {sys.executable}"
+        own = Path(__file__).resolve().parents[2] / ".venv"
+        foreign = own.is_dir() and Path(sys.prefix) != own
+        cure = (
+            f"{sys.executable} is not the project's: `source .venv/bin/activate` enters that"
+            if foreign and not os.environ.get("VIRTUAL_ENV")
+            else f"`make setup` mends the environment of {sys.executable}"
+        )
+        return f"{said}; {cure}"
     number = getattr(error, "errno", None)
     if isinstance(error, OSError) or number in CURES:  # ZMQ's errors are none of OSError's
         subject, said = getattr(error, "filename", None), getattr(error, "strerror", None) or said

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from lib.base import artefacts, random
+from lib.base.errors import ParameterError
 from lib.base.log import log
 from lib.base.text import one_form
 from lib.data import own_images
@@ -22,6 +23,9 @@ from lib.data.streams import PIXELS, Stream, at_once, take
 
 EVALUATED = ("val", "test")
 PHANTOM_SIZES = {"train": 8_000, "val": 2_000, "test": 4_000}
+CIFAR_SIZES = {"train": 45_000, "val": 5_000, "test": 10_000}
+# of what is known without a look
+SIZES = {"phantom": PHANTOM_SIZES, "cifar10": CIFAR_SIZES, "cifar100": CIFAR_SIZES}
 # of CIFAR, and of a folder without a validation split, one in so many training images is drawn
 VAL_SHARE = 10
 WALK = 2  # of the rule by which a walk finds its numbers
@@ -98,7 +102,7 @@ def load(
         raise ValueError(f"unknown data set {name!r}; known are cifar100, cifar10, phantom, folder")
     for split, size in sizes.items():
         if size > len(splits[split]):
-            raise ValueError(
+            raise ParameterError(
                 f"{name} has {len(splits[split])} {split} images, {size} were asked for"
             )
         splits[split] = splits[split].first(size)

@@ -204,7 +204,9 @@ def read_verdicts(path: Path, arm: str, table: pd.DataFrame) -> pd.DataFrame | N
         na_values={name: [""] for name in NUMBERS},
     )
     rows = rows[rows["arm"] == arm].sort_values("position").set_index("position")
+    if not len(rows):  # as without plants, where there are fewer columns
+        return None
     predicted = table[~table["correct"]].set_index("position")["predicted"]
     same = predicted.reindex(rows.index).fillna("").eq(rows["predicted"]).all()
-    known = len(rows) and set(rows["verdict"]) <= set(verdict.CAUSES)
+    known = set(rows["verdict"]) <= set(verdict.CAUSES)
     return rows if known and same else None

@@ -25,8 +25,6 @@ from lib.training import checkpoint, machine, network, record, released
 
 OF_A_STEP = ("network", "width", "image_size", "batch_size", "threads", "device", "precision")
 OF_DATA = ("data", "root", "image_size", "data_seed", "train_size", "val_size", "test_size")
-# where all are taken; the phantom takes longer to draw than to ask
-TRAIN_IMAGES = {"phantom": dataset.PHANTOM_SIZES["train"], "cifar10": 45_000, "cifar100": 45_000}
 CLASSES = 10  # of a step that is measured; how many there are hardly counts
 LONG = 600  # seconds of training that do not begin unasked
 MEASURED = 16  # images of a measured step, at most
@@ -129,7 +127,8 @@ def seconds_left(runs: list[Train]) -> float:
 
 
 def _train_images(p: Train) -> int:
-    return p.train_size or TRAIN_IMAGES.get(p.data) or len(_data(p).train)
+    # the phantom takes longer to draw than to ask
+    return p.train_size or dataset.SIZES.get(p.data, {}).get("train") or len(_data(p).train)
 
 
 def _epochs_behind(p: Train) -> pd.Series:

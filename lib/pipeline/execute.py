@@ -164,10 +164,8 @@ def run(study: Study, task: Task, outputs: str) -> int:
     try:
         seconds = execute(notebook, file, _from_here(output))
     except SystemExit as left:
-        print(
-            f"{output}: stopped; the same command goes on from the last checkpoint",
-            file=sys.stderr,
-        )
+        then = "goes on from the last checkpoint" if task.stage == "train" else "begins it anew"
+        print(f"{output}: stopped; the same command {then}", file=sys.stderr)
         return left.code
     except (PapermillExecutionError, DeadKernelError) as error:
         errors.trace(error)

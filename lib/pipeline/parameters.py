@@ -61,7 +61,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study")
     parser.add_argument("--outputs", default="outputs", help="folder of all studies")
     parser.add_argument("--arms", nargs="+", default=[], help="some of the study's arms")
-    parser.add_argument("--seeds", nargs="+", default=[], type=int, help="in place of the study's")
+    parser.add_argument(
+        "--seeds", nargs="+", default=[], type=_seed, help="in place of the study's"
+    )
+
+
+def _seed(word: str) -> int:
+    """make waits for a folder of the number as it is written: 00 would never be there."""
+    if not word.isascii() or not word.isdigit() or str(int(word)) != word:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number such as 42, got {word!r}")
+    return int(word)
 
 
 def chosen(options: argparse.Namespace) -> Study:

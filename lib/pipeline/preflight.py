@@ -20,9 +20,9 @@ from lib.evaluation import failures
 from lib.pipeline import arms, at_hand, parameters
 from lib.pipeline.parameters import Task
 from lib.report import claims, conditions, fonts
+from lib.training import machine
 
 NAMED, SHOWN = 3, 10  # names and letters that a message shows
-TEST_IMAGES = {"phantom": dataset.PHANTOM_SIZES["test"], "cifar10": 10_000, "cifar100": 10_000}
 
 
 def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
@@ -38,6 +38,8 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
 
     for task in parameters.tasks(study, outputs):
         found[task] = attempt(parameters.resolve, study, task, outputs)
+        if found[task] and task.stage == "train":
+            attempt(_fits, found[task])
     ids = attempt(arms.check, study)
     trained, content = [task for task in found if task.stage == "train"], study.content
     train = found[trained[0]] if trained else None
@@ -61,6 +63,16 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
         # a mistake of all arms is told once
         raise ParameterError("\n".join(dict.fromkeys(lines)))
     return found
+
+
+def _fits(train) -> None:
+    """Raises ParameterError for a device that is not here, and for more images than there are."""
+    machine.choose_precision(train.precision, machine.choose_device(train.device))
+    if train.data in ("cifar10", "cifar100"):
+        for split, there in dataset.CIFAR_SIZES.items():
+            if (asked := getattr(train, f"{split}_size")) > there:
+                of = f"{split}_size: {train.data} has {there} {split} images"
+                raise ParameterError(f"params/{train.study}.yaml: {of}, {asked} were asked for")
 
 
 def _pictures(train) -> dataset.Splits:
@@ -115,22 +127,27 @@ def _test_ids(train, splits: dataset.Splits | None) -> np.ndarray:
     test_size draws."""
     if splits:
         return np.arange(len(mapped(splits.test.images.path)))
-    return np.arange(train.test_size or TEST_IMAGES[train.data])
+    return np.arange(train.test_size or dataset.SIZES[train.data]["test"])
 
 
 def prepare(study: Study, outputs: str = "outputs") -> list[Task]:
-    """Check a study and write its notebooks' parameters; last, for make, `.study.mk`. Returns the
-    notebooks in the order in which they can run."""
+    """Check a study and write its notebooks' parameters. Returns the notebooks in the order in
+    which they can run."""
     found = checked(study, outputs)
     for task, checked_parameters in found.items():
         parameters.write(task, checked_parameters)
+    return list(found)
+
+
+def _tell_make(study: Study, outputs: str, checked_as: str) -> None:
+    """Write `.study.mk`, whole and last: where it says what was checked, nothing is left to do."""
     lines = ["# Written by `python -m lib check`.", f"ARMS := {' '.join(study.arms)}"]
     lines += [f"BROUGHT := {' '.join(arms.brought(study))}"]
     lines += [f"{name} := {_words(places)}" for name, places in _read_by(study).items()]
     lines += [f"SEEDS_{arm} := {' '.join(map(str, seeds))}" for arm, seeds in study.seeds.items()]
+    lines += [f"CHECKED := {checked_as}"] * bool(checked_as)
     folder = artefacts.ROOT / outputs / study.name
     artefacts.write_bytes(folder / ".study.mk", "\n".join([*lines, ""]).encode())
-    return list(found)
 
 
 def _read_by(study: Study) -> dict[str, list[str]]:
@@ -160,9 +177,11 @@ def main(arguments: list[str]) -> int:
         choices=["short", "any"],
         help="take over released runs; short: and stop where training would take long",
     )
+    parser.add_argument("--checked", default="", help="the state of the study's files, for make")
     options = parser.parse_args(arguments)
     study = parameters.chosen(options)
     prepare(study, options.outputs)
     if options.begin:
         at_hand.prepare(study, options.outputs, asked=options.begin == "any")
+    _tell_make(study, options.outputs, options.checked)
     return 0

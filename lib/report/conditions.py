@@ -131,7 +131,9 @@ def _last(folder: Path, conditions: list[Condition], results: dict) -> pd.DataFr
     if kept and kept["results"] != current:
         artefacts.write_json(before, kept)
     artefacts.write_json(now, {"results": current})
-    return pd.DataFrame(artefacts.read_json(before)["results"]) if before.is_file() else None
+    columns = ["condition", "required", "measured", "passed"]
+    last = artefacts.read_json(before)["results"] if before.is_file() else None
+    return None if last is None else pd.DataFrame(last, columns=columns)
 
 
 def main(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from lib.base.errors import ParameterError
 from lib.training import cuda_graph
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
@@ -26,7 +27,7 @@ PACKAGES = (
 
 def choose_device(name: str) -> torch.device:
     """ "auto" takes CUDA, then MPS, then the CPU; from here on fp32 means fp32 there. Raises
-    ValueError for a device that is not there."""
+    ParameterError for a device that is not there."""
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -36,7 +37,7 @@ def choose_device(name: str) -> torch.device:
         name = next(device for device, there in available.items() if there)
     # guard: device-there
     if not available[name]:
-        raise ValueError(
+        raise ParameterError(
             f"device: {name} was asked for and is not available; here are "
             f"{', '.join(d for d in available if available[d])}"
         )
@@ -46,8 +47,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """ "auto" takes bf16 where the device computes it natively, else fp32. Raises ValueError where
-    bf16 cannot run."""
+    """ "auto" takes bf16 where the device computes it natively, else fp32. Raises ParameterError
+    where bf16 cannot run."""
     native = {
         "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
         "cpu": torch.cpu._is_avx512_bf16_supported,
@@ -55,7 +56,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     }[device.type]()
     # guard: native-bf16
     if name == "bf16" and device.type == "cuda" and not native:
-        raise ValueError("precision: this GPU has no bf16 arithmetic; use fp32 or auto")
+        raise ParameterError("precision: this GPU has no bf16 arithmetic; use fp32 or auto")
     return name if name != "auto" else "bf16" if native else "fp32"
 
 

@@ -295,6 +295,9 @@ def test_kept_verdicts_are_read_only_where_they_are_this_runs_errors(tmp_path):
         artefacts.write_table(path, changed)
         assert loading.read_verdicts(path, "baseline", arm.table) is None
     assert loading.read_verdicts(tmp_path / "absent.csv", "baseline", arm.table) is None
+    # as a study without plants writes it
+    path.write_text("arm,position,half,verdict\n", encoding="utf-8")
+    assert loading.read_verdicts(path, "baseline", arm.table) is None
 
 
 @pytest.mark.parametrize("names", [("0", "007"), ("True", "nan"), ("1e3", "")], ids=str)

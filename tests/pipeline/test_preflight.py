@@ -6,6 +6,7 @@ from pathlib import Path
 import folder_of_pictures
 import numpy as np
 import pytest
+import torch
 import yaml
 from project import copied, make, study
 
@@ -73,8 +74,26 @@ def test_the_files_that_a_study_names_are_read(place):
 
 
 def test_the_numbers_of_test_images_are_those_of_the_data_sets():
-    assert preflight.TEST_IMAGES["phantom"] == dataset.PHANTOM_SIZES["test"] == 4_000
-    assert preflight.TEST_IMAGES["cifar10"] == preflight.TEST_IMAGES["cifar100"] == 10_000
+    assert dataset.SIZES["phantom"] == {"train": 8_000, "val": 2_000, "test": 4_000}
+    for name in ("cifar10", "cifar100"):
+        assert dataset.SIZES[name] == {"train": 45_000, "val": 5_000, "test": 10_000}
+
+
+def test_more_images_than_there_are_and_a_device_that_is_not_here_are_one_line(place, capsys):
+    study(place, "s", "", "a b", data="{source: cifar10, test_size: 20000}")
+    assert command_line.main(["check", "s"]) == 2
+    said = capsys.readouterr().err
+    assert "s.yaml: test_size: cifar10 has 10000 test images, 20000 were asked for" in said
+    absent = next(name for name in ("cuda", "mps") if not _there(name))
+    study(place, "s", f"device: {absent}", "a b")
+    assert command_line.main(["check", "s"]) == 2
+    said = capsys.readouterr().err
+    assert f"device: {absent} was asked for and is not available" in said
+    assert said.count("\n") == 1
+
+
+def _there(name: str) -> bool:
+    return {"cuda": torch.cuda, "mps": torch.backends.mps}[name].is_available()
 
 
 def test_each_notebooks_parameters_are_written_whole_and_only_anew_when_they_change(place):
@@ -99,6 +118,17 @@ def test_make_is_told_the_arms_with_their_seeds(place):
     fragment = (place / "outputs" / "s" / ".study.mk").read_text(encoding="utf-8").splitlines()
     assert fragment[1] == "ARMS := b" and fragment[-1] == "SEEDS_b := 7 8"
     assert "BROUGHT := " in fragment and "TRAINS_WITH := " in fragment
+    assert command_line.main(["check", "s", "--checked", "77"]) == 0
+    whole = (place / "outputs" / "s" / ".study.mk").read_text(encoding="utf-8")
+    assert whole.endswith("\nCHECKED := 77\n")
+
+
+def test_a_seed_is_written_as_its_folder_is(place, capsys):
+    study(place, "s", QUICK, "a b")
+    for seed in ("00", "-1", "1.0", "x"):
+        with pytest.raises(SystemExit) as left:
+            command_line.main(["check", "s", "--seeds", seed])
+        assert left.value.code == 2 and "a seed is a whole number" in capsys.readouterr().err
 
 
 def test_a_mistake_on_the_command_line_is_one_line_and_status_2(place, capsys):
@@ -169,6 +199,28 @@ def test_arms_and_seeds_on_the_command_line_win(project):
     plan = make(project, "-n", "report", "STUDY=smoke", "ARMS=cutmix", "SEEDS=3 4").stdout
     assert "--arm cutmix --seed 3" in plan and "--arm cutmix --seed 4" in plan
     assert "--arm baseline" not in plan and plan.count("--arms cutmix --seeds 3 4") == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["clean", "report"], "make clean by itself, and the rest after it"),
+        (["train", "ON=Dask"], 'ON: got "Dask"; allowed: dask'),
+    ],
+)
+def test_what_make_cannot_do_at_once_is_refused(project, words, said, tmp_path):
+    result = make(project, *words, "STUDY=smoke", f"OUTPUTS={tmp_path}")
+    assert result.returncode == 2 and said in result.stderr and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_file_of_a_study_that_does_not_pass_the_check_is_not_up_to_date(project):
+    study(project, "wrong", "titel: x", "a b")
+    made = project / "outputs" / "wrong" / "report.pdf"
+    made.parent.mkdir(parents=True)
+    made.write_text("")
+    assert make(project, "outputs/wrong/report.pdf", "STUDY=wrong").returncode == 2
 
 
 @pytest.mark.slow

@@ -264,3 +264,11 @@ def test_the_last_state_is_kept_until_the_numbers_change(tmp_path):
         0.6,
         0.7,
     ]
+
+
+def test_a_first_condition_has_no_last_number(tmp_path):
+    rule = conditions.Condition(what="accuracy", path="a", at_least=0.5)
+    assert conditions._last(tmp_path, [], {"a": 0.6}) is None
+    last = conditions._last(tmp_path, [rule], {"a": 0.6})
+    view = conditions.with_last(conditions.check_conditions([rule], {"a": 0.6}), last)
+    assert view[["last", "change"]].to_numpy().tolist() == [["–", "–"]]

@@ -2,9 +2,12 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from lib.base import artefacts
 from lib.base.errors import ReportError
 from lib.diagnosis.verdict import CAUSES
 from lib.report.chapters import body, findings, first_page
@@ -473,6 +476,17 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
         "names no cause of baseline’s errors; of CutMix’s it gives verdicts on 1 cause."
     )
     assert "why it fails" not in dict(page["footer"])["Not known"]
+
+
+def test_cards_of_an_earlier_run_are_not_told_of(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "cards-1.csv").write_text(
+        "id,true_class,wrong_class,picture,wrong,true\n7,tag,disc,as it is,0.97,0.02\n"
+    )
+    here = SimpleNamespace(folder=tmp_path, selection=pd.DataFrame({"id": [7]}))
+    for pages, shown in ((1, "7"), (0, None)):
+        artefacts.write_json(tmp_path / "results" / "gradcam.json", {"pages": pages})
+        assert (findings.first_card(here) or {}).get("id") == shown
 
 
 def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(results):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact, ttest_ind_from_stats
 
+from lib.base import artefacts
 from lib.base.text import compared, listed, percent, plural, readable, settled
 from lib.data.dataset import Splits
 from lib.diagnosis.mixture import PRECISION
@@ -362,7 +363,9 @@ def first_card(here) -> dict | None:
     lib.report.cards.probe_bars has them, the planted cause, None where it is not known; None
     without cards. here: lib.study.Study."""
     kept = here.folder / "figures" / "cards-1.csv"
-    if not kept.is_file():
+    # those of an earlier run may lie there still
+    pages = artefacts.read_json(here.folder / "results" / "gradcam.json")["pages"]
+    if not pages or not kept.is_file():
         return None
     names = {"id": str, "true_class": str, "wrong_class": str}
     table = pd.read_csv(kept, dtype=names, keep_default_na=False)
