@@ -93,9 +93,10 @@ def judge(
     if learnt is None or not len(position):
         return Judgement(spiked, learnt, position, found, None, None)
     drawn = ~np.isin(position, np.asarray(chosen))
+    if not drawn.any():
+        return Judgement(spiked, learnt, position, found, None, None)
     confusions = rule.confusions(learnt, spiked.cause, spiked.source)
     called = call(learnt, found)
-    drawn = drawn if drawn.any() else ~drawn
     planted_values, real_values = (
         readings[learnt.model.names].to_numpy() for readings in (spiked.readings, found[drawn])
     )
@@ -219,8 +220,9 @@ def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
     causes; second: the next likeliest cause.
 
     led: the reading that speaks most for the verdict against the second cause, with its value;
-    turns: the value of that reading, on the way to the second cause, from which on the rule says
-    something else, all others equal, NaN if nothing does; instead: what it says then."""
+    turns: the value of that reading, the first on the way to the second cause at which the rule
+    says something else, all others equal, NaN if none among the errors' does; instead: what it says
+    there."""
     probability = rule.probabilities(learnt.model, found)
     limit = learnt.thresholds[rule.ALLOWED]
     verdict = rule.call(probability, limit)
@@ -254,10 +256,11 @@ def explained(model, limit: float, found: pd.DataFrame, place, second) -> pd.Dat
     led = leading(model, values, place, second)
     value, centre, scale = values[row, led], model.centre[led], model.scale[led]
     way = np.where(value > centre, -1, 1)
+    least, most = values.min(0)[led], values.max(0)[led]
     instead, turns = np.full(len(values), "", dtype="<U20"), np.full(len(values), np.nan)
     for step in STEPS[1:]:
         changed = values.copy()
-        changed[row, led] = value + way * step * scale
+        changed[row, led] = np.clip(value + way * step * scale, least, most)
         now = rule.call(rule.of_values(model, changed), limit)
         turned = np.isnan(turns) & (now != np.array(CAUSES)[place])
         turns[turned], instead[turned] = changed[row, led][turned], now[turned]
@@ -313,11 +316,8 @@ def sentence(said: pd.Series) -> str:
 def turn(said: pd.Series) -> str:
     """What would have turned the verdict."""
     if np.isnan(said["turns"]):
-        return "no value of it alone would turn the verdict"
-    side = "below" if said["turns"] < said["value"] else "above"
-    return (
-        f"{side} {number(said['turns'])}, all else equal, it would be {readable(said['instead'])}"
-    )
+        return "none of the values that errors have would turn the verdict alone"
+    return f"at {number(said['turns'])}, all else equal, it would be {readable(said['instead'])}"
 
 
 def numbers(judged: Judgement) -> dict | None:

@@ -29,6 +29,7 @@ SINGULAR = 0.15  # below, two rows of the table are too alike for the shares to 
 # (docs/diagnosis.md). CIFAR-100 lies on either side, 0.75 to 0.82: there people are asked as well.
 UNLIKE = 0.78
 FOLDS = 5
+CHANCE = 0.75  # over the root of the errors: how far chance alone takes their calls from a mixture
 UNFITTED = 0.05  # share of the calls that no mixture of the rows may leave unexplained
 PRIOR = 0.5  # added to each cell of a row of the table, or a cell without errors would be a law
 
@@ -79,7 +80,7 @@ def corrected(confusions: np.ndarray, called: np.ndarray, seed: int = 0) -> Mixt
         precision(shares[None], table)[0],
         precision(drawn, drawn_rows),
         precision(even, table)[0],
-        obstacle(confusions.sum(0), observed, shares @ table[0]),
+        obstacle(confusions.sum(0), observed, shares @ table[0], counts.sum()),
     )
 
 
@@ -152,16 +153,20 @@ def precision(shares: np.ndarray, table: np.ndarray) -> np.ndarray:
     return np.divide(hit, all_called, out=np.full(hit.shape, np.nan), where=all_called > 0)
 
 
-def obstacle(counts: np.ndarray, observed: np.ndarray, expected: np.ndarray) -> str:
-    """Why the shares are not identified, in words; "" where they are."""
+def obstacle(counts: np.ndarray, observed: np.ndarray, expected: np.ndarray, errors: int) -> str:
+    """Why the shares are not identified, in words; "" where they are. counts: of planted errors,
+    (causes, causes); observed, expected: shares of the calls (causes,) of so many errors."""
     planted = counts.sum(1) > 0
     table = rows(counts[None])[0][planted]
     if np.linalg.svd(table, compute_uv=False).min() < SINGULAR:
         return "two causes are called alike too often to be told apart"
-    # total variation
-    if np.abs(observed - expected).sum() / 2 > UNFITTED:
-        return "no mix of the planted causes gives these verdicts"
-    return ""
+    apart = np.abs(observed - expected).sum() / 2  # total variation
+    if apart <= UNFITTED:
+        return ""
+    # chance alone leaves so much apart in 4 of 100 draws at most
+    if apart <= CHANCE / errors**0.5:
+        return "too few errors were read to tell which mix of causes gives these verdicts"
+    return "no mix of the planted causes gives these verdicts"
 
 
 def at_mix(probability: np.ndarray, found: Mixture, called: np.ndarray) -> dict[str, np.ndarray]:

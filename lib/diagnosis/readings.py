@@ -261,7 +261,8 @@ def of_maps(asked: Subject, images, recorded, predicted) -> dict:
     ]
     ring = np.ones((4, 4), bool)
     ring[1:3, 1:3] = False
-    columns = {"maps' correlation": rank_correlation(*pair)}
+    # of a map that is the same everywhere there is none
+    columns = {"maps' correlation": np.nan_to_num(rank_correlation(*pair))}
     whole = {"wrong map": pair[0], "true map": pair[1], "maps' difference": pair[1] - pair[0]}
     for name, cells in whole.items():
         columns |= {

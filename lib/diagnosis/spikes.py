@@ -290,6 +290,8 @@ def nothing(into: Pool, stream: int, numbers: np.ndarray, strength: Strength) ->
         pictures = made[few].float().requires_grad_()
         inputs = inference.inputs(pictures.to(device), into.mean, into.std, into.network)
         logits = into.network(inputs)
+        if not logits.requires_grad:  # the pictures stay as they are, and no answer turns
+            break
         labels = torch.from_numpy(into.labels[source[few]]).to(device)
         (gradient,) = torch.autograd.grad(
             F.cross_entropy(logits, labels, reduction="sum"), pictures

@@ -46,20 +46,21 @@ def probing(results: dict) -> str:
     cam = results["gradcam"]
     wrong = cam.get("sampled", {})
     errors = [
-        f"{sum(halves.values()):,} of {plural(wrong[arm], 'error')} of {name(arm)}"
+        f"{sum(halves.values()):,} of {plural(wrong[arm], 'error')} of {name(arm)}, drawn at "
+        "random besides the cases"
         if arm in wrong
-        else f"{plural(sum(halves.values()), 'error')} of {name(arm)}"
+        else f"all {sum(halves.values()):,} errors of {name(arm)}"
+        if sum(halves.values()) > 1
+        else f"the one error of {name(arm)}"
         for arm, halves in cam["halves"].items()
         if sum(halves.values())
     ]
     if not errors:
         return "No error is made: there is nothing to probe."
-    drawn = (
-        f"{listed(errors)}, drawn at random besides the cases" if wrong else f"all {listed(errors)}"
-    )
     return (
         "A map shows where evidence came from; it proves no cause. So the pictures were changed "
-        f"and predicted again: {drawn}, each in more than a hundred ways ({see('fig-probes')}). "
+        f"and predicted again: {listed(errors)}, each in more than a hundred ways "
+        f"({see('fig-probes')}). "
         + causes.controls(
             cam["controls"],
             "the hottest quarter of the wrong class's map with the mean colour",
@@ -214,7 +215,9 @@ def maps_text(results: dict) -> str:
     cam = results["gradcam"]
     cells = "×".join(map(str, cam["cells"] or []))
     maps = see("fig-before-after" if len(cam["asked"]) == 2 else "fig-gradcam")
-    told = f"The maps of {maps} have {cells} cells at {escape(cam['layer'] or '')}."
+    layers = {layer for layer in cam["layers"].values() if layer}
+    whose = f" of {name(cam['asked'][0])}" * (len(layers) > 1)
+    told = f"The maps{whose} of {maps} have {cells} cells at {escape(cam['layer'] or '')}."
     text = (told * bool(cam["layer"]) + _occluded(cam)).strip()
     if cam["completeness_error"] is not None:
         text += (
@@ -356,10 +359,11 @@ def reviewers(reviewed: dict | None) -> str:
     if not reviewed:
         return ""
     own = f"an area under the ROC curve of {_area(reviewed['own_confidence'])}"
+    give = "gives" if reviewed["runs"] == 1 else "give"
     whose = (
-        f"the mean probability that {plural(reviewed['runs'], 'other run')} give to the predicted "
-        f"class has an area under the ROC curve of {_area(reviewed['auc'])}. Its own confidence "
-        f"has {_area(reviewed['own_confidence'])}"
+        f"the mean probability that {plural(reviewed['runs'], 'other run')} {give} to the "
+        f"predicted class has an area under the ROC curve of {_area(reviewed['auc'])}. Its own "
+        f"confidence has {_area(reviewed['own_confidence'])}"
         if reviewed["runs"]
         else f"there is no other run to ask, and its own confidence has {own}, which is weak"
     )
@@ -456,15 +460,21 @@ def covered(bars: pd.DataFrame, true: str, wrong: str) -> str:
     """What covering the hottest cells of the wrong class's map does, in a sentence; bars:
     `probe_bars`, true and wrong: the classes' names as they are to be printed."""
     whole, hot = (bars.set_index("picture").loc[name] for name in ("as it is", HOTTEST))
-    if hot["true"] - whole["true"] >= TURNED:
-        told = f"{true} rises to {percent(hot['true'], 0)}: the rest of the picture speaks for it"
-    elif hot["wrong"] < whole["wrong"] / 2:
-        told = (
-            f"{wrong} falls to {percent(hot['wrong'], 0)} and {true} gets "
-            f"{percent(hot['true'], 0)}: the rest of the picture speaks for neither"
-        )
-    else:
+    gained, lost = hot["true"] - whole["true"], whole["wrong"] - hot["wrong"]
+    if gained >= TURNED or hot["true"] > max(hot["wrong"], TURNED):
+        verb = "rises to" if gained > 0 else "has"
+        told = f"{true} {verb} {percent(hot['true'], 0)}: the rest of the picture speaks for it"
+    elif lost < min(TURNED, whole["wrong"] / 2):
         told = f"{wrong} keeps {percent(hot['wrong'], 0)}: it does not hang on that place"
+    else:
+        rest = (
+            "some of it hangs on that place"
+            if hot["wrong"] >= 0.5
+            else (
+                f"{true} has {percent(hot['true'], 0)}: the rest of the picture speaks for neither"
+            )
+        )
+        told = f"{wrong} falls to {percent(hot['wrong'], 0)}; {rest}"
     return f"With the {HOTTEST}, {told}."
 
 
@@ -671,7 +681,7 @@ def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
         f"{case.id}, {readable(case.true)} taken for {readable(case.predicted)}: {readable(said)}"
         for case, said in zip(cases.itertuples(), verdicts_of(cases, verdicts))
     )
-    return f"Diagnosis cards of {len(cases)} errors. {said}."
+    return f"Diagnosis cards of {plural(len(cases), 'error')}. {said}."
 
 
 def caption(arm: str) -> str:

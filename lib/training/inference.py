@@ -36,8 +36,10 @@ def fold_batch_norm(model: nn.Module) -> nn.Module:
                     ),
                 )
                 setattr(module, f"bn{number}", nn.Identity())
-        if isinstance(getattr(module, "downsample", None), nn.Sequential):
-            module.downsample = fuse_conv_bn_eval(*module.downsample)
+        # as many modules as before: a layer of the maps may be any of them
+        short = getattr(module, "downsample", None)
+        if short is not None and isinstance(short[1], nn.BatchNorm2d):
+            module.downsample = nn.Sequential(fuse_conv_bn_eval(*short), nn.Identity())
     return model
 
 
@@ -100,7 +102,7 @@ def forward(model: nn.Module, images: torch.Tensor, mean, std) -> torch.Tensor:
     weight = next(model.parameters())
     return torch.cat(
         [
-            model(inputs(batch.to(weight.device), mean, std, model).to(weight.dtype)).cpu()
+            model(inputs(batch.to(weight.device), mean, std, model).to(weight.dtype)).float().cpu()
             for batch in images.split(at_once(images, BATCH))
         ]
     )

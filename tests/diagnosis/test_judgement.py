@@ -260,7 +260,7 @@ def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):
     assert judgement.sentence(row) == (
         "Second object, with probability 83% (71% to 90%) at this network's mix of causes. What "
         "speaks most for it against background: largest lead of the true class from one large "
-        "square alone, 2.50; below −0.25, all else equal, it would be background."
+        "square alone, 2.50; at −0.25, all else equal, it would be background."
     )
     doubted = judgement.sentence(row.replace({True: False}))
     assert doubted.startswith(
@@ -273,3 +273,12 @@ def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):
     assert said.startswith("Unexplained") and said.endswith("would turn the verdict.")
     for _, one in judged.verdicts.iterrows():
         assert judgement.sentence(one).endswith(".")
+
+
+def test_where_every_error_was_chosen_no_mixture_is_estimated(judged, study, others, monkeypatch):
+    network, run, splits = study
+    monkeypatch.setattr(judgement, "planted", lambda *given: judged.spiked)
+    monkeypatch.setattr(rule, "learn", lambda *given, **options: judged.rule)
+    few = judged.position[:5]
+    of_few = judgement.judge(run, network, splits, others, "filters", None, among=few, chosen=few)
+    assert of_few.mixture is None and of_few.verdicts is None and len(of_few.position) == 5

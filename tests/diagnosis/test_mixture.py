@@ -149,3 +149,15 @@ def test_no_share_is_told_where_real_errors_do_not_read_like_planted_ones():
     assert mixture.numbers(other)["shares"] is None
     few = mixture.held_against(found, values(spiked), spiked, values(drawn(4)))
     assert few.obstacle == "too few errors were read"
+
+
+@pytest.mark.parametrize("errors", [12, 50, 400])
+def test_calls_drawn_from_a_mix_are_not_said_to_be_of_none(errors):
+    half = np.array([0.0, 0.0, 0.0, 0.5, 0.5])
+    told = [
+        mixture.corrected(planted(sources=300), calls(half, errors, seed=seed)).obstacle
+        for seed in range(40)
+    ]
+    assert sum(one.startswith("no mix") for one in told) <= 4
+    # of few errors it is not known either, and no verdict is given
+    assert errors > 12 or sum(one.startswith("too few errors") for one in told) > 10

@@ -121,6 +121,15 @@ def test_maps_are_correlated_as_scipy_does(found, errors, study, asked):
         assert found["maps' correlation"][row] == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_map_that_is_the_same_everywhere_correlates_with_none(errors, study, asked, monkeypatch):
+    position, recorded, predicted, _ = errors
+    monkeypatch.setattr(
+        inference, "maps", lambda model, layer, images, *more: torch.zeros(len(images), 8, 8)
+    )
+    found = readings.of_maps(asked, study[2].test.images[position], recorded, predicted)
+    assert all(np.isfinite(column).all() for column in found.values())
+
+
 def test_others_are_means_over_them(found, errors, opinions):
     _, recorded, predicted, _ = errors
     for row in (0, 4):

@@ -135,6 +135,20 @@ def test_a_network_that_was_brought_sees_its_own_mean_and_deviation():
     assert (found.logits == expected.logits).all()
 
 
+class Frozen(spiked.Edges):
+    """Through which no gradient passes, as an exported network may be."""
+
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+def test_nothing_cannot_be_planted_where_no_gradient_passes():
+    _, run, splits = spiked.study(images=60)
+    found = spikes.plant(spikes.pool(run, inference.ready(Frozen(0)), splits), 5)
+    assert "unexplained" not in found.cause and len(found.cause)
+
+
 def test_near_classes_are_siblings_or_else_the_most_confused():
     _, run, splits = spiked.study(superclasses=0)
     near = spikes.near_classes(run, splits.superclass)

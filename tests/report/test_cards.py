@@ -132,7 +132,7 @@ def test_the_table_says_the_verdict_what_led_to_it_and_what_would_turn_it(cases,
         expected = verdicts.iloc[row]
         value, turns = (f"{expected[name]:.2f}".replace("-", "−") for name in ("value", "turns"))
         assert said.evidence == f"{readings.READINGS[expected['led']]}: {value}"
-        assert said[6] == f"below {turns}, all else equal, it would be label error"
+        assert said[6] == f"at {turns}, all else equal, it would be label error"
 
 
 def test_without_a_rule_there_is_no_verdict(cases, found):
@@ -148,8 +148,12 @@ def test_without_a_rule_there_is_no_verdict(cases, found):
     "wrong, true, told",
     [
         ((0.97, 0.07), (0.02, 0.50), "tag rises to 50%: the rest of the picture speaks for it"),
-        ((0.97, 0.12), (0.02, 0.03), "disc falls to 12% and tag gets 3%: the rest of the picture"),
-        ((0.97, 0.60), (0.02, 0.10), "disc keeps 60%: it does not hang on that place"),
+        ((0.50, 0.26), (0.30, 0.54), "tag rises to 54%: the rest of the picture speaks for it"),
+        ((0.17, 0.01), (0.08, 0.32), "tag rises to 32%: the rest of the picture speaks for it"),
+        ((0.97, 0.12), (0.02, 0.03), "disc falls to 12%; tag has 3%: the rest of the picture"),
+        ((0.97, 0.60), (0.02, 0.10), "disc falls to 60%; some of it hangs on that place"),
+        ((0.97, 0.80), (0.02, 0.10), "disc keeps 80%: it does not hang on that place"),
+        ((0.30, 0.20), (0.20, 0.20), "disc keeps 20%: it does not hang on that place"),
     ],
 )
 def test_what_covering_the_hottest_cells_does_is_told(wrong, true, told):

@@ -349,3 +349,9 @@ def test_one_matrix_with_two_names_is_kept_under_both(tmp_path):
 def test_the_found_layer_is_that_of_our_own_network_as_well():
     net = network.build("resnet18", 10, [ROOT], 2, 32).eval()
     assert find_layer(net, torch.randn(2, 3, 32, 32)) == "layer4"
+
+
+def test_a_network_that_computes_in_16_bits_answers_in_32():
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    model = inference.ready(networks.Halved(10).eval())
+    assert inference.forward(model, images, (0.5,) * 3, (0.2,) * 3).dtype == torch.float32
