@@ -162,6 +162,8 @@ def typst_content(node, save_image) -> list[str]:
     for child in node.children:
         if type(child) is NavigableString:
             text = re.sub(r"[^\S\N{NO-BREAK SPACE}]+", " ", child)
+            # a sign stays with its number, and a unit with its name
+            text = re.sub(r"(?<=[≥≤]) |(?<=,) (?=\w{1,2}$)", "\N{NO-BREAK SPACE}", text)
             # a place to break after every 20 characters of what has none, such as a checksum
             parts.append(
                 literal(re.sub(r"(\S{20})(?=\S{20})", "\\1\u200b", text)) if text.strip() else '" "'

@@ -588,3 +588,27 @@ def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):
     assert found["right"]["background"]["estimate"] == 0.3
     told = first_page.words(results)["bullets"][-1][1]
     assert told == "names background alone, 30% right."
+
+
+@pytest.mark.parametrize(
+    "claimed, errors, expected",
+    [
+        (["squares", "forest"], "errors", [["squares", "forest"], ["errors", "risk"]]),
+        (["squares"], "errors", [["squares", "risk"], ["errors"]]),
+        (["squares"], None, [["squares"], ["risk"]]),
+    ],
+)
+def test_neither_column_of_page_one_is_half_empty(
+    results, tmp_path, monkeypatch, claimed, errors, expected
+):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "coverage.csv").write_text("arm,coverage,risk\nbaseline,1,0.2\n")
+    monkeypatch.setattr(first_page.panels, "coverage", lambda *given: "risk")
+    monkeypatch.setattr(first_page.panels, "coverage_alt", lambda *given: "")
+    monkeypatch.setattr(first_page.exhibits, "panel", lambda drawn, alt, **options: drawn)
+    monkeypatch.setattr(first_page, "_claims_panels", lambda results: claimed)
+    monkeypatch.setattr(first_page, "_errors_panel", lambda here: errors)
+    monkeypatch.setattr(first_page, "words", lambda results: {})
+    results["ledger"] = {"claims": ["one"]}
+    here = SimpleNamespace(folder=tmp_path, pair=("baseline", "cutmix"))
+    assert first_page.page(here, results)["columns"] == expected

@@ -488,7 +488,9 @@ def page(here, results: dict) -> dict:
     curves = curves[curves["arm"].isin(pair)]
     risk = exhibits.panel(panels.coverage(results, curves), panels.coverage_alt(results, curves))
     if results["ledger"]["claims"]:
-        left, right = _claims_panels(results), [_errors_panel(here), risk]
+        left, right = _claims_panels(results), [_errors_panel(here)]
+        # without a forest of claimed numbers the left column would be half empty
+        (left if len(left) == 1 and right != [None] else right).append(risk)
     elif results["compare"]["after"]:
         left = [exhibits.panel(panels.dumbbell(results), panels.dumbbell_alt(results))]
         right = [_maps_panel(here, results) or _errors_panel(here), risk]
