@@ -126,7 +126,7 @@ endif
 
 # --- besides the study
 .PHONY: help setup setup-test report check train verify data lab clean distclean
-verify: $(STAMP) ## recompute the predictions of the study's released networks (a minute each at full size)
+verify: $(STAMP) ## recompute the predictions of the study's released networks (two minutes each at full size)
 	@$(RUN) -m lib verify $(STUDY)
 data: $(STAMP) ## fetch or check CIFAR-100; say which reviews of its test split stand beside it, and where they come from
 	@$(RUN) -m lib data
