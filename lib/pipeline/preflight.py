@@ -20,7 +20,6 @@ from lib.evaluation import failures
 from lib.pipeline import arms, at_hand, parameters
 from lib.pipeline.parameters import Task
 from lib.report import claims, conditions, fonts
-from lib.training import machine
 
 NAMED, SHOWN = 3, 10  # names and letters that a message shows
 
@@ -66,8 +65,7 @@ def checked(study: Study, outputs: str = "outputs") -> dict[Task, Stage]:
 
 
 def _fits(train) -> None:
-    """Raises ParameterError for a device that is not here, and for more images than there are."""
-    machine.choose_precision(train.precision, machine.choose_device(train.device))
+    """Raises ParameterError for more images than there are."""
     if train.data in ("cifar10", "cifar100"):
         for split, there in dataset.CIFAR_SIZES.items():
             if (asked := getattr(train, f"{split}_size")) > there:

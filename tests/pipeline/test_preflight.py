@@ -86,7 +86,9 @@ def test_more_images_than_there_are_and_a_device_that_is_not_here_are_one_line(p
     assert "s.yaml: test_size: cifar10 has 10000 test images, 20000 were asked for" in said
     absent = next(name for name in ("cuda", "mps") if not _there(name))
     study(place, "s", f"device: {absent}", "a b")
-    assert command_line.main(["check", "s"]) == 2
+    # runs may be there already, or be trained on other machines
+    assert command_line.main(["check", "s", "--begin", "any"]) == 0
+    assert command_line.main(["check", "s", "--begin", "short"]) == 2
     said = capsys.readouterr().err
     assert f"device: {absent} was asked for and is not available" in said
     assert said.count("\n") == 1
