@@ -316,7 +316,7 @@ def sentence(said: pd.Series) -> str:
 def turn(said: pd.Series) -> str:
     """What would have turned the verdict."""
     if np.isnan(said["turns"]):
-        return "none of the values that errors have would turn the verdict alone"
+        return "no value that errors have would turn the verdict"
     return f"at {number(said['turns'])}, all else equal, it would be {readable(said['instead'])}"
 
 

@@ -29,7 +29,7 @@ SINGULAR = 0.15  # below, two rows of the table are too alike for the shares to 
 # (docs/diagnosis.md). CIFAR-100 lies on either side, 0.75 to 0.82: there people are asked as well.
 UNLIKE = 0.78
 FOLDS = 5
-CHANCE = 0.75  # over the root of the errors: how far chance alone takes their calls from a mixture
+CHANCE = 0.75  # over the root of their number: how far chance alone takes calls from a mixture
 UNFITTED = 0.05  # share of the calls that no mixture of the rows may leave unexplained
 PRIOR = 0.5  # added to each cell of a row of the table, or a cell without errors would be a law
 
@@ -163,8 +163,8 @@ def obstacle(counts: np.ndarray, observed: np.ndarray, expected: np.ndarray, err
     apart = np.abs(observed - expected).sum() / 2  # total variation
     if apart <= UNFITTED:
         return ""
-    # chance alone leaves so much apart in 4 of 100 draws at most
-    if apart <= CHANCE / errors**0.5:
+    # chance alone, of these errors and of the planted ones, leaves more apart in few draws
+    if apart <= CHANCE * (1 / errors + 1 / counts[planted].sum(1).mean()) ** 0.5:
         return "too few errors were read to tell which mix of causes gives these verdicts"
     return "no mix of the planted causes gives these verdicts"
 

@@ -364,7 +364,7 @@ def first_card(here) -> dict | None:
     without cards. here: lib.study.Study."""
     kept = here.folder / "figures" / "cards-1.csv"
     # those of an earlier run may lie there still
-    pages = artefacts.read_json(here.folder / "results" / "gradcam.json")["pages"]
+    pages = artefacts.read_json(here.folder / "results" / "gradcam.json").get("pages")
     if not pages or not kept.is_file():
         return None
     names = {"id": str, "true_class": str, "wrong_class": str}

@@ -525,7 +525,7 @@ def _maps_panel(here, results: dict) -> dict | None:
     kept, cards = here.folder / "maps.npz", here.folder / "figures" / "cards-1.csv"
     rows = here.selection.reset_index(drop=True)
     wrong = rows[~rows["correct"]]
-    if results["gradcam"]["pages"] and cards.is_file():
+    if results["gradcam"].get("pages") and cards.is_file():
         wrong = wrong[wrong["id"].astype(str).isin(pd.read_csv(cards, dtype=str)["id"])]
     if not len(wrong) or not kept.is_file() or len(here.asked) < 2:
         return None
