@@ -44,22 +44,24 @@ def probing(results: dict) -> str:
     """What was done to the wrong predictions, and whether the hottest cells matter more than
     any."""
     cam = results["gradcam"]
-    wrong = cam.get("sampled", {})
-    errors = [
-        f"{sum(halves.values()):,} of {plural(wrong[arm], 'error')} of {name(arm)}, drawn at "
-        "random besides the cases"
-        if arm in wrong
-        else f"all {sum(halves.values()):,} errors of {name(arm)}"
-        if sum(halves.values()) > 1
-        else f"the one error of {name(arm)}"
-        for arm, halves in cam["halves"].items()
-        if sum(halves.values())
-    ]
-    if not errors:
+    made, drawn = cam.get("sampled", {}), ", drawn at random besides the cases"
+    read = {arm: sum(halves.values()) for arm, halves in cam["halves"].items()}
+    read = {arm: number for arm, number in read.items() if number}
+    if not read:
         return "No error is made: there is nothing to probe."
+    everywhere = drawn * (read.keys() <= made.keys())  # said once
+    errors = [
+        f"{number:,} of {plural(made[arm], 'error')} of {name(arm)}"
+        + f" ({drawn[2:]})" * (not everywhere)
+        if arm in made
+        else f"all {number:,} errors of {name(arm)}"
+        if number > 1
+        else f"the one error of {name(arm)}"
+        for arm, number in read.items()
+    ]
     return (
         "A map shows where evidence came from; it proves no cause. So the pictures were changed "
-        f"and predicted again: {listed(errors)}, each in more than a hundred ways "
+        f"and predicted again: {listed(errors)}{everywhere}, each in more than a hundred ways "
         f"({see('fig-probes')}). "
         + causes.controls(
             cam["controls"],

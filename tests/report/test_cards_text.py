@@ -414,3 +414,23 @@ def test_hostile_names_become_text(phantom, hostile):
             for place, letter in enumerate(text)
             if letter in "*`$#" and place
         )
+
+
+@pytest.mark.parametrize(
+    "sampled, said",
+    [
+        (
+            {"baseline": 9000, "cutmix": 8000},
+            "3,900 of 9,000 errors of baseline and 2,450 of 8,000 errors of CutMix, drawn at "
+            "random besides the cases, each in",
+        ),
+        (
+            {"baseline": 9000},
+            "3,900 of 9,000 errors of baseline (drawn at random besides the cases) and all 2,450 "
+            "errors of CutMix, each in",
+        ),
+    ],
+)
+def test_only_what_was_drawn_is_said_to_be(cifar, sampled, said):
+    cifar["gradcam"]["sampled"] = sampled
+    assert said in cards.probing(cifar)
