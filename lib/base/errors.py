@@ -76,12 +76,9 @@ def line(error: BaseException) -> str:
         return f"out of memory ({said})" if said else "out of memory"
     if isinstance(error, ImportError):
         own = Path(__file__).resolve().parents[2] / ".venv"
-        foreign = own.is_dir() and Path(sys.prefix) != own
-        cure = (
-            f"{sys.executable} is not the project's: `source .venv/bin/activate` enters that"
-            if foreign and not os.environ.get("VIRTUAL_ENV")
-            else f"`make setup` mends the environment of {sys.executable}"
-        )
+        cure = f"`make setup` mends the environment of {sys.executable}"
+        if own.is_dir() and sys.prefix == sys.base_prefix:  # in no environment
+            cure = f"{sys.executable} is not the project's: `source .venv/bin/activate` enters that"
         return f"{said}; {cure}"
     number = getattr(error, "errno", None)
     if isinstance(error, OSError) or number in CURES:  # ZMQ's errors are none of OSError's

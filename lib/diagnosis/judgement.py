@@ -90,10 +90,8 @@ def judge(
     position = np.flatnonzero(~run.test.correct)
     position = position if among is None else np.intersect1d(position, among)
     found = read_errors(run, asked, splits, others, position, quick)
-    if learnt is None or not len(position):
-        return Judgement(spiked, learnt, position, found, None, None)
     drawn = ~np.isin(position, np.asarray(chosen))
-    if not drawn.any():
+    if learnt is None or not drawn.any():
         return Judgement(spiked, learnt, position, found, None, None)
     confusions = rule.confusions(learnt, spiked.cause, spiked.source)
     called = call(learnt, found)
@@ -216,8 +214,8 @@ def load(path: Path) -> Spiked:
 
 def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
     """One row an error. verdict: what the rule calls it; trusted: whether that may be said, and
-    obstacle: what is against it; probability, low, high: of the verdict, at the corrected mix of
-    causes; second: the next likeliest cause.
+    obstacle: what is against it, "" for nothing; probability, low, high: of the verdict, at the
+    corrected mix of causes; second: the next likeliest cause.
 
     led: the reading that speaks most for the verdict against the second cause, with its value;
     turns: the value of that reading, the first on the way to the second cause at which the rule
@@ -244,7 +242,9 @@ def decide(learnt: Rule, mix: Mixture, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _obstacle(mix: Mixture, cause: str) -> str:
-    """Why a verdict that is not trusted is not given."""
+    """Why a verdict is not given; "" where it is."""
+    if cause in mix.trusted:
+        return ""
     contradicted = "reviewers contradict such verdicts" * (cause in mix.contradicted)
     unsure = "at this network's mix of causes that is not known to be right often enough"
     return mix.obstacle or contradicted or unsure

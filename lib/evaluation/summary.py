@@ -219,7 +219,8 @@ def arm_numbers(of_seeds: dict) -> dict:
 
 
 def entry(each, seeds: list[int]) -> dict:
-    """One number of an arm, from its values, one a seed; n: the seeds that have one."""
+    """One number of an arm, from its values, one a seed; n: the seeds that have one,
+    all where none has."""
     each = pd.Series(each, dtype=float)
     return {
         "mean": each.mean(),

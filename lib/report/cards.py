@@ -468,15 +468,13 @@ def covered(bars: pd.DataFrame, true: str, wrong: str) -> str:
         told = f"{true} {verb} {percent(hot['true'], 0)}: the rest of the picture speaks for it"
     elif lost < min(TURNED, whole["wrong"] / 2):
         told = f"{wrong} keeps {percent(hot['wrong'], 0)}: it does not hang on that place"
+    elif hot["wrong"] >= 0.5:
+        told = f"{wrong} falls to {percent(hot['wrong'], 0)}; some of it hangs on that place"
     else:
-        rest = (
-            "some of it hangs on that place"
-            if hot["wrong"] >= 0.5
-            else (
-                f"{true} has {percent(hot['true'], 0)}: the rest of the picture speaks for neither"
-            )
+        told = (
+            f"{wrong} falls to {percent(hot['wrong'], 0)}; {true} has {percent(hot['true'], 0)}: "
+            "the rest of the picture speaks for neither"
         )
-        told = f"{wrong} falls to {percent(hot['wrong'], 0)}; {rest}"
     return f"With the {HOTTEST}, {told}."
 
 

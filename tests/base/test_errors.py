@@ -55,3 +55,14 @@ def test_a_fault_of_our_own_has_its_traceback_and_a_log(monkeypatch, capsys, err
     (log,) = re.findall(r"please report it with (\S+)", told)
     assert "Traceback" in told and "in fail" in Path(log).read_text(encoding="utf-8")
     Path(log).unlink()
+
+
+def test_another_python_than_the_projects_is_told_how_to_enter_it(tmp_path, monkeypatch):
+    (tmp_path / ".venv").mkdir()
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "lib" / "base" / "errors.py"))
+    absent = ModuleNotFoundError("No module named 'pandas'", name="pandas")
+    monkeypatch.setattr(errors.sys, "prefix", errors.sys.base_prefix)
+    assert "`source .venv/bin/activate` enters that" in errors.line(absent)
+    # in an environment of any folder, as make VENV=folder is
+    monkeypatch.setattr(errors.sys, "prefix", "/somewhere")
+    assert "`make setup` mends" in errors.line(absent)

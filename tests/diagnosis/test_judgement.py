@@ -239,6 +239,11 @@ def test_each_verdict_says_what_is_against_it(judged, obstacle, contradicted, ex
     said = judgement.decide(judged.rule, mix, found)
     against = said.loc[said["verdict"] == "label_error", "obstacle"]
     assert len(against) and against.str.startswith(expected).all()
+    # where all may be given, nothing is against any
+    sure = {"drawn_precision": np.ones_like(mix.drawn_precision), "evenly": mix.evenly * 0 + 1}
+    said = judgement.decide(judged.rule, mix._replace(obstacle="", contradicted=(), **sure), found)
+    given = said["verdict"] != CAUSES[-1]
+    assert given.any() and (said.loc[given, "obstacle"] == "").all()
 
 
 def test_a_sentence_tells_verdict_doubt_and_turning_point(judged):
