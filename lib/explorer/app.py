@@ -21,6 +21,7 @@ from lib.explorer import selection
 from lib.explorer.card import Card
 from lib.explorer.loading import Arm, Study
 from lib.explorer.threshold import Threshold
+from lib.explorer.turns import in_turn
 from lib.report import exhibits, pictures, style
 
 SHOWN = 12
@@ -187,6 +188,7 @@ class Explorer:
         finally:
             self._busy = False
 
+    @in_turn
     def _on_arms(self, change) -> None:
         if self._busy:
             return
@@ -199,6 +201,7 @@ class Explorer:
                     (self.other if change["owner"] is self.arm else self.arm).value = change["old"]
         self.load()
 
+    @in_turn
     def _on_filters(self, _) -> None:
         if not self._busy:
             self.filter()
@@ -333,6 +336,7 @@ class Grid:
             f'<span role="status"><b>{number}</b> {rest}</span>' if len(chosen) else NOTHING
         )
 
+    @in_turn
     def draw(self) -> None:
         self.rows = list(selection.page(self.chosen, self.number.value).itertuples())
         self.previous.disabled, self.next.disabled = (
@@ -357,9 +361,11 @@ class Grid:
         said = "; ".join(f"{readable(arm)} {answer}" for arm, answer in zip(self.colours, answers))
         return f"Open test image {row.id}, {readable(row.true)}; {said}"
 
+    @in_turn
     def _turn(self, by: int) -> None:
         self.number.value = min(max(self.number.value + by, 1), self.number.max)
 
+    @in_turn
     def choose(self, place: int) -> None:
         """Open the image at a place of the page."""
         self.chosen_id = self.rows[place].id

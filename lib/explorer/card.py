@@ -14,6 +14,7 @@ from lib.diagnosis import evidence, probes
 from lib.diagnosis.judgement import sentence
 from lib.explorer import html as shown
 from lib.explorer.loading import Arm, Study
+from lib.explorer.turns import in_turn
 from lib.report import cards
 from lib.training import inference
 
@@ -174,6 +175,7 @@ class Card:
         self.answer["probes"].value = shown.probed(tables, names[wrong], names[true], colours)
         self._verdicts()
 
+    @in_turn
     def draw_maps(self) -> None:
         if self.position is None:
             return

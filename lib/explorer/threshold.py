@@ -18,6 +18,7 @@ from lib.evaluation.rejection import CURVE
 from lib.evaluation.selective import counts_at_matched_coverage, rejection_table
 from lib.explorer.html import mark, text
 from lib.explorer.loading import Arm
+from lib.explorer.turns import in_turn
 from lib.report.style import label_ends
 
 # of the plot, in pixels, of which a figure has 72 an inch
@@ -147,11 +148,13 @@ class Threshold:
         self.widget.add_class("xp-threshold")
         body.add_class("xp-threshold-body")
 
+    @in_turn
     def show(self, arms: list[Arm], colours: dict[str, str]) -> None:
         self.arms, self.colours = arms, colours
         self.curves = {arm.name: curve(arm, self.scaled.value) for arm in arms}
         self.draw()
 
+    @in_turn
     def draw(self) -> None:
         threshold, scaled = self.slider.value, self.scaled.value
         points = {arm.name: operating_point(arm, threshold, scaled) for arm in self.arms}

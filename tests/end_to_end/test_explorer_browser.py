@@ -78,16 +78,16 @@ def test_a_filter_changes_count_and_grid(explorer, errors):
 
 
 def test_a_click_opens_a_card_and_the_keyboard_does(explorer, errors):
-    head = explorer.locator(".xp-head")
+    head, probes = explorer.locator(".xp-head"), explorer.locator(".xp-probes")
     explorer.get_by_label("show", exact=True).select_option(label="errors of baseline")
     explorer.get_by_label("true class").select_option(label="any")
     playwright.expect(explorer.locator(".xp-count")).to_contain_text(f"{len(errors)} of 800")
-    before = head.text_content()
-    explorer.get_by_role("button", name=re.compile("^Open test image")).nth(2).click()
-    assert f"Test image {errors['id'][2]}\n" in changed(head, before)
-    before = head.text_content()
-    explorer.get_by_role("button", name=re.compile("^Open test image")).nth(3).press("Enter")
-    assert f"Test image {errors['id'][3]}\n" in changed(head, before)
+    for place, press in ((2, "click"), (3, "Enter")):
+        before, probed = head.text_content(), probes.text_content()
+        picture = explorer.get_by_role("button", name=re.compile("^Open test image")).nth(place)
+        picture.click() if press == "click" else picture.press(press)
+        assert f"Test image {errors['id'][place]}\n" in changed(head, before)
+        changed(probes, probed)  # they come after the maps: the next test finds these drawn
     assert (
         explorer.locator(".xp-chosen").count() == 1
         and explorer.locator(".xp-probes tr").count() == 9
@@ -107,7 +107,7 @@ def test_a_map_of_any_class_on_demand(explorer):
         )
     )
     changed(maps, before)
-    assert maps.locator("img").count() == pictures + 2
+    playwright.expect(maps.locator("img")).to_have_count(pictures + 2)
     assert "None is kept" in explorer.locator(".xp-verdicts").inner_text()
 
 

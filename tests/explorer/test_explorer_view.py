@@ -4,6 +4,8 @@ no widgets."""
 import base64
 import io
 import re
+import threading
+import time
 
 import nbformat
 import numpy as np
@@ -16,6 +18,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 
 from lib.base import artefacts
+from lib.base.text import readable
 from lib.explorer import app, card, html, selection, threshold
 from lib.explorer.app import STYLE, Explorer
 
@@ -234,6 +237,31 @@ def test_a_click_opens_the_card_with_its_verdict_and_asks_for_a_map():
         "-", "−"
     ) in maps.text.replace("-", "−")
     assert "Background, with probability 90%" in page.card.answer["verdict"].value
+
+
+def test_events_that_come_in_two_threads_are_handled_one_after_the_other(monkeypatch):
+    """JupyterLab sends a click and a choice to two threads of the kernel."""
+    page = Explorer(made_up(["baseline", "cutmix"]))
+    at_work, most, begun, quick = [], [], threading.Event(), card.maps
+
+    def slow(*asked):
+        at_work.append(1)
+        most.append(len(at_work))
+        begun.set()
+        time.sleep(0.2)
+        at_work.pop()
+        return quick(*asked)
+
+    monkeypatch.setattr(card, "maps", slow)
+    click = threading.Thread(target=page.grid.choose, args=(1,))
+    click.start()
+    assert begun.wait(5)
+    shown = card.shown_classes(page.arms, page.card.position)
+    asked = next(number for _, number in page.card.maps_of.options[1:] if number not in shown)
+    page.card.maps_of.value = asked
+    click.join()
+    assert most == [1, 1]
+    assert readable(page.study.splits.class_names[asked]) in read(page.card.answer["maps"].value)
 
 
 def test_arms_change_places_and_keep_their_colours():
