@@ -238,6 +238,11 @@ class Dropped(Small):
         return self.fc(F.dropout(self.features(x).mean((2, 3)), 0.3))
 
 
+class DroppedInTraining(Small):
+    def forward(self, x):
+        return self.fc(F.dropout(self.features(x).mean((2, 3)), 0.3, self.training))
+
+
 class Shaken(Small):
     """Shifts its pictures at random, as some do in training."""
 

@@ -92,7 +92,7 @@ def of(places: list[str]) -> str:
     below them. Raises OSError."""
     total = hashlib.sha256()
     for named in places:
-        place = ROOT / Path(named).expanduser()
+        place = ROOT / os.path.expanduser(named)
         paths = files(place)
         base = place if place.is_dir() else place.parent
         for path, content in zip(paths, contents(place, paths)):

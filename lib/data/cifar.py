@@ -65,7 +65,7 @@ def find(root=None, name: str = "cifar100") -> Path:
     """The folder of the official files; downloaded by torchvision when it is absent. Raises
     DataError."""
     label, place, sums = SETS[name]
-    root = Path(root or os.environ.get("CIFAR100_ROOT") or ROOT / "data")
+    root = Path(os.path.expanduser(root or os.environ.get("CIFAR100_ROOT") or ROOT / "data"))
     folder = root / place
     missing = [file for file in sums if not (folder / file).is_file()]
     if missing:

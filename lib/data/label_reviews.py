@@ -27,7 +27,9 @@ ANSWERS = ("given", "guessed", "both", "neither")
 
 def folder(root=None) -> Path:
     """Where the files are looked for: beside the folder cifar-100-python."""
-    return Path(root or os.environ.get("CIFAR100_ROOT") or artefacts.ROOT / "data")
+    return Path(
+        os.path.expanduser(root or os.environ.get("CIFAR100_ROOT") or artefacts.ROOT / "data")
+    )
 
 
 def read_review(path, labels: np.ndarray) -> pd.DataFrame:

@@ -6,6 +6,7 @@ are set aside for validation where an arm has none, and which half of the test r
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -145,16 +146,13 @@ def _without_ids(everyone: dict) -> list[str]:
     if len(without) < len(everyone):
         other = next(arm for arm in everyone if arm not in without)
         raise DataError(f"{without[0]} has no ids, {other} has: rows are matched by id")
-    sizes = {
-        arm: [len(part.labels) for part in (one.val, one.test) if part is not None]
-        for arm, one in everyone.items()
-    }
-    first, *others = sizes
-    for arm in others:
-        if sizes[arm][-1] != sizes[first][-1]:
+    first, *others = everyone
+    for arm, split in product(others, SPLITS):
+        one, other = getattr(everyone[first], split), getattr(everyone[arm], split)
+        if None not in (one, other) and len(one.labels) != len(other.labels):
             raise DataError(
-                f"{first} has {sizes[first][-1]:,} test rows, {arm} {sizes[arm][-1]:,}, and no "
-                "ids: nothing says which belong together"
+                f"{first} has {len(one.labels):,} {split} rows, {arm} {len(other.labels):,}, and "
+                "no ids: nothing says which belong together"
             )
     return ["the files have no ids: rows are matched by their place"] if others else []
 

@@ -1,7 +1,7 @@
 """Pictures that belong to none of a study's classes: a folder of them, or CIFAR-10's test
 images."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ def read(named: str, image_size: int) -> torch.Tensor:
         if image_size != 32:
             raise DataError(f"outside: cifar10 has images of 32 px, the study's have {image_size}")
         return torch.from_numpy(np.asarray(test["data"]).reshape(-1, 3, 32, 32))
-    folder = artefacts.ROOT / Path(named).expanduser()
+    folder = artefacts.ROOT / os.path.expanduser(named)
     files = picture_files.tree(folder) if folder.is_dir() else []
     if not files:
         raise DataError(f"outside: {folder}: no such folder, or no picture in it")

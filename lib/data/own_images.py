@@ -185,7 +185,7 @@ class Found(NamedTuple):
 def place(root) -> Path:
     """The folder that `root` names, relative to the project or absolute. Raises DataError if it
     holds neither layout."""
-    folder = artefacts.ROOT / Path(root).expanduser()
+    folder = artefacts.ROOT / os.path.expanduser(root)
     if not folder.is_dir():
         raise DataError(f"root: {folder}: no such folder{_other_form(folder)}")
     if not (folder / "train").is_dir() and not (folder / "train_images.npy").is_file():

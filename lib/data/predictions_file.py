@@ -232,7 +232,7 @@ def _arrays(path: Path) -> tuple[list[str] | None, dict[str, _Rows]]:
         given = {what: arrays[key] for what in ARRAYS if (key := f"{split}_{what}") in arrays}
         if given and not {"logits", "labels"} <= set(given):
             raise DataError(f"{split}_logits and {split}_labels belong together; one is missing")
-        if given and len(given["logits"]):
+        if given and given["logits"].shape[:1] != (0,):
             splits[split] = _array_rows(split, **given)
     if len({rows.values.shape[1] for rows in splits.values()}) > 1:
         raise DataError("val_logits and test_logits have not equally many columns")

@@ -148,6 +148,9 @@ def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str 
 def true_classes_have_some(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
     """Whether a table's probabilities of the true class are all above 0, which counts as SMALLEST:
     an average of logarithms rests on what stands in its place."""
+    # of logits no probability was rounded
+    if not len(val) or (np.abs(np.logaddexp.reduce(val.astype(np.float64), 1)) > SUM_TO_ONE).any():
+        return None
     own = val[np.arange(len(val)), labels]
     none = int((own <= np.log(SMALLEST) + 0.5).sum())
     if not none:

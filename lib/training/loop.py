@@ -82,6 +82,9 @@ def start(params, splits: Splits, folder, device: torch.device, precision: str, 
     machine.keep_memory()
     torch.manual_seed(params.seed)
     model = network.to_train(params, len(splits.class_names))
+    # guard: one-image-tried-first
+    if params.network != network.OWN and len(splits.train) % params.batch_size == 1:
+        network.refuse_one_image(model, params)
     model = model.to(device, memory_format=layout(model))
     optimizer = torch.optim.SGD(
         model.parameters(), params.learning_rate, params.momentum, weight_decay=params.weight_decay
@@ -126,11 +129,14 @@ def reset_totals(state: State) -> None:
 def train_step(state: State, images: torch.Tensor, labels: torch.Tensor, step: int) -> None:
     """One update on normalised images (N, 3, h, w); `step` counts from the start of the run."""
     params = state.params
+    # guard: dropout-by-counter
+    if params.network != network.OWN:  # of what it draws itself, dropout say
+        torch.manual_seed(random.key(params.seed, step, 4) >> 1)
     images, labels, partner_labels, lam = cutmix.mix(images, labels, params, step)
     count = len(labels)
     with torch.autocast(state.device.type, torch.bfloat16, enabled=state.precision == "bf16"):
         outputs = state.model(images.contiguous(memory_format=layout(state.model)))
-    outputs = network.logits_in(outputs, len(state.splits.class_names)).float()
+    outputs = outputs.float()
     loss = cutmix.mixed_loss(outputs, labels, partner_labels, lam, params.label_smoothing)
     with torch.no_grad():
         guess = outputs.argmax(1)

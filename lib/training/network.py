@@ -4,6 +4,7 @@ weights are read by lib.training.weights.
 """
 
 import contextlib
+import copy
 import dataclasses
 import importlib
 import inspect
@@ -76,9 +77,13 @@ def build(
 
 
 def for_params(params: dict, classes: int) -> nn.Module:
-    """The network of a run's parameters, before any weights are read."""
+    """The network of a run's parameters, before any weights are read; of one that is named, the
+    logits are taken out of what it returns."""
     name, places = params.get("network", OWN), beside(params.get("study", ""))
-    return build(name, classes, places, params.get("width", 64), params["image_size"])
+    network = build(name, classes, places, params.get("width", 64), params["image_size"])
+    if name != OWN:
+        network.register_forward_hook(lambda module, given, output: logits_in(output, classes))
+    return network
 
 
 @torch.no_grad()
@@ -91,7 +96,7 @@ def to_train(params, classes: int) -> nn.Module:
     images = torch.zeros(2, 3, params.image_size, params.image_size)
     try:
         with put_back():
-            shape = tuple(logits_in(network.eval()(images), classes).shape)
+            shape = tuple(network.eval()(images).shape)
     except Exception as error:
         raise NetworkError(
             f"network {params.network}: fails on images of {params.image_size} px ({said(error)})"
@@ -102,6 +107,20 @@ def to_train(params, classes: int) -> nn.Module:
             f"network {params.network}: returns {shape} for 2 images of {classes} classes"
         )
     return network.train()
+
+
+def refuse_one_image(network: nn.Module, params) -> None:
+    """Raise NetworkError where a batch of one image, an epoch's last, cannot be trained on:
+    BatchNorm has no spread of one value."""
+    image = torch.zeros(1, 3, params.image_size, params.image_size)
+    try:
+        with put_back():
+            copy.deepcopy(network).train()(image)
+    except Exception as error:
+        raise NetworkError(
+            f"network {params.network}: fails on one image, and with batch_size "
+            f"{params.batch_size} the last batch has one: take another ({said(error)})"
+        ) from None
 
 
 def traces(name: str, classes: int, places: list[Path]) -> tuple[list[str], list[Path]]:

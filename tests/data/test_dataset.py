@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 from lib.base.artefacts import ROOT
-from lib.data import augment, cifar, dataset
+from lib.data import augment, cifar, dataset, label_reviews
 from lib.data.cifar import DataError
 from lib.data.phantom import draw
 
@@ -212,6 +212,9 @@ def test_nothing_is_downloaded_when_the_files_are_there(tmp_path, offline, monke
     assert cifar.find(tmp_path) == folder
     monkeypatch.setenv("CIFAR100_ROOT", str(tmp_path))
     assert cifar.find() == folder and not offline
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    monkeypatch.setenv("CIFAR100_ROOT", f"~/{tmp_path.name}")
+    assert cifar.find() == folder and label_reviews.folder() == tmp_path
 
 
 def test_a_file_with_the_wrong_sum_is_named_and_not_opened(tmp_path, offline):

@@ -139,6 +139,9 @@ def test_without_ids_rows_are_matched_by_place_where_all_labels_agree():
         matching.match({"a": by_place(part()), "b": by_place(rows(part(), slice(None, None, -1)))})
     with pytest.raises(DataError, match="200 test rows, b 150, and no ids"):
         matching.match({"a": by_place(part()), "b": by_place(rows(part(), slice(150)))})
+    validated = [replace(by_place(part()), val=part(size, 1)) for size in (9, 6)]
+    with pytest.raises(DataError, match="9 val rows, b 6, and no ids"):
+        matching.match(dict(zip("ab", validated)))
 
 
 def test_an_arm_without_class_names_takes_those_of_the_first_that_has_some():

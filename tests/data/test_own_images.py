@@ -15,9 +15,9 @@ from project import study
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lib.base import artefacts, study_file
+from lib.base import artefacts, identity, study_file
 from lib.base.errors import ParameterError
-from lib.data import dataset, own_images
+from lib.data import dataset, outside, own_images
 from lib.data.cifar import DataError
 from lib.pipeline import preflight
 
@@ -444,3 +444,12 @@ def test_pictures_can_be_told_by_their_files(root):
         and all((root / path).is_file() for path in listed)
         and artefacts.ROOT.is_dir()
     )
+
+
+def test_a_tilde_that_is_no_home_is_a_name(tmp_path):
+    """A forgotten slash, "~photos"."""
+    with pytest.raises(DataError, match="~no-such-user: no such folder"):
+        own_images.place("~no-such-user")
+    with pytest.raises(DataError, match="~no-such-user: no such folder"):
+        outside.read("~no-such-user", 32)
+    assert identity.of(["~no-such-user"])

@@ -402,6 +402,10 @@ GOOD = {"test_logits": np.eye(3), "test_labels": np.arange(3)}
         ({"test_logit": np.eye(3)}, "unknown array 'test_logit'"),
         ({"test_logits": np.eye(3)}, "one is missing"),
         (GOOD | {"val_logits": np.eye(3)}, "one is missing"),
+        (
+            GOOD | {"val_logits": np.array(0.0), "val_labels": np.arange(0)},
+            "val_logits: float64 of shape ()",
+        ),
         ({"val_logits": np.eye(3), "val_labels": np.arange(3)}, "no test rows"),
         (GOOD | {"test_ids": np.array(["a", "b", "c"], object)}, "np.array(x, dtype=str)"),
         (GOOD | {"test_ids": np.array([1.0, 2, 3])}, "test_ids: float64"),

@@ -361,6 +361,13 @@ def test_a_true_class_of_no_probability_is_told():
     assert answer.verdict == "warning" and f"{lost} rows of validation give" in answer.line
 
 
+def test_far_negative_logits_are_no_rounded_probabilities():
+    """Minus squared distances, as of a network that compares with prototypes."""
+    logits, labels = rows(200, 5, 0.7)
+    *_, answer = examination.ask_table(logits - 400, labels, list("abcde"))
+    assert answer.line == ""
+
+
 def rows(count, classes, accuracy, seed=0):
     """Logits and labels of a network that is right so often."""
     generator = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from small_runs import SETTINGS, started
 
 from lib.base import artefacts
 from lib.base.config import Train
+from lib.base.errors import NetworkError
 from lib.report import provenance
 from lib.training import checkpoint, inference, loop, machine, record
 
@@ -129,6 +130,34 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(
     state = started(tmp_path)
     assert (state.epoch, state.step) == resumes
     assert same_bits(finish(state), undisturbed)
+
+
+def test_a_run_that_drops_units_at_random_goes_on_with_the_same_bits(tmp_path):
+    begun = [
+        started(tmp_path / name, network="networks:DroppedInTraining")
+        for name in ("whole", "cut off")
+    ]
+    undisturbed, state = finish(begun[0]), begun[1]
+    row = loop.train_epoch(state)
+    loop.finish_epoch(state, row | loop.evaluate(state))
+    loop.save(state)
+    torch.rand(3)
+    again = started(tmp_path / "cut off", network="networks:DroppedInTraining")
+    assert again.epoch == 1
+    assert same_bits(finish(again), undisturbed)
+
+
+def test_a_last_batch_of_one_image_is_refused_before_anything_is_trained(tmp_path):
+    name = "torchvision.models:resnet18"  # its last maps have one place at 32 px
+    with pytest.raises(NetworkError, match="batch_size 89 the last batch has one: take another"):
+        started(tmp_path, network=name, batch_size=89)
+    assert started(tmp_path, network=name, batch_size=88).epoch == 0
+
+
+def test_a_network_that_returns_more_than_logits_is_trained(tmp_path):
+    state = finish(started(tmp_path, network="networks:InDictionary", epochs=1, milestones=[]))
+    run = record.publish(state, FINGERPRINT, {})
+    assert run.test.logits.shape[1] == len(state.splits.class_names)
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_bits(tmp_path, undisturbed):
