@@ -56,6 +56,12 @@ MUTANTS = [
             "state.seconds = found['seconds']",
         ),
         (
+            "a run that drops units at random is interrupted",
+            "test_resume.py::test_a_run_that_drops_units_at_random_goes_on_with_the_same_bits",
+            "dropout-by-counter",
+            OUT,
+        ),
+        (
             "`kill -9` inside the writing of a checkpoint",
             "test_artefacts.py::test_kill_9_inside_a_checkpoint_leaves_one_that_is_whole",
             "previous-checkpoint",
@@ -621,6 +627,12 @@ MUTANTS = [
             OUT,
         ),
         (
+            "a last batch of one image, where the network's norms need two",
+            "test_resume.py::test_a_last_batch_of_one_image_is_refused_before_anything_is_trained",
+            "one-image-tried-first",
+            OUT,
+        ),
+        (
             "a network trained here has 1,000 outputs for 20 classes",
             "test_intake.py::test_a_network_that_cannot_be_trained_on_the_data_is_one_line",
             "trained-on-its-classes",
@@ -1114,6 +1126,13 @@ MUTANTS = [
             "test_fonts.py::test_a_letter_without_a_font_is_said",
             "no-box-in-silence",
             OUT,
+        ),
+        (
+            "the explorer's events in several threads of the kernel",
+            "test_explorer_view.py::test_events_that_come_in_two_threads_are_handled_one_after_the_"
+            "other",
+            "one-event-at-a-time",
+            ("with _TURN:", "if True:"),
         ),
         (
             "imports that set variables of their own",

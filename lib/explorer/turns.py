@@ -17,6 +17,7 @@ def in_turn(handler: Callable) -> Callable:
 
     @functools.wraps(handler)
     def waiting(*arguments):
+        # guard: one-event-at-a-time
         with _TURN:
             return handler(*arguments)
 

@@ -233,7 +233,8 @@ def rule_text(found: dict) -> str:
     candidates were not tried; "" without."""
     untried = listed([PROTOCOLS.get(one, name(one)) for one in found["untried"]])
     text = f"Named as candidates, but not to be tried in this study: {untried}. " * bool(untried)
-    return (text + _otherwise(found["candidates"]) + _rule() * bool(found["candidates"])).strip()
+    rule = _rule(found["candidates"]) if found["candidates"] else ""
+    return (text + _otherwise(found["candidates"]) + rule).strip()
 
 
 def _otherwise(counts: dict) -> str:
@@ -251,9 +252,13 @@ def _otherwise(counts: dict) -> str:
     )
 
 
-def _rule() -> str:
+def _rule(counts: dict) -> str:
+    independent = {arm: of["independent"] for arm, of in counts.items() if arm not in PROTOCOLS}
+    numbers = next(iter(independent.values()))["numbers"]
+    out = listed([f"{of['reproduced']} with {name(arm)}" for arm, of in independent.items()])
     return (
         "An explanation is named by a rule stated beforehand: with it at least two thirds of the "
         "claimed numbers come out and without it at most one third, of six numbers or more, those "
-        "left out that follow from others by arithmetic."
+        f"left out that follow from others by arithmetic. Of the {numbers} that are left come out "
+        f"{out}."
     )

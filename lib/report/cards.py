@@ -408,12 +408,14 @@ TAGS = {
 }
 FITS = {True: ("✓ fits", "#0a6453"), False: ("✕ differs", "#97202f"), None: ("", QUIET)}
 HOTTEST = "hottest cells covered"
+RANDOM = "random cells covered"
 TURNED = 0.25  # of probability that the true class gains, from which on it is said to rise
+MORE = 0.1  # of probability that the hottest cells must take besides what random ones take
 BARS = {
     "as it is": None,
     HOTTEST: "hot",
     "coldest cells covered": "cold",
-    "random cells covered": "random",
+    RANDOM: "random",
     "only hottest cells": "only-hot",
     "patches shuffled": "shuffle:4",
     "no colour": "grey",
@@ -459,16 +461,22 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
 
 
 def covered(bars: pd.DataFrame, true: str, wrong: str) -> str:
-    """What covering the hottest cells of the wrong class's map does, in a sentence; bars:
-    `probe_bars`, true and wrong: the classes' names as they are to be printed."""
-    whole, hot = (bars.set_index("picture").loc[name] for name in ("as it is", HOTTEST))
+    """What covering the hottest cells of the wrong class's map does, beside as many random ones, in
+    a sentence; bars: `probe_bars`, true and wrong: the classes' names as they are to be printed."""
+    at = bars.set_index("picture").loc
+    whole, hot, random = at["as it is"], at[HOTTEST], at[RANDOM]
     gained, lost = hot["true"] - whole["true"], whole["wrong"] - hot["wrong"]
     if gained >= TURNED or hot["true"] > max(hot["wrong"], TURNED):
         verb = "rises to" if gained > 0 else "has"
         told = f"{true} {verb} {percent(hot['true'], 0)}: the rest of the picture speaks for it"
     elif lost < min(TURNED, whole["wrong"] / 2):
         told = f"{wrong} keeps {percent(hot['wrong'], 0)}: it does not hang on that place"
-    elif hot["wrong"] >= 0.5:
+    elif random["wrong"] - hot["wrong"] < MORE:
+        told = (
+            f"{wrong} falls to {percent(hot['wrong'], 0)}, with random ones to "
+            f"{percent(random['wrong'], 0)}: no more hangs on that place than on others"
+        )
+    elif hot["wrong"] >= TURNED:
         told = f"{wrong} falls to {percent(hot['wrong'], 0)}; some of it hangs on that place"
     else:
         told = (
@@ -684,11 +692,13 @@ def alt(cases: pd.DataFrame, verdicts: pd.DataFrame | None) -> str:
     return f"Diagnosis cards of {plural(len(cases), 'error')}. {said}."
 
 
-def caption(arm: str) -> str:
+def caption(arm: str, known: bool = True) -> str:
+    """known: whether a truth stands beside the verdicts."""
+    beside = ", and beside it what is known of the truth" * known
     return (
-        f"Diagnosis cards of errors of {name(arm)}: the verdict, where one may be given, and "
-        "beside it what is known of the truth; the evidence in a line; the picture, the maps of "
-        "the wrong and of the true class, and the probabilities of both, after temperature scaling."
+        f"Diagnosis cards of errors of {name(arm)}: the verdict, where one may be given{beside}; "
+        "the evidence in a line; the picture, the maps of the wrong and of the true class, and the "
+        "probabilities of both, after temperature scaling."
     )
 
 

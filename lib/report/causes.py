@@ -238,8 +238,8 @@ def probe_effects_caption(table: pd.DataFrame) -> dict[str, str]:
         "caption": f"What each change of the picture does to a wrong prediction, over {images}: "
         "how often another class wins, and how often that is the true one, with 95% "
         "Wilson intervals. Hottest, coldest and random cells: a quarter of the map's. "
-        "Detail is what a Gaussian of 2 pixels (fine: 1) takes away, at a side of 32 "
-        "px.",
+        "Detail is what a Gaussian of 2 pixels takes away, fine detail what one of 1 does, at a "
+        "side of 32 px.",
         "alt": "Share of errors that another class wins after each probe, and in brackets the "
         f"true class. {said}.",
     }

@@ -490,12 +490,15 @@ def ranking(compare: dict) -> str:
         f"Rejecting the least confident predictions leaves fewer errors in "
         f"{subject(compare, better)}: the area under its risk–coverage curve is "
         f"{unsigned(estimate)} smaller ({interval(*map(unsigned, ends))}). {excess(compare)}"
-    )
+    ).strip()
 
 
 def excess(compare: dict) -> str:
     """The same without what accuracy alone does to the area: E-AURC, the area above that of a
     perfect ranking of as many errors."""
+    pair = changes_of.of_pair(compare["arms"], (compare["before"], compare["after"])).values()
+    if not all(arm["errors"]["mean"] for arm in pair):  # nothing to rank
+        return ""
     change = compare["changes"]["e_aurc"]
     found = {
         "none": f"no difference in the ranking itself was found{among_many(change)}",
@@ -572,8 +575,8 @@ def churn_text(compare: dict) -> str:
 
 def _beyond(more: float) -> str:
     if more <= 0:
-        return "none are more than another seed corrects"
-    return f"{more:,.0f} are more than another seed corrects"
+        return "none are more than another seed corrects on average"
+    return f"{more:,.0f} are more than another seed corrects on average"
 
 
 def beyond(shares: dict) -> float:

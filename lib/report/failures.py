@@ -160,7 +160,7 @@ def confusion_figure(
         axis.grid(visible=False)
     bar = axes[0].figure.colorbar(drawn, ax=list(axes), shrink=0.6, aspect=30, location="bottom")
     bar.set_label("share of the true class's test images", fontsize=8)
-    bar.ax.xaxis.set_major_formatter(PercentFormatter(1, 0))
+    bar.ax.xaxis.set_major_formatter(PercentFormatter(1))
     bar.ax.tick_params(labelsize=8, length=2)
     return axes
 
@@ -546,9 +546,10 @@ def rescored_text(results: dict) -> str:
         )
         gain += ["without near-duplicates"] * (known["duplicates"] is None)
         parts.append(
-            f"Not in the data folder: {listed([f'`{file}`' for file in known['missing']])}, "
-            f"which it takes to show the headline numbers {listed(gain)}; `make data` says where "
-            f"to get {'it' if len(known['missing']) == 1 else 'them'}."
+            f"The headline numbers {listed(gain)} are not given: "
+            f"{listed([f'`{file}`' for file in known['missing']])} "
+            f"{'is' if len(known['missing']) == 1 else 'are'} not in the data folder (`make data` "
+            f"says where to get {'it' if len(known['missing']) == 1 else 'them'})."
         )
     return (
         " ".join(parts)
@@ -563,11 +564,13 @@ def repeated_text(found: dict) -> str:
         return "No test image was found to be another one's copy."
     words = {"train": "train", "val": "validation", "test": "test"}
     said = [
-        f"{number:,} {'are' if kind == 'equal' else 'nearly'} equal to one of {words[split]}"
+        f"{number:,} {'is' if number == 1 else 'are'} {'nearly ' * (kind != 'equal')}equal to one "
+        f"of {words[split]}"
         for kind, of_split in found["kinds"].items()
         for split, number in of_split.items()
     ]
-    labels = f"; {found['other_label']:,} bear another label than it" * bool(found["other_label"])
+    other = found["other_label"]
+    labels = f"; {other:,} bear{'s' * (other == 1)} another label than it" * bool(other)
     return f"Of {plural(found['images'], 'test image')} {listed(said)}{labels}."
 
 

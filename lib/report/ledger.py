@@ -189,8 +189,8 @@ def scope(results: dict) -> str:
     ] * (tested > 0)
     if found["verdicts"][UNTESTED]:
         text.append(
-            f"{see('tab-untested')} lists the {found['verdicts'][UNTESTED]:,} not tested here, "
-            "and why."
+            f"{see('tab-untested')} lists what is not tested here, "
+            f"{plural(found['verdicts'][UNTESTED], 'claim')}, and why."
         )
     text += [
         f"Some claims speak of {escape(of)}, and this study does not: {escape(differs)}."

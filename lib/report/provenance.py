@@ -68,6 +68,8 @@ def _said(parameter: str, value: str, first: str | None) -> str:
         return f"Cutout of {value} px" if value != "0" else "no Cutout"
     if parameter == "schedule":
         return f"a {value} schedule" if value == "cosine" else "a learning rate in steps"
+    if parameter == "precision":
+        return f"computed in {value}" + f", not {first}" * bool(first)
     return f"{parameter.replace('_', ' ')} {value} (else {first})"
 
 
@@ -114,8 +116,27 @@ def _changes(params: dict[str, dict]) -> dict[str, dict[str, list[str]]]:
 
 
 def cannot_tell(here) -> list[str]:
-    """What the rows of a study, lib.study.Study, cannot tell: lib.evaluation.degenerate."""
-    return degenerate.cannot_tell(here.runs, here.pair, here.splits.class_names)
+    """What the rows of a study, lib.study.Study, cannot tell: lib.evaluation.degenerate; and that
+    its trainings were computed in more than one precision."""
+    lines = degenerate.cannot_tell(here.runs, here.pair, here.splits.class_names)
+    return lines + mixed_precision(here.runs)
+
+
+def mixed_precision(runs: dict) -> list[str]:
+    """One line where trained runs, {arm: {seed: run}}, differ in their arithmetic; else none."""
+    found = {}
+    for arm, of_seeds in runs.items():
+        for seed, run in of_seeds.items():
+            if run.info.get("origin", "trained") == "trained":
+                precision = run.info["fingerprint"]["precision"]
+                found.setdefault(precision, []).append(f"{arm} with seed {seed}")
+    if len(found) < 2:
+        return []
+    few, *_ = sorted(found, key=lambda precision: len(found[precision]))
+    return [
+        f"{listed(found[few])} {'was' if len(found[few]) == 1 else 'were'} trained in {few}, the "
+        "others not: how much of a difference comes from that is not known"
+    ]
 
 
 def _proof(of_seeds: dict) -> dict[str, float]:

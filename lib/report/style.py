@@ -245,7 +245,7 @@ def training(arm: str, history: pd.DataFrame, milestones: list[int]) -> dict[str
     last, seeds = epochs.mean().iloc[-1], len(history) // len(epochs)
     return {
         "caption": f"Training of {name(arm)}. The stream is what the optimiser saw: augmented "
-        "and, under CutMix or MixUp, mixed images, where a right answer counts by its share. "
+        "and, where the arm mixes some, mixed images, where a right answer counts by its share. "
         "The other curves are measured on clean images in eval mode, of train on up "
         "to 5,000."
         + (

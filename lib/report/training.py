@@ -331,8 +331,9 @@ def limits(results: dict) -> str:
             "The diagnosis is scored on causes that were planted into these pictures. Causes that "
             "nobody planted it calls unexplained or the nearest that it knows."
         )
-    if results["compare"]["robustness"]:
-        images = plural(results["compare"]["robustness"]["images"], "test image")
+    robustness = results["compare"]["robustness"]
+    if robustness and robustness["images"] < study["sizes"]["test"]:
+        images = plural(robustness["images"], "test image")
         items.append(f"The corruptions were applied to {images} alone, drawn at random.")
     if OWN in study["networks"] and min(study["widths"]) < 64:
         narrow = listed([str(width) for width in study["widths"]])

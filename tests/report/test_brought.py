@@ -50,7 +50,9 @@ def test_the_footer_of_page_one_has_the_warnings(results, monkeypatch):
     monkeypatch.setattr(first_page.findings, "conditions", lambda of: (0, [], 0))
     monkeypatch.setattr(first_page.findings, "trusted", lambda of: {})
     results["study"] |= {"seeds": [1], "widths": []}
-    results |= {"compare": {"before": "theirs", "after": "", "ablation": []}, "conditions": []}
+    compare = {"before": "theirs", "after": "", "ablation": []}
+    compare["arms"] = {"theirs": {"errors": {"mean": 3}}}
+    results |= {"compare": compare, "conditions": []}
     assert ("Warnings", brought.footer(results)) in first_page.footer(results)
     results["study"]["brought"] = {}
     assert "Warnings" not in dict(first_page.footer(results))

@@ -151,15 +151,18 @@ def test_without_a_rule_there_is_no_verdict(cases, found):
         ((0.50, 0.26), (0.30, 0.54), "tag rises to 54%: the rest of the picture speaks for it"),
         ((0.17, 0.01), (0.08, 0.32), "tag rises to 32%: the rest of the picture speaks for it"),
         ((0.97, 0.12), (0.02, 0.03), "disc falls to 12%; tag has 3%: the rest of the picture"),
+        ((0.97, 0.46), (0.02, 0.10), "disc falls to 46%; some of it hangs on that place"),
         ((0.97, 0.60), (0.02, 0.10), "disc falls to 60%; some of it hangs on that place"),
         ((0.97, 0.80), (0.02, 0.10), "disc keeps 80%: it does not hang on that place"),
+        ((0.97, 0.06, 0.08), (0.02, 0.10), "6%, with random ones to 8%: no more hangs on that"),
+        ((0.97, 0.06, 0.17), (0.02, 0.10), "disc falls to 6%; tag has 10%: the rest"),
         ((0.30, 0.20), (0.20, 0.20), "disc keeps 20%: it does not hang on that place"),
     ],
 )
 def test_what_covering_the_hottest_cells_does_is_told(wrong, true, told):
-    bars = pd.DataFrame(
-        {"picture": ["as it is", "hottest cells covered"], "wrong": wrong, "true": true}
-    )
+    wrong, true = (wrong + wrong[:1])[:3], true + true[:1]  # random cells change nothing, if unsaid
+    pictures = ["as it is", "hottest cells covered", "random cells covered"]
+    bars = pd.DataFrame({"picture": pictures, "wrong": wrong, "true": true})
     assert told in cards.covered(bars, "tag", "disc")
 
 

@@ -225,8 +225,9 @@ def test_own_pictures_that_stand_twice_are_counted_by_place_and_kind(results):
     kinds = {"equal": {"train": 2, "test": 1}, "near": {"val": 2}}
     results["failures"]["repeated"] = found | {"kinds": kinds}
     assert (
-        "Of 200 test images 2 are equal to one of train, 1 are equal to one of test and 2 nearly "
-        "equal to one of validation; 1 bear another label than it." in prose.rescored_text(results)
+        "Of 200 test images 2 are equal to one of train, 1 is equal to one of test and 2 are "
+        "nearly equal to one of validation; 1 bears another label than it."
+        in prose.rescored_text(results)
     )
     results["failures"]["repeated"] = found | {"repeated": 0, "kinds": {}}
     assert "No test image was found to be another one's copy." in prose.rescored_text(results)
@@ -236,7 +237,9 @@ def test_one_list_short_asks_for_that_list_alone(results):
     results["failures"]["known"] |= {"missing": ["duplicates_test_test.csv"], "duplicates": None}
     said = everything(results)
     assert (
-        "numbers without near-duplicates; `make data` says where to get it" in said
+        "numbers without near-duplicates are not given: `duplicates_test_test.csv` is not in the "
+        "data folder (`make data` says where to get it)"
+        in said
         and "have a near-duplicate" not in said
     )
 

@@ -23,6 +23,8 @@ def arm(accuracy):
         "train_accuracy": mean(0.99),
         "errors": mean(1000 * (1 - accuracy)),
         "errors_ge_90": mean(40),
+        "confidence_on_errors": mean(0.6),
+        "confidence_on_right": mean(0.9),
         "ece": mean(0.2),
         "ece_scaled": mean(0.02),
     }
@@ -206,8 +208,9 @@ def test_a_threshold_for_some_networks_alone_is_not_said_to_be_none(results):
     assert "for some networks alone a confidence threshold" in first_page.rely(results)[1]
     text = body.use(changed(results, -0.1, -0.12, -0.08))
     assert "Validation allows 1 of 3 networks a threshold" in text and "no threshold" not in text
-    results["compare"]["promises"][0] = {"arm": "baseline"} | none
-    assert first_page.use(results)[2] == "no threshold is safe for either arm"
+    for nothing in (None, 0.99):  # or a threshold that accepts no test image
+        results["compare"]["promises"][0] = {"arm": "baseline"} | none | {"threshold": nothing}
+        assert first_page.use(results)[2] == "no threshold is safe for either arm"
     assert "Validation allows no threshold: at none" in body.use(
         changed(results, -0.1, -0.12, -0.08)
     )
@@ -219,6 +222,15 @@ def test_the_other_arms_promise_stands_beside_the_best_one(results):
     assert first_page.use(results)[2] == "CutMix 64% and baseline 61% of images"
     results["compare"]["promises"][0] = first | {"outcome": "broken"}
     assert first_page.use(results)[2] == "CutMix: 64% of images, 91.3% sure or more"
+    # the one that test bears out, though it accepts fewer
+    results["compare"]["promises"] = [
+        first,
+        first | {"arm": "cutmix", "coverage": 0.64, "outcome": "above, within chance"},
+    ]
+    assert first_page.use(results)[1:3] == (
+        "Usable at 10% risk",
+        "baseline: 61% of images, 91.3% sure or more",
+    )
 
 
 @pytest.mark.parametrize("risk, said", [(0.1, "10%"), (0.025, "2.5%"), (0.005, "0.5%")])
@@ -249,6 +261,13 @@ def test_confident_errors_that_may_differ_by_chance_are_not_said_to(
     assert lead == "Confident errors" and f"{wrong[0]:.0f}" in text and f"{wrong[1]:.0f}" in text
     assert text.endswith("the difference may be chance.") == (not differ)
     assert text.startswith("go from") == differ
+
+
+def test_an_arm_that_is_equally_sure_of_everything_has_no_surest_answers(results):
+    results["compare"]["arms"]["baseline"]["confidence_on_right"] = mean(0.6)
+    assert first_page.words(results)["bullets"][2][1] == (
+        "are not told apart: baseline is equally sure of every answer."
+    )
 
 
 def test_one_arm_of_several_networks_is_not_told_as_one(results):
@@ -298,6 +317,8 @@ def test_arms_that_answer_alike_and_differ_in_confidence_are_not_one(results):
     same["compare"]["changes"]["ece"]["estimate"] = 0.01
     assert first_page.words(same)["verdicts"][0][1] == "The arms answer alike"
     assert first_page.words(same)["bullets"][0][1] == "they differ in how sure they are alone."
+    assert first_page.words(same)["bullets"][2][1].startswith("go from 20 to 41 in each network")
+    assert len(body._shown(same)) == 2
     assert "Only how sure they are differs" in body.remedy(same)
 
 
@@ -322,6 +343,7 @@ def test_a_network_without_an_error_fails_nowhere(results):
     bullets = first_page.words(results)["bullets"]
     assert bullets[1] == ("No error", "was made by baseline on the test images.")
     assert bullets[2] == ("Confident errors:", "there is no error to be sure of.")
+    assert "why it fails" not in dict(first_page.footer(results))["Not known"]
     assert body.where(results).startswith("## Where it fails: nowhere on these images\n\nBaseline")
 
 
@@ -378,6 +400,35 @@ def test_a_condition_on_an_absent_arm_is_not_missed(results):
     assert "missed" not in " ".join(first_page.verdicts(results)[-1])
 
 
+@pytest.mark.parametrize(
+    "required, measured, told",
+    [
+        ("at least 0.7, at most 0.9", 0.95, "0.95 against 0.9"),
+        ("at least 0.7, at most 0.9", 0.65, "0.65 against 0.7"),
+        ("at most 1e-05", 5e-4, "0.0005 against 1e-05"),
+        ("at least -0.05", -0.1, "-0.1 against -0.05"),
+    ],
+)
+def test_a_missed_condition_stands_beside_the_bound_that_is_crossed(
+    results, required, measured, told
+):
+    row = {"condition": "accuracy", "required": required, "measured": measured, "passed": False}
+    results["conditions"] = [row]
+    assert first_page.verdicts(results)[-1][2] == f"accuracy: {told}"
+
+
+def test_claims_that_fit_another_arm_are_counted_on_page_one(results):
+    counts = {"baseline": {"numbers": 26, "reproduced": 5}, "plain": {"numbers": 26}}
+    counts["plain"]["reproduced"] = 21
+    results["ledger"] |= {"consistent_with": ["plain"], "candidates": counts}
+    results["ledger"]["claims"] = {str(number): {} for number in range(55)}
+    assert first_page.standfirst(results).endswith(
+        "; of 26 numbers claimed of baseline 5 come out, 21 with plain in its place."
+    )
+    results["ledger"]["consistent_with"] = []
+    assert "55 claims of an earlier study were held against" in first_page.standfirst(results)
+
+
 def test_wrong_labels_are_never_hardest_and_one_arm_is_told_alone(results):
     results["compare"]["after"] = ""
     for row in results["groups"]:
@@ -429,6 +480,15 @@ def test_digits_of_a_name_are_no_numbers(results):
 def test_names_of_any_length_keep_the_page_short(results):
     text = json.dumps(results).replace("cutmix", "c" * 400).replace("the phantom", "p " * 300)
     first_page.words(json.loads(text))
+
+
+def test_names_of_many_words_are_one_each(results):
+    """A page that is refused would be so after all training."""
+    page = first_page.words(results)
+    page["standfirst"] = "a b c d e " * 12
+    assert first_page.check(page | {"names": ["a b c d e"]}) <= first_page.MOST
+    with pytest.raises(ReportError, match="allowed: 180"):
+        first_page.check(page)
 
 
 def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
@@ -518,6 +578,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
         "bars": [
             {"picture": "as it is", "wrong": 0.97, "true": 0.02},
             {"picture": "hottest cells covered", "wrong": 0.07, "true": 0.5},
+            {"picture": "random cells covered", "wrong": 0.9, "true": 0.03},
         ],
         "cause": "second_object",
     }
@@ -540,7 +601,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
         rows[0] | {"measure": "share of errors", "cause": "label_error", "all found": 0.33},
     ]
     text = body.why(results)
-    assert "Why it fails: label error in 33% of the errors read" in text
+    assert "Why it fails: planted label error in 33% of the errors read" in text
     assert (
         "label error (about 42%)" in text
         and "Planted was label error in 33% of those that were read." in text
@@ -551,7 +612,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     assert "any error of baseline or CutMix, since two causes" in body.why(results)
     # a known mix whose verdicts are not right often enough names nothing either
     rule["mixture"] |= {"obstacle": "", "shares": {"background": share}}
-    assert "since no verdict is surely right 70% of the time" in body.why(results)
+    assert "since its test promises no verdict right 70% of the time" in body.why(results)
     results["gradcam"] |= {"rule": {}, "agreement": None}
     assert "No cause is named: no known causes were planted" in body.why(results)
 
@@ -567,6 +628,8 @@ def test_a_threshold_that_rejects_nothing_is_no_condition(results):
     results["compare"]["promises"][0] |= {"threshold": 0.0, "coverage": 1.0}
     assert first_page.use(results)[2] == "baseline: all images, however unsure"
     assert first_page.rely(results)[1] == "at any confidence, if 8.0% wrong answers are acceptable."
+    results["compare"]["promises"][0]["selective_risk"] = 0.0
+    assert first_page.rely(results)[1] == "at any confidence: no test answer was wrong."
 
 
 def test_on_a_phantom_it_is_as_good_as_it_is_on_the_errors_themselves(results):

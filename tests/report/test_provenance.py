@@ -10,6 +10,17 @@ def with_fingerprint(one, **changes):
     return one
 
 
+def test_trainings_of_more_than_one_precision_are_told():
+    three = {seed: with_fingerprint(run(seed), precision="fp32") for seed in range(3)}
+    assert provenance.mixed_precision({"a": three}) == []
+    other = with_fingerprint(run(0), precision="bf16")
+    (line,) = provenance.mixed_precision({"a": three, "b": {0: other}})
+    assert line.startswith("b with seed 0 was trained in bf16, the others not")
+    brought = with_fingerprint(run(0), precision="fp32")
+    brought.info["origin"] = "network"
+    assert provenance.mixed_precision({"b": {0: other}, "c": {0: brought}}) == []
+
+
 def test_the_reference_and_an_equal_arm_are_called_that():
     told = provenance.differences(
         {
@@ -56,7 +67,7 @@ def test_threads_precision_and_device_are_no_secret():
         }
     )
     assert (
-        told["b"] == "precision fp32 (else bf16), device H100 (else AMD EPYC), threads 4 (else 1)"
+        told["b"] == "computed in fp32, not bf16, device H100 (else AMD EPYC), threads 4 (else 1)"
     )
 
 

@@ -95,7 +95,7 @@ def _what(results: dict) -> str:
     if not _added(results):
         if not results["study"]["widths"]:
             both = listed([name(compare["before"]), name(compare["after"])])
-            return f"two arms that were brought, {both}"
+            return f"{both}, which were brought"
         return "two arms of the same settings"
     return f"{name(compare['before'])}, and the same with {escape(findings.method(results))}"
 
@@ -226,7 +226,7 @@ def why(results: dict) -> str:
     return section(
         f"Why it fails: {_frequent(shares, truth)}",
         "A map over a picture shows, cell by cell, where the evidence for a class came from, and "
-        "proves no cause; its hottest cells have most of it. "
+        "proves no cause; the quarter of its cells with most of it is called hottest. "
         f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
         f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
         f"again{_probes(cam)}.",
@@ -291,8 +291,8 @@ def _frequent(shares: dict[str, dict], truth: dict[str, float]) -> str:
     if truth:
         most = sorted(set(truth) & set(CAUSES[:-1]), key=lambda cause: -truth[cause])[:2]
         told = [f"{readable(cause)} in {percent(truth[cause], 0)}" for cause in most]
-    errors = "errors read" if truth else "errors"
-    return f"{listed(told)} of the {errors}" if told else "the causes stay open"
+        return f"planted {listed(told)} of the errors read"
+    return f"{listed(told)} of the errors" if told else "the causes stay open"
 
 
 def _shares(shares: dict, arm: str, truth: dict[str, float]) -> str:
@@ -311,7 +311,7 @@ def _worth(trust: dict | None) -> str:
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
     finds = "It finds"
     if right is not None:
-        finds = "What stands behind the network's own errors is known here too: it finds"
+        finds = "Of the network's own errors, whose causes are known here too, it finds"
     text = (
         "A rule reads the answers; it was fitted to planted errors, which were made from right "
         f"answers in a known way. {finds} {percent(found['estimate'], 0)} "
@@ -461,7 +461,7 @@ def _counted(wrong_labels: str) -> str:
 
 
 def _shown(results: dict) -> list[str]:
-    return compared(results["compare"])[: 1 if findings.identical(results) else 2]
+    return compared(results["compare"])[: 1 if findings.alike(results) else 2]
 
 
 def _refused(results: dict, target: str) -> str:
@@ -511,7 +511,8 @@ def _surest(results: dict) -> str:
     said = listed([f"{wrong[arm]:,.0f} with {name(arm)}" for arm in shown])
     return (
         f"Of the fifth that each network is surest of, {said} are wrong "
-        f"({see('tab-confident-errors')})." * (len(shown) > 1)
+        f"({see('tab-confident-errors')})."
+        * (len(shown) > 1 and not findings.equally_sure(results))
     )
 
 

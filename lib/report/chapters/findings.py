@@ -30,7 +30,7 @@ CAUSES = {
     "none": "ordinary images",
 }
 # why verdicts are withheld where the causes' shares are known
-UNSURE = f"no verdict is surely right {percent(PRECISION, 0)} of the time"
+UNSURE = f"its test promises no verdict right {percent(PRECISION, 0)} of the time"
 AMOUNT = re.compile(r" of a batch with probability .*$| of \d+ px$| \(else .*\)$| [\d.]+$")
 WORST = 8  # classes of a single arm
 BEYOND = 1.96  # standard errors that a 95% interval reaches
@@ -189,6 +189,18 @@ def part(share: float) -> str:
     return next((text for least, text in words.items() if share >= least), "the largest part")
 
 
+def equally_sure(results: dict) -> list[str]:
+    """The compared arms that make every prediction with one confidence, as a table of classes
+    alone: there is no surest answer."""
+    found = []
+    for arm in compared(results["compare"]):
+        numbers = results["compare"]["arms"][arm]
+        ends = [numbers[f"confidence_on_{which}"]["mean"] for which in ("errors", "right")]
+        if None not in ends and np.isclose(*ends, rtol=1e-9):
+            found.append(arm)
+    return found
+
+
 def surest_differ(results: dict) -> bool:
     """Whether the arms' errors among the fifth that each network is surest of differ beyond chance:
     by Welch's test over the seeds, of one network each by Fisher's exact test."""
@@ -208,9 +220,9 @@ def surest_differ(results: dict) -> bool:
 
 
 def kept(results: dict) -> dict | None:
-    """Of the thresholds that validation promised, the one that accepts most test images: arm,
-    threshold, lowest, coverage, selective_risk, outcome, and `other`, the same of the other arm;
-    None where validation allows none.
+    """Of the thresholds that validation promised, of those that test bears out best, the one that
+    accepts most test images: arm, threshold, lowest, coverage, selective_risk, outcome, and
+    `other`, the same of the other arm; None where validation allows none.
 
     Of several seeds an arm counts only where each has a threshold; the numbers are their means, the
     threshold is the highest and `lowest` the lowest, for each network has its own, and the outcome
@@ -233,16 +245,18 @@ def kept(results: dict) -> dict | None:
     ]
     if not found:
         return None
-    best, *others = sorted(found, key=lambda row: -row["coverage"])
+    best, *others = sorted(
+        found, key=lambda row: (OUTCOMES.index(row["outcome"]), -row["coverage"])
+    )
     return best | {"other": others[0] if others else None}
 
 
 def allowed(results: dict) -> str:
-    """ "2 of 6 networks": those of the compared arms that validation allows a threshold; "" where
-    it allows none."""
+    """ "2 of 6 networks": those of the compared arms that validation allows a threshold that
+    accepts any test image; "" where it allows none."""
     arms = compared(results["compare"])
     rows = [row for row in results["compare"]["promises"] if row["arm"] in arms]
-    there = sum(row["threshold"] is not None for row in rows)
+    there = sum(row["selective_risk"] is not None for row in rows)
     return f"{there} of {plural(len(rows), 'network')}" * (there > 0)
 
 

@@ -29,12 +29,11 @@ NUMBER = re.compile(r"\d[\d.,]*")
 def check(page: dict) -> int:
     """The number of words that page one sets as text. Raises ReportError where the page, or a
     bullet of it, is too long."""
+    names = sorted(page.get("names", ()), key=len, reverse=True)
     bullets = [f"{lead} {rest}" for lead, rest in page["bullets"]]
     for bullet in bullets:
-        told = bullet
-        for name in page.get("names", ()):  # a name may have digits of its own
-            told = told.replace(name, "")
-        if len(bullet.split()) > MOST_OF_BULLET or len(NUMBER.findall(told)) > MOST_NUMBERS:
+        told = _unnamed(bullet, names)
+        if len(told.split()) > MOST_OF_BULLET or len(NUMBER.findall(told)) > MOST_NUMBERS:
             raise ReportError(
                 f"page one: got the bullet “{bullet}”; allowed: {MOST_OF_BULLET} words and "
                 f"{MOST_NUMBERS} numbers"
@@ -42,10 +41,17 @@ def check(page: dict) -> int:
     texts = [page["finding"], page["standfirst"], *bullets]
     texts += [" ".join(verdict[1:]) for verdict in page["verdicts"]]
     texts += [f"{lead}: {rest}" for lead, rest in page["footer"]]
-    words = sum(len(text.split()) for text in texts)
+    words = sum(len(_unnamed(text, names).split()) for text in texts)
     if words > MOST:
         raise ReportError(f"page one: got {words} words; allowed: {MOST}")
     return words
+
+
+def _unnamed(text: str, names: list[str]) -> str:
+    """The text with each name as one word without digits: how long names are is the user's."""
+    for name in names:
+        text = text.replace(name, "–")
+    return text
 
 
 def short(name: str) -> str:
@@ -72,7 +78,8 @@ def names(results: dict) -> list[str]:
     """Names of groups and arms as the page writes them."""
     compare = results["compare"]
     shown = [short(findings.called(row)) for row in results["groups"]]
-    shown += [short(arm) for arm in (compare["before"], compare["after"]) if arm]
+    arms = (compare["before"], compare["after"], *results["ledger"]["consistent_with"])
+    shown += [short(arm) for arm in arms if arm]
     return [*shown, *map(_capital, shown)]
 
 
@@ -98,7 +105,7 @@ def finding(results: dict) -> str:
     found, owner = findings.change(results), findings.owner(results)
     added = short_method(results)
     if found == "same":
-        return "Both networks answer alike on every test image"
+        return "Both arms answer alike on every test image"
     if found in ("none", "open"):
         return f"No difference in accuracy was shown between {_pair(results)}"
     most = f", most of all on {short(findings.called(owner))}" if owner else ""
@@ -140,8 +147,7 @@ def standfirst(results: dict) -> str:
     images = f"{study['sizes']['test']:,} test images of {short(study['data'])}"
     if not training.pictured(results):
         images = f"{study['sizes']['test']:,} test images, which were not shown"
-    claims = len(results["ledger"]["claims"])
-    held = f"; {plural(claims, 'claim')} of an earlier study were held against them" * bool(claims)
+    held = _held(results["ledger"])
     if not compare["after"]:
         return f"{_networks(compare).capitalize()} answered {images}{held}."
     seeds = len(compare["seeds"])
@@ -150,6 +156,23 @@ def standfirst(results: dict) -> str:
         both = f"{short(compare['before'])} and {short(compare['after'])}"
         return f"{networks}, {both}, answered {images}{held}."
     return f"{networks}, without and with {short_method(results)}, answered {images}{held}."
+
+
+def _held(ledger: dict) -> str:
+    """How many claimed numbers come out, where another arm brings out more of them; else how many
+    claims there are; "" without."""
+    arms = [arm for arm in ledger["consistent_with"] if arm not in PROTOCOLS]
+    if arms:
+        (before, own), *_ = ledger["candidates"].items()
+        fits = [f"{ledger['candidates'][arm]['reproduced']} with {short(arm)}" for arm in arms]
+        return (
+            f"; of {own['numbers']} numbers claimed of {short(before)} {own['reproduced']} come "
+            f"out, {listed(fits)} in its place"
+        )
+    claims = len(ledger["claims"])
+    was = "was" if claims == 1 else "were"
+    held = f"; {plural(claims, 'claim')} of an earlier study {was} held against them"
+    return held * bool(claims)
 
 
 # The verdict bar.
@@ -212,11 +235,12 @@ def claims(results: dict) -> tuple[str, str, str, str]:
     against = sum(fact["contradicted"] for fact in facts)
     held = len(ledger["held"])
     tested = len(facts) + held
-    what = f"{against} contradicted; {verdicts[UNTESTED]} claims not tested here"
+    what = f"{against} contradicted; {plural(verdicts[UNTESTED], 'claim')} not tested here"
     if not tested:
-        return CARE, "No claim tested", f"{verdicts[UNTESTED]} need other arms", ""
+        return CARE, "No claim tested", "the appendix says why", ""
     kind = NO if against else CARE if verdicts[FAILED] + verdicts[CONTRADICTED] else YES
-    return kind, f"{held} of {tested} facts hold", what, ""
+    hold = "fact holds" if tested == 1 else "facts hold"
+    return kind, f"{held} of {tested} {hold}", what, ""
 
 
 def use(results: dict) -> tuple[str, str, str, str]:
@@ -233,7 +257,7 @@ def use(results: dict) -> tuple[str, str, str, str]:
     what = f"{whose}{percent(kept['coverage'], 0)} of images, {_least(kept)} sure or more"
     if kept["coverage"] == 1:
         what = f"{whose}all images, however unsure"
-    if (other := kept["other"]) and other["outcome"] != BROKEN:
+    if (other := kept["other"]) and other["outcome"] == kept["outcome"]:
         both = [f"{short(one['arm'])} {percent(one['coverage'], 0)}" for one in (kept, other)]
         what = f"{listed(both)} of images"
     if kept["outcome"] == BROKEN:
@@ -254,7 +278,9 @@ def _missed(results: dict) -> tuple[str, str, str, str] | None:
     if not missed:
         return None
     row = missed[0]
-    bound = re.search(r"[\d.]+", row["required"])[0]
+    # "at least 0.7, at most 0.9": the bound that is crossed
+    bounds = [float(part.split()[-1]) for part in row["required"].split(", ")]
+    bound = f"{bounds[-1] if row['measured'] > bounds[-1] else bounds[0]:g}"
     more = f" and {len(missed) - 1} more" if len(missed) > 1 else ""
     what = shorten(row["condition"].removeprefix("test "), 40)
     return NO, f"Own condition missed{more}", f"{what}: {row['measured']:.4g} against {bound}", ""
@@ -295,7 +321,7 @@ def bullets(results: dict) -> list[tuple[str, str]]:
             if findings.alike(results)
             else ("The arms answer alike:", "they differ in how sure they are alone."),
             _hardest(results),
-            _sure_alone(results),
+            _sure_alone(results) if findings.alike(results) else _sure(results),
             rely(results),
             _trust(results),
         ]
@@ -360,17 +386,19 @@ def _hardest(results: dict) -> tuple[str, str]:
 
 
 def _sure(results: dict) -> tuple[str, str]:
-    """At equal coverage, since confidences of arms are on two scales; what smoothing does."""
-    compare, smoothing = results["compare"], results["study"]["label_smoothing"]
+    """At equal coverage, since confidences of arms are on two scales."""
+    if flat := findings.equally_sure(results):
+        are = "is" if len(flat) == 1 else "are"
+        who = listed(list(map(short, flat)))
+        return "Confident errors", f"are not told apart: {who} {are} equally sure of every answer."
+    compare = results["compare"]
     counts = {row["arm"]: row["top 20%"] for row in compare["confident_errors"]}
     one, other = counts[compare["before"]], counts[compare["after"]]
     where = "in each network’s surest fifth"
     if not findings.surest_differ(results):
         chance = "; the difference may be chance" * (one != other)
         return "Confident errors", f"are {one:.0f} and {other:.0f} {where}{chance}."
-    caps = smoothing[compare["after"]] > smoothing[compare["before"]]
-    caution = "; label smoothing lowers confidence" * caps
-    return "Confident errors", f"go from {one:.0f} to {other:.0f} {where}{caution}."
+    return "Confident errors", f"go from {one:.0f} to {other:.0f} {where}."
 
 
 def _sure_alone(results: dict) -> tuple[str, str]:
@@ -403,6 +431,8 @@ def rely(results: dict) -> tuple[str, str]:
             f"validation promised errors under {target}, and on test {wrong} are wrong."
         )
     if kept["coverage"] == 1:
+        if not kept["selective_risk"]:
+            return f"Rely {whose}", "at any confidence: no test answer was wrong."
         wrong = percent(kept["selective_risk"], 1)
         return f"Rely {whose}", f"at any confidence, if {wrong} wrong answers are acceptable."
     where = f"only at {findings.sure(kept['threshold'])} confidence or more"
@@ -471,7 +501,8 @@ def footer(results: dict) -> list[tuple[str, str]]:
         unknown += [f"which of {findings.method(results)} did it"] * (1 < len(changed) < 4)
     trained = bool(results["study"]["widths"])
     unknown += ["whether a remedy helps"] * (trained and not compare["after"])
-    unknown += ["why it fails"] * (not any(findings.trusted(results).values()))
+    fails = compare["arms"][compare["before"]]["errors"]["mean"]
+    unknown += ["why it fails"] * bool(fails and not any(findings.trusted(results).values()))
     return [*rows, ("Not known", ("; ".join(unknown) or "other data") + ".")]
 
 

@@ -70,7 +70,7 @@ def _use(results: dict) -> str:
     text = f"{lead} {rest}"
     if results["conditions"]:
         text += (
-            f" Of the study's own conditions {passed} are met, {len(missed)} are missed and "
+            f" Of the study's own conditions {passed} hold, {len(missed)} failed and "
             f"{untested} could not be tested."
         )
     return text

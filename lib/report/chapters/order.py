@@ -154,7 +154,9 @@ def _maps(results: dict) -> list[str]:
 
 
 def _side_by_side(results: dict) -> list[str]:
-    return [*_two("tables/changes")(results), "tables/cases"]
+    changed = _both(results) and not findings.alike(results)
+    cases = ["tables/cases"] if results["compare"]["cases"] else []
+    return ["tables/changes"] * changed + cases
 
 
 def _moved(results: dict) -> list[str]:

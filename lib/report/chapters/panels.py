@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from lib.base.text import level, percent, readable, shorten, signed
+from lib.base.text import level, percent, plural, readable, shorten, signed
 from lib.evaluation.protocols import PROTOCOLS
 from lib.evaluation.rejection import BROKEN, WITHIN
 from lib.report.chapters import findings
@@ -210,6 +210,8 @@ def coverage(results: dict, curves: pd.DataFrame):
     title = f"No safe threshold at the {level(target)} target"
     if few := findings.allowed(results):
         title = f"A safe threshold for {few}"
+    if kept and kept["outcome"] == BROKEN:
+        title = f"Promised under {level(target)}: broken"
     if kept and kept["outcome"] != BROKEN:
         wrong = f"Under {level(target)}"
         if kept["outcome"] == WITHIN:
@@ -334,7 +336,7 @@ def squares(ledger: dict):
     total = sum(ledger["verdicts"].values())
     most = max((claims for _, claims in facts), default=1)
     several = f"; {most}: so many claims state it" if most > 1 else ""
-    title = f"{total} claims, {len(facts)} facts tested"
+    title = f"{plural(total, 'claim')}, {plural(len(facts), 'fact')} tested"
     figure = _new(high, title, f"One square a fact{several}")
     axis = _axis(figure, 0, 0, WIDTH, high)
     axis.set(xlim=(0, WIDTH), ylim=(0, high))
@@ -357,7 +359,7 @@ def squares(ledger: dict):
     for number in range(untested):
         left, bottom = number % (2 * ACROSS) * step / 2, base - 0.12 - number // (2 * ACROSS) * 0.11
         axis.add_patch(Rectangle((left, bottom), 0.07, 0.08, color=SHADES[UNTESTED], linewidth=0))
-    _write(figure, 0, 0.05, f"{untested} claims not tested here", color=QUIET)
+    _write(figure, 0, 0.05, f"{plural(untested, 'claim')} not tested here", color=QUIET)
     return figure
 
 
@@ -368,8 +370,8 @@ def _rank(order: tuple):
 def squares_alt(ledger: dict) -> str:
     verdicts = ledger["verdicts"]
     said = ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
-    facts = len(ledger["facts"])
-    return f"Claims of the earlier study: {said}; the negative ones state {facts} facts."
+    facts = plural(len(ledger["facts"]), "fact")
+    return f"Claims of the earlier study: {said}; the negative ones state {facts}."
 
 
 FOREST = 6

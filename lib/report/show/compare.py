@@ -14,6 +14,8 @@ from lib.report.chapters import measures as of_measures
 from lib.report.chapters import robustness as of_corruptions
 from lib.report.exhibits import show_figure, show_table
 
+P_VALUES = ["p_value", "p_adjusted"]
+
 
 def training(here) -> None:
     """The curves of every arm's training, a figure an arm."""
@@ -152,6 +154,10 @@ def churn(here, churn: dict) -> None:
     show_table(table, "churn", caption, here.folder, formats=dict.fromkeys(columns, "{:.1%}"))
 
 
+def _three_digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
 def classes(here, classes: pd.DataFrame) -> None:
     """The change of every class, and of the few that change most; classes:
     lib.evaluation.changes.class_table."""
@@ -164,7 +170,7 @@ def classes(here, classes: pd.DataFrame) -> None:
             name,
             **words.classes(classes, *here.pair, here.seeds, shown),
             folder=here.folder,
-            data=drawn.reset_index().round(3),
+            data=drawn.round(3).assign(**drawn[P_VALUES].map(_three_digits)).reset_index(),
         )
 
 

@@ -109,7 +109,7 @@ def cards(here, cases: pd.DataFrame, found, verdicts, agree: np.ndarray | None) 
         show_figure(
             words.draw_cards(few, images, found, verdicts, known, share),
             f"cards-{number}",
-            caption=words.caption(here.p.before),
+            caption=words.caption(here.p.before, known is not None),
             alt=words.alt(few, verdicts),
             folder=here.folder,
             vector=False,
