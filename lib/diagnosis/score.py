@@ -123,10 +123,10 @@ def agreement_view(table: pd.DataFrame) -> pd.DataFrame:
             "cause": [readable(cause) for cause in table["cause"]],
             "planted errors promise (95%)": shown("promised"),
             "errors": table["errors"],
-            "it is (95%)": shown("found"),
+            "on its errors (95%)": shown("found"),
             "agree": [{True: "yes", False: "no"}.get(agree) for agree in table["agree"]],
             "all errors": table["all errors"],
-            "of all it is (95%)": shown("all found"),
+            "on all errors (95%)": shown("all found"),
         }
     )
 

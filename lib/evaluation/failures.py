@@ -121,7 +121,8 @@ def counts_by_confidence(errors_of_arm: dict[str, pd.DataFrame], levels) -> pd.D
 def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
     """The `count` most confident errors of the discovery half, at most one for each pair of true
     and predicted class. Where it is known, persistent ones come first, then shifting ones: an error
-    of one network alone is no finding about pictures.
+    of one network alone is no finding about pictures. Planted causes take turns, or all would be
+    wrong labels, of which a network is surest.
 
     `table` is what `errors` gives; `without`: ids that are left out.
     """
@@ -130,7 +131,10 @@ def mine(table: pd.DataFrame, count: int, without=()) -> pd.DataFrame:
         ranked = ranked.iloc[
             np.argsort(ranked["persistence"].map(_first_persistent), kind="stable")
         ]
-    return ranked.drop_duplicates(["true", "predicted"]).head(count)
+    ranked = ranked.drop_duplicates(["true", "predicted"])
+    if "cause" in ranked:
+        ranked = ranked.iloc[np.argsort(ranked.groupby("cause").cumcount(), kind="stable")]
+    return ranked.head(count)
 
 
 def _first_persistent(kind: str) -> int:

@@ -169,7 +169,7 @@ def cases_text(results: dict) -> str:
     if not results["gradcam"]["rule"]:
         return f"{text}{see('tab-cards')} lists them."
     if not any(map(_given, found)):
-        return f"{text}{see('tab-cards')} has the evidence on each."
+        return f"{text}{see('tab-cards')} has the evidence on each case."
     text += (
         f"{see('tab-cards')} says what speaks most for each verdict, and what would have turned it."
     )
@@ -500,7 +500,7 @@ def evidence(case, verdict: str, said: pd.Series | None, bars: pd.DataFrame, agr
         told = f"{reading(said)}."
     parts = [told[:1].upper() + told[1:]]
     if agree is not None:
-        parts.append(f"Other runs give the wrong class {percent(agree, 0)}.")
+        parts.append(f"Other runs give {shorten(case.predicted)} {percent(agree, 0)} on average.")
     return " ".join(parts)
 
 

@@ -207,14 +207,14 @@ def _steady(kind: str, drawn: pd.DataFrame, churn: dict) -> str:
     return text + f" From one seed of an arm to another, {alone}." * bool(alone)
 
 
-MOVES = ("corrected", "regressed")
+MOVES = {"corrected": "corrected", "regressed": "lost"}
 
 
 def _of_seeds(churn: dict, kind: str) -> str:
     """ "664 are corrected with baseline and 593 with cutmix"; "unknown" with one seed an arm."""
     seeds = {arm: of_seeds for arm, of_seeds in churn["between_seeds"].items() if of_seeds}
     said = [f"{of_seeds[kind]:,.0f} with {name(arm)}" for arm, of_seeds in seeds.items()]
-    return f"{listed(said)} are {kind}" if said else "unknown"
+    return f"{listed(said)} are {MOVES[kind]}" if said else "unknown"
 
 
 def beside_seeds(compare: dict) -> str:

@@ -191,7 +191,9 @@ def failures(selection: pd.DataFrame, arm: str) -> dict[str, str]:
     first = selection.get("persistence", pd.Series(dtype=str)).ne("").any()
     parts += [
         f"the {plural(mined, 'most confident error')} of the discovery half, at most one for a "
-        "pair of classes" + ", those that every seed makes first" * bool(first)
+        "pair of classes"
+        + ", those that every seed makes first" * bool(first)
+        + ", planted causes in turn" * ("cause" in selection)
     ] * (mined > 0)
     above = "id, label, predicted class with its confidence before scaling" + (
         ", planted cause" if "cause" in selection else ""
@@ -412,7 +414,9 @@ def mining(results: dict) -> str:
         + "persistence (those that every seed makes first) and then by "
         * bool(seeds)
         + f"confidence after temperature scaling ({failures['temperature']:.2f}, {found}), at most "
-        "one for a pair of true and predicted class."
+        "one for a pair of true and predicted class"
+        + ", planted causes in turn" * (failures["causes"] is not None)
+        + "."
     )
 
 
@@ -481,7 +485,7 @@ def worth(results: dict) -> str:
     if opinion["source"] == "planted":
         return (
             f"The phantom knows its {plural(found['wanted'], 'planted label error')} in test. Of "
-            f"the suspected labels {bounded(found['precision'])} are among them. Of them "
+            f"the suspected labels {bounded(found['precision'])} were planted, of the planted ones "
             f"{bounded(found['recall'])} are suspected. Nothing in the rule was fitted; what is "
             "wrongly suspected are errors that the runs share, whatever their cause."
         )

@@ -306,7 +306,8 @@ def limits(results: dict) -> str:
         if number == 1
         else "Intervals of differences cover the choice of test images and of seeds; with "
         f"{number} seeds the spread between seeds is itself known only roughly, which makes "
-        "them wide. Intervals of single risks and tests of all images cover images alone.",
+        "them wide. The intervals of single risks, and tests over all images, cover the choice "
+        "of images alone.",
     ]
     if not results["compare"]["after"] and study["widths"]:
         items.append(
@@ -328,8 +329,8 @@ def limits(results: dict) -> str:
         items.append("How often a verdict on a cause is right is not known on this data set.")
     else:
         items.append(
-            "The diagnosis is scored on causes that were planted into these pictures. Causes that "
-            "nobody planted it calls unexplained or the nearest that it knows."
+            "The diagnosis is scored on causes that were planted into these pictures. A cause "
+            "that nobody planted is called unexplained, or the nearest one that was."
         )
     robustness = results["compare"]["robustness"]
     if robustness and robustness["images"] < study["sizes"]["test"]:

@@ -147,6 +147,8 @@ def test_mined_are_the_surest_of_the_discovery_half_once_a_pair_without_the_name
         (10, "c", "b", 0.94),
     )
     assert failures.mine(ranked, 3, without=[8])["id"].tolist() == [2, 6, 10]
+    planted = ranked.assign(cause=["none", "wrong", "none", "wrong", "wrong", "background"])
+    assert failures.mine(planted, 3)["id"].tolist() == [2, 10, 6]
     assert (
         failures.mine(ranked, 0)["id"].tolist()
         == []

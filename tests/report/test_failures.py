@@ -113,6 +113,7 @@ def results():
             "known": {"missing": [], "sets": sets, "duplicates": 959, "opinion": opinion},
             "repeated": None,
             "confused": {"class": "maple_tree", "other": "oak_tree", "errors": 60},
+            "causes": None,
             "severity": {
                 "superclasses": 20,
                 "distance_change": change(-0.05),

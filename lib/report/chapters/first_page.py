@@ -98,8 +98,8 @@ def finding(results: dict) -> str:
         arms = [short(arm) for arm in fits if arm not in PROTOCOLS]
         if not arms:
             return f"The earlier claims fit {candidates.fitting(fits, before, short)}"
-        these = f"the arm{'s' * (len(arms) > 1)} {listed(arms)}"
-        return f"The earlier claims fit {these}, not {short(before)}"
+        these = f"the arm{'s' * (len(arms) > 1)} {listed([f'“{arm}”' for arm in arms])}"
+        return f"The earlier claims fit {these}, not “{short(before)}”"
     if not compare["after"]:
         return _alone(results)
     found, owner = findings.change(results), findings.owner(results)
