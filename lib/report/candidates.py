@@ -139,11 +139,11 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
     judged: lib.report.ledger.judge's table; verdicts: what it calls reproduced and untested.
     `candidates`: {arm before or candidate: {numbers, reproduced, independent: {numbers,
     reproduced}}}; `consistent_with`: candidates by the rule; `against`: {each of these: ids of
-    claims that come out with the arm before and not with it}; `only`: {arm: ids of claims that it
-    alone brings out}; `untried`: `absent`. All claims counted are judged for every arm."""
+    claims that come out with the arm before and not with it}; `untried`: `absent`. All claims
+    counted are judged for every arm."""
     arms, untried = named(stated, results), absent(stated, results)
     if not arms:
-        none = {"candidates": {}, "consistent_with": [], "against": {}, "only": {}}
+        none = {"candidates": {}, "consistent_with": [], "against": {}}
         return none | {"untried": untried}
     reproduced, untested = verdicts
     verdicts_of = {results["compare"]["before"]: judged["verdict"]} | {
@@ -151,8 +151,6 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
     }
     table = pd.DataFrame(verdicts_of).set_axis(judged["id"])
     table = table[~table.isna().any(axis=1) & ~table.eq(untested).any(axis=1)].eq(reproduced)
-    # the same networks tested otherwise bring out what they brought out: no rivals of their arm
-    of_arms = table.drop(columns=[arm for arm in arms if arm in PROTOCOLS])
     numbers = {claim.id for claim in stated.claims if claim.claimed is not None}
     counted = table[table.index.isin(numbers)]
     independent = counted[~counted.index.isin(derived(stated))]
@@ -165,7 +163,6 @@ def explain(judged: pd.DataFrame, stated: Claims | None, results: dict, verdicts
         },
         "consistent_with": consistent,
         "against": against,
-        "only": {arm: _alone(of_arms, arm) for arm in of_arms},
         "untried": untried,
     }
 
@@ -179,11 +176,6 @@ def _consistent(independent: pd.DataFrame, arms: list[str]) -> list[str]:
     if len(independent) < FEWEST or share.drop(arms).iloc[0] > LEAST:
         return []
     return [arm for arm in arms if share[arm] >= MOST]
-
-
-def _alone(table: pd.DataFrame, arm: str) -> list[str]:
-    others = table.drop(columns=arm).any(axis=1)
-    return table.index[table[arm] & ~others].tolist()
 
 
 def explanation(found: dict, claims: dict) -> str:

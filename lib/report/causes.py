@@ -27,17 +27,13 @@ GREY = "#777777"
 STEP = 0.22  # between the arms of a row, in rows
 
 
-def deletion_insertion_figure(table: pd.DataFrame, axes=None):
+def deletion_insertion_figure(table: pd.DataFrame):
     """Mean probability while cells are deleted and inserted, in the map's order (line) and at
     random (dashes), with bands.
 
     table: from lib.diagnosis.faithfulness.curve_table.
     """
-    axes = (
-        plt.subplots(1, 2, figsize=(WIDTH, 2.6), layout="constrained", sharey=True)[1]
-        if axes is None
-        else axes
-    )
+    _, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.6), layout="constrained", sharey=True)
     for axis, curve, what in zip(axes, ("deletion", "insertion"), ("covered", "shown")):
         for arm, colour in colours(table["arm"].unique()).items():
             for order, dash in (("map", "-"), ("random", (0, (3, 2)))):
@@ -62,13 +58,13 @@ def deletion_insertion_figure(table: pd.DataFrame, axes=None):
     return axes
 
 
-def randomisation_figure(table: pd.DataFrame, chance: float, ax=None):
+def randomisation_figure(table: pd.DataFrame, chance: float):
     """Rank correlation with the trained network's map after each stage got random weights: mean
     with interval, mean absolute.
 
     table: from lib.diagnosis.randomisation.randomisation_table; chance: the mean absolute
     correlation of cells in random order."""
-    ax = plt.subplots(figsize=(WIDTH * 0.62, 2.5), layout="constrained")[1] if ax is None else ax
+    _, ax = plt.subplots(figsize=(WIDTH * 0.62, 2.5), layout="constrained")
     stages = list(table["stage"].unique())
     for arm, colour in colours(table["arm"].unique()).items():
         rows = table[table["arm"] == arm].set_index("stage").loc[stages]
@@ -126,17 +122,15 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def probe_effects_figure(table: pd.DataFrame, axes=None):
+def probe_effects_figure(table: pd.DataFrame):
     """How often each probe changes a wrong answer, and changes it to the true class: a row a probe,
     a colour an arm, intervals.
 
     table: from lib.diagnosis.probes.probe_table.
     """
     probes, palette = list(table["probe"].unique()), colours(table["arm"].unique())
-    if axes is None:
-        axes = plt.subplots(
-            1, 2, figsize=(WIDTH, 0.95 + 0.23 * len(probes)), layout="constrained", sharey=True
-        )[1]
+    size = (WIDTH, 0.95 + 0.23 * len(probes))
+    _, axes = plt.subplots(1, 2, figsize=size, layout="constrained", sharey=True)
     for axis, share, title in zip(
         axes, ("flip", "to_true"), ("the answer changes", "it changes to the true class")
     ):

@@ -636,17 +636,11 @@ def _effect(effect: dict, seeds: int) -> str:
 PANELS = {"test_accuracy": ("accuracy, points", 100), "ece": ("ECE", 1), "aurc": ("AURC", 1)}
 
 
-def effects_figure(found: list[dict], axes=None):
+def effects_figure(found: list[dict]):
     """Each effect with its 95% interval and, beside it, as a number: a row an effect and a panel a
     measure; black where the interval leaves 0 out."""
-    if axes is None:
-        axes = plt.subplots(
-            1,
-            len(PANELS),
-            figsize=(WIDTH, 0.7 + 0.24 * len(found)),
-            layout="constrained",
-            sharey=True,
-        )[1]
+    size = (WIDTH, 0.7 + 0.24 * len(found))
+    _, axes = plt.subplots(1, len(PANELS), figsize=size, layout="constrained", sharey=True)
     place = np.arange(len(found))
     for axis, (measure, (label, scale)) in zip(axes, PANELS.items()):
         estimate, low, high = (

@@ -42,7 +42,7 @@ from lib.report.style import WIDTH, colours
 WRITTEN = 22  # names that fit beside one matrix in readable type
 
 
-def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
+def within_superclass_figure(tables: dict[str, pd.DataFrame]):
     """Share of errors inside the true superclass by band of confidence, an arm a colour, the errors
     counted above.
 
@@ -50,7 +50,7 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
 
     tables: arm to lib.evaluation.severity.within_by_confidence.
     """
-    ax = plt.subplots(figsize=(WIDTH, 2.4), layout="constrained")[1] if ax is None else ax
+    _, ax = plt.subplots(figsize=(WIDTH, 2.4), layout="constrained")
     first = next(iter(tables.values()))
     place, step = np.arange(len(first)), 0.7 / len(tables)
     for number, (arm, colour) in enumerate(colours(tables).items()):
@@ -103,7 +103,7 @@ def within_superclass_figure(tables: dict[str, pd.DataFrame], ax=None):
 
 
 def confusion_figure(
-    matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]], axes=None
+    matrices: dict[str, np.ndarray], names: list[str], blocks: list[tuple[str, int]]
 ):
     """Confusion matrices of the arms side by side, errors only, on one scale from white at 0; the
     diagonal is grey.
@@ -126,15 +126,14 @@ def confusion_figure(
         if len(blocks) <= WRITTEN
         else []
     )
-    if axes is None:
-        # inches that the longest label takes
-        beside = 0.068 * max((len(shorten(label, 18)) for label in labels), default=0)
-        # a single matrix of few classes needs no whole page
-        wide = WIDTH if len(matrices) > 1 or len(names) > WRITTEN else 0.62 * WIDTH
-        size = (wide, (wide - 0.4 - beside) / len(matrices) + beside + 1.1)
-        axes = plt.subplots(
-            1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False
-        )[1][0]
+    # inches that the longest label takes
+    beside = 0.068 * max((len(shorten(label, 18)) for label in labels), default=0)
+    # a single matrix of few classes needs no whole page
+    wide = WIDTH if len(matrices) > 1 or len(names) > WRITTEN else 0.62 * WIDTH
+    size = (wide, (wide - 0.4 - beside) / len(matrices) + beside + 1.1)
+    _, (axes,) = plt.subplots(
+        1, len(matrices), figsize=size, layout="constrained", sharey=True, squeeze=False
+    )
     shades = plt.get_cmap("Purples").with_extremes(bad="#c9c9c9")
     edges = np.cumsum([0] + [size for _, size in blocks])
     for axis, (arm, matrix) in zip(axes, errors.items()):

@@ -84,15 +84,13 @@ def rate_steps(history: pd.DataFrame, milestones) -> list[int]:
     ]
 
 
-def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = COLOURS[0]):
+def training_curves(history: pd.DataFrame, milestones, colour: str = COLOURS[0]):
     """Loss and accuracy of each epoch on the stream, on clean train images and on val, the rate's
     steps marked, where the history has any (`rate_steps`).
 
     With several seeds, one under the other: the mean, and a band from the lowest to the highest.
     `colour` is the arm's."""
-    axes = (
-        plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")[1] if axes is None else axes
-    )
+    _, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.5), layout="constrained")
     names = {"stream": "training stream", "train": "train, clean", "val": "validation"}
     epochs = history.groupby("epoch")
     mean, low, high = epochs.mean(), epochs.min(), epochs.max()
@@ -122,14 +120,12 @@ def training_curves(history: pd.DataFrame, milestones, axes=None, colour: str = 
     return axes
 
 
-def confidence_histograms(confidences: dict[str, tuple], axes=None):
+def confidence_histograms(confidences: dict[str, tuple]):
     """Confidence of wrong and of right predictions, each arm one outline: the mean over its seeds.
 
     confidences: arm to (confidence, correct), each (seeds, N).
     """
-    axes = (
-        plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")[1] if axes is None else axes
-    )
+    _, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.4), layout="constrained")
     edges = np.linspace(0, 1, 21)
     for arm, colour in colours(confidences).items():
         confidence, correct = confidences[arm]
@@ -155,14 +151,14 @@ def confidence_histograms(confidences: dict[str, tuple], axes=None):
     return axes
 
 
-def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame, ax=None):
+def errors_by_threshold(counts: pd.DataFrame, deviations: pd.DataFrame):
     """Errors made with at least each confidence: one group of bars a level, one bar an arm, counts
     written on them.
 
     deviations: of the same shape, their standard deviations over seeds; NaN for one seed.
     """
     height = 2.3 if len(counts.columns) < 4 else 3.0
-    ax = plt.subplots(figsize=(WIDTH, height), layout="constrained")[1] if ax is None else ax
+    _, ax = plt.subplots(figsize=(WIDTH, height), layout="constrained")
     wide, place = 0.8 / len(counts.columns), np.arange(len(counts))
     for number, (arm, colour) in enumerate(colours(counts).items()):
         several = deviations[arm].notna().all()

@@ -335,7 +335,7 @@ def squares(ledger: dict):
     high = 0.95 + 0.2 * lines + 0.11 * small
     total = sum(ledger["verdicts"].values())
     most = max((claims for _, claims in facts), default=1)
-    several = f"; {most}: so many claims state it" if most > 1 else ""
+    several = "; a number: claims that state it" * (most > 1)
     title = f"{plural(total, 'claim')}, {plural(len(facts), 'fact')} tested"
     figure = _new(high, title, f"One square a fact{several}")
     axis = _axis(figure, 0, 0, WIDTH, high)

@@ -27,13 +27,11 @@ SHOWN_SEVERITY = 3
 LOOKED_AT = 200  # images among which the example is chosen
 
 
-def accuracy_figure(measured: pd.DataFrame, axes=None):
+def accuracy_figure(measured: pd.DataFrame):
     """Accuracy against severity, a panel a corruption, a line an arm; `measured` is
     lib.evaluation.robustness's table."""
-    if axes is None:
-        axes = plt.subplots(
-            2, 3, figsize=(WIDTH, 3.2), layout="constrained", sharex=True, sharey=True
-        )[1]
+    how = {"layout": "constrained", "sharex": True, "sharey": True}
+    _, axes = plt.subplots(2, 3, figsize=(WIDTH, 3.2), **how)
     for axis, kind in zip(axes.flat, CONSTANTS):
         panel = measured[measured["corruption"].isin(("none", kind))]
         for arm, colour in colours(measured["arm"].unique()).items():
