@@ -514,12 +514,14 @@ def excess(compare: dict) -> str:
 def side_by_side(results: dict) -> str:
     """The section's title and first sentences."""
     compare = results["compare"]
-    if not compare["after"] or compare["churn"]["between_arms"]["class"] == 0:
-        return f"## The images looked at\n\n{see('tab-cases')} has them."
-    return (
-        f"## The arms held against each other\n\n{tested(compare)} {see('tab-changes')} has every "
-        f"change with its interval, {see('tab-cases')} the images looked at in both arms."
-    )
+    parts = []
+    if compare["after"]:
+        parts += [tested(compare)] * (compare["churn"]["between_arms"]["class"] > 0)
+        changed = any(change["estimate"] for change in compare["changes"].values())
+        parts += [f"{see('tab-changes')} has every change with its interval."] * changed
+    title = "The arms held against each other" if parts else "The images looked at"
+    parts += [f"{see('tab-cases')} has the images looked at."] * bool(compare["cases"])
+    return f"## {title}\n\n{' '.join(parts)}" * bool(parts)
 
 
 def moved(results: dict) -> str:

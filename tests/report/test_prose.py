@@ -96,6 +96,7 @@ def results():
             "after": "cutmix",
             "reject_below": 0.7,
             "target_risk": 0.1,
+            "cases": [{"id": 7}],
             "ablation": [],
             "changes": dict.fromkeys(CHANGES, {"estimate": -0.1, "low": -0.12, "high": -0.08})
             | {"errors_ge_90_scaled": {"estimate": -136, "low": -155, "high": -115}},
@@ -422,6 +423,8 @@ def test_no_failures_no_cases_nothing_accepted_still_read_true(results):
         and "baseline is 80.0% confident on average when right (before scaling 90.0%)." in text
     )
     assert "CutMix accepts nothing." in text and "None" not in text and "nan" not in text
+    results["compare"] |= {"after": "", "cases": []}
+    assert comparison.side_by_side(results) == ""
 
 
 def test_named_cases_that_are_right_here_are_called_that(results):

@@ -154,7 +154,7 @@ def _maps(results: dict) -> list[str]:
 
 
 def _side_by_side(results: dict) -> list[str]:
-    changed = _both(results) and not findings.alike(results)
+    changed = bool(_both(results)) and not findings.alike(results)
     cases = ["tables/cases"] if results["compare"]["cases"] else []
     return ["tables/changes"] * changed + cases
 
