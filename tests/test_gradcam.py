@@ -122,8 +122,13 @@ def test_pair_maps_are_those_of_each_class(model, images):
 
 
 def of(name, **options):
+    """With norms that do something, as after a training."""
     torch.manual_seed(0)
-    return getattr(networks, name)(**options).eval()
+    model = getattr(networks, name)(**options).eval()
+    for norm in (one for one in model.modules() if isinstance(one, torch.nn.BatchNorm2d)):
+        for tensor in (norm.weight.data, norm.running_var, norm.running_mean):
+            tensor.uniform_(0.5, 1.5)
+    return model
 
 
 def of_torchvision(name):

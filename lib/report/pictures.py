@@ -85,7 +85,7 @@ def on_one_grid(maps: list) -> list:
 def failure_gallery(images: np.ndarray, titles: list[str], columns: int = 6):
     """A grid of pictures (N, 3, h, w) with a title each."""
     rows = -(-len(images) // columns)
-    figure, axes = grid(max(rows, 1), max(min(columns, len(images)), 1), cell=1.0, above=0.4375)
+    figure, axes = grid(max(rows, 1), max(min(columns, len(images)), 1), cell=1.0, above=0.5)
     for axis, image, title in zip(axes.flat, images, titles):
         picture(axis, image, title)
     return figure
