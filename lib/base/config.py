@@ -343,8 +343,9 @@ def _line(model, item: dict, origin: dict) -> str:
 
 def from_notebook(stage: str, names: dict) -> Stage:
     """The parameters that a notebook's `parameters` cell set, taken from its `globals()` and
-    checked. The notebook shows what the library logs."""
-    to_stdout()
+    checked. The notebook shows what the library logs; the report, which is read, does not."""
+    if stage != "report":
+        to_stdout()
     return check(stage, {name: names[name] for name in STAGES[stage].model_fields if name in names})
 
 

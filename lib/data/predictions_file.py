@@ -172,7 +172,10 @@ def _check_ids(splits: dict[str, _Rows], by_split: bool) -> bool:
     if len(with_ids) == 2 and not by_split:
         both = np.intersect1d(splits["val"].ids, splits["test"].ids)
         if len(both):
-            raise DataError(f"id {both[0]!r} is in val and in test ({len(both):,} such)")
+            raise DataError(
+                f"id {both[0]!r} is in val and in test ({len(both):,} such); without pictures an "
+                "id may stand in one split alone: put its split before it, val/… and test/…"
+            )
     return bool(with_ids)
 
 

@@ -10,6 +10,7 @@ from lib.evaluation.paired import paired_runs
 from lib.evaluation.per_image import columns, temperature
 
 NAMED = 3  # classes that a line names
+NOTHING = 1e-37  # a probability of 0 in a table counts as 1e-38
 
 
 def cannot_tell(trained: dict[str, dict], pair: tuple[str, ...], names: list[str]) -> list[str]:
@@ -49,7 +50,7 @@ def _without_rows(split: str, labels: np.ndarray, names: list[str]) -> str | Non
 
 
 def _of_run(who: str, run, names: list[str]) -> list[str]:
-    lines, fitted = [], temperature(run)
+    lines, fitted = _of_nothing(who, run), temperature(run)
     predicted = np.bincount(run.test.predicted, minlength=len(names))
     there = np.bincount(run.test.labels, minlength=len(names))
     never = np.flatnonzero((predicted == 0) & (there > 0))
@@ -74,6 +75,22 @@ def _of_run(who: str, run, names: list[str]) -> list[str]:
             "from right answers, and AURC is the share of errors"
         )
     return lines
+
+
+def _of_nothing(who: str, run) -> list[str]:
+    """What those of a table's probabilities of the true class do that are 0; of logits, whose
+    exponentials do not add up to 1, none was rounded."""
+    rows = 0
+    for split in (run.val, run.test) if run.info.get("origin") == "predictions" else ():
+        logits = split.logits.astype(np.float64)
+        own = logits[np.arange(len(logits)), split.labels]
+        whole = (np.abs(np.logaddexp.reduce(logits, 1)) < 0.01).all() if len(logits) else False
+        rows += int((own < np.log(NOTHING)).sum()) * bool(whole)
+    return [
+        f"{who} gives the true class of {plural(rows, 'row')} a probability of 0, as rounding "
+        "does: its negative log-likelihood, its temperature and all numbers after scaling say "
+        "little"
+    ] * (rows > 0)
 
 
 def _of_pair(pair: tuple[str, ...], before: dict, after: dict) -> list[str]:

@@ -3,7 +3,7 @@ they were believed, and what was noticed.
 """
 
 from lib.base import artefacts
-from lib.base.text import escape, listed, name
+from lib.base.text import escape, name
 from lib.training.intake import EXAMINATION
 
 
@@ -43,7 +43,7 @@ def examined(results: dict) -> str:
         for arm, found in results["study"]["brought"].items()
         if found["examined"]
     ]
-    return f"Before it was believed, {listed(said)}." if said else ""
+    return f"Before it was believed, {'; '.join(said)}." if said else ""
 
 
 def footer(results: dict) -> str:

@@ -147,7 +147,7 @@ def _withheld(rules: dict) -> list[str]:
     if not arms:
         return []
     whose = listed([name(arm) for arm in arms])
-    return [f"Errors of {whose} get their evidence and no verdict: {REASON}."]
+    return [f"Errors of {whose} get their evidence and no cause: {REASON}."]
 
 
 def cases_text(results: dict) -> str:
@@ -463,12 +463,16 @@ def data(cases: pd.DataFrame, found: Evidence) -> pd.DataFrame:
 def covered(bars: pd.DataFrame, true: str, wrong: str) -> str:
     """What covering the hottest cells of the wrong class's map does, beside as many random ones, in
     a sentence; bars: `probe_bars`, true and wrong: the classes' names as they are to be printed."""
-    at = bars.set_index("picture").loc
+    at = bars.set_index("picture").round(3).loc  # as kept, or one error would have two readings
     whole, hot, random = at["as it is"], at[HOTTEST], at[RANDOM]
     gained, lost = hot["true"] - whole["true"], whole["wrong"] - hot["wrong"]
     if gained >= TURNED or hot["true"] > max(hot["wrong"], TURNED):
         verb = "rises to" if gained > 0 else "has"
-        told = f"{true} {verb} {percent(hot['true'], 0)}: the rest of the picture speaks for it"
+        told = f"{true} {verb} {percent(hot['true'], 0)}"
+        if hot["true"] > hot["wrong"]:
+            told += f": the rest of the picture speaks more for it than for {wrong}"
+        else:
+            told += f", {wrong} has {percent(hot['wrong'], 0)}"
     elif lost < min(TURNED, whole["wrong"] / 2):
         told = f"{wrong} keeps {percent(hot['wrong'], 0)}: it does not hang on that place"
     elif random["wrong"] - hot["wrong"] < MORE:

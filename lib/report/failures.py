@@ -319,7 +319,8 @@ def rescored_caption(
     if duplicates is not None:
         parts.append(
             f"Near-duplicates removed: without the {plural(int(duplicates.sum()), 'test image')} "
-            f"{known} a copy or near copy of a train image or of another test image."
+            f"{known} a copy or near copy of an image of train or validation, or of another one of "
+            "test."
         )
     return " ".join(parts)
 
@@ -531,7 +532,7 @@ def rescored_text(results: dict) -> str:
         parts.append(f"The test split has {what}{shown}. " + errors_of_labels(opinion, before))
     repeated = results["failures"]["repeated"]
     if repeated is not None:
-        parts.append(repeated_text(repeated))
+        parts.append(repeated_text(repeated, before))
     elif known["duplicates"] is not None:
         parts.append(
             f"{plural(known['duplicates'], 'test image')} "
@@ -561,7 +562,7 @@ def rescored_text(results: dict) -> str:
     )
 
 
-def repeated_text(found: dict) -> str:
+def repeated_text(found: dict, before: str) -> str:
     """Own test pictures that stand elsewhere as well: lib.evaluation.duplicates."""
     if not found["repeated"]:
         return "No test image was found to be another one's copy."
@@ -574,7 +575,11 @@ def repeated_text(found: dict) -> str:
     ]
     other = found["other_label"]
     labels = f"; {other:,} bear{'s' * (other == 1)} another label than it" * bool(other)
-    return f"Of {plural(found['images'], 'test image')} {listed(said)}{labels}."
+    near = (
+        f" That two are nearly equal is what the features of {name(before)} say, and a suspicion."
+        * bool(found["kinds"].get("near"))
+    )
+    return f"Of {plural(found['images'], 'test image')} {listed(said)}{labels}.{near}"
 
 
 def errors_of_labels(opinion: dict, before: str) -> str:

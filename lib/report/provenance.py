@@ -209,7 +209,7 @@ def study_numbers(runs_of_arms: dict, splits, seeds: list[int]) -> dict:
 def _pictures(params: dict) -> str:
     """What the pictures of a folder are called; predictions alone have none."""
     root = params.get("root")
-    return f"the images in {Path(root).name}" if root else "images that were not shown"
+    return f"the folder {Path(root).name}" if root else "images that were not shown"
 
 
 def _elsewhere(info: dict) -> str:

@@ -298,11 +298,22 @@ def persistent(levels: list[dict] | None) -> str:
     return text
 
 
+def _several_changes(results: dict) -> bool:
+    """Whether the two arms differ in more than one thing, or in what nobody knows."""
+    study, compare = results["study"], results["compare"]
+    if not compare["after"]:
+        return False
+    changed = study["changes"].get(compare["before"], {}).get(compare["after"], [])
+    return not study["widths"] or len(changed) > 1
+
+
 def limits(results: dict) -> str:
     study = results["study"]
     number = len(study["seeds"])
     items = [
         "Intervals cover the choice of test images, not the choice of seed."
+        if number == 1 and study["widths"]
+        else "Intervals cover the choice of test images; another network was not looked at."
         if number == 1
         else "Intervals of differences cover the choice of test images and of seeds; with "
         f"{number} seeds the spread between seeds is itself known only roughly, which makes "
@@ -314,7 +325,7 @@ def limits(results: dict) -> str:
             "No remedy was trained beside it, so nothing here says whether a failure could be "
             "cured."
         )
-    elif results["compare"]["after"] and not results["compare"]["ablation"]:
+    elif _several_changes(results) and not results["compare"]["ablation"]:
         items.append(
             "Where arms differ in more than one thing, the comparison does not say which of them "
             "made the difference."

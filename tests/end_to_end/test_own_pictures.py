@@ -94,7 +94,7 @@ def test_a_study_of_224_px_runs_to_its_report(study):
     for said in (
         "torchvision's stem",
         "inputs of 224 px",
-        "the images in photos",
+        "the folder photos",
         "have 7×7 cells at layer4",
         "These classes have no superclasses",
     ):

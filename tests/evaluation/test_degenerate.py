@@ -75,6 +75,15 @@ def test_what_rows_cannot_tell_is_said(one, line):
     assert all("\n" not in said for said in words(one))
 
 
+def test_a_tables_true_class_of_probability_0_is_told_whatever_the_split():
+    shares = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.3, 0.1, 0.6]] * 20)
+    logits = np.log(np.maximum(shares, 1e-38))
+    (line,) = [line for line in words(run(part([2, 1, 2] * 20, logits))) if "probability" in line]
+    assert line.startswith("one gives the true class of 20 rows a probability of 0")
+    # as logits they are no probabilities
+    assert not any("probability" in line for line in words(run(part([2, 1, 2] * 20, logits - 5))))
+
+
 def test_arms_without_a_discordant_row_are_named():
     assert "right on the same test rows" in words(run(ORDINARY), run(ORDINARY))[-1]
     # arms are paired by the seeds that both have, not by place

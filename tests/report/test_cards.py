@@ -147,9 +147,22 @@ def test_without_a_rule_there_is_no_verdict(cases, found):
 @pytest.mark.parametrize(
     "wrong, true, told",
     [
-        ((0.97, 0.07), (0.02, 0.50), "tag rises to 50%: the rest of the picture speaks for it"),
-        ((0.50, 0.26), (0.30, 0.54), "tag rises to 54%: the rest of the picture speaks for it"),
-        ((0.17, 0.01), (0.08, 0.32), "tag rises to 32%: the rest of the picture speaks for it"),
+        (
+            (0.97, 0.07),
+            (0.02, 0.50),
+            "tag rises to 50%: the rest of the picture speaks more for it than for disc",
+        ),
+        (
+            (0.50, 0.26),
+            (0.30, 0.54),
+            "tag rises to 54%: the rest of the picture speaks more for it than for disc",
+        ),
+        (
+            (0.17, 0.01),
+            (0.08, 0.32),
+            "tag rises to 32%: the rest of the picture speaks more for it than for disc",
+        ),
+        ((0.97, 0.44), (0.02, 0.38), "tag rises to 38%, disc has 44%."),
         ((0.97, 0.12), (0.02, 0.03), "disc falls to 12%; tag has 3%: the rest of the picture"),
         ((0.97, 0.46), (0.02, 0.10), "disc falls to 46%; some of it hangs on that place"),
         ((0.97, 0.60), (0.02, 0.10), "disc falls to 60%; some of it hangs on that place"),

@@ -216,10 +216,10 @@ def test_corrected_shares_are_ranked_and_told_with_what_may_be_said(cifar):
         in cards.verdicts_text(cifar | {"gradcam": cifar["gradcam"] | {"rule": {"baseline": two}}})
     )
     assert "Verdicts are given for second object: only where" in text and "above 70%" in text
-    assert "Errors of CutMix get their evidence and no verdict: “Why it fails” has" in text
+    assert "Errors of CutMix get their evidence and no cause: “Why it fails” has" in text
     cifar["gradcam"]["rule"]["baseline"] = rule_of(0.25, 0.15, 0.5, 0.06, 0.04, trusted=())
     text = cards.verdicts_text(cifar)
-    assert "Errors of baseline and CutMix get their evidence and no verdict" in text
+    assert "Errors of baseline and CutMix get their evidence and no cause" in text
     assert "Behind" not in text and "tab-verdicts" not in text
 
 
@@ -229,7 +229,7 @@ def test_without_shares_of_any_arm_no_table_of_them_is_pointed_at(cifar):
     text = cards.verdicts_text(cifar)
     assert "tab-verdicts" not in text and "too few" not in text and "tab-instrument" in text
     assert text.endswith(
-        "Errors of baseline and CutMix get their evidence and no verdict: “Why it "
+        "Errors of baseline and CutMix get their evidence and no cause: “Why it "
         "fails” has the reason."
     )
 

@@ -84,7 +84,7 @@ def results():
             "equivalence": {"margin": 0.01, "equivalent": False},
         },
         "groups": groups((0.5, 0.9, 0.0), (0.05, 0.84, 0.0)),
-        "gradcam": {"rule": {}},
+        "gradcam": {"rule": {}, "asked": ["baseline", "cutmix"]},
         "ledger": {
             "claims": {},
             "consistent_with": [],
@@ -349,7 +349,7 @@ def test_a_network_without_an_error_fails_nowhere(results):
 
 def test_page_one_says_why_no_cause_is_named(results):
     assert first_page.words(results)["bullets"][-1][1] == (
-        "names no cause: no known causes could be planted, or too few."
+        "names no cause: no known causes were planted, or too few."
     )
     share = {"estimate": 0.7, "low": 0.6, "high": 0.8}
     why = "these errors do not read like planted ones (they are told apart with 0.8)"
@@ -510,13 +510,17 @@ def test_the_diagnosis_is_as_good_as_its_score_on_planted_errors(results):
         "names background alone, at least 70% right by planted errors.",
     )
     # nobody knows the causes of these errors
-    assert "are given for background. Where people could check" in body._worth(found)
+    assert "are given for background. Where people could check" in body._worth(found, "baseline")
     known = found | {"right": {"background": share}, "called": called | {"errors": 11}}
-    assert body._worth(known).endswith("are given for background (right 73% of the time).")
-    assert "For 20% of 11 errors without a cause it names one all the same" in body._worth(known)
+    assert body._worth(known, "baseline").endswith(
+        "are given for background (right 73% of the time)."
+    )
+    assert "For 20% of 11 errors without a cause it names one all the same" in body._worth(
+        known, "baseline"
+    )
     each = {"each": {"background": share, "label_error": share | {"estimate": 0.9}}}
     assert "It is least, 73% for background, and most, 90% for label error" in body._worth(
-        known | each
+        known | each, "baseline"
     )
     # the longest that it can be still fits a bullet
     rule["mixture"]["trusted"] = ["second_object", "look_alike", "label_error"]
@@ -559,6 +563,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     rule = {"score": {"macro recall": share, "called": share}}
     rule |= {"mixture": {"trusted": [], "obstacle": "two causes are called alike", "shares": None}}
     results["gradcam"] |= {"rule": {"baseline": rule}, "agreement": rows, "pages": 0}
+    results["gradcam"]["asked"] = ["baseline"]
     results["gradcam"]["halves"] = {"baseline": {"discovery": 5, "confirmation": 6}}
     page = first_page.words(results)
     assert page["verdicts"][-1][1] == "Causes unproven"
@@ -569,7 +574,9 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     # of a phantom none of whose errors has a cause that acts, the planted errors alone tell
     unknown = [row | {"found": None} for row in rows]
     results["gradcam"]["agreement"] = unknown
-    assert findings.diagnosis(results)["found"] == share and "It finds 42%" in body.why(results)
+    assert findings.diagnosis(results)["found"] == share and "of baseline it finds 42%" in body.why(
+        results
+    )
     results["gradcam"]["agreement"] = rows
     results["first_card"] = {
         "id": "7",
@@ -585,7 +592,7 @@ def test_where_all_verdicts_are_withheld_no_cause_is_named_and_no_share_told(res
     results["gradcam"]["cases"] = [{"id": 7, "verdict": None}]
     assert (
         "image 7, tag is taken for disc, 97% sure after scaling. With the hottest cells covered, "
-        "tag rises to 50%: the rest of the picture speaks for it. "
+        "tag rises to 50%: the rest of the picture speaks more for it than for disc. "
         "A second object was planted there."
     ) in body.why(results)
     results["gradcam"]["cases"] = [{"id": 7, "verdict": "label_error"}]

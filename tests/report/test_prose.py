@@ -64,6 +64,7 @@ def results():
                 "cutmix": {"train": 0.98, "val": 0, "test": 0},
             },
             "mean_lambda": {"baseline": None, "cutmix": 0.68},
+            "changes": {"baseline": {"cutmix": ["augment False", "CutMix"]}},
             "label_smoothing": {"baseline": 0.0, "cutmix": 0.1},
             "data_digest": "0" * 64,
             "brought": {},

@@ -221,6 +221,7 @@ def why(results: dict) -> str:
     errors = sum(sum(halves.values()) for halves in cam["halves"].values())
     if not errors:
         return section("Why it fails: no error to explain", "No error is made.")
+    arms = results["compare"]["arms"]
     arm, rule = next(iter(cam["rule"].items()), ("", {}))
     shares, truth = cards.known_shares(rule.get("mixture")), findings.planted_shares(results)
     return section(
@@ -230,9 +231,9 @@ def why(results: dict) -> str:
         f"So the picture{'s' * (errors != 1)} of {plural(errors, 'error')} "
         f"{'was' if errors == 1 else 'were'} changed in more than a hundred ways and predicted "
         f"again{_probes(cam)}.",
-        _worth(findings.diagnosis(results)),
+        _worth(findings.diagnosis(results), arm),
         _shares(shares, arm, truth) if shares else "",
-        _open(cam["rule"]),
+        _open(cam["rule"], [arm for arm in cam["asked"] if arms[arm]["errors"]["mean"]]),
         f"Each card of {see('fig-cards-1')} is one error: the picture, what speaks for either "
         "class, and who wins while the picture is changed." * bool(cam["pages"]),
         _first(results),
@@ -267,14 +268,14 @@ def _first(results: dict) -> str:
     return " ".join(filter(None, parts))
 
 
-def _open(rules: dict) -> str:
-    """Of which arms no cause is named, and why; the one place that tells it."""
+def _open(rules: dict, failing: list[str]) -> str:
+    """Of which arms no cause is named, and why; the one place that tells it. failing: the arms that
+    were asked and make errors."""
+    few = "no known causes were planted into pictures that the networks get right, or too few"
     if not rules:
-        return (
-            "No cause is named: no known causes were planted into pictures that the networks get "
-            "right, or too few, so that nobody knows how often a verdict would be right."
-        )
-    why = findings.unnamed(rules)
+        return f"No cause is named: {few}, so that nobody knows how often a verdict would be right."
+    unlearnt = [arm for arm in failing if not (rules.get(arm) or {}).get("mixture")]
+    why = findings.unnamed(rules) | dict.fromkeys(unlearnt, few)
     said = [
         f"of {' or '.join(name(arm) for arm in why if why[arm] == reason)}, since {reason}"
         for reason in dict.fromkeys(why.values())
@@ -305,13 +306,13 @@ def _shares(shares: dict, arm: str, truth: dict[str, float]) -> str:
     )
 
 
-def _worth(trust: dict | None) -> str:
+def _worth(trust: dict | None, arm: str) -> str:
     if not trust:
         return ""
     found, called, right = trust["found"], trust["called"]["estimate"], trust["right"]
-    finds = "It finds"
+    finds = f"Of planted errors of {name(arm)} it finds"
     if right is not None:
-        finds = "Of the network's own errors, whose causes are known here too, it finds"
+        finds = f"Of the own errors of {name(arm)}, whose causes are known here too, it finds"
     text = (
         "A rule reads the answers; it was fitted to planted errors, which were made from right "
         f"answers in a known way. {finds} {percent(found['estimate'], 0)} "
@@ -425,7 +426,8 @@ def _classes(results: dict) -> str:
     classes = results["compare"]["classes"]
     up, down = classes["better_beyond_chance"], classes["worse_beyond_chance"]
     return (
-        f"Of {classes['tested']} classes {count(up)} rise and {count(down)} fall beyond chance "
+        f"Of {classes['tested']} classes {count(up)} rise{'s' * (up == 1)} and {count(down)} "
+        f"fall{'s' * (down == 1)} beyond chance "
         f"({see('fig-' + findings.classes_figure(results))})."
     )
 

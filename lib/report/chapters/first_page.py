@@ -200,7 +200,8 @@ def remedy(results: dict) -> tuple[str, str, str, str]:
     of = (
         f"{seeds} seeds an arm"
         if findings.several(results)
-        else f"between {scope.networks(seeds)}, {plural(seeds, 'seed')}"
+        else f"between {scope.networks(seeds)}"
+        + f", {plural(seeds, 'seed')}" * bool(results["study"]["widths"])
     )
     comma = "," * findings.several(results)
     size = f"{points(change['estimate'])} points{comma} {of}"
@@ -290,6 +291,8 @@ def diagnosis(results: dict) -> tuple[str, str, str, str]:
     """How far the causes that it names can be trusted."""
     if not training.pictured(results):
         return CARE, "Causes not looked for", "there are no pictures", ""
+    if not results["gradcam"]["asked"]:
+        return CARE, "Causes not looked for", "no network is at hand", ""
     found = findings.proven(results)
     if not found:
         arms = findings.trusted(results)
@@ -449,11 +452,13 @@ def _trust(results: dict) -> tuple[str, str]:
     found, others = findings.proven(results), findings.trusted(results)
     if not training.pictured(results):
         return "The diagnosis", "is left out: there are no pictures to change and ask about."
+    if not results["gradcam"]["asked"]:
+        return "The diagnosis", "is left out: no network is at hand to be asked."
     if not found:
         arm = next((arm for arm, causes in others.items() if causes), None)
         if not arm:
             why = next(iter(findings.unnamed(results["gradcam"].get("rule") or {}).values()), "")
-            why = why or "no known causes could be planted, or too few"
+            why = why or "no known causes were planted, or too few"
             return "The diagnosis", f"names no cause: {why}."
         return "The diagnosis", (
             f"names no cause of {short(next(iter(others)))}’s errors; of {short(arm)}’s it gives "

@@ -1,5 +1,7 @@
 """What the report's terms mean, a line each."""
 
+from lib.report import training as study
+
 TERMS = {
     "Arm": "one setting of the training; its *seeds* are repeats with other random numbers.",
     "Confidence": "the largest softmax probability of a prediction.",
@@ -31,6 +33,10 @@ def glossary(results: dict) -> str:
     exact = (results["compare"].get("mcnemar") or {}).get("n") == 1
     absent = {"McNemar's test": not exact, "Ledger": not results["ledger"]["claims"]}
     absent["Corrected, regressed"] = not results["compare"]["after"]
+    pictures = study.pictured(results) and bool(results["gradcam"]["asked"])
+    absent |= dict.fromkeys(("Grad-CAM", "Probe", "Verdict"), not pictures)
+    absent["Arm"] = not results["study"]["widths"]
+    absent["Superclass"] = not results["failures"]["severity"]
     return "\n".join(
         f"- **{term}**: {meaning}" for term, meaning in TERMS.items() if not absent.get(term)
     )

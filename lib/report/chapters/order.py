@@ -17,6 +17,7 @@ from lib.report.chapters import (
     measures,
     robustness,
 )
+from lib.report.judgement import UNTESTED
 
 
 class Chapter(NamedTuple):
@@ -124,6 +125,12 @@ def _failures(results: dict) -> list[str]:
     return ["figures/failures"] * (more and study.pictured(results)) + ["tables/hypotheses"]
 
 
+def _ledger(results: dict) -> list[str]:
+    if not _claims(results):
+        return []
+    return ["tables/ledger"] + ["tables/untested"] * bool(results["ledger"]["verdicts"][UNTESTED])
+
+
 def _severity(results: dict) -> list[str]:
     found = results["failures"]
     optional = {"figures/severity": found["severity"], "tables/confused": found["confused"]}
@@ -229,7 +236,7 @@ APPENDIX = [
     Chapter("### What was done", study.done),
     Chapter("### What was brought", brought.chapter, needs=lambda of: of["study"]["brought"]),
     Chapter("", below(ledger.scope), given(_claims)),
-    Chapter("", ledger.ledger, given(_claims, "tables/ledger", "tables/untested")),
+    Chapter("", ledger.ledger, _ledger),
     Chapter("### Training", study.training, _curves, _trained),
     Chapter("### Errors", _failing, _failures),
     Chapter("### How bad the errors are", failures.severity, _severity),

@@ -147,7 +147,7 @@ def by_arm(numbers: dict) -> str:
         f"Accuracy and calibration on {plural(numbers['images'], 'test image')}, clean and as "
         f"the mean of six corruptions at {numbers['severities']} severities. Calibration error "
         "is the expected one, in 15 bins; the temperature was fitted on clean validation images. "
-        f"Of seed {numbers['seed']}.{left_out(numbers)}"
+        f"Of seed {numbers['seed']}, predicted anew.{left_out(numbers)}"
     )
 
 

@@ -37,8 +37,9 @@ def judged(here, judged: pd.DataFrame, checked: pd.DataFrame) -> None:
     if here.p.claims:
         view = ledger.ledger_view(judged, tested=True)
         keep_table(judged, "ledger", ledger.ledger_caption(), folder, view=view)
-        view = ledger.ledger_view(judged, tested=False)
-        keep_table(untested, "untested", ledger.untested_caption(), folder, view=view)
+        if len(untested):
+            view = ledger.ledger_view(judged, tested=False)
+            keep_table(untested, "untested", ledger.untested_caption(), folder, view=view)
     if here.p.conditions:
         view = conditions.conditions_view(checked)
         keep_table(checked, "conditions", ledger.conditions_caption(), folder, view=view)
