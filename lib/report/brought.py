@@ -3,7 +3,7 @@ they were believed, and what was noticed.
 """
 
 from lib.base import artefacts
-from lib.base.text import escape, name
+from lib.base.text import escape, name, shorten
 from lib.training.intake import EXAMINATION
 
 
@@ -39,20 +39,21 @@ def warnings(results: dict) -> list[tuple[str, dict]]:
 def examined(results: dict) -> str:
     """The row of the set-up; "" where no network was brought."""
     said = [
-        f"{name(arm)} was {found['examined']}"
+        f"{name(arm)}, {found['examined'].removeprefix('examined: ')}"
         for arm, found in results["study"]["brought"].items()
         if found["examined"]
     ]
-    return f"Before it was believed, {'; '.join(said)}." if said else ""
+    return f"What was brought was examined before it was believed: {'; '.join(said)}." * bool(said)
 
 
 def footer(results: dict) -> str:
     """What was warned of, in few words; "" for nothing."""
-    questions = list(dict.fromkeys(answer["question"] for _, answer in warnings(results)))
-    if not questions:
+    warned = warnings(results)
+    if not warned:
         return ""
-    more = f"; {len(questions) - 1} more" * (len(questions) > 1)
-    return f"not “{questions[0]}”{more}."
+    arm, answer = warned[0]
+    more = f"; {len(warned) - 1} more" * (len(warned) > 1)
+    return f"{shorten(arm, 24)}: not “{answer['question']}”{more}."
 
 
 def chapter(results: dict) -> str:

@@ -247,10 +247,10 @@ def _otherwise(counts: dict) -> str:
 def _rule(counts: dict) -> str:
     independent = {arm: of["independent"] for arm, of in counts.items() if arm not in PROTOCOLS}
     numbers = next(iter(independent.values()))["numbers"]
-    out = listed([f"{of['reproduced']} with {name(arm)}" for arm, of in independent.items()])
+    out = [f"{of['reproduced']} of {numbers} with {name(arm)}" for arm, of in independent.items()]
     return (
         "An explanation is named by a rule stated beforehand: with it at least two thirds of the "
         "claimed numbers come out and without it at most one third, of six numbers or more, those "
-        f"left out that follow from others by arithmetic. Of the {numbers} that are left come out "
-        f"{out}."
+        "left out that follow from others by arithmetic. So counted there come out "
+        f"{listed(out)}."
     )

@@ -25,7 +25,7 @@ def results():
 
 def test_the_set_up_has_one_row_of_the_examination(results):
     assert brought.examined(results) == (
-        "Before it was believed, theirs was examined: 4 questions, 1 warning."
+        "What was brought was examined before it was believed: theirs, 4 questions, 1 warning."
     )
     assert brought.examined({"study": {"brought": {}}}) == ""
 
@@ -39,10 +39,10 @@ def test_the_appendix_has_every_question_and_every_note(results):
 
 
 def test_page_one_warns_in_few_words(results):
-    assert brought.footer(results) == "not “better than chance”."
+    assert brought.footer(results) == "theirs: not “better than chance”."
     answers = results["study"]["brought"]["theirs"]["answers"]
     answers += [answer(f"question {number}", "warning", "x") for number in range(3)]
-    assert brought.footer(results) == "not “better than chance”; 3 more."
+    assert brought.footer(results) == "theirs: not “better than chance”; 3 more."
     assert brought.footer({"study": {"brought": {}}}) == ""
 
 
