@@ -61,11 +61,16 @@ def read_cifar10(root=None) -> tuple[dict, dict, dict]:
     return train, test, {"fine_label_names": names, "coarse_label_names": SUPERCLASSES}
 
 
+def parent(root=None) -> Path:
+    """The folder that holds those of the official files; what people say of labels lies there."""
+    return Path(os.path.expanduser(root or os.environ.get("CIFAR100_ROOT") or ROOT / "data"))
+
+
 def find(root=None, name: str = "cifar100") -> Path:
     """The folder of the official files; downloaded by torchvision when it is absent. Raises
     DataError."""
     label, place, sums = SETS[name]
-    root = Path(os.path.expanduser(root or os.environ.get("CIFAR100_ROOT") or ROOT / "data"))
+    root = parent(root)
     folder = root / place
     missing = [file for file in sums if not (folder / file).is_file()]
     if missing:

@@ -5,13 +5,11 @@ import argparse
 import csv
 import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.base import artefacts
 from lib.data import cifar
 from lib.data.cifar import DataError
 
@@ -23,13 +21,6 @@ ORIGINS = {
 REVIEW, *DUPLICATES = ORIGINS
 TEST_IMAGES, CLASSES = 10_000, 100
 ANSWERS = ("given", "guessed", "both", "neither")
-
-
-def folder(root=None) -> Path:
-    """Where the files are looked for: beside the folder cifar-100-python."""
-    return Path(
-        os.path.expanduser(root or os.environ.get("CIFAR100_ROOT") or artefacts.ROOT / "data")
-    )
 
 
 def read_review(path, labels: np.ndarray) -> pd.DataFrame:
@@ -112,7 +103,7 @@ def read_duplicates(path) -> np.ndarray:
 def look_up(labels: np.ndarray, root=None) -> tuple[pd.DataFrame | None, np.ndarray | None]:
     """The review, and the ids of near-duplicates of both lists; None for what does not stand there
     in full."""
-    place, absent = folder(root), missing(root)
+    place, absent = cifar.parent(root), missing(root)
     review = None if REVIEW in absent else read_review(place / REVIEW, labels)
     if set(DUPLICATES) & set(absent):
         return review, None
@@ -121,7 +112,7 @@ def look_up(labels: np.ndarray, root=None) -> tuple[pd.DataFrame | None, np.ndar
 
 def missing(root=None) -> list[str]:
     """The files of ORIGINS that do not stand in the data folder."""
-    return [name for name in ORIGINS if not (folder(root) / name).is_file()]
+    return [name for name in ORIGINS if not (cifar.parent(root) / name).is_file()]
 
 
 def _content(path) -> str:
@@ -152,17 +143,17 @@ def main(arguments: list[str]) -> int:
         arguments
     )
     _, test, _ = cifar.read()
-    print(f"{folder()}: the official CIFAR-100 files, SHA-256 as recorded")
+    print(f"{cifar.parent()}: the official CIFAR-100 files, SHA-256 as recorded")
     labels = np.array(test["fine_labels"])
     for name, origin in ORIGINS.items():
         if name in missing():
             print(f"{name}: not there; optional, save under this name {origin}")
         elif name == REVIEW:
-            review = read_review(folder() / name, labels)
+            review = read_review(cifar.parent() / name, labels)
             print(
                 f"{name}: {len(review):,} labels reviewed, "
                 f"{(review['verdict'] != 'given').sum():,} rejected"
             )
         else:
-            print(f"{name}: {len(read_duplicates(folder() / name)):,} test images")
+            print(f"{name}: {len(read_duplicates(cifar.parent() / name)):,} test images")
     return 0

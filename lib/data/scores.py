@@ -13,6 +13,7 @@ TOLERANCE = (1e-3, 0.05)
 DECIMALS = (1, 2, 3, 4, 5)  # of rounded probabilities, looked for in this order
 # probabilities below it count as it: near the smallest normal number of float32
 SMALLEST = 1e-38
+SUM_TO_ONE = 1e-2  # what sums of probabilities are off by at most
 FEW = 10  # rows that a question is asked of first, and classes that a line names
 # what rounding may add to a probability of 1
 NOISE = 1e-6
@@ -28,6 +29,15 @@ class Scores(NamedTuple):
     kind: str
     hard: bool
     notes: list[str]
+
+
+def zeros(logits: np.ndarray, labels: np.ndarray) -> int:
+    """How many rows give the true class, labels (N,), a probability of 0, which counts as SMALLEST;
+    logits: a table's, (N, classes). Of numbers that were no probabilities none was rounded."""
+    sums = np.logaddexp.reduce(logits.astype(np.float64), 1)
+    if (np.abs(sums) > SUM_TO_ONE).any():
+        return 0
+    return int((logits[np.arange(len(logits)), labels] <= np.log(SMALLEST) + 0.5).sum())
 
 
 def as_logits(

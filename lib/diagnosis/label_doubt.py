@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from lib.data import label_reviews
+from lib.data import cifar, label_reviews
 from lib.evaluation import calibration, scope
 from lib.evaluation.paired import Interval
 
@@ -50,7 +50,7 @@ def votes(splits) -> pd.DataFrame | None:
     review, _ = label_reviews.look_up(recorded)
     if review is None:
         return None
-    content = json.loads((label_reviews.folder() / label_reviews.REVIEW).read_bytes())
+    content = json.loads((cifar.parent() / label_reviews.REVIEW).read_bytes())
     said = pd.DataFrame([item["mturk"] | {"id": item["id"]} for item in content]).set_index("id")
     said = said.loc[review["id"]]
     place = {one: position for position, one in enumerate(splits.test.index.tolist())}

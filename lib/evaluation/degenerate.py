@@ -5,12 +5,12 @@ it says nothing, and a report says so."""
 import numpy as np
 
 from lib.base.text import listed, plural
+from lib.data.scores import zeros
 from lib.evaluation.calibration import TEMPERATURE_BOUNDS, at_bound
 from lib.evaluation.paired import paired_runs
 from lib.evaluation.per_image import columns, temperature
 
 NAMED = 3  # classes that a line names
-NOTHING = 1e-37  # a probability of 0 in a table counts as 1e-38
 
 
 def cannot_tell(trained: dict[str, dict], pair: tuple[str, ...], names: list[str]) -> list[str]:
@@ -78,14 +78,9 @@ def _of_run(who: str, run, names: list[str]) -> list[str]:
 
 
 def _of_nothing(who: str, run) -> list[str]:
-    """What those of a table's probabilities of the true class do that are 0; of logits, whose
-    exponentials do not add up to 1, none was rounded."""
-    rows = 0
-    for split in (run.val, run.test) if run.info.get("origin") == "predictions" else ():
-        logits = split.logits.astype(np.float64)
-        own = logits[np.arange(len(logits)), split.labels]
-        whole = (np.abs(np.logaddexp.reduce(logits, 1)) < 0.01).all() if len(logits) else False
-        rows += int((own < np.log(NOTHING)).sum()) * bool(whole)
+    """What those of a table's probabilities of the true class do that are 0."""
+    table = run.info.get("origin") == "predictions"
+    rows = sum(zeros(one.logits, one.labels) for one in (run.val, run.test) if table)
     return [
         f"{who} gives the true class of {plural(rows, 'row')} a probability of 0, as rounding "
         "does: its negative log-likelihood, its temperature and all numbers after scaling say "

@@ -10,7 +10,12 @@ sys.modules.setdefault("rfc3987_syntax", None)
 from nbconvert.preprocessors import Preprocessor  # noqa: E402
 from traitlets import Unicode  # noqa: E402
 
-from lib.export.markdown import CONTROL, ReportError, convert_markdown, jupyter_markdown  # noqa: E402
+from lib.export.markdown import (  # noqa: E402
+    CONTROL,
+    ReportError,
+    convert_markdown,
+    jupyter_markdown,
+)
 
 HIDDEN = {
     "enabled": True,

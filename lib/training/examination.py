@@ -14,12 +14,11 @@ from scipy.stats import binomtest
 from lib.base.errors import NetworkError
 from lib.base.random import key, permutation
 from lib.base.text import plural
-from lib.data.scores import SMALLEST
+from lib.data.scores import SMALLEST, SUM_TO_ONE, zeros
 from lib.training.network import said
 from lib.training.questions import QUESTIONS, Case
 
 # a row of probabilities adds to 1 within the rounding of bf16, 8 bits
-SUM_TO_ONE = 1e-2
 # another order of the classes is right "far more often": by so much, and not by chance
 BETTER_ORDER, CHANCE = 0.05, 1e-4
 
@@ -148,11 +147,7 @@ def better_than_chance(val: np.ndarray, test: np.ndarray, labels, names) -> str 
 def true_classes_have_some(val: np.ndarray, test: np.ndarray, labels, names) -> str | None:
     """Whether a table's probabilities of the true class are all above 0, which counts as SMALLEST:
     an average of logarithms rests on what stands in its place."""
-    # of logits no probability was rounded
-    if not len(val) or (np.abs(np.logaddexp.reduce(val.astype(np.float64), 1)) > SUM_TO_ONE).any():
-        return None
-    own = val[np.arange(len(val)), labels]
-    none = int((own <= np.log(SMALLEST) + 0.5).sum())
+    none = zeros(val, labels)
     if not none:
         return None
     return (

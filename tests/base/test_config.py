@@ -423,3 +423,11 @@ def test_a_file_is_read_as_utf8_whatever_the_locale(tmp_path):
     path = tmp_path / "report.yaml"
     path.write_bytes("\ufefftitle: Größe – 图".encode())
     assert read_yaml(path) == {"title": "Größe – 图"}
+
+
+@pytest.mark.parametrize("stage", config.STAGES)
+def test_notebooks_show_what_the_library_logs_and_the_report_does_not(stage, monkeypatch):
+    shown = []
+    monkeypatch.setattr(config, "to_stdout", lambda: shown.append(stage))
+    config.from_notebook(stage, BASES[stage])
+    assert bool(shown) == (stage != "report")

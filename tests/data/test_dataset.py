@@ -13,7 +13,7 @@ import torch
 import torchvision
 
 from lib.base.artefacts import ROOT
-from lib.data import augment, cifar, dataset, label_reviews
+from lib.data import augment, cifar, dataset
 from lib.data.cifar import DataError
 from lib.data.phantom import draw
 
@@ -214,7 +214,7 @@ def test_nothing_is_downloaded_when_the_files_are_there(tmp_path, offline, monke
     assert cifar.find() == folder and not offline
     monkeypatch.setenv("HOME", str(tmp_path.parent))
     monkeypatch.setenv("CIFAR100_ROOT", f"~/{tmp_path.name}")
-    assert cifar.find() == folder and label_reviews.folder() == tmp_path
+    assert cifar.find() == folder and cifar.parent() == tmp_path
 
 
 def test_a_file_with_the_wrong_sum_is_named_and_not_opened(tmp_path, offline):
@@ -284,7 +284,8 @@ def test_a_malicious_pickle_with_the_right_sum_runs_nothing(tmp_path, monkeypatc
 def test_an_array_as_python_2_pickled_it_is_read(tmp_path):
     content = (
         b"\x80\x02}U\x04datacnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
-        b"(K\x01(K\x06tcnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+        b"(K\x01(K\x06tcnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ"
+        b"\xff\xff\xff\xffJ\xff\xff\xff\xff"
         b"K\x00tb\x89U\x06\x00\x01\x7f\x80\xfe\xfftbs."
     )
     (tmp_path / "train").write_bytes(content)

@@ -382,7 +382,8 @@ def test_pdf_is_tagged_titled_and_has_bookmarks_and_alternative_texts():
         table("tab-one", rows(["image"], [picture])),
     )
     assert reader.metadata.title == "The title"
-    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"] == True  # noqa: E712  pypdf's own boolean
+    marked = reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert marked == True  # noqa: E712  pypdf's own boolean
     assert b"pdfuaid" in reader.trailer["/Root"]["/Metadata"].get_data()
     outline = [entry if isinstance(entry, list) else entry.title for entry in reader.outline]
     assert [outline[0], outline[1][0].title, outline[2]] == ["1 First", "1.1 Deep", "2 Last"]
